@@ -1,0 +1,113 @@
+"""Every exception that Sluice raises on purpose.
+
+::
+
+    SluiceError
+    ├── SettingsError             a setting is missing or wrong; names the variable
+    ├── PolicyError               a policy file is wrong; names file and line
+    ├── InvalidPost               a message is not a post; becomes a dead letter
+    ├── PublishError              a message could not be handed to Kafka
+    │   └── PostTooLarge          over what the broker or the publisher takes
+    ├── PartFailed                one part of a post cannot be scored; the rest still is
+    │   ├── MediaRefused          a forbidden address, outside the roots, over a limit
+    │   ├── MediaUnavailable      unreachable, not found, timed out
+    │   ├── MediaInvalid          bytes that are not what they claim to be
+    │   └── PartLate              the post's deadline came first
+    ├── InferenceError            Triton answered with an error
+    │   ├── InferenceUnavailable  Triton is down: wait for it, the post is not to blame
+    │   └── InferenceLate         no answer before the deadline
+    └── StackError                a server of the embedded stack did not start
+"""
+
+from __future__ import annotations
+
+
+class SluiceError(Exception):
+    """Base of every error that Sluice raises on purpose."""
+
+
+class SettingsError(SluiceError):
+    """A setting is missing or wrong. The message names the environment variable."""
+
+
+class PolicyError(SluiceError):
+    """A policy file is wrong. The message names the file, the line and the mistake."""
+
+
+class InvalidPost(SluiceError):
+    """A message that is not a post.
+
+    Parameters
+    ----------
+    reason : str
+        One of `REASONS`: few and fixed, since it labels a metric.
+    detail : str
+        What was wrong and where, without the post's content.
+    """
+
+    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable")
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class PublishError(SluiceError):
+    """A message could not be handed to Kafka."""
+
+
+class PostTooLarge(PublishError):
+    """A message is larger than the broker or the publisher takes."""
+
+
+class PartFailed(SluiceError):
+    """One part of a post cannot be scored.
+
+    Parameters
+    ----------
+    reason : str
+        A short code, few and fixed, since it labels a metric (``not_image``, ``silent``, ``late``, ...).
+    detail : str
+        One line for people, shown in the verdict behind ``failed: ``; never content.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class MediaRefused(PartFailed):
+    """A URI that may not be fetched, or media over a limit."""
+
+
+class MediaUnavailable(PartFailed):
+    """Media that could not be fetched: unreachable, not found, timed out."""
+
+
+class MediaInvalid(PartFailed):
+    """Bytes that are not what they claim to be, or hold nothing to score."""
+
+
+class PartLate(PartFailed):
+    """The post's deadline came before this part was scored."""
+
+    def __init__(self) -> None:
+        super().__init__("late", "late: the post's deadline came first")
+
+
+class InferenceError(SluiceError):
+    """Triton answered with an error."""
+
+
+class InferenceUnavailable(InferenceError):
+    """Triton cannot be reached or is not ready; the same request may succeed later."""
+
+
+class InferenceLate(InferenceError):
+    """Triton did not answer before the deadline."""
+
+
+class StackError(SluiceError):
+    """A server of the embedded stack did not start. The message names its address and log."""

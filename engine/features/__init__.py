@@ -1,0 +1,97 @@
+"""Bytes and strings to model inputs; shared by training and serving, so there is no skew.
+
+Each part of a post becomes one or more *rows*: the inputs of one row of its encoder, and where in the part they came
+from. A long text has a row per window, a tall image a row per tile, an animation a row per sampled frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+TEXT_WINDOW_TOKENS = 128
+"""Longest row of text, special tokens included."""
+IMAGE_SIZE_PX = 160
+"""Height and width of a row of pixels."""
+N_MELS = 64
+"""Mel bands of a row of audio."""
+N_FRAMES = 200
+"""Frames of a row of audio: `WINDOW_S` / `HOP_S`."""
+SAMPLE_RATE_HZ = 16_000
+HOP_S = 0.02
+WINDOW_S = N_FRAMES * HOP_S  # 4 s
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One window of a text.
+
+    Attributes
+    ----------
+    input_ids, attention_mask : ndarray of int64, shape = (L,)
+        Token ids and ones, special tokens included; L <= `TEXT_WINDOW_TOKENS`.
+    spans : ndarray of int32, shape = (L, 2)
+        Characters [start, end) of the text *as published* behind each token; (0, 0) for special tokens.
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    attention_mask: npt.NDArray[np.int64]
+    spans: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One view of an image.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape = (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+        RGB, the EXIF orientation applied, squashed to a square.
+    box : tuple of float
+        Left, top, right, bottom of the view as shares of the upright image.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRow:
+    """One window of a clip.
+
+    Attributes
+    ----------
+    log_mel : ndarray of float32, shape = (N_MELS, N_FRAMES)
+        Log-mel energies in [-1, 1]: 80 dB below the window's loudest frame to 0 dB.
+    start_s, end_s : float
+        The part of the clip that the window holds; padding lies behind `end_s`.
+    """
+
+    log_mel: npt.NDArray[np.float32]
+    start_s: float
+    end_s: float
+
+
+Row = TextRow | ImageRow | AudioRow
+
+
+RowT = TypeVar("RowT", TextRow, ImageRow, AudioRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Features(Generic[RowT]):
+    """All rows of one part.
+
+    Attributes
+    ----------
+    rows : tuple of TextRow, ImageRow or AudioRow
+        At least one.
+    partial : str or None
+        What was left out because the part is longer than the limit (``"32 of 900 windows read"``), else None.
+    """
+
+    rows: tuple[RowT, ...]
+    partial: str | None = None

@@ -1,0 +1,62 @@
+"""Every Prometheus series of the worker, the unit in its name. The registry is injected."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+LATENCY_BUCKETS_S = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
+    0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0,
+)  # fmt: skip
+"""1 ms to 10 s, at most a factor of two apart."""
+
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+STAGES = ("wait", "fetch", "extract", "encode", "fuse")
+"""In the order a post goes through them; `wait` is the time in Kafka before pick-up."""
+
+
+class Metrics:
+    """The worker's series.
+
+    Parameters
+    ----------
+    registry : CollectorRegistry
+        Where they are registered; a second `Metrics` on the same registry fails.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.posts = Counter("sluice_posts", "Posts scored.", ["decision"], registry=registry)
+        self.end_to_end = Histogram(
+            "sluice_end_to_end_seconds", "From the publisher's timestamp to the acknowledged verdict.",
+            buckets=LATENCY_BUCKETS_S, registry=registry,
+        )  # fmt: skip
+        self.stage = Histogram(
+            "sluice_stage_seconds", "Time of one post in one stage.", ["stage"],
+            buckets=LATENCY_BUCKETS_S, registry=registry,
+        )  # fmt: skip
+        self.batch_rows = Histogram(
+            "sluice_batch_rows", "Rows in one request to Triton.", ["model"],
+            buckets=BATCH_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self.inference = Histogram(
+            "sluice_inference_seconds", "Time of one request to Triton.", ["model"],
+            buckets=LATENCY_BUCKETS_S, registry=registry,
+        )  # fmt: skip
+        self.in_flight = Gauge("sluice_posts_in_flight", "Posts picked up and not yet acknowledged.", registry=registry)
+        self.dead_letters = Counter("sluice_dead_letters", "Messages dead-lettered.", ["reason"], registry=registry)
+        self.failed_parts = Counter(
+            "sluice_failed_parts", "Parts of posts that could not be scored.", ["modality", "reason"], registry=registry
+        )
+        self.triton_errors = Counter(
+            "sluice_triton_errors", "Requests to Triton that failed.", ["model", "kind"], registry=registry
+        )
+        self.triton_up = Gauge("sluice_triton_up", "1 while Triton answers, 0 while the worker waits for it.",
+                               registry=registry)  # fmt: skip
+        self.consumer_lag = Gauge(
+            "sluice_consumer_lag_messages", "Messages in a partition that are not yet acknowledged.",
+            ["topic", "partition"], registry=registry,
+        )  # fmt: skip
+        self.build = Info("sluice_build", "Version of the worker.", registry=registry)
+        self.model = Gauge("sluice_model_info", "1 for each model in use.", ["model", "version"], registry=registry)
