@@ -6,6 +6,7 @@
     ├── SettingsError             a setting is missing or wrong; names the variable
     ├── PolicyError               a policy file is wrong; names file and line
     ├── InvalidPost               a message is not a post; becomes a dead letter
+    ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
     ├── PublishError              a message could not be handed to Kafka
     │   └── PostTooLarge          over what the broker or the publisher takes
     ├── PartFailed                one part of a post cannot be scored; the rest still is
@@ -51,6 +52,10 @@ class InvalidPost(SluiceError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class KafkaUnavailable(SluiceError):
+    """Kafka cannot be reached, or lacks a topic. The message names the address."""
 
 
 class PublishError(SluiceError):
