@@ -1,0 +1,116 @@
+"""A `Classifier` on a Triton server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import tenacity
+from tritonclient.grpc import InferInput
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
+from engine.inference import MODELS, Array, Arrays, ModelSpec
+from engine.inference.batching import BatchQueue
+from engine.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceConfig:
+    """How to reach Triton.
+
+    Attributes
+    ----------
+    triton : str
+        ``host:port`` of Triton's gRPC endpoint.
+    n_requests : int
+        Requests on the way at once, per model.
+    max_request_s : float
+        A request is given up after this many seconds, whatever the posts' deadlines.
+    """
+
+    triton: str = "127.0.0.1:8001"
+    n_requests: int = 4
+    max_request_s: float = 30.0
+
+
+class TritonClassifier:
+    """A `Classifier` on a Triton server, over gRPC asyncio. One per event loop.
+
+    Parameters
+    ----------
+    config : InferenceConfig
+    metrics : Metrics
+    """
+
+    def __init__(self, config: InferenceConfig, metrics: Metrics) -> None:
+        self._client = InferenceServerClient(config.triton)
+        self._config = config
+        self._metrics = metrics
+        self._queues = {spec.name: BatchQueue(spec, self._send, config.n_requests) for spec in MODELS}
+
+    async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
+        """See `Classifier.infer`."""
+        return await self._queues[model.name].run(rows, deadline)
+
+    async def versions(self) -> dict[str, str]:
+        """See `Classifier.versions`."""
+        try:
+            described = [await self._client.get_model_metadata(spec.name, client_timeout=2.0) for spec in MODELS]
+        except InferenceServerException as error:
+            self._metrics.triton_up.set(0)
+            raise InferenceUnavailable(f"Triton at {self._config.triton} is not ready: {error.message()}") from error
+        self._metrics.triton_up.set(1)
+        return {model.name: model.versions[-1] for model in described}
+
+    async def close(self) -> None:
+        """Close the connection; requests on the way fail."""
+        await self._client.close()
+
+    async def _send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+        """One request, tried again while Triton is only briefly away; outputs in the order of `spec.outputs`."""
+        self._metrics.batch_rows.labels(spec.name).observe(len(next(iter(batch.values()))))
+        attempts = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(InferenceUnavailable),
+            wait=tenacity.wait_exponential(multiplier=0.05, max=0.5),
+            stop=tenacity.stop_after_attempt(3),
+            reraise=True,
+        )
+        return await attempts(self._send_once, spec, batch, deadline)
+
+    async def _send_once(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+        timeout_s = min(deadline - asyncio.get_running_loop().time(), self._config.max_request_s)
+        if timeout_s <= 0:
+            raise InferenceLate(f"{spec.name}: the deadline passed before the request was sent")
+        inputs = [_infer_input(name, kind, batch[name]) for name, kind in spec.inputs.items()]
+        try:
+            with self._metrics.inference.labels(spec.name).time():
+                result = await self._client.infer(spec.name, inputs, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise self._typed(spec, error) from error
+        self._metrics.triton_up.set(1)
+        return [result.as_numpy(name) for name in spec.outputs]
+
+    def _typed(self, spec: ModelSpec, error: InferenceServerException) -> InferenceError:
+        kind = _ERRORS.get(error.status(), InferenceError)
+        self._metrics.triton_errors.labels(spec.name, kind.__name__).inc()
+        if kind is InferenceUnavailable:
+            self._metrics.triton_up.set(0)
+        return kind(f"{spec.name} at {self._config.triton}: {error.status()}: {error.message()}")
+
+
+_ERRORS: dict[str, type[InferenceError]] = {
+    str(grpc.StatusCode.UNAVAILABLE): InferenceUnavailable,
+    str(grpc.StatusCode.CANCELLED): InferenceUnavailable,
+    str(grpc.StatusCode.NOT_FOUND): InferenceUnavailable,  # the model is being loaded, or reloaded
+    str(grpc.StatusCode.DEADLINE_EXCEEDED): InferenceLate,
+}
+
+
+def _infer_input(name: str, kind: str, array: Array) -> InferInput:
+    tensor = InferInput(name, array.shape, kind)
+    tensor.set_data_from_numpy(array)
+    return tensor
