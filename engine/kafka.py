@@ -1,9 +1,15 @@
-"""How to reach Kafka, and what the topics are called; shared by the worker and the clients."""
+"""How to reach Kafka, what the topics are called, and that they exist; shared by the worker and the clients."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import tenacity
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from engine.errors import KafkaUnavailable
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -75,3 +81,63 @@ class KafkaConfig:
         if self.ca_file:
             properties["ssl.ca.location"] = self.ca_file
         return properties
+
+
+N_PARTITIONS = 4
+"""Of a topic that Sluice creates; a topic that exists keeps its own."""
+
+
+def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
+    """Wait for Kafka and create the topics that are missing, with the brokers' default replication.
+
+    Raises
+    ------
+    KafkaUnavailable
+        No broker answered, or a topic could not be created, before `timeout_s`.
+    """
+    admin = _admin(kafka)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(KafkaException),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+        stop=tenacity.stop_after_delay(timeout_s),
+        reraise=True,
+    )
+    try:
+        attempts(_create_missing, admin, kafka)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
+    """Whether the broker is librdkafka's mock cluster, which keeps only 5 MB a partition and drops the rest.
+
+    Raises
+    ------
+    KafkaUnavailable
+        No broker answered.
+    """
+    return bool(_metadata(kafka, timeout_s).cluster_id.startswith("mockCluster"))
+
+
+def _metadata(kafka: KafkaConfig, timeout_s: float) -> Any:
+    try:
+        return _admin(kafka).list_topics(timeout=timeout_s)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def _admin(kafka: KafkaConfig) -> AdminClient:
+    """Log lines of librdkafka about brokers that are not up yet would drown the error that follows."""
+    return AdminClient({**kafka.librdkafka(), "log_level": 0})
+
+
+def _create_missing(admin: AdminClient, kafka: KafkaConfig) -> None:
+    """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
+    missing = [topic for topic in kafka.topics.all() if admin.list_topics(topic, timeout=2.0).topics[topic].error]
+    created = admin.create_topics([NewTopic(topic, N_PARTITIONS) for topic in missing]) if missing else {}
+    for future in created.values():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise

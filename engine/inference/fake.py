@@ -81,4 +81,5 @@ def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> dict[str, Arr
 
 
 def _logit(probabilities: Array) -> Array:
-    return np.log(probabilities / (1 - probabilities)).astype(np.float32)
+    odds: Array = probabilities / (1 - probabilities)
+    return np.log(odds)
