@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import tenacity
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from engine.errors import KafkaUnavailable
 
