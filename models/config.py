@@ -1,0 +1,134 @@
+"""Hyper-parameters: one YAML file per model, read into frozen structs; and where files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+import msgspec
+import yaml
+
+from engine.errors import SettingsError
+
+ModelName = Literal["text_encoder", "image_encoder", "audio_encoder", "fusion"]
+MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
+
+N_TOKENS = 4
+"""Tokens that every encoder gives per row."""
+D_TOKEN = 256
+"""Length of a token."""
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "runs"
+TRITON_REPO = ROOT / "triton_repo"
+TOKENIZER_FILE = ROOT / "engine" / "features" / "tokenizer.json"
+
+
+class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the text encoder: those of all-MiniLM-L6-v2."""
+
+    d_hidden: int = 384
+    d_inner: int = 1536
+    n_layers: int = 6
+    n_heads: int = 12
+    n_positions: int = 512
+
+
+class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Channels after each halving of the 160 x 160 pixels: the last stage has 10 x 10 cells."""
+
+    channels: tuple[int, int, int, int] = (24, 48, 96, 192)
+
+
+class AudioNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Channels of the four stages over the log-mel; the last has 4 bands x 50 frames."""
+
+    channels: tuple[int, int, int, int] = (24, 48, 96, 128)
+
+
+class FusionNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the fusion transformer."""
+
+    n_layers: int = 1
+    n_heads: int = 4
+    d_inner: int = 512
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one model is trained.
+
+    Attributes
+    ----------
+    minutes : float
+        Wall-clock budget; the learning rate follows the share of it that is used.
+    n_batch : int
+        Rows per step.
+    learning_rate, fresh_learning_rate : float
+        Peak rates of Adam for weights with a history and for those that start from nothing.
+    weight_decay : float
+    warm_up : float
+        Share of the budget over which the rate rises.
+    max_positive_weight : float
+        Upper limit of the weight that a rare label's positives get in the loss.
+    max_rows : dict of str to int
+        At most so many rows of a source are seen per pass; other sources are seen whole.
+    max_tokens : int
+        Longest row in training (text only).
+    weak_zeros : tuple of str
+        Labels that count as 0 where a row does not say (text only), with weight `weak_weight`.
+    n_templates : int
+        Rows filled from templates per pass (text only).
+    """
+
+    minutes: float
+    n_batch: int
+    learning_rate: float
+    fresh_learning_rate: float
+    weight_decay: float = 0.01
+    warm_up: float = 0.05
+    max_positive_weight: float = 4.0
+    max_rows: dict[str, int] = {}
+    max_tokens: int = 96
+    weak_zeros: tuple[str, ...] = ()
+    weak_weight: float = 0.3
+    n_templates: int = 0
+
+
+class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`text_encoder.yaml`."""
+
+    network: TextNetwork
+    training: Training
+
+
+class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`image_encoder.yaml`."""
+
+    network: ImageNetwork
+    training: Training
+
+
+class AudioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`audio_encoder.yaml`."""
+
+    network: AudioNetwork
+    training: Training
+
+
+class FusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`fusion.yaml`."""
+
+    network: FusionNetwork
+    training: Training
+
+
+ConfigT = TypeVar("ConfigT", TextConfig, ImageConfig, AudioConfig, FusionConfig)
+
+
+def load_config(name: ModelName, kind: type[ConfigT]) -> ConfigT:
+    """Read ``models/<name>.yaml``; raises `SettingsError` naming the file and the mistake."""
+    file = Path(__file__).with_name(f"{name}.yaml")
+    try:
+        return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), kind)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{file.name}: {error}") from error
