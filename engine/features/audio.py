@@ -34,6 +34,7 @@ _MAX_SAMPLES = round(MAX_READ_S * SAMPLE_RATE_HZ)
 _QUIET_POWER = 1e-3
 """Mel power of a sine of about -60 dBFS: a window without anything louder stays dark, not amplified noise."""
 _MISSING_SHARE = 0.02  # encoders' delay and padding make a header's length slightly wrong
+_UNKNOWN_FRAMES = 2**62  # libsndfile's answer for a FLAC written to a pipe is the largest integer
 
 Float32 = npt.NDArray[np.float32]
 
@@ -58,11 +59,10 @@ def extract_audio(content: bytes) -> Features[AudioRow]:
         ``not_audio``, ``empty``, ``truncated``, ``unsupported`` (rate or channels), ``not_finite`` or ``silent``.
     """
     _check_riff(content)
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as clip:
-            return _read(clip)
-    except (soundfile.LibsndfileError, OSError, ValueError, TypeError) as error:
-        raise MediaInvalid("not_audio", "not audio") from error
+    with _open(content) as clip:
+        waveform = _resample(clip)
+        _check_waveform(waveform)
+        return Features(tuple(_cut_windows(waveform)), _describe_rest(clip, len(waveform)))
 
 
 def log_mel(waveform: Float32) -> Float32:
@@ -88,7 +88,8 @@ def log_mel(waveform: Float32) -> Float32:
     filters, taper = _load_filters()
     spectrum = scipy.fft.rfft(frames * taper, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
-    return _scale(filters @ power.T)
+    mel: Float32 = filters @ power.T
+    return _scale(mel)
 
 
 def warm_up() -> None:
@@ -99,7 +100,8 @@ def warm_up() -> None:
 def _scale(mel: Float32) -> Float32:
     loudest = max(float(mel.max()), _QUIET_POWER)
     decibels = 10.0 * np.log10(np.maximum(mel / loudest, 10.0 ** (-RANGE_DB / 10.0)))
-    return (decibels / (RANGE_DB / 2.0) + 1.0).astype(np.float32)
+    scaled: Float32 = np.clip(decibels / (RANGE_DB / 2.0) + 1.0, -1.0, 1.0).astype(np.float32)
+    return scaled
 
 
 @lru_cache(maxsize=1)
@@ -120,25 +122,29 @@ def _check_riff(content: bytes) -> None:
         raise MediaInvalid("truncated", f"truncated: {len(content)} of {declared} bytes")
 
 
-def _read(clip: soundfile.SoundFile) -> Features[AudioRow]:
+def _open(content: bytes) -> soundfile.SoundFile:
+    try:
+        clip = soundfile.SoundFile(io.BytesIO(content))
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        raise MediaInvalid("not_audio", "not audio") from error
     if clip.samplerate not in _RATES_HZ or not 1 <= clip.channels <= _MAX_CHANNELS:
         raise MediaInvalid("unsupported", f"unsupported: {clip.channels} channels at {clip.samplerate} Hz")
-    waveform = _resample(clip)
-    _check_waveform(waveform)
-    return Features(tuple(_cut_windows(waveform)), _describe_rest(clip, len(waveform)))
+    return clip
 
 
 def _resample(clip: soundfile.SoundFile) -> Float32:
     """At most `MAX_READ_S` of the clip, mono, 16 kHz."""
     stream = soxr.ResampleStream(clip.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    blocks, n_samples = [], 0
+    blocks: list[Float32] = []
+    n_samples = 0
     for block in _read_blocks(clip):
         blocks.append(stream.resample_chunk(block))
         n_samples += len(blocks[-1])
         if n_samples >= _MAX_SAMPLES:
             return np.concatenate(blocks)[:_MAX_SAMPLES]
     _check_length(clip)
-    return np.concatenate([*blocks, stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)])
+    blocks.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    return np.concatenate(blocks)
 
 
 def _read_blocks(clip: soundfile.SoundFile) -> Iterator[Float32]:
@@ -146,7 +152,7 @@ def _read_blocks(clip: soundfile.SoundFile) -> Iterator[Float32]:
     while True:
         try:
             block = clip.read(n_block, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
+        except soundfile.SoundFileError as error:
             raise MediaInvalid("truncated", "truncated or damaged audio") from error
         if not len(block):
             return
@@ -158,7 +164,11 @@ def _read_blocks(clip: soundfile.SoundFile) -> Iterator[Float32]:
 def _check_length(clip: soundfile.SoundFile) -> None:
     """The clip has ended: raise if its header promised clearly more."""
     n_missing = clip.frames - clip.tell()
-    if n_missing > clip.samplerate * _BLOCK_S and n_missing > clip.frames * _MISSING_SHARE:
+    if (
+        clip.frames < _UNKNOWN_FRAMES
+        and n_missing > clip.samplerate * _BLOCK_S
+        and n_missing > clip.frames * _MISSING_SHARE
+    ):
         raise MediaInvalid("truncated", f"truncated: {n_missing} of {clip.frames} samples are missing")
 
 
@@ -178,7 +188,7 @@ def _cut_windows(waveform: Float32) -> Iterator[AudioRow]:
 
 
 def _describe_rest(clip: soundfile.SoundFile, n_samples: int) -> str | None:
-    length_s = clip.frames / clip.samplerate
-    if n_samples < _MAX_SAMPLES or length_s <= MAX_READ_S:
+    if n_samples < _MAX_SAMPLES or clip.frames <= MAX_READ_S * clip.samplerate:
         return None
-    return f"{MAX_READ_S:.0f} s of {length_s:.0f} s read"
+    length = f"{clip.frames / clip.samplerate:.0f} s" if clip.frames < _UNKNOWN_FRAMES else "an unknown length"
+    return f"{MAX_READ_S:.0f} s of {length} read"
