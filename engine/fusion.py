@@ -1,0 +1,80 @@
+"""The fusion model's rows: all tokens of a post, and the same with each part masked out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.inference import Arrays
+from engine.parts import ScoredPart
+from engine.schema import LABELS, MODALITIES
+
+TOKEN_SIZE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the fusion model says of a post.
+
+    Attributes
+    ----------
+    probability, severity : dict of str to float
+        Per label, in [0, 1], rounded to four digits.
+    contributions : dict of str to dict of str to float
+        Per part, per label: the probability less the probability without that part.
+    """
+
+    probability: dict[str, float]
+    severity: dict[str, float]
+    contributions: dict[str, dict[str, float]]
+
+
+def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
+    """Inputs of the fusion model: first with every scored part, then without the first, the second, ...
+
+    Parameters
+    ----------
+    parts : sequence of ScoredPart
+        Only parts with outputs; none gives one row that is masked all over, whose scores are the priors.
+
+    Returns
+    -------
+    list of mappings
+        ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(parts) rows.
+    """
+    tokens = [np.concatenate([outputs["tokens"] for outputs in scored.outputs]) for scored in parts]
+    n_tokens = [len(part_tokens) for part_tokens in tokens]
+    owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
+    joined = np.concatenate(tokens) if parts else np.zeros((1, TOKEN_SIZE), np.float32)
+    kinds = [MODALITIES.index(scored.part.modality) for scored in parts]
+    kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
+    masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
+    return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
+
+
+def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Scores:
+    """Scores out of the fusion model's outputs for `fusion_rows(parts)`."""
+    whole, *without = [_probability(row["logits"]) for row in outputs]
+    contributions = {
+        scored.part.name: _by_label(whole - rest) for scored, rest in zip(parts, without, strict=True)
+    }  # fmt: skip
+    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), contributions)
+
+
+def highest_of(parts: Sequence[ScoredPart]) -> Scores:
+    """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
+    rows = [outputs["logits"] for scored in parts for outputs in scored.outputs]
+    highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
+    return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {})
+
+
+def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+
+
+def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:
+    return {label: round(float(value), 4) for label, value in zip(LABELS, values, strict=True)}

@@ -1,0 +1,193 @@
+"""A post in, a verdict out: fetch → extract → encode → fuse → decide. No Kafka in it.
+
+Posts are scored each on its own and concurrently; the `Classifier` below makes batches of whatever is under way, so a
+slow download holds up nobody else's batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from engine.errors import InferenceError, InferenceUnavailable, PartLate
+from engine.evidence import audio_evidence, image_evidence, text_evidence
+from engine.fusion import Scores, fusion_rows, highest_of, read_scores
+from engine.inference import FUSION, Classifier
+from engine.metrics import Metrics
+from engine.parts import ENCODERS, PartScorer, ScoredPart, parts_of
+from engine.policy import Finding, Policy, decide, find
+from engine.schema import LABELS, Evidence, Post, Reason, Verdict
+
+logger = logging.getLogger(__name__)
+
+FUSE_SHARE = 0.1
+"""Of a post's time, kept for fusion: parts that are not scored before are late."""
+
+WEIGHTY = 0.05
+"""A part whose contribution reaches this is shown with evidence; the weightiest part always is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Limits of the pipeline.
+
+    Attributes
+    ----------
+    deadline_ms : int
+        For posts that name none.
+    max_deadline_ms : int
+        For posts that name a longer one; a worker's shutdown grace must be longer than this.
+    """
+
+    deadline_ms: int = 5_000
+    max_deadline_ms: int = 20_000
+
+
+class Pipeline:
+    """Scores posts.
+
+    Parameters
+    ----------
+    parts : PartScorer
+    classifier : Classifier
+        For the fusion model, and the models' versions.
+    policy : Policy
+    metrics : Metrics
+    config : PipelineConfig
+    clock : callable
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        parts: PartScorer,
+        classifier: Classifier,
+        policy: Policy,
+        metrics: Metrics,
+        config: PipelineConfig | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._parts = parts
+        self._classifier = classifier
+        self._policy = policy
+        self._metrics = metrics
+        self._config = config or PipelineConfig()
+        self._clock = clock
+        self._versions: dict[str, str] = {}
+
+    async def prepare(self) -> None:
+        """Read the models' versions; raises `InferenceUnavailable` while a model is not ready."""
+        self._versions = await self._classifier.versions()
+        for model, version in self._versions.items():
+            self._metrics.model.labels(model, version).set(1)
+
+    async def score(self, post: Post, published_at: float | None = None) -> Verdict:
+        """Score one post.
+
+        Parameters
+        ----------
+        published_at : float or None
+            When the post went into Kafka, in seconds since the epoch; None for a post that did not.
+
+        Raises
+        ------
+        InferenceUnavailable
+            Triton is down: score the post again when it is back.
+        """
+        picked_up_at, start = self._clock(), time.perf_counter()
+        deadline, parts_deadline = self._deadlines(post)
+        scored = await self._score_parts(post, parts_deadline)
+        stage_s = {"wait": max(0.0, picked_up_at - published_at) if published_at is not None else 0.0}
+        stage_s |= {stage: _longest(scored, stage) for stage in ("fetch", "extract", "encode")}
+        fuse_start = time.perf_counter()
+        scores, scored = await self._fuse(scored, deadline)
+        stage_s["fuse"] = time.perf_counter() - fuse_start
+        self._observe(scored, stage_s)
+        stage_s["total"] = stage_s["wait"] + time.perf_counter() - start
+        return self._judge(post, scored, scores, stage_s)
+
+    def _deadlines(self, post: Post) -> tuple[float, float]:
+        """When the verdict and when the parts are due, on the loop's clock."""
+        total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
+        now = asyncio.get_running_loop().time()
+        return now + total_s, now + total_s * (1 - FUSE_SHARE)
+
+    async def _score_parts(self, post: Post, deadline: float) -> list[ScoredPart]:
+        scorings = (self._parts.score(part, deadline) for part in parts_of(post))
+        outcomes = await asyncio.gather(*scorings, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, ScoredPart)]
+
+    async def _fuse(self, scored: list[ScoredPart], deadline: float) -> tuple[Scores, list[ScoredPart]]:
+        """Scores of the post; without an answer in time, the encoders' own, and the parts count as late."""
+        present = [part for part in scored if part.outputs]
+        try:
+            outputs = await self._classifier.infer(FUSION, fusion_rows(present), deadline)
+        except InferenceUnavailable:
+            raise
+        except InferenceError as error:
+            logger.warning("a post was not fused: %s", type(error).__name__)
+            return highest_of(present), [ScoredPart(part.part, failure=part.failure or PartLate()) for part in scored]
+        return read_scores(present, outputs), scored
+
+    def _observe(self, scored: Sequence[ScoredPart], stage_s: dict[str, float]) -> None:
+        for stage, seconds in stage_s.items():
+            self._metrics.stage.labels(stage).observe(seconds)
+        for part in scored:
+            if part.failure:
+                self._metrics.failed_parts.labels(part.part.modality, part.failure.reason).inc()
+
+    def _judge(self, post: Post, scored: list[ScoredPart], scores: Scores, stage_s: dict[str, float]) -> Verdict:
+        findings = find(self._policy, scores.probability)
+        decision = decide(self._policy, findings, all(part.complete for part in scored))
+        self._metrics.posts.labels(decision).inc()
+        return Verdict(
+            post_id=post.id,
+            decision=decision,
+            scores=scores.probability,
+            severity=scores.severity,
+            reasons=tuple(_reason(finding, scored, scores) for finding in findings),
+            modalities={part.part.name: part.status for part in scored},
+            policy=self._policy.ref,
+            models=self._models_of(scored),
+            latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
+            scored_at=_timestamp(self._clock()),
+        )
+
+    def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
+        used = [FUSION.name, *(ENCODERS[part.part.modality].name for part in scored)]
+        return {name: self._versions.get(name, "unknown") for name in used}
+
+
+def _reason(finding: Finding, scored: Sequence[ScoredPart], scores: Scores) -> Reason:
+    contributions = {name: by_label[finding.label] for name, by_label in scores.contributions.items()}
+    bar = min(WEIGHTY, max(contributions.values(), default=0.0))
+    weighty = [part for part in scored if part.outputs and contributions.get(part.part.name, -1.0) >= bar]
+    evidence = tuple(item for part in weighty for item in _evidence(part, finding.label))
+    return Reason(finding.label, finding.score, finding.threshold, contributions, evidence)
+
+
+def _evidence(scored: ScoredPart, label: str) -> tuple[Evidence, ...]:
+    index, n = scored.part.index, LABELS.index(label)
+    match scored.part.modality:
+        case "text":
+            return text_evidence(scored.rows, [row["token_scores"] for row in scored.outputs])  # type: ignore[arg-type]
+        case "image":
+            return image_evidence(index, scored.rows, [row["heatmap"][n] for row in scored.outputs])  # type: ignore[arg-type]
+        case "audio":
+            return audio_evidence(index, scored.rows, [row["frame_scores"][n] for row in scored.outputs])  # type: ignore[arg-type]
+
+
+def _longest(scored: Sequence[ScoredPart], stage: str) -> float:
+    """Parts go through the stages side by side: the slowest one counts."""
+    return max((part.stage_s.get(stage, 0.0) for part in scored), default=0.0)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,211 @@
+"""A post in, a verdict out, over the fakes of our own seams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from engine.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
+from engine.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
+from engine.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
+from engine.inference.fake import ScriptedClassifier, quiet
+from engine.metrics import Metrics
+from engine.parts import PartScorer
+from engine.pipeline import Pipeline, PipelineConfig
+from engine.policy import Policy, Thresholds
+from engine.schema import LABELS, Media, Post, Verdict
+
+POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4, block=0.9)})
+
+SECRET = b"secret"
+
+
+class FakeFetcher:
+    """Media by URI; a URI that is missing is unreachable, one that maps to None never comes."""
+
+    def __init__(self, media: dict[str, bytes | None]) -> None:
+        self.media = media
+
+    async def fetch(self, uri: str) -> bytes:
+        if uri not in self.media:
+            raise MediaUnavailable("unreachable", "unreachable: no such host")
+        content = self.media[uri]
+        if content is None:
+            await asyncio.Event().wait()
+        assert content is not None
+        return content
+
+
+def extract_text(text: str) -> Features[TextRow]:
+    """One token per word."""
+    spans, at = [(0, 0)], 0
+    for word in text.split():
+        at = text.index(word, at)
+        spans.append((at, at + len(word)))
+        at += len(word)
+    ids = np.array([len(text), *(ord(word[0]) for word in text.split())], np.int64)
+    return Features((TextRow(ids, np.ones_like(ids), np.array(spans, np.int32)),))
+
+
+def extract_image(content: bytes) -> Features[ImageRow]:
+    if content == b"broken":
+        raise MediaInvalid("not_image", "not an image")
+    if content == SECRET:
+        raise RuntimeError(content.decode())
+    pixels = np.zeros((3, 160, 160), np.uint8)
+    return Features((ImageRow(pixels, (0.0, 0.0, 1.0, 1.0)),), "4 of 9 frames read" if content == b"long" else None)
+
+
+def extract_audio(content: bytes) -> Features[AudioRow]:
+    return Features((AudioRow(np.zeros((N_MELS, N_FRAMES), np.float32), 0.0, 4.0),))
+
+
+def finds(label: str, score: float, models: tuple[str, ...]) -> Callable[[ModelSpec, Arrays], Array]:
+    def script(model: ModelSpec, row: Arrays) -> Array:
+        scores = quiet(model, row)
+        if model.name in models:
+            scores[LABELS.index(label)] = score
+        return scores
+
+    return script
+
+
+class Bench:
+    """A pipeline over fakes, and what they hold."""
+
+    def __init__(self) -> None:
+        self.classifier = ScriptedClassifier()
+        self.fetcher = FakeFetcher({"a:ok": b"ok", "a:broken": b"broken", "a:bug": SECRET, "a:long": b"long"})
+        self.metrics = Metrics(CollectorRegistry())
+        self.executor = ThreadPoolExecutor(2)
+        extractors = {"text": extract_text, "image": extract_image, "audio": extract_audio}
+        scorer = PartScorer(self.fetcher, extractors, self.classifier, self.executor)  # type: ignore[arg-type]
+        self.pipeline = Pipeline(
+            scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=2_000), clock=lambda: 1000.0
+        )
+
+    async def score(self, **fields: object) -> Verdict:
+        return await self.pipeline.score(msgspec.convert({"id": "p", **fields}, Post))
+
+    def count(self, series: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(series, labels) or 0.0
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_nothing_found_is_allowed_with_every_score(bench: Bench) -> None:
+    verdict = await bench.score(text="see you at lunch", images=[{"uri": "a:ok"}], audio=[{"uri": "a:ok"}])
+    assert verdict.decision == "allow"
+    assert set(verdict.scores) == set(verdict.severity) == set(LABELS)
+    assert verdict.modalities == {"text": "ok", "image:0": "ok", "audio:0": "ok"}
+    assert verdict.reasons == ()
+    assert verdict.scored_at == "1970-01-01T00:16:40.000Z"
+
+
+async def test_a_finding_comes_with_threshold_contributions_and_evidence(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
+    verdict = await bench.score(text="I will come", images=[{"uri": "a:ok"}])
+    assert verdict.decision == "block"
+    (reason,) = verdict.reasons
+    assert (reason.label, reason.score, reason.threshold) == ("threat", 0.95, 0.9)
+    assert reason.contributions == {"text": pytest.approx(0.94), "image:0": 0.0}
+    assert list(msgspec.to_builtins(reason.evidence)) == [{"modality": "text", "start": 0, "end": 11}]
+
+
+async def test_evidence_of_pictures_and_clips_carries_their_index(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("image_encoder", "audio_encoder"))
+    verdict = await bench.score(images=[{"uri": "a:ok"}], audio=[{"uri": "a:ok"}])
+    evidence = list(msgspec.to_builtins(verdict.reasons[0].evidence))
+    assert evidence == [
+        {"modality": "image", "index": 0, "box": (0.0, 0.0, 0.5, 0.5)},
+        {"modality": "audio", "index": 0, "start_s": 0.0, "end_s": 2.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "status", "reason"),
+    [
+        ("a:broken", "failed: not an image", "not_image"),
+        ("a:none", "failed: unreachable: no such host", "unreachable"),
+        ("a:bug", "failed: internal error: RuntimeError", "internal"),
+    ],
+)
+async def test_a_part_that_fails_is_reported_and_the_rest_is_scored(
+    bench: Bench, uri: str, status: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    verdict = await bench.score(text="hello", images=[{"uri": "a:ok"}, {"uri": uri}])
+    assert verdict.decision == "review"
+    assert verdict.modalities == {"text": "ok", "image:0": "ok", "image:1": status}
+    assert bench.count("sluice_failed_parts_total", modality="image", reason=reason) == 1
+    assert "secret" not in caplog.text
+
+
+async def test_a_part_read_only_partly_asks_for_a_review(bench: Bench) -> None:
+    verdict = await bench.score(images=[{"uri": "a:long"}])
+    assert (verdict.decision, verdict.modalities) == ("review", {"image:0": "partial: 4 of 9 frames read"})
+
+
+async def test_a_post_whose_parts_all_fail_still_gets_a_verdict(bench: Bench) -> None:
+    verdict = await bench.score(images=[{"uri": "a:none"}])
+    assert verdict.decision == "review"
+    assert set(verdict.scores) == set(LABELS)
+
+
+async def test_a_part_that_never_comes_is_late(bench: Bench) -> None:
+    bench.fetcher.media["a:stuck"] = None
+    verdict = await bench.score(text="hello", images=[{"uri": "a:stuck"}], deadline_ms=50)
+    assert verdict.decision == "review"
+    assert verdict.modalities["image:0"].startswith("failed: late")
+    assert verdict.modalities["text"] == "ok"
+
+
+async def test_a_part_that_the_model_refuses_fails_alone(bench: Bench) -> None:
+    bench.classifier.errors["image_encoder"] = InferenceError("wrong shape")
+    verdict = await bench.score(text="hello", images=[{"uri": "a:ok"}])
+    assert verdict.modalities == {"text": "ok", "image:0": "failed: the model refused it"}
+
+
+async def test_without_fusion_the_encoders_own_scores_count(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
+    bench.classifier.delay_s["fusion"] = 60.0
+    verdict = await bench.score(text="I will come", deadline_ms=50)
+    assert verdict.decision == "block"
+    assert verdict.scores["threat"] == pytest.approx(0.95)
+    assert verdict.modalities["text"].startswith("failed: late")
+
+
+@pytest.mark.parametrize("model", [TEXT_ENCODER, FUSION])
+async def test_an_outage_is_not_the_posts_fault(bench: Bench, model: ModelSpec) -> None:
+    bench.classifier.errors[model.name] = InferenceUnavailable("down")
+    with pytest.raises(InferenceUnavailable):
+        await bench.score(text="hello", images=[{"uri": "a:ok"}])
+
+
+async def test_stages_and_the_wait_in_kafka_are_timed(bench: Bench) -> None:
+    verdict = await bench.pipeline.score(Post(id="p", text="hello"), published_at=999.5)
+    assert verdict.latency_ms["wait"] == 500.0
+    stages = ("wait", "fetch", "extract", "encode", "fuse")
+    assert sum(verdict.latency_ms[stage] for stage in stages) <= verdict.latency_ms["total"]
+    assert bench.count("sluice_stage_seconds_count", stage="fuse") == 1
+    assert bench.count("sluice_posts_total", decision="allow") == 1
+
+
+async def test_the_verdict_names_the_models_it_rests_on(bench: Bench) -> None:
+    await bench.pipeline.prepare()
+    verdict = await bench.score(text="hello")
+    assert verdict.models == {"fusion": "0", "text_encoder": "0"}
+
+
+async def test_the_same_post_gives_the_same_verdict_but_for_times(bench: Bench) -> None:
+    post = Post(id="p", text="hello there", images=(Media("a:ok"),))
+    first, second = [await bench.pipeline.score(post) for _ in range(2)]
+    assert msgspec.structs.replace(first, latency_ms={}) == msgspec.structs.replace(second, latency_ms={})
