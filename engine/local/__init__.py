@@ -1,0 +1,1 @@
+"""The embedded stack: broker, Triton and worker as child processes."""
