@@ -1,0 +1,35 @@
+"""For users' Python: publish posts with media by reference, and read what came of them.
+
+Examples
+--------
+>>> from engine.client import Outcomes, Publisher
+>>> from engine.kafka import KafkaConfig
+>>> from engine.schema import Post
+>>> kafka = KafkaConfig("127.0.0.1:9092")
+>>> with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:  # doctest: +SKIP
+...     publisher.publish(Post(id="p-1", text="hello"))
+...     publisher.flush()
+...     for outcome in outcomes.follow():
+...         print(outcome.key, outcome.value)
+"""
+
+from engine.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media
+from engine.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes
+from engine.client.publisher import MAX_MESSAGE_BYTES, Publisher, read_key
+from engine.client.redrive import Redrive
+from engine.client.window import Settled, Window, WindowedPublisher
+
+__all__ = [
+    "CORRELATION_HEADER",
+    "INLINE_LIMIT_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "Outcome",
+    "Outcomes",
+    "Publisher",
+    "Redrive",
+    "Settled",
+    "Window",
+    "WindowedPublisher",
+    "move_inline_media",
+    "read_key",
+]
