@@ -1,0 +1,54 @@
+# `make help` lists the targets. Everything goes into .venv, but for what `make test` asks apt for.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
+BIN := .venv/bin
+PINS := pyproject.toml ops/constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench constraints packages clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed-local  ## install what a demo needs, then score the sample posts end to end
+	$(BIN)/sluice demo
+
+test: packages lint  ## install everything, then lint, types, import contracts and every test
+	$(BIN)/pytest --cov=engine --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-dev  ## throughput and latency of this machine
+	$(BIN)/python ops/bench/run.py
+
+packages:
+	@sh .ci/packages
+
+constraints:  ## resolve every extra anew into ops/constraints.txt
+	$(PYTHON) .ci/resolve_constraints.py
+
+clean:  ## remove .venv, build output and caches
+	rm -rf .venv build dist var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+		|| { echo "Sluice needs Python 3.11 or 3.12; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# The stamps: a second run installs nothing until the pins change.
+.venv/.installed-local: .venv/.created $(PINS)
+	@echo "Installing Sluice with its embedded stack into .venv (about a minute) ..."
+	$(PIP) --editable '.[local]'
+	@touch $@
+
+.venv/.installed-dev: .venv/.created $(PINS)
+	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
+	$(PIP) --editable '.[local,s3,train,dev]'
+	@touch $@ .venv/.installed-local
