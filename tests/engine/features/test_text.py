@@ -53,7 +53,7 @@ def test_a_short_text_is_one_row_with_special_tokens(extractor: TextExtractor) -
     assert row.input_ids.tolist() == [CLS, WORDS.index("hello"), WORDS.index("yo"), WORDS.index("##u"), SEP]
     assert row.attention_mask.tolist() == [1] * 5
     assert row.spans.tolist() == [[0, 0], [0, 5], [6, 8], [8, 9], [0, 0]]
-    assert (row.input_ids.dtype, row.attention_mask.dtype, row.spans.dtype) == (np.int64, np.int64, np.int32)
+    assert [part.dtype.name for part in (row.input_ids, row.attention_mask, row.spans)] == ["int64", "int64", "int32"]
 
 
 def test_a_batch_gives_what_single_texts_give(extractor: TextExtractor) -> None:

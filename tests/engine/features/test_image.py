@@ -1,0 +1,335 @@
+import io
+import itertools
+import struct
+import subprocess
+import sys
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, TiffImagePlugin
+
+from engine.errors import MediaInvalid
+from engine.features import IMAGE_SIZE_PX, ImageRow
+from engine.features.image import FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
+
+# Pytest puts aside the filter that the module sets when it is imported.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
+
+RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def draw(width: int = 60, height: int = 40, left: tuple[int, ...] = RED, right: tuple[int, ...] = BLUE) -> Image.Image:
+    """Left half one colour, right half another."""
+    image = Image.new("RGB", (width, height), left)
+    ImageDraw.Draw(image).rectangle((width // 2, 0, width, height), fill=right)
+    return image
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def encode_animation(n_frames: int, kind: str = "GIF", size: tuple[int, int] = (40, 40)) -> bytes:
+    frames = [Image.new("RGB", size, (index * 255 // n_frames, 0, 255 - index)) for index in range(n_frames)]
+    return encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
+
+
+def make_png(width: int, height: int, body: bytes = b"") -> bytes:
+    """A PNG that claims a size, whatever it holds."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+
+
+def read_colour(row: ImageRow, x: float, y: float = 0.5) -> tuple[int, ...]:
+    column, line = int(x * IMAGE_SIZE_PX), int(y * IMAGE_SIZE_PX)
+    return tuple(int(value) for value in row.pixels[:, line, column])
+
+
+def assert_close(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int = 12) -> None:
+    assert np.abs(np.subtract(colour, expected)).max() <= tolerance, (colour, expected)
+
+
+def refuse(content: bytes) -> str:
+    with pytest.raises(MediaInvalid) as caught:
+        extract_image(content)
+    assert len(caught.value.detail) < 100
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read_upright_in_rgb(kind: str) -> None:
+    features = extract_image(encode(draw(), kind))
+    (row,) = features.rows
+    assert row.pixels.shape == (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    assert row.pixels.dtype == np.uint8
+    assert row.pixels.flags["C_CONTIGUOUS"]
+    assert row.box == WHOLE
+    assert features.partial is None
+    assert_close(read_colour(row, 0.2), RED)
+    assert_close(read_colour(row, 0.8), BLUE)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    grey = draw(left=(0, 0, 0), right=WHITE).convert("L")
+    row = image_rows(grey.convert("LA").convert("PA") if mode == "PA" else grey.convert("RGB").convert(mode))[0]
+    assert_close(read_colour(row, 0.2), (0, 0, 0))
+    assert_close(read_colour(row, 0.8), WHITE)
+
+
+def test_lab_becomes_grey() -> None:
+    lab = Image.merge("LAB", [draw(left=(0, 0, 0), right=WHITE).convert("L")] * 3)
+    assert_close(read_colour(extract_image(encode(lab, "TIFF")).rows[0], 0.8), WHITE)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_is_scaled_by_its_range(kind: str) -> None:
+    values = np.full((40, 60), 0x4000, dtype=np.uint16)
+    values[:, 30:] = 0xFFFF
+    row = extract_image(encode(Image.fromarray(values), kind)).rows[0]
+    assert_close(read_colour(row, 0.2), (64, 64, 64))
+    assert_close(read_colour(row, 0.8), WHITE)
+
+
+@pytest.mark.parametrize(
+    ("dark", "light"), [(0.0, 1.0), (0.0, 255.0), (0.0, 65_535.0), (-5.0, 5.0), (0.0, 1e6), (np.nan, 1.0)]
+)
+def test_float_pixels_use_the_range_they_most_likely_have(dark: float, light: float) -> None:
+    values = np.full((40, 60), dark, dtype=np.float32)
+    values[:, 30:] = light
+    row = extract_image(encode(Image.fromarray(values), "TIFF")).rows[0]
+    assert_close(read_colour(row, 0.2), (0, 0, 0))
+    assert_close(read_colour(row, 0.8), WHITE)
+
+
+def test_cmyk_jpeg() -> None:
+    row = extract_image(encode(draw().convert("CMYK"), "JPEG")).rows[0]
+    assert_close(read_colour(row, 0.2), RED)
+
+
+def test_alpha_is_laid_on_white() -> None:
+    image = draw().convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 30, 40))
+    row = extract_image(encode(image)).rows[0]
+    assert_close(read_colour(row, 0.2), WHITE)
+    assert_close(read_colour(row, 0.8), BLUE)
+
+
+def test_a_transparent_palette_entry_is_laid_on_white() -> None:
+    image = draw().quantize(2)
+    clear = image.getpixel((1, 1))
+    row = extract_image(encode(image, transparency=clear)).rows[0]
+    assert_close(read_colour(row, 0.2), WHITE)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    upright = draw(64, 48)
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    row = extract_image(encode(stored, kind, exif=exif)).rows[0]
+    assert_close(read_colour(row, 0.2), RED)
+    assert_close(read_colour(row, 0.8), BLUE)
+
+
+def test_boxes_are_relative_to_the_upright_image() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    wide = draw(400, 100).transpose(Image.Transpose.ROTATE_90)
+    boxes = [row.box for row in extract_image(encode(wide, "JPEG", exif=exif)).rows]
+    assert boxes == [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)]
+
+
+def test_broken_exif_does_not_cost_the_picture() -> None:
+    content = encode(draw(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    assert_close(read_colour(extract_image(content).rows[0], 0.2), RED)
+
+
+@pytest.mark.parametrize(
+    ("size", "n_rows"),
+    [((40, 40), 1), ((80, 40), 1), ((82, 40), 2), ((40, 160), 2), ((200, 40), 3), ((40, 320), 4), ((2000, 10), 4)],
+)
+def test_long_images_are_tiled_along_their_long_side(size: tuple[int, int], n_rows: int) -> None:
+    boxes = [row.box for row in image_rows(Image.new("RGB", size))]
+    along = 0 if size[0] > size[1] else 1
+    assert len(boxes) == n_rows
+    assert (boxes[0][along], boxes[-1][along + 2]) == (0.0, 1.0)
+    assert all(first[along + 2] == second[along] for first, second in itertools.pairwise(boxes))
+    assert all((box[1 - along], box[3 - along]) == (0.0, 1.0) for box in boxes)
+
+
+def test_a_tile_shows_its_part() -> None:
+    left, right = image_rows(draw(160, 40))
+    assert_close(read_colour(left, 0.9), RED)
+    assert_close(read_colour(right, 0.1), BLUE)
+
+
+def test_a_large_jpeg_is_decoded_at_a_smaller_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def spy(image: Image.Image, *args: Any, **options: Any) -> Image.Image:
+        sizes.append(image.size)
+        return resize(image, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", spy)
+    row = extract_image(encode(draw(1600, 1200), "JPEG")).rows[0]
+    assert sizes == [(400, 300)]
+    assert_close(read_colour(row, 0.2), RED)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_an_animation_is_sampled_evenly(kind: str) -> None:
+    features = extract_image(encode_animation(10, kind))
+    assert features.partial == "4 of 10 frames read"
+    reds = [read_colour(row, 0.5)[0] for row in features.rows]
+    assert np.abs(np.subtract(reds, [0, 76, 153, 229])).max() <= 12
+
+
+def test_a_short_animation_is_read_whole() -> None:
+    features = extract_image(encode_animation(3))
+    assert len(features.rows) == 3
+    assert features.partial is None
+
+
+def test_a_long_animation_of_tiles_stays_under_the_limit_of_rows() -> None:
+    features = extract_image(encode_animation(9, size=(160, 20)))
+    assert len(features.rows) == MAX_ROWS
+    assert features.partial == "2 of 9 frames read"
+
+
+def test_a_large_animation_is_read_as_far_as_its_pixels_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.features.image._MAX_ANIMATION_PIXELS", 40 * 40 * 3)
+    features = extract_image(encode_animation(10))
+    assert features.partial == "3 of 10 frames read"
+    assert [read_colour(row, 0.5)[0] // 25 for row in features.rows] == [0, 1, 2]
+
+
+def test_a_later_page_is_checked_like_the_first() -> None:
+    pages = [Image.new("L", (40, 40)), Image.new("L", (1, 40))]
+    assert refuse(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])) == "empty"
+
+
+def test_of_a_multi_picture_jpeg_only_the_picture_is_read() -> None:
+    content = encode(draw(), "MPO", save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    features = extract_image(content)
+    assert len(features.rows) == 1
+    assert MAX_FRAMES > 1
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"not an image" * 50, b"%PDF-1.7", b"<svg/>", b"RIFF\0\0\0\0WAVE"])
+def test_other_bytes_are_no_image(content: bytes) -> None:
+    assert refuse(content) == "not_image"
+
+
+def test_a_format_that_is_not_on_the_list_is_no_image() -> None:
+    assert refuse(encode(draw(), "ICO")) == "not_image"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_a_truncated_image_is_refused(kind: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8))
+    content = encode(noise, kind)
+    assert refuse(content[: len(content) // 2]) in {"truncated", "not_image"}
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1)])
+def test_a_single_line_of_pixels_is_empty(size: tuple[int, int]) -> None:
+    assert refuse(encode(Image.new("RGB", size))) == "empty"
+
+
+def test_no_pixels_at_all() -> None:
+    assert refuse(make_png(0, 0)) in {"empty", "not_image"}
+
+
+@pytest.mark.parametrize("size", [(8_001, 8_000), (100_000, 100_000), (2**31 - 1, 2**31 - 1)])
+def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    assert size[0] * size[1] > MAX_PIXELS
+    assert refuse(make_png(*size)) == "bomb"
+
+
+def test_a_text_chunk_bomb_is_refused() -> None:
+    chunk = b"zTXtkey\x00\x00" + zlib.compress(bytes(2**24))
+    png = encode(draw())
+    bomb = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    assert refuse(png[:33] + bomb + png[33:]) in {"not_image", "truncated"}
+
+
+def test_pillow_is_left_as_it_was() -> None:
+    script = (
+        "import warnings; from PIL import Image; before = Image.MAX_IMAGE_PIXELS\n"
+        "import io, engine.features.image as subject\n"
+        "assert Image.MAX_IMAGE_PIXELS == before\n"
+        "exif = b'Exif\\0\\0II*\\0\\x08\\0\\0\\0\\x01\\0\\x12\\x01\\x03\\0\\xff\\0\\0\\0\\x99\\0\\0\\0'\n"
+        "file = io.BytesIO(); Image.new('RGB', (9, 9)).save(file, 'JPEG', exif=exif)\n"
+        "subject.extract_image(file.getvalue())"
+    )
+    done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def make_seeds() -> list[bytes]:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[270] = "drawn"
+    small = draw(24, 16)
+    return [
+        encode(small, "JPEG", exif=Image.Exif()), encode(small), encode(small.quantize(8), "PNG"),
+        encode_animation(3), encode_animation(3, "WEBP"), encode_animation(3, "PNG", (12, 12)), encode(small, "BMP"),
+        encode(small, "TIFF", compression="tiff_lzw", tiffinfo=tags), encode(small, "TIFF", compression="jpeg"),
+        encode_animation(2, "TIFF"), encode(small, "WEBP", lossless=True),
+    ]  # fmt: skip
+
+
+SEEDS = make_seeds()
+
+
+def extract_or_explain(content: bytes) -> str | tuple[ImageRow, ...]:
+    try:
+        return extract_image(content).rows
+    except MediaInvalid as error:
+        return error.reason
+
+
+def check_rows_or_reason(content: bytes) -> None:
+    found = extract_or_explain(content)
+    if isinstance(found, str):
+        assert found in {"not_image", "empty", "bomb", "truncated"}
+    else:
+        assert 1 <= len(found) <= MAX_ROWS
+        assert all(row.pixels.shape == (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX) for row in found)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_rows_or_refused(content: bytes) -> None:
+    check_rows_or_reason(content)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    cut=st.floats(0.3, 1.0),
+)
+def test_any_damaged_image_is_rows_or_refused(seed: bytes, edits: list[tuple[float, int]], cut: float) -> None:
+    content = bytearray(seed)
+    for place, value in edits:
+        content[int(place * len(content))] = value
+    check_rows_or_reason(bytes(content[: int(cut * len(content))]))
