@@ -100,9 +100,16 @@ def _check_size(image: Image.Image) -> None:
 def _read_frames(image: Image.Image) -> Features[ImageRow]:
     n_frames = _count_frames(image)
     chosen = _choose_frames(image, n_frames)
-    rows = tuple(row for index in chosen for row in image_rows(_decode_frame(image, index)))
+    rows = tuple(row for index in chosen for row in _read_frame(image, index))
     partial = f"{len(chosen)} of {n_frames} frames read" if len(chosen) < n_frames else None
     return Features(rows[:MAX_ROWS], partial)
+
+
+def _read_frame(image: Image.Image, index: int) -> tuple[ImageRow, ...]:
+    try:
+        return image_rows(_decode_frame(image, index))
+    except _DECODE_ERRORS as error:
+        raise MediaInvalid("truncated", "truncated or damaged image") from error
 
 
 def _count_frames(image: Image.Image) -> int:
@@ -122,15 +129,12 @@ def _choose_frames(image: Image.Image, n_frames: int) -> list[int]:
 
 
 def _decode_frame(image: Image.Image, index: int) -> Image.Image:
-    try:
-        if index:
-            image.seek(index)
-            _check_size(image)
-        else:
-            _draft(image)
-        image.load()
-    except _DECODE_ERRORS as error:
-        raise MediaInvalid("truncated", "truncated or damaged image") from error
+    if index:
+        image.seek(index)
+        _check_size(image)
+    else:
+        _draft(image)
+    image.load()
     return _turn_upright(image)
 
 

@@ -286,6 +286,13 @@ def test_pillow_is_left_as_it_was() -> None:
     assert done.stderr == ""
 
 
+def test_a_palette_image_without_palette_is_refused() -> None:
+    content = encode(draw().quantize(8), "PNG", transparency=0)
+    at = content.index(b"PLTE")
+    size = int.from_bytes(content[at - 4 : at], "big")
+    assert refuse(content[: at - 4] + content[at + size + 8 :]) == "truncated"
+
+
 def make_seeds() -> list[bytes]:
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[270] = "drawn"

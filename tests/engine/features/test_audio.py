@@ -1,0 +1,266 @@
+import io
+import struct
+import subprocess
+import sys
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import MediaInvalid
+from engine.features import N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow
+from engine.features.audio import (
+    F_MAX_HZ,
+    F_MIN_HZ,
+    HOP_SAMPLES,
+    MAX_READ_S,
+    MAX_WINDOWS,
+    N_FFT,
+    RANGE_DB,
+    WINDOW_HOP_S,
+    WINDOW_SAMPLES,
+    extract_audio,
+    log_mel,
+    warm_up,
+)
+
+Waveform = npt.NDArray[np.float32]
+FORMATS = ["WAV", "FLAC", "OGG", "MP3"]
+
+
+def play_tone(length_s: float, rate_hz: int = SAMPLE_RATE_HZ, pitch_hz: float = 440.0, level: float = 0.5) -> Waveform:
+    time_s = np.arange(round(length_s * rate_hz)) / rate_hz
+    tone: Waveform = (level * np.sin(2 * np.pi * pitch_hz * time_s)).astype(np.float32)
+    return tone
+
+
+def encode(waveform: Waveform, rate_hz: int = SAMPLE_RATE_HZ, kind: str = "WAV", subtype: str | None = None) -> bytes:
+    file = io.BytesIO()
+    n_channels = 1 if waveform.ndim == 1 else waveform.shape[1]
+    with soundfile.SoundFile(file, "w", rate_hz, n_channels, subtype, format=kind) as clip:
+        for start in range(0, len(waveform), rate_hz):  # libsndfile's Vorbis encoder dies of long writes
+            clip.write(waveform[start : start + rate_hz])
+    return file.getvalue()
+
+
+def patch_wav(content: bytes, offset: int, form: str, value: int) -> bytes:
+    patched = bytearray(content)
+    struct.pack_into(form, patched, offset, value)
+    return bytes(patched)
+
+
+def find_loudest_band(row: AudioRow) -> int:
+    return int(row.log_mel.mean(axis=1).argmax())
+
+
+def refuse(content: bytes) -> str:
+    with pytest.raises(MediaInvalid) as caught:
+        extract_audio(content)
+    assert len(caught.value.detail) < 100
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000])
+def test_every_format_and_rate_gives_the_same_tone(kind: str, rate_hz: int) -> None:
+    features = extract_audio(encode(play_tone(2.0, rate_hz), rate_hz, kind))
+    (row,) = features.rows
+    assert row.log_mel.shape == (N_MELS, N_FRAMES)
+    assert row.log_mel.dtype == np.float32
+    assert (row.start_s, features.partial) == (0.0, None)
+    assert row.end_s == pytest.approx(2.0, abs=0.15)  # MP3 pads
+    reference = extract_audio(encode(play_tone(2.0))).rows[0]
+    assert find_loudest_band(row) == find_loudest_band(reference)
+    assert np.all(row.log_mel[:, 120:] == -1.0)  # padding is dark
+
+
+def test_a_higher_tone_lies_in_a_higher_band() -> None:
+    low, high = (extract_audio(encode(play_tone(2.0, pitch_hz=pitch))).rows[0] for pitch in (300.0, 3_000.0))
+    assert find_loudest_band(low) < find_loudest_band(high)
+
+
+def test_channels_are_mixed() -> None:
+    left = play_tone(2.0)
+    stereo = extract_audio(encode(np.stack([left, np.zeros_like(left)], axis=1))).rows[0]
+    assert find_loudest_band(stereo) == find_loudest_band(extract_audio(encode(left)).rows[0])
+
+
+def test_log_mel_is_librosas() -> None:
+    waveform = np.random.default_rng(0).normal(0.0, 0.1, WINDOW_SAMPLES).astype(np.float32)
+    mel = librosa.feature.melspectrogram(
+        y=waveform, sr=SAMPLE_RATE_HZ, n_fft=N_FFT, hop_length=HOP_SAMPLES, n_mels=N_MELS, fmin=F_MIN_HZ, fmax=F_MAX_HZ
+    )[:, :N_FRAMES]
+    decibels = librosa.power_to_db(mel, ref=np.max, top_db=RANGE_DB)
+    np.testing.assert_allclose(log_mel(waveform), decibels / (RANGE_DB / 2) + 1.0, atol=1e-5)
+
+
+def test_log_mel_spans_minus_one_to_one() -> None:
+    burst = np.zeros(WINDOW_SAMPLES, dtype=np.float32)
+    burst[20_000:24_000] = play_tone(0.25)
+    energies = log_mel(burst)
+    assert energies.max() == 1.0
+    assert energies.min() == -1.0
+    assert np.all(energies[:, :50] == -1.0)
+
+
+def test_log_mel_pads_and_crops() -> None:
+    tone = play_tone(6.0)
+    assert np.array_equal(log_mel(tone), log_mel(tone[:WINDOW_SAMPLES]))
+    assert log_mel(tone[:10]).shape == log_mel(tone[:0]).shape == (N_MELS, N_FRAMES)
+
+
+def test_log_mel_does_not_depend_on_loudness_unless_it_is_next_to_silence() -> None:
+    tone = play_tone(4.0)
+    np.testing.assert_allclose(log_mel(tone), log_mel(tone / 8), atol=1e-4)
+    assert log_mel(tone * 1e-5).max() < 0.0
+    assert np.all(log_mel(tone * 0) == -1.0)
+
+
+@pytest.mark.parametrize(("length_s", "n_rows"), [(0.01, 1), (4.0, 1), (4.1, 2), (7.0, 2), (7.1, 3), (60.0, 20)])
+def test_long_clips_are_cut_into_overlapping_windows(length_s: float, n_rows: int) -> None:
+    features = extract_audio(encode(play_tone(length_s)))
+    assert features.partial is None
+    assert [row.start_s for row in features.rows] == [index * WINDOW_HOP_S for index in range(n_rows)]
+    assert all(row.end_s == row.start_s + WINDOW_S for row in features.rows[:-1])
+    assert features.rows[-1].end_s == pytest.approx(length_s)
+
+
+def test_a_window_holds_its_part() -> None:
+    clip = np.concatenate([play_tone(3.0, pitch_hz=300.0), play_tone(4.0, pitch_hz=3_000.0)])
+    low, high = extract_audio(encode(clip)).rows
+    assert find_loudest_band(low) < find_loudest_band(high)
+    assert np.all(low.log_mel[find_loudest_band(high), 160:] > low.log_mel[find_loudest_band(high), :140].max())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_of_a_very_long_clip_the_start_is_read(kind: str) -> None:
+    features = extract_audio(encode(play_tone(200.0, 8_000), 8_000, kind))
+    assert features.partial == "121 s of 200 s read"
+    assert len(features.rows) == MAX_WINDOWS
+    assert features.rows[-1].end_s == MAX_READ_S == 121.0
+
+
+def test_an_hour_is_not_decoded_whole() -> None:
+    hour = io.BytesIO()
+    with soundfile.SoundFile(hour, "w", 8_000, 1, format="FLAC") as clip:
+        for _ in range(360):
+            clip.write(play_tone(10.0, 8_000))
+    before = psutil.Process().memory_info().rss
+    assert extract_audio(hour.getvalue()).partial == "121 s of 3600 s read"
+    assert psutil.Process().memory_info().rss - before < 80 * 2**20  # decoded it has 230 MB
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no audio" * 99, b"RIFF", b"OggS" + bytes(99), b"fLaC" + bytes(99), b"\xff\xfb"]
+)
+def test_other_bytes_are_no_audio(content: bytes) -> None:
+    assert refuse(content) == "not_audio"
+
+
+def test_no_samples_are_empty() -> None:
+    assert refuse(encode(np.zeros(0, dtype=np.float32))) == "empty"
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-4])
+def test_silence_is_refused(level: float) -> None:
+    assert refuse(encode(play_tone(2.0, level=level), subtype="FLOAT")) == "silent"
+
+
+def test_a_whisper_is_not_silence() -> None:
+    assert len(extract_audio(encode(play_tone(2.0, level=1e-3), subtype="FLOAT")).rows) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_must_be_numbers(value: float) -> None:
+    waveform = play_tone(3.0)
+    waveform[-5] = value
+    assert refuse(encode(waveform, subtype="FLOAT")) == "not_finite"
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3"])
+def test_a_truncated_clip_is_refused(kind: str) -> None:
+    content = encode(np.random.default_rng(0).normal(0, 0.1, 80_000).astype(np.float32), kind=kind)
+    assert refuse(content[: len(content) // 2]) == "truncated"
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF])
+def test_a_wav_written_to_a_pipe_is_read(size: int) -> None:
+    content = patch_wav(encode(play_tone(1.0)), 4, "<I", size)
+    assert len(extract_audio(content).rows) == 1
+
+
+def test_a_flac_of_unknown_length_is_read() -> None:
+    content = bytearray(encode(play_tone(130.0, 8_000), 8_000, "FLAC"))
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO that count the samples
+    content[22:26] = bytes(4)
+    assert extract_audio(bytes(content)).partial == "121 s of an unknown length read"
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999, 400_000, 2**31 - 1])
+def test_absurd_rates_are_refused(rate_hz: int) -> None:
+    assert refuse(patch_wav(encode(play_tone(0.5)), 24, "<I", rate_hz)) in {"unsupported", "not_audio"}
+
+
+def test_absurd_channel_counts_are_refused() -> None:
+    assert refuse(encode(np.zeros((100, 17), dtype=np.float32))) == "unsupported"
+
+
+def test_warming_up_leaves_a_worker_room() -> None:
+    script = (
+        "import psutil, sys, engine.features.audio as subject\n"
+        "assert 'librosa' not in sys.modules\n"
+        "subject.warm_up(); assert 'librosa' in sys.modules\n"
+        "print(psutil.Process().memory_info().rss)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 250 * 2**20
+
+
+def test_warming_up_twice_is_harmless() -> None:
+    warm_up()
+    warm_up()
+
+
+SEEDS = [encode(play_tone(0.3, 8_000), 8_000, kind) for kind in FORMATS] + [
+    encode(play_tone(0.1), subtype=subtype) for subtype in ("FLOAT", "DOUBLE", "ULAW", "IMA_ADPCM", "PCM_24", "PCM_U8")
+]
+
+
+def extract_or_explain(content: bytes) -> str | tuple[AudioRow, ...]:
+    try:
+        return extract_audio(content).rows
+    except MediaInvalid as error:
+        return error.reason
+
+
+def check_rows_or_reason(content: bytes) -> None:
+    found = extract_or_explain(content)
+    if isinstance(found, str):
+        assert found in {"not_audio", "empty", "truncated", "unsupported", "not_finite", "silent"}
+    else:
+        assert 1 <= len(found) <= MAX_WINDOWS
+        assert all(row.log_mel.shape == (N_MELS, N_FRAMES) for row in found)
+        assert all(np.abs(row.log_mel).max() <= 1.0 for row in found)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_rows_or_refused(content: bytes) -> None:
+    check_rows_or_reason(content)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    cut=st.floats(0.3, 1.0),
+)
+def test_any_damaged_clip_is_rows_or_refused(seed: bytes, edits: list[tuple[float, int]], cut: float) -> None:
+    content = bytearray(seed)
+    for place, value in edits:
+        content[int(place**2 * len(content))] = value  # squared: rather in the header
+    check_rows_or_reason(bytes(content[: int(cut * len(content))]))
