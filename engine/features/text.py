@@ -32,6 +32,7 @@ _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff]")
 # Jamo of every width and half-width kana marks: not combining by category, but NFKC joins them to what is before.
 _JOINING = "\u1160-\u11ff\u3131-\u3163\uff9e-\uff9f\uffa0-\uffdc"
+_DROPPED = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u115f\u3164\U000e0000-\U000e0fff"
 _MAX_JOINED = 30
 """Unicode's stream-safe limit (UAX 15): sorting longer runs of marks takes quadratic time."""
 
@@ -43,7 +44,7 @@ Tokens = tuple[npt.NDArray[np.int64], Int32]
 def _find_marks() -> str:
     """Regex class body of what NFKC may join to the character before, and of what is dropped between them."""
     marks = (chr(code) for code in range(0x80, 0x1F000) if unicodedata.category(chr(code)) in {"Mn", "Mc", "Me", "Cf"})
-    return "".join(marks) + _JOINING + "\U000e0000-\U000e0fff"
+    return "".join(marks) + _JOINING + _DROPPED
 
 
 _SEGMENT = re.compile(f"(?s:.)[{_find_marks()}]{{0,{_MAX_JOINED}}}")

@@ -187,6 +187,7 @@ def test_the_shipped_tokenizer_reads_english_and_chinese() -> None:
         ("e\u0301", "é"),
         ("z\u200de\u200bro", "zero"),
         ("e\u200b\u0301", "é"),
+        ("e\u3164\x00\u0301", "é"),
         ("\ud800", "\ufffd"),
         ("a\U000e0041b\u3164", "ab"),
         ("ｶﾞ", "ガ"),
@@ -201,7 +202,9 @@ def test_normalise(text: str, expected: str) -> None:
     assert origin[-1] == len(text)
 
 
-ANY_TEXT = st.text(st.characters(), max_size=25) | st.text("ae\u0301\u0316\u200b각ﬁｶﾞ\ud800 \n\u3164", max_size=25)
+ANY_TEXT = st.text(st.characters(), max_size=25) | st.text(
+    "ae\u0301\u0316\u200b각ﬁｶﾞ\ud800 \n\u3164\x00\x9f\ufe0f", max_size=25
+)
 
 
 @given(ANY_TEXT)
