@@ -21,7 +21,7 @@ DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER)
 """Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Topics:
     """The names of the topics."""
 
@@ -35,7 +35,7 @@ class Topics:
         return (self.posts, self.verdicts, self.reviews, self.dead_letters)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KafkaConfig:
     """A Kafka cluster and the names of the topics on it.
 

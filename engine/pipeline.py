@@ -31,7 +31,7 @@ WEIGHTY = 0.05
 """A part whose contribution reaches this is shown with evidence; the weightiest part always is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PipelineConfig:
     """Limits of the pipeline.
 

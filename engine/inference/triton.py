@@ -18,7 +18,7 @@ from engine.inference.batching import BatchQueue
 from engine.metrics import Metrics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InferenceConfig:
     """How to reach Triton.
 

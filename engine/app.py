@@ -1,0 +1,209 @@
+"""The worker's composition root: the only place that knows all parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+import faust
+import tenacity
+from prometheus_client import CollectorRegistry
+
+from engine import __version__
+from engine.agents import FaustOutbox, Intake, declare_agent, leaving
+from engine.errors import InferenceUnavailable, SluiceError
+from engine.features.audio import extract_audio, warm_up
+from engine.features.image import extract_image
+from engine.features.text import TextExtractor
+from engine.health import HealthServer
+from engine.inference.triton import TritonClassifier
+from engine.kafka import KafkaConfig, ensure_topics
+from engine.media import MediaFetcher
+from engine.metrics import Metrics
+from engine.moderation import Moderator
+from engine.parts import PartScorer
+from engine.pipeline import Pipeline
+from engine.policy import load_policy
+from engine.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""A dead letter is its original and some headers: more than a post's limit, less than the topics'."""
+
+STOP_MARGIN_S = 10.0
+"""On top of the longest deadline, for the last commit and goodbyes, before the process ends anyway."""
+
+
+@asynccontextmanager
+async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[Pipeline]:
+    """Build the pipeline on a Triton that answers, and close it all after.
+
+    Raises
+    ------
+    InferenceUnavailable
+        Triton did not answer within `settings.start_timeout_s`; names its address.
+    PolicyError
+        The policy file is wrong.
+    """
+    policy = load_policy(settings.policy_path)
+    async with AsyncExitStack() as stack:
+        executor = stack.enter_context(_threads(settings.n_threads))
+        fetcher, classifier = MediaFetcher(settings.media), TritonClassifier(settings.inference, metrics)
+        stack.push_async_callback(fetcher.close)
+        stack.push_async_callback(classifier.close)
+        text = await asyncio.get_running_loop().run_in_executor(executor, _load_text_extractor)
+        extractors = {"text": text.extract, "image": extract_image, "audio": extract_audio}
+        parts = PartScorer(fetcher, extractors, classifier, executor)  # type: ignore[arg-type]
+        pipeline = Pipeline(parts, classifier, policy, metrics, settings.pipeline)
+        await _prepare(pipeline, settings.start_timeout_s)
+        yield pipeline
+
+
+def _load_text_extractor() -> TextExtractor:
+    """Everything that the first post would otherwise wait for."""
+    warm_up()
+    return TextExtractor()
+
+
+@contextmanager
+def _threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads for extraction; one that hangs in a decoder must not keep the process alive."""
+    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="extract")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
+    attempts = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(InferenceUnavailable),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=1.0),
+        stop=tenacity.stop_after_delay(timeout_s),
+        reraise=True,
+    )
+    await attempts(pipeline.prepare)
+
+
+def build_faust(settings: Settings) -> faust.App:
+    """Faust, set up so that it loses nothing; the topics exist already and are never declared by it."""
+    return faust.App(
+        settings.agent.group,
+        broker=[f"aiokafka://{address}" for address in settings.kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(settings.kafka),
+        broker_commit_interval=1.0,
+        broker_session_timeout=settings.agent.session_timeout_s,
+        broker_heartbeat_interval=min(3.0, settings.agent.session_timeout_s / 4),
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        producer_acks=-1,
+        producer_linger=0.005,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        stream_buffer_maxsize=16384,
+        stream_wait_empty=True,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+    )
+
+
+def _credentials(kafka: KafkaConfig) -> Any:
+    context = ssl.create_default_context(cafile=kafka.ca_file) if kafka.uses_tls else None
+    if kafka.uses_sasl:
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password,
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None
+
+
+async def serve(settings: Settings, until: asyncio.Event) -> None:
+    """Moderate posts until `until` is set.
+
+    Raises
+    ------
+    SluiceError
+        Kafka or Triton did not answer in time, or a setting is wrong.
+    """
+    metrics = Metrics(CollectorRegistry())
+    metrics.build.info({"version": __version__})
+    await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
+    async with open_pipeline(settings, metrics) as pipeline:
+        app = build_faust(settings)
+        moderator = Moderator(pipeline, FaustOutbox(app, settings.kafka.topics), settings.kafka.topics, metrics,
+                              leaving(app))  # fmt: skip
+        declare_agent(app, settings.kafka.topics.posts, Intake(app, settings.agent, moderator, metrics))
+        health = HealthServer(metrics.registry, _lag_reader(app, metrics), _readiness(app, pipeline))
+        await health.start(settings.metrics_host, settings.metrics_port)
+        try:
+            await _run(app, until, settings.pipeline.max_deadline_ms / 1000 + STOP_MARGIN_S)
+        finally:
+            await health.stop()
+
+
+async def _run(app: faust.App, until: asyncio.Event, grace_s: float) -> None:
+    await app.start()
+    asked = asyncio.create_task(until.wait())
+    ended = asyncio.create_task(app.wait_until_stopped())
+    await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    try:
+        async with asyncio.timeout(grace_s):
+            await app.stop()
+    except TimeoutError:
+        logger.error("not stopped after %.0f s: what is not acknowledged will be delivered again", grace_s)
+        os._exit(1)  # Faust waits for ever for a post that is stuck; nothing uncommitted is lost by leaving
+    ended.cancel()
+    if app.crash_reason:
+        raise SluiceError(f"the Kafka consumer failed: {app.crash_reason!r}")
+
+
+def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str | None]]:
+    async def why_not_ready() -> str | None:
+        if app.rebalancing or not app.consumer.assignment():
+            return "no partitions of the posts topic are assigned yet"
+        try:
+            await pipeline.prepare()
+        except InferenceUnavailable as error:
+            return str(error)
+        return None
+
+    return why_not_ready
+
+
+def _lag_reader(app: faust.App, metrics: Metrics) -> Callable[[], None]:
+    """Reads, per partition, how far the committed offset is behind the newest message."""
+
+    def refresh() -> None:
+        for partition in app.consumer.assignment():
+            newest = app.consumer.highwater(partition)
+            done = app.monitor.tp_committed_offsets.get(partition)
+            if newest is not None:
+                lag = metrics.consumer_lag.labels(partition.topic, partition.partition)
+                lag.set(max(0, newest - (done or 0)))
+
+    return refresh
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit code."""
+    asyncio.run(_serve_until_signal(settings))
+    return 0
+
+
+async def _serve_until_signal(settings: Settings) -> None:
+    until = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, until.set)
+    await serve(settings, until)

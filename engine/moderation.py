@@ -1,0 +1,152 @@
+"""One message in, exactly one outcome safe in Kafka: a verdict or a dead letter. Waits out outages. No Faust in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import tenacity
+
+from engine.errors import InferenceUnavailable, InvalidPost
+from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, Topics
+from engine.metrics import Metrics
+from engine.pipeline import Pipeline
+from engine.schema import Post, Verdict, decode_post, encode
+
+logger = logging.getLogger(__name__)
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Leaving(Exception):
+    """The worker is stopping or losing its partitions: the post goes back unacknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came from Kafka.
+
+    Attributes
+    ----------
+    published_at : float
+        The message's timestamp, in seconds since the epoch.
+    source : str
+        ``topic/partition/offset``.
+    """
+
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    published_at: float
+    source: str
+
+
+class Outbox(Protocol):
+    """The way out to Kafka."""
+
+    async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+        """Return once the broker has acknowledged the message; raise if it did not."""
+        ...
+
+
+class Moderator:
+    """Turns messages into outcomes.
+
+    Parameters
+    ----------
+    leaving : callable
+        True once this worker should let go of posts that only wait: for Triton, or for Kafka.
+    max_pause_s : float
+        Longest pause between two tries during an outage, in seconds.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        outbox: Outbox,
+        topics: Topics,
+        metrics: Metrics,
+        leaving: Callable[[], bool],
+        max_pause_s: float = 2.0,
+    ) -> None:
+        self._pipeline = pipeline
+        self._outbox = outbox
+        self._topics = topics
+        self._metrics = metrics
+        self._leaving = leaving
+        self._max_pause_s = max_pause_s
+        self._recovery: asyncio.Task[None] | None = None
+
+    async def handle(self, message: Message) -> None:
+        """Score a message and publish its outcome.
+
+        Raises
+        ------
+        Leaving
+            There is no outcome, and the message must not be acknowledged.
+        """
+        try:
+            post = decode_post(message.value)
+            verdict = await self._score(post, message)
+        except InvalidPost as error:
+            await self._publish_dead_letter(message, error)
+        else:
+            await self._publish_verdict(message, verdict)
+
+    async def _score(self, post: Post, message: Message) -> Verdict:
+        while True:
+            try:
+                return await self._pipeline.score(post, message.published_at)
+            except InferenceUnavailable:
+                await self._wait_for_triton()
+            except Exception as error:
+                logger.exception("%s could not be scored", message.source)
+                raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
+
+    async def _wait_for_triton(self) -> None:
+        """All posts wait for one probe, which lasts until the models answer again."""
+        if self._recovery is None or self._recovery.done():
+            logger.warning("Triton is away: waiting for it, no post is lost")
+            self._recovery = asyncio.create_task(self._until(self._pipeline.prepare, InferenceUnavailable))
+        await asyncio.shield(self._recovery)
+
+    async def _until(self, attempt: Callable[[], Awaitable[None]], error: type[Exception]) -> None:
+        """Try until it succeeds; raises `Leaving` instead of trying on while this worker leaves."""
+        attempts = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(error) & tenacity.retry_if_exception(lambda _: not self._leaving()),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._max_pause_s),
+            reraise=True,
+        )
+        try:
+            await attempts(attempt)
+        except error as last:
+            raise Leaving from last
+
+    async def _publish_verdict(self, message: Message, verdict: Verdict) -> None:
+        value = encode(verdict)
+        key = verdict.post_id.encode()
+        if verdict.decision == "review":
+            await self._publish(self._topics.reviews, key, value, message.headers)
+        await self._publish(self._topics.verdicts, key, value, message.headers)
+        self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
+
+    async def _publish_dead_letter(self, message: Message, error: InvalidPost) -> None:
+        added = {REASON_HEADER: error.reason, DETAIL_HEADER: error.detail, SOURCE_HEADER: message.source}
+        headers = [*message.headers, *((name, text.encode()) for name, text in added.items())]
+        logger.info("dead letter %s: %s, %d bytes", message.source, error.reason, len(message.value))
+        await self._publish(self._topics.dead_letters, message.key, message.value, headers)
+        self._metrics.dead_letters.labels(error.reason).inc()
+
+    async def _publish(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+        async def attempt() -> None:
+            try:
+                await self._outbox.send(topic, key, value, headers)
+            except Exception as error:
+                logger.warning("%s: not delivered, trying again: %s", topic, type(error).__name__)
+                raise
+
+        await self._until(attempt, Exception)

@@ -1,0 +1,180 @@
+"""The worker's settings, read from the environment: the only place that reads it.
+
+Each part defines its own small configuration; only `engine.app` and `engine.cli` know this collection of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from engine.agents import AgentConfig
+from engine.errors import SettingsError
+from engine.inference.triton import InferenceConfig
+from engine.kafka import KafkaConfig, SecurityProtocol, Topics
+from engine.media import MediaConfig
+from engine.pipeline import PipelineConfig
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DEFAULT_POLICY = CHECKOUT / "ops" / "policies" / "default.yaml"
+TRITON_REPO = CHECKOUT / "triton_repo"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a worker can be told.
+
+    Attributes
+    ----------
+    media_store : str
+        Directory or fsspec URL where publishers put media, and from where the worker may read them.
+    metrics_host, metrics_port
+        Where ``/metrics``, ``/healthz`` and ``/readyz`` are served.
+    start_timeout_s : float
+        How long to wait for Kafka and Triton at start, in seconds.
+    n_threads : int
+        Threads that extract features.
+    """
+
+    kafka: KafkaConfig
+    agent: AgentConfig
+    inference: InferenceConfig
+    media: MediaConfig
+    pipeline: PipelineConfig
+    policy_path: Path
+    media_store: str
+    metrics_host: str
+    metrics_port: int
+    start_timeout_s: float
+    n_threads: int
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    SettingsError
+        Naming the variable and what it takes.
+    """
+    read = _Reader(environ)
+    store = read.text("SLUICE_MEDIA_STORE", str(_data_home(environ) / "sluice" / "media"))
+    pipeline = _read_pipeline(read)
+    return Settings(
+        kafka=_read_kafka(read),
+        agent=_read_agent(read, pipeline),
+        inference=InferenceConfig(read.text("SLUICE_TRITON", InferenceConfig.triton)),
+        media=_read_media(read, store),
+        pipeline=pipeline,
+        policy_path=Path(read.text("SLUICE_POLICY", str(DEFAULT_POLICY))),
+        media_store=store,
+        metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
+        metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
+        start_timeout_s=read.number("SLUICE_START_TIMEOUT_S", 60.0, 0.1, 3600.0),
+        n_threads=read.integer("SLUICE_THREADS", 4, 1, 64),
+    )
+
+
+def _data_home(environ: Mapping[str, str]) -> Path:
+    """Where a user's programs keep their files (XDG Base Directory Specification)."""
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _read_kafka(read: _Reader) -> KafkaConfig:
+    topics = Topics(
+        posts=read.text("SLUICE_TOPIC_POSTS", Topics.posts),
+        verdicts=read.text("SLUICE_TOPIC_VERDICTS", Topics.verdicts),
+        reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
+        dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
+    )
+    protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
+    kafka = KafkaConfig(
+        bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),
+        security_protocol=protocol,  # type: ignore[arg-type]
+        sasl_mechanism=read.choice("SLUICE_KAFKA_SASL_MECHANISM", "PLAIN", ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")),
+        sasl_username=read.optional("SLUICE_KAFKA_SASL_USERNAME"),
+        sasl_password=read.optional("SLUICE_KAFKA_SASL_PASSWORD"),
+        ca_file=read.optional("SLUICE_KAFKA_CA_FILE"),
+        topics=topics,
+    )
+    if kafka.uses_sasl and not (kafka.sasl_username and kafka.sasl_password):
+        raise SettingsError(f"SLUICE_KAFKA_SASL_USERNAME and SLUICE_KAFKA_SASL_PASSWORD: {protocol} needs both")
+    return kafka
+
+
+def _read_agent(read: _Reader, pipeline: PipelineConfig) -> AgentConfig:
+    agent = AgentConfig(
+        group=read.text("SLUICE_GROUP", AgentConfig.group),
+        max_in_flight=read.integer("SLUICE_MAX_IN_FLIGHT", AgentConfig.max_in_flight, 1, 100_000),
+        max_ahead=read.integer("SLUICE_MAX_AHEAD", AgentConfig.max_ahead, 1, 1_000_000),
+        session_timeout_s=read.number("SLUICE_SESSION_TIMEOUT_S", AgentConfig.session_timeout_s, 6.0, 1800.0),
+    )
+    if pipeline.max_deadline_ms >= agent.session_timeout_s * 1000:
+        raise SettingsError(
+            f"SLUICE_MAX_DEADLINE_MS: {pipeline.max_deadline_ms} ms must be less than SLUICE_SESSION_TIMEOUT_S "
+            f"({agent.session_timeout_s:g} s), or posts in flight outlast a rebalance"
+        )
+    return agent
+
+
+def _read_pipeline(read: _Reader) -> PipelineConfig:
+    return PipelineConfig(
+        deadline_ms=read.integer("SLUICE_DEADLINE_MS", PipelineConfig.deadline_ms, 1, 600_000),
+        max_deadline_ms=read.integer("SLUICE_MAX_DEADLINE_MS", PipelineConfig.max_deadline_ms, 1, 600_000),
+    )
+
+
+def _read_media(read: _Reader, store: str) -> MediaConfig:
+    is_url = "://" in store
+    roots = [Path(root) for root in read.text("SLUICE_MEDIA_ROOTS", "").split(os.pathsep) if root]
+    return MediaConfig(
+        roots=tuple(roots if is_url else [*roots, Path(store)]),
+        store_urls=(store,) if is_url else (),
+        allow_private=read.flag("SLUICE_MEDIA_ALLOW_PRIVATE"),
+        max_bytes=read.integer("SLUICE_MEDIA_MAX_BYTES", MediaConfig.max_bytes, 1, 2**31),
+        timeout_s=read.number("SLUICE_MEDIA_TIMEOUT_S", MediaConfig.timeout_s, 0.01, 600.0),
+    )
+
+
+class _Reader:
+    """Reads variables; a wrong one is named in the error, its value is not shown where it may be secret."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def optional(self, name: str) -> str | None:
+        return self._environ.get(name) or None
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name) or default
+
+    def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
+        value = self.text(name, default).upper()
+        if value not in choices:
+            raise SettingsError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0").lower()
+        if value not in ("0", "1", "true", "false", "yes", "no"):
+            raise SettingsError(f"{name}: {value!r} is not 1 or 0")
+        return value in ("1", "true", "yes")
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if not value.lstrip("-").isdigit() or not low <= int(value) <= high:
+            raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+        return int(value)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise SettingsError(f"{name}: {value!r} is not a number from {low:g} to {high:g}")
+        return number
