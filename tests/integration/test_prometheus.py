@@ -1,0 +1,200 @@
+"""A real Prometheus scrapes a worker's metrics and evaluates everything the dashboard, the rules and the alerts ask."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, start_http_server
+
+from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
+from engine.metrics import STAGES, Metrics
+
+OPS = Path(__file__).resolve().parents[2] / "ops"
+RULES = sorted(OPS.glob("prometheus/rules/*.yml"))
+PATIENCE_S = 60.0
+"""Bounds a wait for Prometheus' next scrape or evaluation, both every second here."""
+
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.integration, pytest.mark.prometheus]
+
+
+def _load_picture() -> Any:
+    """Import ops/dashboard_picture.py, which is a script outside every package."""
+    spec = importlib.util.spec_from_file_location("dashboard_picture", OPS / "dashboard_picture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+picture = _load_picture()
+
+
+def _rules(kind: str) -> list[dict[str, Any]]:
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
+
+
+def _panel_expressions() -> list[Any]:
+    panels = picture.read_panels()
+    queries = [(panel.title, query.expression) for panel in panels for query in panel.queries]
+    return [pytest.param(expression, id=f"{title}-{n}") for n, (title, expression) in enumerate(queries)]
+
+
+@pytest.fixture(scope="module")
+def metrics_address() -> Iterator[str]:
+    """A page of the worker's metrics that changes all the time."""
+    metrics = Metrics(CollectorRegistry())
+    server, thread = start_http_server(0, LOOPBACK, metrics.registry)
+    stop = threading.Event()
+    feeder = threading.Thread(target=_feed, args=(metrics, stop), daemon=True)
+    feeder.start()
+    yield f"{LOOPBACK}:{server.server_port}"
+    stop.set()
+    feeder.join()
+    server.shutdown()
+    thread.join()
+
+
+def _feed(metrics: Metrics, stop: threading.Event) -> None:
+    metrics.build.info({"version": "0"})
+    metrics.model.labels("fusion", "1").set(1)
+    metrics.triton_up.set(1)
+    while not stop.wait(0.1):
+        _observe_post(metrics)
+
+
+def _observe_post(metrics: Metrics) -> None:
+    metrics.posts.labels("allow").inc()
+    metrics.end_to_end.observe(0.02)
+    for stage in STAGES:
+        metrics.stage.labels(stage).observe(0.004)
+    metrics.batch_rows.labels("fusion").observe(3)
+    metrics.inference.labels("fusion").observe(0.003)
+    metrics.in_flight.set(2)
+    metrics.dead_letters.labels("not_json").inc(0.01)
+    metrics.failed_parts.labels("image", "not_image").inc(0.01)
+    metrics.consumer_lag.labels("moderation.posts", "0").set(3)
+
+
+class Prometheus:
+    """A running server and what it answers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str, **parameters: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
+            return json.load(answer)["data"]
+
+    def query(self, expression: str) -> list[float]:
+        return [float(sample["value"][1]) for sample in self.get("/api/v1/query", query=expression)["result"]]
+
+    def wait_for(self, expression: str) -> list[float]:
+        """Return the first answer with a number in it: a rate needs two scrapes, a rule one evaluation."""
+        return _wait(lambda: [value for value in self.query(expression) if math.isfinite(value)], expression)
+
+
+def _wait(ask: Callable[[], T], what: str) -> T:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"no answer: {what}"
+        time.sleep(0.2)
+    return answer
+
+
+def _write_config(folder: Path, target: str) -> Path:
+    """Our rules over one worker, everything every second."""
+    content = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(path) for path in RULES],
+        "scrape_configs": [{"job_name": "sluice-worker", "static_configs": [{"targets": [target]}]}],
+    }
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def _find_prometheus() -> str:
+    path = shutil.which("prometheus")
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail("prometheus is missing: apt-get install prometheus")
+    return path or pytest.skip("prometheus is not installed: apt-get install prometheus")
+
+
+@pytest.fixture(scope="module")
+def prometheus(metrics_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    address = f"{LOOPBACK}:{find_free_ports(1)[0]}"
+    command = [
+        _find_prometheus(),
+        f"--config.file={_write_config(folder, metrics_address)}",
+        f"--storage.tsdb.path={folder / 'series'}",
+        f"--web.listen-address={address}",
+    ]
+    with ChildProcess("Prometheus", command, folder / "prometheus.log", address) as process:
+        process.wait_until_ready(lambda: answers_http(f"http://{address}/-/ready"), PATIENCE_S)
+        yield Prometheus(f"http://{address}")
+
+
+def test_the_worker_is_scraped(prometheus: Prometheus) -> None:
+    prometheus.wait_for('up{job="sluice-worker"} == 1')
+
+
+@pytest.mark.parametrize("expression", _panel_expressions())
+def test_each_panel_has_numbers(prometheus: Prometheus, expression: str) -> None:
+    prometheus.wait_for(expression)
+
+
+@pytest.mark.parametrize("rule", _rules("record"), ids=lambda rule: rule["record"])
+def test_each_recording_rule_records_numbers(prometheus: Prometheus, rule: dict[str, Any]) -> None:
+    prometheus.wait_for(rule["record"])
+
+
+@pytest.mark.parametrize("rule", _rules("alert"), ids=lambda rule: rule["alert"])
+def test_each_alert_can_be_evaluated(prometheus: Prometheus, rule: dict[str, Any]) -> None:
+    prometheus.query(rule["expr"])  # raises on an error; that it fires when it should is proven by promtool
+
+
+def test_no_rule_fails(prometheus: Prometheus) -> None:
+    groups = _wait(lambda: _evaluated(prometheus), "every rule evaluated")
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
+
+
+def _evaluated(prometheus: Prometheus) -> list[dict[str, Any]]:
+    """Groups of rules, or none while a rule was never evaluated."""
+    groups = prometheus.get("/api/v1/rules")["groups"]
+    return [] if any(rule["health"] == "unknown" for group in groups for rule in group["rules"]) else groups
+
+
+def test_the_picture_draws_every_panel(prometheus: Prometheus, tmp_path: Path) -> None:
+    out = tmp_path / "dashboard.png"
+    command = [sys.executable, str(OPS / "dashboard_picture.py"), "--prometheus", prometheus.url, "--out", str(out)]
+    result = subprocess.run([*command, "--minutes", "1"], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_names_a_server_that_is_away(tmp_path: Path) -> None:
+    url = f"http://{LOOPBACK}:{find_free_ports(1)[0]}"
+    with pytest.raises(picture.PrometheusError, match=url):
+        picture.fetch_series(url, picture.Query("up", "up"), picture.Range(0, 60, 1))
