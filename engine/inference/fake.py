@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.errors import InferenceError, InferenceLate
+from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
 from engine.inference import FUSION, MODELS, TEXT_ENCODER, Array, Arrays, ModelSpec
 from engine.schema import LABELS
 
@@ -41,6 +41,8 @@ class ScriptedClassifier:
         self.delay_s = delay_s or {}
         self.errors: dict[str, InferenceError] = {}
         """Raised by a model instead of an answer, by its name."""
+        self.unready = False
+        """Whether asking for the models' versions fails."""
         self.n_calls = 0
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
@@ -57,6 +59,8 @@ class ScriptedClassifier:
 
     async def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
+        if self.unready:
+            raise InferenceUnavailable("the fake is not ready")
         return {spec.name: "0" for spec in MODELS}
 
     def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:

@@ -1,0 +1,136 @@
+"""Rows of many callers into few requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
+from engine.inference import Array, Arrays, ModelSpec
+from engine.inference.batching import BatchQueue
+
+SPEC = ModelSpec("m", {"x": "INT64"}, ("double", "scores"), padded_outputs=("scores",), max_rows=4, max_cells=40)
+
+
+class Server:
+    """Doubles what it gets; holds every request until `gate` is open."""
+
+    def __init__(self) -> None:
+        self.batches: list[Array] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refuses: int | None = None
+        self.error: InferenceError = InferenceError("refused")
+
+    async def send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+        x = batch["x"]
+        self.batches.append(x)
+        await self.gate.wait()
+        if self.refuses in x:
+            raise self.error
+        return [2 * x.sum(axis=1), x]
+
+
+def rows(*lengths: int, value: int = 1) -> list[Arrays]:
+    return [{"x": np.full(length, value)} for length in lengths]
+
+
+def queue(server: Server, n_requests: int = 1) -> BatchQueue:
+    return BatchQueue(SPEC, server.send, n_requests)
+
+
+def soon(seconds: float = 30.0) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def gather(batches: BatchQueue, jobs: Sequence[list[Arrays]]) -> list[list[Arrays] | BaseException]:
+    return await asyncio.gather(*(batches.run(job, soon()) for job in jobs), return_exceptions=True)
+
+
+async def test_a_row_on_its_own_leaves_at_once() -> None:
+    server = Server()
+    ((outputs,),) = [await queue(server).run(rows(3), soon())]
+    assert outputs["double"] == 6
+    assert [batch.shape for batch in server.batches] == [(1, 3)]
+
+
+async def test_rows_that_wait_leave_together_and_padding_is_cut_off() -> None:
+    server = Server()
+    results = await gather(queue(server), [rows(3), rows(2), rows(5), rows(4)])
+    assert [batch.shape for batch in server.batches] == [(1, 3), (3, 5)]
+    assert [len(job[0]["scores"]) for job in results] == [3, 2, 5, 4]  # type: ignore[index]
+    assert [int(job[0]["double"]) for job in results] == [6, 4, 10, 8]  # type: ignore[index]
+
+
+async def test_no_request_is_over_the_limit_of_rows_or_of_cells() -> None:
+    server = Server()
+    await gather(queue(server), [rows(*[2] * 9), *[rows(20)] * 5])
+    assert all(len(batch) <= SPEC.max_rows and batch.size <= SPEC.max_cells for batch in server.batches)
+    assert sum(map(len, server.batches)) == 14
+
+
+async def test_the_oldest_row_is_in_the_next_request_however_odd_its_length() -> None:
+    server = Server()
+    server.gate.clear()
+    batches = queue(server)
+    jobs = [asyncio.create_task(batches.run(job, soon())) for job in [rows(2), rows(40), *[rows(2)] * 9]]
+    while not server.batches:
+        await asyncio.sleep(0)
+    server.gate.set()
+    await asyncio.gather(*jobs)
+    assert server.batches[1].shape == (1, 40)
+
+
+async def test_as_many_requests_at_once_as_allowed() -> None:
+    server = Server()
+    server.gate.clear()
+    batches = queue(server, n_requests=2)
+    jobs = [asyncio.create_task(batches.run(rows(2), soon())) for _ in range(6)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(server.batches) == 2
+    server.gate.set()
+    await asyncio.gather(*jobs)
+    assert [len(batch) for batch in server.batches] == [1, 1, 4]
+
+
+async def test_a_refused_row_does_not_take_its_neighbours_down() -> None:
+    server = Server()
+    server.refuses = 13
+    good, bad, other = (await gather(queue(server), [rows(2), rows(2, value=13), rows(2)]))[:3]
+    assert isinstance(bad, InferenceError)
+    assert isinstance(good, list)
+    assert isinstance(other, list)
+
+
+async def test_an_outage_is_told_to_everyone_at_once() -> None:
+    server = Server()
+    server.refuses, server.error = 1, InferenceUnavailable("down")
+    results = await gather(queue(server), [rows(2), rows(2), rows(2)])
+    assert all(isinstance(result, InferenceUnavailable) for result in results)
+    assert len(server.batches) == 2
+
+
+async def test_a_fault_in_the_request_is_an_inference_error() -> None:
+    async def broken(spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+        raise ZeroDivisionError
+
+    with pytest.raises(InferenceError, match="ZeroDivisionError"):
+        await BatchQueue(SPEC, broken, 1).run(rows(2), soon())
+
+
+async def test_no_answer_before_the_deadline_is_late_and_frees_the_queue() -> None:
+    server = Server()
+    server.gate.clear()
+    batches = queue(server)
+    blocked = asyncio.create_task(batches.run(rows(2), soon()))
+    await asyncio.sleep(0)
+    with pytest.raises(InferenceLate):
+        await batches.run(rows(3), soon(0.01))
+    server.gate.set()
+    await blocked
+    await batches.run(rows(4), soon())
+    assert [batch.shape for batch in server.batches] == [(1, 2), (1, 4)]

@@ -1,0 +1,78 @@
+"""The environment becomes settings, or an error that names the variable."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.policy import load_policy
+from engine.settings import TRITON_REPO, load_settings
+
+
+def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
+    settings = load_settings({"XDG_DATA_HOME": str(tmp_path)})
+    assert settings.kafka.bootstrap == "127.0.0.1:9092"
+    assert settings.media_store == str(tmp_path / "sluice" / "media")
+    assert settings.media.roots == (tmp_path / "sluice" / "media",)
+    assert not settings.media.allow_private
+    assert load_policy(settings.policy_path).name == "default"
+    assert (TRITON_REPO / "fusion" / "config.pbtxt").exists()
+
+
+def test_every_variable_is_read() -> None:
+    settings = load_settings(
+        {
+            "SLUICE_KAFKA": "k1:9093,k2:9093",
+            "SLUICE_KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
+            "SLUICE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "SLUICE_KAFKA_SASL_USERNAME": "u",
+            "SLUICE_KAFKA_SASL_PASSWORD": "hush",
+            "SLUICE_KAFKA_CA_FILE": "/ca.pem",
+            "SLUICE_TOPIC_POSTS": "in",
+            "SLUICE_GROUP": "g",
+            "SLUICE_TRITON": "t:8001",
+            "SLUICE_METRICS_PORT": "0",
+            "SLUICE_MEDIA_STORE": "s3://bucket/media",
+            "SLUICE_MEDIA_ROOTS": "/a:/b",
+            "SLUICE_MEDIA_ALLOW_PRIVATE": "true",
+            "SLUICE_DEADLINE_MS": "700",
+        }
+    )
+    assert settings.kafka.librdkafka() == {
+        "bootstrap.servers": "k1:9093,k2:9093",
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "u",
+        "sasl.password": "hush",
+        "ssl.ca.location": "/ca.pem",
+    }
+    assert (settings.kafka.topics.posts, settings.agent.group, settings.inference.triton) == ("in", "g", "t:8001")
+    assert settings.media.roots == (Path("/a"), Path("/b"))
+    assert settings.media.store_urls == ("s3://bucket/media",)
+    assert settings.media.allow_private
+    assert (settings.pipeline.deadline_ms, settings.metrics_port) == (700, 0)
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SLUICE_METRICS_PORT", "70000"),
+        ("SLUICE_METRICS_PORT", "http"),
+        ("SLUICE_DEADLINE_MS", "-5"),
+        ("SLUICE_START_TIMEOUT_S", "soon"),
+        ("SLUICE_START_TIMEOUT_S", "nan"),
+        ("SLUICE_MEDIA_ALLOW_PRIVATE", "maybe"),
+        ("SLUICE_KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("SLUICE_KAFKA_SASL_MECHANISM", "GUESS"),
+        ("SLUICE_MAX_DEADLINE_MS", "30000"),
+    ],
+)
+def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({variable: value})
+
+
+def test_sasl_without_credentials_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="SLUICE_KAFKA_SASL_PASSWORD"):
+        load_settings({"SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "SLUICE_KAFKA_SASL_USERNAME": "u"})
