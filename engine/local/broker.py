@@ -18,7 +18,7 @@ import typer
 from confluent_kafka import Producer
 
 from engine.kafka import KafkaConfig, Topics, ensure_topics
-from engine.local.processes import ChildProcess
+from engine.local.processes import LOOPBACK, ChildProcess, python_path
 
 METADATA_TIMEOUT_S = 10.0
 POLL_S = 0.5
@@ -39,7 +39,10 @@ class EmbeddedBroker:
         self._report = state_dir / "broker.json"
         self._topics = topics
         command = [sys.executable, "-m", "engine.local.broker", "--report", str(self._report)]
-        self._process = ChildProcess("the embedded broker", command, state_dir / "broker.log", "a port of its choice")
+        log = state_dir / "broker.log"
+        self._process = ChildProcess(
+            "the embedded broker", command, log, f"a free port of {LOOPBACK}", environment=python_path()
+        )
 
     def __enter__(self) -> Self:
         self.start()

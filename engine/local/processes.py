@@ -39,6 +39,8 @@ class ChildProcess:
         What it will listen on; for messages.
     environment : mapping of str to str or None
         Added to ours.
+    folder : Path or None
+        Its working directory; None for ours.
     grace_s : float
         Between SIGTERM and SIGKILL.
     shared_memory : str or None
@@ -53,6 +55,7 @@ class ChildProcess:
         address: str,
         *,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         grace_s: float = 10.0,
         shared_memory: str | None = None,
     ) -> None:
@@ -61,6 +64,7 @@ class ChildProcess:
         self.address = address
         self._command = list(command)
         self._environment = dict(environment or {})
+        self._folder = folder
         self._grace_s = grace_s
         self._shared_memory = shared_memory
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,6 +105,7 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._environment},
+                cwd=self._folder,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
             )
         except OSError as error:
@@ -207,3 +212,9 @@ def accepts_tcp(port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def python_path() -> dict[str, str]:
+    """Return the environment in which another Python finds this package, installed or not."""
+    places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, places))}
