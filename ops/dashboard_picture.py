@@ -31,6 +31,8 @@ RATE_INTERVAL = "1m"
 """What stands in for Grafana's ``$__rate_interval``."""
 COLUMNS = 3
 PANEL_INCHES = (5.4, 2.9)
+HEADROOM = 1.3
+"""How much taller a plot is than its highest line: room for the legend."""
 UNITS = {"s": "seconds", "ops": "per second", "reqps": "per second", "percentunit": "share", "short": ""}
 
 
@@ -150,13 +152,15 @@ def _fill_legend(legend: str, labels: dict[str, str]) -> str:
     return "none" if "{{" in legend else legend  # the `or vector(0)` of a query without events has no labels
 
 
-def draw(panels: list[Panel], series: list[list[Series]], title: str, out: Path) -> None:
+def draw(panels: list[Panel], series: list[list[Series]], minutes: float, title: str, out: Path) -> None:
     """Draw one plot per panel into a picture.
 
     Parameters
     ----------
     series : list of list of Series
         What to plot, one list for each panel.
+    minutes : float
+        How long the range is.
     out : Path
         The file; its suffix (png, svg, pdf) chooses the format.
     """
@@ -165,6 +169,7 @@ def draw(panels: list[Panel], series: list[list[Series]], title: str, out: Path)
     figure, grid = pyplot.subplots(n_rows, COLUMNS, figsize=size, squeeze=False, layout="constrained")
     figure.suptitle(title)
     for axes, panel, lines in zip(grid.flat, panels, series, strict=False):
+        axes.set_xlim(-minutes, 0)
         _draw_panel(axes, panel, lines)
     for axes in list(grid.flat)[len(panels) :]:
         axes.remove()
@@ -183,8 +188,8 @@ def _draw_panel(axes: Axes, panel: Panel, lines: list[Series]) -> None:
     _draw_lines(axes, lines, panel.stacked)
     for height in panel.marks:
         axes.axhline(height, color="tab:red", linewidth=0.8, linestyle="--")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=6, loc="upper left", ncols=2 if len(lines) > 4 else 1)
+    axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
+    axes.legend(fontsize=6, loc="upper left", ncols=3, framealpha=0.5)
 
 
 def _draw_lines(axes: Axes, lines: list[Series], stacked: bool) -> None:
@@ -228,12 +233,8 @@ def main() -> None:
         series = list(_fetch_panels(arguments.prometheus, panels, over))
     except PrometheusError as error:
         raise SystemExit(f"dashboard_picture: {error}") from error
-    draw(
-        panels,
-        series,
-        f"Sluice, {datetime.fromtimestamp(end_s, UTC):%Y-%m-%d %H:%M} UTC; minutes before it",
-        arguments.out,
-    )
+    title = f"Sluice, {datetime.fromtimestamp(end_s, UTC):%Y-%m-%d %H:%M} UTC; minutes before it"
+    draw(panels, series, arguments.minutes, title, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+# The worker, and every other `sluice` command that needs no embedded server. Build from the top of the checkout:
+#   docker build -f ops/docker/worker.Dockerfile -t sluice-worker .
+ARG PYTHON=python:3.11.14-slim-bookworm
+
+FROM ${PYTHON} AS build
+WORKDIR /src
+COPY pyproject.toml ops/constraints.txt ./
+# The dependencies alone, so that this layer lasts until they change.
+RUN python -c "import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+        print(*wanted, sep='\n')" > requirements.txt \
+    && python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -c constraints.txt
+
+FROM ${PYTHON}
+RUN useradd --uid 10001 --create-home sluice && install -d -o sluice -g sluice /media
+COPY --from=build /venv /venv
+COPY engine /opt/sluice/engine
+COPY ops/policies /opt/sluice/ops/policies
+# numba, under librosa, keeps compiled code: /tmp is the one place that stays writable in a read-only container.
+ENV PATH=/venv/bin:$PATH \
+    PYTHONPATH=/opt/sluice \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    SLUICE_METRICS_HOST=0.0.0.0 \
+    SLUICE_METRICS_PORT=9108 \
+    SLUICE_MEDIA_STORE=/media
+WORKDIR /home/sluice
+USER sluice
+EXPOSE 9108
+ENTRYPOINT ["python", "-m", "engine.cli"]
+CMD ["worker"]
