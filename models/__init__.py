@@ -1,0 +1,1 @@
+"""Trains the models that Triton serves, and exports them. Nothing of the engine imports this."""

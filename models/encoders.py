@@ -83,7 +83,7 @@ class Attention(nn.Module):
         return self.out(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _heads(self, hidden: Tensor) -> Tensor:
-        return hidden.unflatten(-1, (self.n_heads, self.d_head)).transpose(1, 2)
+        return hidden.view(*hidden.shape[:2], self.n_heads, self.d_head).transpose(1, 2)
 
 
 class TransformerLayer(nn.Module):

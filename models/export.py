@@ -23,6 +23,7 @@ from engine.errors import SluiceError
 from engine.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS
 from models import checkpoint
 from models.config import D_TOKEN, MODEL_NAMES, N_TOKENS, RUNS, TRITON_REPO, ModelName
+from models.console import report_errors
 
 OPSET = 17
 HALF_FROM_ELEMENTS = 1024
@@ -159,11 +160,12 @@ def main(
 ) -> None:
     """Export every model to ONNX, with a parity check against torch."""
     torch.manual_seed(0)
-    for name in MODEL_NAMES:
-        model = checkpoint.build(name) if untrained else checkpoint.load(name, runs)
-        parity = export_model(name, model, out / name / "1" / "model.onnx")
-        line = {"model": name, "bytes": parity.n_bytes, "largest_difference": parity.differences}
-        typer.echo(json.dumps(line) if as_json else f"{name}: {parity.n_bytes / 1e6:.1f} MB, {parity.differences}")
+    with report_errors():
+        for name in MODEL_NAMES:
+            model = checkpoint.build(name) if untrained else checkpoint.load(name, runs)
+            parity = export_model(name, model, out / name / "1" / "model.onnx")
+            line = {"model": name, "bytes": parity.n_bytes, "largest_difference": parity.differences}
+            typer.echo(json.dumps(line) if as_json else f"{name}: {parity.n_bytes / 1e6:.1f} MB, {parity.differences}")
 
 
 if __name__ == "__main__":

@@ -87,4 +87,3 @@ def start_from_encoders(fusion: Fusion, encoders: list[Encoder]) -> None:
     with torch.no_grad():
         fusion.evidence.weight.copy_(torch.cat([head.evidence.weight * head.scale[:, None] for head in heads]))
         fusion.evidence.bias.copy_(torch.cat([head.evidence.bias * head.scale + head.shift for head in heads]))
-

@@ -18,6 +18,7 @@ import typer
 
 from models.bundle import read_texts
 from models.config import TOKENIZER_FILE
+from models.console import report_errors
 
 N_HAN = 3_000
 N_PICTOGRAPHS = 150
@@ -87,6 +88,11 @@ def main(
     out: Annotated[Path, typer.Option(help="The tokenizer file to write.")] = TOKENIZER_FILE,
 ) -> None:
     """Write the tokenizer that training and serving share."""
+    with report_errors():
+        _write(bundle, out)
+
+
+def _write(bundle: Path, out: Path) -> None:
     source = json.loads((minilm_folder() / "tokenizer.json").read_text("utf-8"))
     texts = (example.text or "" for example in read_texts(bundle, "train"))
     tokenizer = extend_tokenizer(source, texts)

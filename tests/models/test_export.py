@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from typer.testing import CliRunner
+
+from models import checkpoint, export
+from models.config import AudioNetwork, FusionNetwork, ImageNetwork, TextNetwork
+from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from models.fusion import Fusion
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+
+
+def build_small(name):
+    torch.manual_seed(0)
+    if name == "text_encoder":
+        return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64), 30_000)
+    if name == "image_encoder":
+        return ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8)))
+    if name == "audio_encoder":
+        return AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
+    return Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
+
+
+@pytest.mark.parametrize("name", export.OUTPUTS)
+def test_the_exported_model_computes_what_torch_computes(name, tmp_path):
+    parity = export.export_model(name, build_small(name), tmp_path / "model.onnx")
+    assert set(parity.differences) == set(export.OUTPUTS[name])
+    assert parity.n_bytes == (tmp_path / "model.onnx").stat().st_size
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [tensor.name for tensor in graph.output] == list(export.OUTPUTS[name])
+    assert all(tensor.type.tensor_type.shape.dim[0].dim_param == "batch" for tensor in graph.input)
+
+
+def test_large_weights_are_stored_in_half_precision(tmp_path):
+    export.export_model("fusion", build_small("fusion"), tmp_path / "model.onnx")
+    weights = [numpy_helper.to_array(weight) for weight in onnx.load(tmp_path / "model.onnx").graph.initializer]
+    assert not [w for w in weights if w.dtype == np.float32 and w.size >= export.HALF_FROM_ELEMENTS]
+    assert [w for w in weights if w.dtype == np.float16]
+
+
+def test_a_model_that_differs_is_refused(tmp_path):
+    model = build_small("fusion")
+    export.export_model("fusion", model, tmp_path / "model.onnx")
+    model.shift.fill_(1.0)
+    with pytest.raises(export.ParityError, match="fusion"):
+        export.check_parity("fusion", model, tmp_path / "model.onnx")
+
+
+def test_the_command_prints_a_line_per_model(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "build", build_small)
+    app = export.typer.Typer()
+    app.command()(export.main)
+    result = CliRunner().invoke(app, ["--untrained", "--json", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [line["model"] for line in lines] == list(export.OUTPUTS)
+
+
+def test_without_checkpoints_the_command_names_what_to_run(tmp_path):
+    app = export.typer.Typer()
+    app.command()(export.main)
+    result = CliRunner().invoke(app, ["--runs", str(tmp_path), "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "python -m models.train --only text" in result.output.replace("\n", " ")
