@@ -24,7 +24,8 @@ from engine.features.image import extract_image
 from engine.features.text import TextExtractor
 from engine.health import HealthServer
 from engine.inference.triton import TritonClassifier
-from engine.kafka import KafkaConfig, ensure_topics
+from engine.kafka import KafkaConfig, ensure_topics, is_embedded
+from engine.local.transport import use_embedded_transport
 from engine.media import MediaFetcher
 from engine.metrics import Metrics
 from engine.moderation import Moderator
@@ -139,8 +140,11 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.build.info({"version": __version__})
     await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
+    embedded = await asyncio.to_thread(is_embedded, settings.kafka)
     async with open_pipeline(settings, metrics) as pipeline:
         app = build_faust(settings)
+        if embedded:
+            use_embedded_transport(app)
         moderator = Moderator(pipeline, FaustOutbox(app, settings.kafka.topics), settings.kafka.topics, metrics,
                               leaving(app))  # fmt: skip
         declare_agent(app, settings.kafka.topics.posts, Intake(app, settings.agent, moderator, metrics))
