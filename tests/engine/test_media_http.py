@@ -1,0 +1,482 @@
+import asyncio
+import ipaddress
+import socket
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import media_http
+from engine.errors import MediaInvalid, MediaRefused, MediaUnavailable, PartFailed
+from engine.media_http import HttpFetcher, HttpLimits, is_public
+
+BODY = bytes(range(256)) * 40
+LIMIT = 100_000
+
+
+class Site:
+    """A real HTTP server on loopback; its answers are set by the test."""
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
+        self.port = 0
+        self.n_requests = 0
+        self.headers: dict[str, str] = {}
+        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.send_body
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}:{self.port}"
+
+    async def send_body(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=BODY)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.n_requests += 1
+        self.headers = dict(request.headers)
+        return await self.answer(request)
+
+
+@asynccontextmanager
+async def serve(address: str = "127.0.0.1") -> AsyncIterator[Site]:
+    site = Site(address)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", site.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listener = web.TCPSite(runner, address, 0)
+    await listener.start()
+    site.port = runner.addresses[0][1]
+    try:
+        yield site
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with serve() as running:
+        yield running
+
+
+def _find_family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class FixedResolver(AbstractResolver):
+    """Gives the same addresses for every name, or others every time."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=_find_family(each), proto=0, flags=0)
+            for each in addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def fetcher(
+    allow_private: bool = True, resolver: AbstractResolver | None = None, max_redirects: int = 3
+) -> AsyncIterator[HttpFetcher]:
+    http = HttpFetcher(HttpLimits(LIMIT, max_redirects, allow_private), resolver)
+    try:
+        yield http
+    finally:
+        await http.close()
+
+
+async def fetch(url: str, allow_private: bool = True, resolver: AbstractResolver | None = None) -> bytes:
+    async with fetcher(allow_private, resolver) as http, asyncio.timeout(20):
+        return await http.fetch(url)
+
+
+async def fail(url: str, allow_private: bool = True, resolver: AbstractResolver | None = None) -> PartFailed:
+    with pytest.raises(PartFailed) as caught:
+        await fetch(url, allow_private, resolver)
+    assert "secret" not in caught.value.detail
+    return caught.value
+
+
+async def test_a_body_is_fetched(site: Site) -> None:
+    assert await fetch(f"{site.url}/picture.png?size=big") == BODY
+
+
+async def test_neither_cookies_nor_compression_are_offered(site: Site) -> None:
+    await fetch(site.url)
+    assert site.headers["Accept-Encoding"] == "identity"
+    assert "Cookie" not in site.headers
+
+
+async def test_the_environments_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert await fetch(site.url) == BODY
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(404, "not_found"), (410, "not_found"), (403, "http_error"), (204, "http_error")]
+)
+async def test_other_statuses_are_named_and_not_tried_again(site: Site, status: int, reason: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    site.answer = answer
+    failure = await fail(f"{site.url}/?token=secret")
+    assert isinstance(failure, MediaUnavailable)
+    assert failure.reason == reason
+    assert site.n_requests == 1
+
+
+async def test_a_5xx_is_tried_again(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=BODY) if site.n_requests == 3 else web.Response(status=503)
+
+    site.answer = answer
+    assert await fetch(site.url) == BODY
+    assert site.n_requests == 3
+
+
+async def test_a_lasting_5xx_is_given_up(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    site.answer = answer
+    failure = await fail(site.url)
+    assert (failure.reason, failure.detail) == ("http_error", "HTTP 500 from 127.0.0.1")
+    assert site.n_requests == 3
+
+
+async def test_a_reset_is_tried_again(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if site.n_requests == 1 and request.transport:
+            request.transport.abort()
+        return web.Response(body=BODY)
+
+    site.answer = answer
+    assert await fetch(site.url) == BODY
+    assert site.n_requests == 2
+
+
+async def test_a_body_that_ends_early_is_not_taken_for_whole(site: Site) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "5000"})
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport
+        request.transport.close()
+        return response
+
+    site.answer = answer
+    assert (await fail(site.url)).reason == "unreachable"
+    assert site.n_requests == 3
+
+
+async def test_a_closed_port_is_unreachable() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        failure = await fail(f"http://127.0.0.1:{unused.getsockname()[1]}/?secret")
+    assert (failure.reason, failure.detail) == ("unreachable", "cannot connect to 127.0.0.1")
+
+
+async def test_a_name_that_does_not_exist_is_unreachable() -> None:
+    assert (await fail("http://no-such-host.invalid/")).reason == "unreachable"
+
+
+async def test_a_server_of_something_else_is_unreachable() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail ready\r\n")
+        await writer.drain()
+        await reader.read(100)
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        assert (await fail(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")).reason == "unreachable"
+
+
+async def test_a_body_over_the_limit_is_refused_by_its_header(site: Site) -> None:
+    sent = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(LIMIT + 1)})
+        await response.prepare(request)
+        await sent.wait()
+        return response
+
+    site.answer = answer
+    failure = await fail(site.url)
+    sent.set()
+    assert isinstance(failure, MediaRefused)
+    assert failure.reason == "too_large"
+
+
+async def test_a_body_without_end_is_refused_at_the_limit(site: Site) -> None:
+    n_sent = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal n_sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while n_sent < 10_000:
+            await response.write(bytes(10_000))
+            n_sent += 1
+        return response
+
+    site.answer = answer
+    assert (await fail(site.url)).reason == "too_large"
+    assert n_sent < 10_000
+
+
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
+async def test_a_content_coding_is_undone(site: Site, coding: str, bits: int) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        packed = zlib.compressobj(wbits=bits)
+        return web.Response(body=packed.compress(BODY) + packed.flush(), headers={"Content-Encoding": coding})
+
+    site.answer = answer
+    assert await fetch(site.url) == BODY
+
+
+@pytest.mark.parametrize(
+    ("coding", "plain", "cut", "reason"),
+    [
+        ("gzip", bytes(50 * 2**20), None, "too_large"),
+        ("gzip", BODY, -20, "bad_encoding"),
+        ("deflate", BODY, 1, "bad_encoding"),
+        ("br", BODY, None, "bad_encoding"),
+    ],
+    ids=["bomb", "cut", "cut to one byte", "unknown"],
+)
+async def test_a_content_coding_is_bounded(site: Site, coding: str, plain: bytes, cut: int | None, reason: str) -> None:
+    packer = zlib.compressobj(wbits=31)
+    packed = (packer.compress(plain) + packer.flush())[:cut]
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": coding})
+
+    assert len(packed) < LIMIT
+    site.answer = answer
+    failure = await fail(site.url)
+    assert isinstance(failure, MediaRefused | MediaInvalid)
+    assert failure.reason == reason
+
+
+async def test_bytes_that_are_not_the_coding_they_claim(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=BODY, headers={"Content-Encoding": "gzip"})
+
+    site.answer = answer
+    assert (await fail(site.url)).reason == "bad_encoding"
+
+
+def redirect_to(location: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return (
+            web.Response(body=BODY)
+            if request.path == "/end"
+            else web.Response(status=302, headers={"Location": location})
+        )
+
+    return answer
+
+
+async def test_a_redirect_is_followed(site: Site) -> None:
+    site.answer = redirect_to("/end")
+    assert await fetch(f"{site.url}/start") == BODY
+    assert site.n_requests == 2
+
+
+async def test_redirects_without_end_are_refused(site: Site) -> None:
+    site.answer = redirect_to("/again")
+    assert (await fail(site.url)).detail == "more than 3 redirects"
+    assert site.n_requests == 4
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/hostname", "ftp://example.com/x", "data:,x", "http://u:secret@host/"]
+)
+async def test_a_redirect_out_of_http_is_refused(site: Site, location: str) -> None:
+    site.answer = redirect_to(location)
+    failure = await fail(site.url)
+    assert isinstance(failure, MediaRefused)
+    assert failure.reason in {"forbidden", "bad_uri"}
+
+
+async def test_a_redirect_without_target_is_an_error(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=302)
+
+    site.answer = answer
+    assert (await fail(site.url)).reason == "http_error"
+
+
+@pytest.mark.parametrize("hop", ["http://127.0.0.1:{port}/", "http://inside.test:{port}/", "//127.0.0.1:{port}/end"])
+async def test_a_redirect_into_our_network_is_refused(monkeypatch: pytest.MonkeyPatch, hop: str) -> None:
+    async with serve("127.0.0.2") as outside, serve("127.0.0.1") as inside:
+        monkeypatch.setattr(media_http, "is_public", lambda address: str(address) == "127.0.0.2")
+        monkeypatch.setattr(media_http, "_PORTS", {outside.port, inside.port})
+        outside.answer = redirect_to(hop.format(port=inside.port))
+        failure = await fail(f"{outside.url}/start", allow_private=False, resolver=FixedResolver(["127.0.0.1"]))
+        assert (outside.n_requests, inside.n_requests) == (1, 0)
+    assert failure.reason == "forbidden"
+
+
+INSIDE = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "192.0.2.1",
+    "198.18.0.1",
+    "192.88.99.1",
+    "[::1]",
+    "[::]",
+    "[fe80::1]",
+    "[fc00::1]",
+    "[fec0::1]",
+    "[ff02::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:10.0.0.1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b:1::1]",
+    "[2002:7f00:1::]",
+    "[2001:db8::1]",
+    "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
+]
+ODD = [
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0177.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0",
+    "134744072",
+    "0x08080808",
+    "127.0.0.1.",
+    "8.8.2056",
+]
+NO_URLS = [
+    "http://",
+    "http:///path",
+    "http:/x",
+    "http:x",
+    "http://[::1",
+    "http://a:99999/",
+    "http://a:b/",
+    "http://" + "a" * 9_000,
+]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_addresses_inside_our_network_are_refused(scheme: str, host: str) -> None:
+    failure = await fail(f"{scheme}://{host}/?secret", allow_private=False)
+    assert isinstance(failure, MediaRefused)
+    assert failure.reason == "forbidden"
+
+
+@pytest.mark.parametrize("host", ODD)
+@pytest.mark.parametrize("allow_private", [True, False])
+async def test_addresses_in_odd_spellings_are_refused(host: str, allow_private: bool) -> None:
+    failure = await fail(f"http://{host}/", allow_private)
+    assert isinstance(failure, MediaRefused)
+    assert failure.reason in {"bad_uri", "forbidden"}
+
+
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::1"], ["fe80::1%eth0"], ["::ffff:10.0.0.1"]]
+)
+async def test_a_name_with_an_address_inside_our_network_is_refused(addresses: list[str]) -> None:
+    failure = await fail("http://harmless.test/?secret", allow_private=False, resolver=FixedResolver(addresses))
+    assert isinstance(failure, MediaRefused)
+    assert failure.detail == "harmless.test has an address that may not be fetched from"
+
+
+async def test_localhost_is_refused() -> None:
+    assert (await fail("http://localhost/", allow_private=False)).reason == "forbidden"
+
+
+async def test_the_address_that_was_checked_is_connected_to(site: Site) -> None:
+    """A name that changes between check and use: it is resolved once, so there is nothing to change."""
+    resolver = FixedResolver(["127.0.0.1"], ["127.0.0.9"])
+    assert await fetch(f"http://changing.test:{site.port}/", resolver=resolver) == BODY
+    assert resolver.asked == ["changing.test"]
+    assert site.headers["Host"] == f"changing.test:{site.port}"
+
+
+async def test_every_new_connection_is_checked_again(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=BODY, headers={"Connection": "close"})
+
+    site.answer = answer
+    monkeypatch.setattr(media_http, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr(media_http, "_PORTS", {site.port})
+    async with fetcher(allow_private=False, resolver=FixedResolver(["127.0.0.1"], ["10.0.0.1"])) as http:
+        assert await http.fetch(f"http://changing.test:{site.port}/") == BODY
+        with pytest.raises(MediaRefused):
+            await http.fetch(f"http://changing.test:{site.port}/")
+
+
+@pytest.mark.parametrize("port", [22, 6379, 8080])
+async def test_other_ports_are_refused(port: int) -> None:
+    failure = await fail(f"http://8.8.8.8:{port}/", allow_private=False)
+    assert (failure.reason, failure.detail) == ("forbidden", f"port {port}; only 80 and 443 may be fetched from")
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/", "http://secret@127.0.0.1/"])
+async def test_credentials_are_refused(url: str) -> None:
+    assert (await fail(url)).detail == "a URL with credentials"
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+async def test_what_is_no_url_is_refused(url: str) -> None:
+    failure = await fail(url)
+    assert isinstance(failure, MediaRefused)
+    assert failure.reason == "bad_uri"
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_url_or_refused(text: str) -> None:
+    try:
+        media_http.check_url(media_http.parse_url("http://" + text), allow_private=False)
+    except MediaRefused as refused:
+        seen: str | None = refused.reason
+    else:
+        seen = None
+    assert seen in {None, "bad_uri", "forbidden"}
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public_addresses(text: str) -> None:
+    assert is_public(ipaddress.ip_address(text))
+
+
+@given(st.ip_addresses(v=4))
+def test_an_address_is_no_more_public_in_disguise(address: ipaddress.IPv4Address) -> None:
+    mapped = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)
+    translated = ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) + int(address))
+    assert is_public(mapped) == is_public(translated) == is_public(address)
