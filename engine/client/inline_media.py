@@ -6,7 +6,10 @@ import base64
 import binascii
 import json
 import re
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.media_store import MediaStore
 
 INLINE_LIMIT_BYTES = 64 * 1024
 """Media longer than this travel by reference."""
@@ -18,22 +21,14 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
-class Puts(Protocol):
-    """The part of a media store that a publisher needs."""
-
-    def put(self, content: bytes, suffix: str) -> str:
-        """Keep the content and return its URI."""
-        ...
-
-
-def move_inline_media(value: bytes, store: Puts) -> bytes:
+def move_inline_media(value: bytes, store: MediaStore) -> bytes:
     """Put every inline media above `INLINE_LIMIT_BYTES` into the store and its reference into the message.
 
     Parameters
     ----------
     value : bytes
         A message, which need not be a post. What cannot be read stays as it is: the worker says what is wrong with it.
-    store : Puts
+    store : MediaStore
         Receives the decoded media.
 
     Returns
@@ -64,7 +59,7 @@ def _items(fields: dict[str, Any], name: str) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _move_in(item: Any, store: Puts) -> bool:
+def _move_in(item: Any, store: MediaStore) -> bool:
     uri = item.get("uri") if isinstance(item, dict) else None
     if not isinstance(uri, str) or len(uri) <= INLINE_LIMIT_BYTES:
         return False

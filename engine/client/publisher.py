@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from engine.client.inline_media import Puts, move_inline_media
+from engine.client.inline_media import move_inline_media
 from engine.errors import PostTooLarge, PublishError
 from engine.kafka import KafkaConfig
 from engine.schema import Post, encode
+
+if TYPE_CHECKING:
+    from engine.media_store import MediaStore
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 """Twice what the worker accepts as a post, so that a post that is too large still becomes a dead letter."""
@@ -29,7 +33,7 @@ class Publisher:
     ----------
     kafka : KafkaConfig
         Where to.
-    store : Puts or None
+    store : MediaStore or None
         Takes inline media above 64 KiB; None leaves them in the message.
     delivery_timeout_s : float
         How long one message may wait for its acknowledgement.
@@ -40,7 +44,9 @@ class Publisher:
     after `flush` every message has arrived or an error was raised.
     """
 
-    def __init__(self, kafka: KafkaConfig, store: Puts | None = None, *, delivery_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, kafka: KafkaConfig, store: MediaStore | None = None, *, delivery_timeout_s: float = 30.0
+    ) -> None:
         self._kafka = kafka
         self._store = store
         self._failure: PublishError | None = None

@@ -13,8 +13,6 @@ from engine.client.publisher import Publisher
 from engine.errors import KafkaUnavailable
 from engine.kafka import REASON_HEADER, KafkaConfig
 
-_TIMEOUT_S = 15.0
-
 
 class Redrive:
     """Sends dead letters to the posts topic: the original bytes, key and headers.
@@ -30,12 +28,17 @@ class Redrive:
         Only dead letters with this reason.
     limit : int or None
         At most so many.
+    timeout_s : float
+        How long Kafka may take for each answer.
     """
 
-    def __init__(self, kafka: KafkaConfig, reason: str | None = None, limit: int | None = None) -> None:
+    def __init__(
+        self, kafka: KafkaConfig, reason: str | None = None, limit: int | None = None, *, timeout_s: float = 15.0
+    ) -> None:
         self._kafka = kafka
         self._reason = reason
         self._limit = limit
+        self._timeout_s = timeout_s
         self._progress: dict[str, _Progress] = {}
 
     def run(self, publisher: Publisher) -> Iterator[Outcome]:
@@ -49,7 +52,7 @@ class Redrive:
             Kafka does not answer.
         """
         n_sent = 0
-        with Outcomes(self._kafka, start="beginning", kinds=("dead_letter",), timeout_s=_TIMEOUT_S) as letters:
+        with Outcomes(self._kafka, start="beginning", kinds=("dead_letter",), timeout_s=self._timeout_s) as letters:
             for letter in letters.read_to_end():
                 if n_sent == self._limit:
                     return
@@ -70,7 +73,7 @@ class Redrive:
 
     def _of(self, reason: str) -> _Progress:
         if reason not in self._progress:
-            self._progress[reason] = _Progress(self._kafka, reason)
+            self._progress[reason] = _Progress(self._kafka, reason, self._timeout_s)
         return self._progress[reason]
 
     def __enter__(self) -> Redrive:
@@ -86,8 +89,9 @@ class Redrive:
 class _Progress:
     """How far the dead letters of one reason were sent: a consumer group's committed offsets."""
 
-    def __init__(self, kafka: KafkaConfig, reason: str) -> None:
+    def __init__(self, kafka: KafkaConfig, reason: str, timeout_s: float) -> None:
         self._kafka = kafka
+        self._timeout_s = timeout_s
         self._consumer = Consumer(consumer_properties(kafka, f"sluice-redrive-{reason}"))
         self._next: dict[int, int] = {}
 
@@ -100,7 +104,7 @@ class _Progress:
 
     def _ask(self, place: Partition) -> Partition:
         try:
-            return self._consumer.committed([place], timeout=_TIMEOUT_S)[0]
+            return self._consumer.committed([place], timeout=self._timeout_s)[0]
         except KafkaException as error:
             raise self._error(error) from error
 

@@ -1,0 +1,60 @@
+"""Standard output carries JSON; everything for people goes to standard error."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def make_console() -> Console:
+    """A console on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def say(message: str) -> None:
+    """One plain line on standard error."""
+    typer.echo(message, err=True)
+
+
+def emit(line: bytes) -> None:
+    """One line of JSON on standard output, at once."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def wants_json(asked: bool) -> bool:
+    """Whether to write JSON: when asked, or when standard output goes to a file or a program."""
+    return asked or not sys.stdout.isatty()
+
+
+def make_progress(console: Console) -> Progress:
+    """A progress bar with a count and a rate; it is gone when done, and absent where nobody looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def ending_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, so that what it started is stopped."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

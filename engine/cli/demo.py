@@ -1,0 +1,186 @@
+"""``sluice demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, say
+from engine.cli.lines import count_lines, number_lines, open_lines
+from engine.cli.options import BrokerChoice, BrokerOption, StackKafkaOption, TritonOption
+from engine.errors import PublishError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from engine.cli.results import Results
+    from engine.client import WindowedPublisher
+    from engine.local.stack import Stack
+
+N_IDLE_POSTS = 20
+LATE_S = 0.5
+"""How long to look for second outcomes after the last first one."""
+MAX_ROWS = 60
+"""Of the table; --json shows all."""
+MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Lines to publish, how many, and what the samples among them are called."""
+
+    lines: Iterable[tuple[int, bytes]]
+    n_lines: int
+    titles: dict[int, str] = field(default_factory=dict)
+
+
+def demo(
+    posts: Annotated[
+        str | None, typer.Option(metavar="FILE.jsonl", help="Publish these lines instead of the samples.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per outcome on standard output.")] = False,
+    broker: BrokerOption = BrokerChoice.embedded,
+    kafka: StackKafkaOption = None,
+    triton: TritonOption = None,
+) -> None:
+    """Start a broker, Triton and a worker, send posts through them, show what came out, and stop everything.
+
+    Every line, malformed ones too, must get exactly one outcome: a verdict or a dead letter. Exit code 0 says so.
+
+    Example: sluice demo
+
+    Example: sluice demo --posts posts.jsonl --json > outcomes.jsonl
+    """
+    from engine.cli.stacks import open_stack
+
+    with ExitStack() as cleanup:
+        cleanup.enter_context(ending_like_ctrl_c())
+        source = cleanup.enter_context(_open_source(posts))
+        stack = cleanup.enter_context(open_stack(broker, kafka, triton))
+        exchange = cleanup.enter_context(_open_exchange(stack))
+        results = send(exchange, source, as_json)
+        show(results, source, as_json)
+        if not results.problems:
+            measure_idle(exchange)
+    _conclude(results, source.n_lines)
+
+
+@contextmanager
+def _open_source(name: str | None) -> Iterator[Source]:
+    if name is None:
+        yield _sample_source()
+    elif (n_lines := count_lines(name)) is None:
+        raise typer.BadParameter("the demo reads its posts from a file, not from standard input")
+    else:
+        with open_lines(name) as file:
+            yield Source(number_lines(file), n_lines)
+
+
+def _sample_source() -> Source:
+    from engine.cli.samples import make_samples
+
+    samples = dict(enumerate(make_samples(), 1))
+    lines = [(number, sample.line) for number, sample in samples.items()]
+    return Source(lines, len(lines), {number: sample.title for number, sample in samples.items()})
+
+
+@contextmanager
+def _open_exchange(stack: Stack) -> Iterator[WindowedPublisher]:
+    from engine.cli.stacks import kafka_of, store_of
+    from engine.client import Outcomes, Publisher, WindowedPublisher
+
+    kafka = kafka_of(stack)
+    with Outcomes(kafka) as outcomes, Publisher(kafka, store_of(stack)) as publisher:
+        yield WindowedPublisher(publisher, outcomes)
+
+
+def send(exchange: WindowedPublisher, source: Source, as_json: bool) -> Results:
+    """Publish the lines and collect their outcomes; with `as_json`, print each as soon as those before it are there."""
+    from engine.cli.results import Results
+
+    results = Results()
+    with make_progress(make_console()) as progress:
+        task = progress.add_task("moderating", total=source.n_lines)
+        try:
+            for settled in exchange.exchange(_note(source.lines, results)):
+                results.take(settled)
+                progress.update(task, completed=len(results.found))
+                _emit_next(results, as_json)
+        except PublishError as error:
+            results.problems.append(str(error))
+    for settled in exchange.settle_late(LATE_S):
+        results.take(settled)
+    return results
+
+
+def _note(lines: Iterable[tuple[int, bytes]], results: Results) -> Iterator[bytes]:
+    for number, line in lines:
+        results.lines.append(number)
+        yield line
+
+
+def _emit_next(results: Results, as_json: bool) -> None:
+    for result in results.release():
+        if as_json:
+            emit(result.as_json)
+
+
+def show(results: Results, source: Source, as_json: bool) -> None:
+    """Print the table, unless there was JSON, and the latencies."""
+    from engine.cli import render
+
+    console = make_console()
+    if not as_json:
+        console.print(_make_table(results, source.titles))
+    stages = render.collect_stages(results.verdicts())
+    stages["end to end"] = [result.elapsed_s * 1000 for result in results.ordered()]
+    console.print(render.make_latency_table(stages))
+
+
+def _make_table(results: Results, titles: dict[int, str]) -> Table:
+    from engine.cli import render
+
+    table = render.make_outcome_table()
+    ordered = results.ordered()
+    for result in ordered[:MAX_ROWS]:
+        if result.verdict is None:
+            render.add_dead_letter(table, titles.get(result.line, f"line {result.line}"), result.reason)
+        else:
+            render.add_verdict(table, titles.get(result.line, result.verdict.post_id), result.verdict)
+    if len(ordered) > MAX_ROWS:
+        table.caption = f"and {len(ordered) - MAX_ROWS} more; --json shows all"
+    return table
+
+
+def measure_idle(exchange: WindowedPublisher) -> None:
+    """Send a few short texts one at a time and print how long each took to come back."""
+    from engine.cli.render import percentile
+    from engine.schema import Post, encode
+
+    elapsed_ms: list[float] = []
+    for number in range(N_IDLE_POSTS):
+        post = encode(Post(id=f"idle-{number}", text=f"Good morning number {number}, how are you today?"))
+        elapsed_ms += [settled.elapsed_s * 1000 for settled in exchange.exchange([post])]
+    p50, p99 = percentile(elapsed_ms, 0.5), percentile(elapsed_ms, 0.99)
+    say(f"one text post at a time, publish to verdict: p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(elapsed_ms)} posts)")
+
+
+def _conclude(results: Results, n_lines: int) -> None:
+    """Say whether every line got exactly one outcome; the exit code says the same."""
+    missing = results.find_missing()
+    n_dead = len(results.found) - len(results.verdicts())
+    say(f"{n_lines} lines: {len(results.verdicts())} verdicts, {n_dead} dead letters, {len(missing)} missing")
+    if missing:
+        say(
+            "no outcome for lines "
+            + ", ".join(map(str, missing[:MAX_PROBLEMS]))
+            + (" …" * (len(missing) > MAX_PROBLEMS))
+        )
+    for problem in results.problems[:MAX_PROBLEMS]:
+        say(f"sluice: {problem}")
+    if missing or results.problems or len(results.found) != n_lines:
+        raise typer.Exit(1)

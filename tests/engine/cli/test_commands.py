@@ -1,0 +1,138 @@
+"""The commands that need no models: their surfaces, on an embedded broker with a stand-in for the worker."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Producer
+from typer.testing import CliRunner
+
+from engine.cli import app
+from engine.client import Outcomes
+from engine.schema import decode_post, encode
+from tests.engine.cli.verdicts import make_verdict
+
+COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "schema", "dead-letters"]
+
+
+@pytest.fixture
+def sluice(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLUICE_MEDIA_STORE", str(tmp_path / "media"))
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def worker(kafka, start_worker):
+    def answer(message):
+        try:
+            post = decode_post(message.value())
+        except Exception:  # what a post is, is not the point here
+            return [(kafka.topics.dead_letters, message.value(), [("sluice-reason", b"not_json")])]
+        decision = "block" if "threat" in (post.text or "") else "allow"
+        return [(kafka.topics.verdicts, encode(make_verdict(post.id, decision)), [])]
+
+    start_worker(answer)
+
+
+def read_all(kafka):
+    with Outcomes(kafka, start="beginning") as outcomes:
+        return list(outcomes.read_to_end())
+
+
+@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS), ["dead-letters", "redrive"]])
+def test_help_everywhere(sluice, arguments):
+    result = sluice(*arguments, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_starting_imports_nothing_heavy():
+    code = "import sys, engine.cli; print({'faust', 'librosa', 'numpy', 'tritonclient', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"], ["schema", "verb"], ["publish"], ["publish", "-", "--text", "hi"], ["publish", "/nowhere"],
+        ["publish", "--image", "/nowhere"], ["publish", "--text", "hi", "--id", "x" * 300], ["score", "/nowhere"],
+        ["demo", "--posts", "-"], ["demo", "--posts", "/nowhere"], ["up", "--broker", "other"],
+        ["verdicts", "--decision", "maybe"], ["dead-letters", "redrive", "--limit", "0"],
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_2(sluice, arguments):
+    result = sluice(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("message", ["post", "verdict"])
+def test_schema(sluice, message):
+    result = sluice("schema", message)
+    assert json.loads(result.stdout)["$schema"].endswith("2020-12/schema")
+
+
+@pytest.mark.parametrize("arguments", [["verdicts"], ["dead-letters", "list"], ["publish", "--text", "hi"]])
+def test_no_kafka_is_one_clear_line(sluice, arguments, monkeypatch):
+    monkeypatch.setenv("SLUICE_START_TIMEOUT_S", "0.5")
+    result = sluice(*arguments, "--kafka", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_publish_a_file_and_read_the_verdicts(sluice, kafka, worker, tmp_path):
+    lines = tmp_path / "posts.jsonl"
+    lines.write_bytes(b'{"id": "a", "text": "hi"}\n\n{"id": "b", "text": "a threat"}\n{"id":\n' + b"x" * 5_000_000)
+    published = sluice("publish", lines, "--kafka", kafka.bootstrap)
+    assert published.exit_code == 1
+    assert "line 5" in published.stderr
+    assert "3 posts published" in published.stderr
+
+    everything = sluice("verdicts", "--kafka", kafka.bootstrap)
+    assert sorted(json.loads(line)["post_id"] for line in everything.stdout.splitlines()) == ["a", "b"]
+    blocked = sluice("verdicts", "--decision", "block", "--json", "--kafka", kafka.bootstrap)
+    assert [json.loads(line)["post_id"] for line in blocked.stdout.splitlines()] == ["b"]
+
+
+def test_publish_one_post_from_files(sluice, kafka, worker, tmp_path):
+    picture, clip = tmp_path / "cat.png", tmp_path / "purr.ogg"
+    picture.write_bytes(b"p" * 100_000)
+    clip.write_bytes(b"c" * 100)
+    result = sluice(
+        "publish", "--text", "look", "--image", picture, "--audio", clip, "--id", "p-7", "--kafka", kafka.bootstrap
+    )
+    assert result.exit_code == 0, result.output
+    assert [json.loads(one.value)["post_id"] for one in read_all(kafka)] == ["p-7"]
+    stored = [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
+    assert [path.read_bytes() for path in stored] == [picture.read_bytes()]
+
+
+def test_foreign_messages_among_the_verdicts_are_skipped(sluice, kafka):
+    producer = Producer(kafka.librdkafka())
+    producer.produce(kafka.topics.verdicts, b"not a verdict")
+    producer.produce(kafka.topics.verdicts, encode(make_verdict()))
+    producer.flush()
+    result = sluice("verdicts", "--kafka", kafka.bootstrap)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+    assert "not a verdict, skipped" in result.stderr
+
+
+def test_dead_letters_are_listed_without_their_content_and_redriven_once(sluice, kafka):
+    producer = Producer(kafka.librdkafka())
+    headers = [("sluice-reason", b"not_json"), ("sluice-detail", b"line 1"), ("sluice-source", b"posts/0/1")]
+    producer.produce(kafka.topics.dead_letters, b"secret words", b"k", headers=headers)
+    producer.flush()
+    listed = sluice("dead-letters", "list", "--kafka", kafka.bootstrap)
+    letter = json.loads(listed.stdout)
+    assert (letter["reason"], letter["key"], letter["n_bytes"]) == ("not_json", "k", 12)
+    assert "secret" not in listed.output
+
+    assert sluice("dead-letters", "redrive", "--reason", "invalid", "--kafka", kafka.bootstrap).stdout == ""
+    assert json.loads(sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap).stdout)["offset"] == 0
+    again = sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap)
+    assert (again.exit_code, again.stdout) == (0, "")

@@ -1,0 +1,50 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from engine.cli import render
+from tests.engine.cli.verdicts import make_reason, make_verdict
+
+
+def print_plain(table):
+    console = Console(file=io.StringIO(), width=160)
+    console.print(table)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "expected"),
+    [(1, 0.5, 0), (2, 0.5, 0), (4, 0.5, 1), (100, 0.99, 98), (200, 0.99, 197), (20, 0.99, 19)],
+)
+def test_percentile_is_the_nearest_rank(n, share, expected):
+    assert render.percentile(list(reversed(range(n))), share) == expected
+
+
+def test_a_verdict_on_one_line():
+    verdict = make_verdict(
+        decision="block",
+        reasons=(make_reason("spam", 0.6), make_reason("threat", 0.97)),
+        modalities={"text": "ok", "image:0": "failed: not an image", "audio:0": "partial: 1 of 2 windows read"},
+    )
+    assert render.describe_verdict(verdict) == "p-1  block  threat 0.97  image:0 failed: not an image  11.0 ms"
+
+
+def test_the_table_shows_markup_as_text():
+    table = render.make_outcome_table()
+    render.add_verdict(table, "[red]p-1[/red]", make_verdict(modalities={"text": "failed: [bold]"}))
+    render.add_dead_letter(table, "line 2", "not_json")
+    text = print_plain(table)
+    assert "[red]p-1[/red]" in text
+    assert "failed: [bold]" in text
+    assert "not_json" in text
+
+
+def test_latencies_per_stage():
+    slow = make_verdict(latency_ms={"wait": 3.0, "total": 5.0})
+    stages = render.collect_stages([make_verdict(), slow])
+    assert stages["wait"] == [1.0, 3.0]
+    assert stages["encode"] == [8.0]
+    text = print_plain(render.make_latency_table({**stages, "nothing": []}))
+    assert "total" in text
+    assert "nothing" not in text

@@ -1,0 +1,93 @@
+import asyncio
+import json
+import os
+from io import FileIO
+
+import pytest
+
+from engine.cli.scoring import score_lines
+from engine.errors import InferenceUnavailable
+from engine.schema import decode_verdict
+from tests.engine.cli.verdicts import make_verdict
+
+
+class Scorer:
+    """Finishes posts in groups, the last of a group first."""
+
+    def __init__(self, group=4, fail_at=None):
+        self.seen, self.n_now, self.n_most = [], 0, 0
+        self._group, self._fail_at = group, fail_at
+
+    async def score(self, post, published_at=None):
+        number = len(self.seen)
+        self.seen.append(post)
+        if number == self._fail_at:
+            raise InferenceUnavailable("Triton at x:1 is gone")
+        self.n_now += 1
+        self.n_most = max(self.n_most, self.n_now)
+        for _ in range(self._group - number % self._group):
+            await asyncio.sleep(0)
+        self.n_now -= 1
+        return make_verdict(post.id)
+
+
+def write_posts(path, n):
+    path.write_text("".join(json.dumps({"id": f"p-{i}", "text": "hi", "deadline_ms": 1}) + "\n" for i in range(n)))
+    return FileIO(path)
+
+
+async def collect(scorer, file, **options):
+    return [scored async for scored in score_lines(scorer, file, **options)]
+
+
+async def test_verdicts_come_in_the_order_of_the_lines(tmp_path):
+    scorer = Scorer()
+    with write_posts(tmp_path / "posts", 1000) as file:
+        scored = await collect(scorer, file)
+    assert [decode_verdict(one.as_json).post_id for one in scored] == [f"p-{i}" for i in range(1000)]
+    assert {post.deadline_ms for post in scorer.seen} == {None}
+
+
+async def test_many_are_under_way_but_not_too_many(tmp_path):
+    scorer = Scorer(group=1000)
+    with write_posts(tmp_path / "posts", 300) as file:
+        await collect(scorer, file, n_in_flight=20)
+    assert 15 <= scorer.n_most <= 23  # the queue's, the one awaited, the one being put, the one just ended
+
+
+async def test_malformed_lines_stay_in_their_place(tmp_path):
+    path = tmp_path / "posts"
+    path.write_bytes(b'{"id": "a", "text": "x"}\n{"id":\n\n{"id": "b", "text": "x"}\n\xff\n')
+    with FileIO(path) as file:
+        scored = await collect(Scorer(), file)
+    assert [(one.line, one.verdict and one.verdict.post_id) for one in scored] == [
+        (1, "a"), (2, None), (4, "b"), (5, None),
+    ]  # fmt: skip
+    letters = [json.loads(one.as_json)["dead_letter"] for one in scored if one.verdict is None]
+    assert [(letter["reason"], letter["line"]) for letter in letters] == [("not_json", 2), ("not_utf8", 5)]
+
+
+async def test_a_lost_triton_ends_it(tmp_path):
+    with write_posts(tmp_path / "posts", 2000) as file, pytest.raises(InferenceUnavailable):
+        await collect(Scorer(fail_at=40), file)
+
+
+async def test_verdicts_do_not_wait_for_more_input():
+    receive, send = os.pipe()
+    with FileIO(receive) as file, FileIO(send, "wb") as out:
+        out.write(b'{"id": "a", "text": "x"}\n')
+        scored = score_lines(Scorer(), file)
+        assert (await anext(scored)).line == 1
+        out.write(b'{"id": "b", "text": "x"}\n')
+        assert (await anext(scored)).line == 2
+        await scored.aclose()
+
+
+async def test_a_file_that_cannot_be_read_on_is_an_error(tmp_path):
+    class Broken(FileIO):
+        def read(self, size=-1):
+            raise OSError("input/output error")
+
+    (tmp_path / "posts").touch()
+    with Broken(tmp_path / "posts") as file, pytest.raises(OSError, match="input/output"):
+        await collect(Scorer(), file)
