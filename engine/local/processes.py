@@ -21,7 +21,8 @@ from engine.local import guard
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
-N_TAIL_LINES = 12
+N_TAIL_LINES = 6
+TAIL_BYTES = 32_768
 TAIL_LINE_LENGTH = 240
 
 
@@ -179,11 +180,13 @@ class ChildProcess:
         return f"{self.name} at {self.address} (log: {self.log})"
 
     def _tail(self) -> str:
-        """Return the log's last lines; logs hold ids and sizes, never content."""
+        """Return the last lines of the log, and those before them that tell of an error; logs never hold content."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 2 * N_TAIL_LINES * TAIL_LINE_LENGTH))
-            lines = log.read().decode(errors="replace").splitlines()[-N_TAIL_LINES:]
-        return "".join(f"\n  {line[:TAIL_LINE_LENGTH]}" for line in lines)
+            log.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+        told = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
+        shown = told[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
+        return "".join(f"\n  {line[:TAIL_LINE_LENGTH]}" for line in shown)
 
 
 def find_free_ports(n_ports: int) -> list[int]:
