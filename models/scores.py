@@ -50,4 +50,4 @@ def find_threshold(scores: Float, harmless: Bool, share: float) -> float:
     """
     kept = np.sort(scores[harmless])[::-1]
     n_allowed = int(share * len(kept))
-    return float(np.nextafter(kept[n_allowed], 2.0)) if n_allowed < len(kept) else 1.0
+    return float(np.nextafter(kept[n_allowed], np.float32(2))) if n_allowed < len(kept) else 1.0

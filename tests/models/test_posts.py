@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from models.config import D_TOKEN, N_TOKENS
+from models.encode import Encoded, plain_severity
+from models.encoders import N_LABELS
+from models.posts import SLOTS, compose_posts, draw_presence, join_severity, join_targets, single_parts
+
+pytestmark = pytest.mark.torch
+
+
+def make_part(n_rows, seed):
+    chance = np.random.default_rng(seed)
+    targets = chance.choice([0.0, 1.0, np.nan], (n_rows, N_LABELS)).astype(np.float32)
+    tokens = chance.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
+    return Encoded(tokens, targets.copy(), targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
+
+
+def test_a_post_is_harmful_if_any_part_is_and_unknown_if_that_is_not_settled():
+    targets = np.array([[[1.0], [np.nan]], [[0.0], [np.nan]], [[0.0], [0.0]], [[0.0], [1.0]]], np.float32)
+    joined = join_targets(targets, np.array([[True, True], [True, True], [True, True], [True, False]]))
+    np.testing.assert_array_equal(joined[:, 0], [1.0, np.nan, 0.0, 0.0])
+
+
+def test_the_severity_of_a_post_is_its_worst_parts():
+    severity = np.array([[[0.2], [0.9]], [[0.2], [np.nan]]], np.float32)
+    joined = join_severity(severity, np.ones((2, 2), bool))
+    np.testing.assert_array_equal(joined[:, 0], np.array([0.9, np.nan], np.float32))
+
+
+def test_nearly_every_post_has_a_part():
+    present = draw_presence(5000, np.random.default_rng(0))
+    assert present.shape == (5000, len(SLOTS))
+    n_empty = int((~present.any(axis=1)).sum())
+    assert 0 < n_empty < 100
+
+
+def test_batches_have_the_fusions_shapes():
+    batch = next(compose_posts([make_part(20, seed) for seed in range(3)], 16))
+    n_tokens = len(SLOTS) * N_TOKENS
+    assert batch.tokens.shape == (16, n_tokens, D_TOKEN)
+    assert batch.mask.shape == batch.kind.shape == (16, n_tokens)
+    assert batch.targets.shape == batch.weights.shape == batch.severity.shape == (16, N_LABELS)
+    assert sorted(batch.kind.unique().tolist()) == [0, 1, 2]
+
+
+def test_single_parts_are_all_present():
+    tokens, mask, kind = single_parts(make_part(5, 0), 2)
+    assert tokens.shape == (5, N_TOKENS, D_TOKEN)
+    assert mask.all()
+    assert (kind == 2).all()

@@ -1,0 +1,124 @@
+"""What the models are trained on: texts, pictures, sounds and posts."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.features import IMAGE_SIZE_PX
+from engine.features.text import TextExtractor
+from engine.schema import LABELS
+from models.bundle import Example
+from models.config import TextConfig, load_config
+from models.drawings import draw_pictures
+from models.picture_rows import picture_targets, vary
+from models.sound_rows import Clip, compose_sounds, sound_targets
+from models.sounds import N_SAMPLES, SOUNDS
+from models.text_rows import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
+
+pytestmark = pytest.mark.torch
+
+TRAINING = load_config("text_encoder", TextConfig).training
+EXTRACTOR = TextExtractor()
+
+
+def label_row(**known):
+    return np.array([known.get(label, np.nan) for label in LABELS], np.float32)
+
+
+def make_example(text="you are a fool", source="made", meta=None, **labels):
+    return Example("k", text, None, "en", label_row(**labels), source, meta or {})
+
+
+def test_a_text_has_no_cue_and_rare_harms_are_weakly_absent():
+    targets, weights = complete_targets(label_row(toxicity=1), TRAINING)
+    assert (targets[LABELS.index("fire") :] == 0).all()
+    assert targets[LABELS.index("spam")] == 0
+    assert weights[LABELS.index("spam")] == pytest.approx(TRAINING.weak_weight)
+    assert np.isnan(targets[LABELS.index("profanity")])
+
+
+def test_a_text_for_one_illicit_trade_may_be_for_another():
+    targets, _ = complete_targets(label_row(spam=1), TRAINING)
+    assert np.isnan(targets[LABELS.index("gambling")])
+
+
+def test_spans_mark_the_tokens_that_they_touch():
+    example = make_example(meta={"spans": [[10, 14]]}, toxicity=1)
+    marks = mark_tokens(example, EXTRACTOR.extract(example.text).rows[0])
+    assert marks.tolist() == [0, 0, 0, 0, 1, 0]
+
+
+def test_rationales_mark_tokens_by_the_share_of_annotators():
+    meta = {"tokens": ["you", "are", "a", "fool"], "rationale": [0, 0, 0, 0.5]}
+    example = make_example(meta=meta, toxicity=1)
+    marks = mark_tokens(example, EXTRACTOR.extract(example.text).rows[0])
+    assert marks.tolist() == [0, 0, 0, 0, 0.5, 0]
+
+
+def test_tokens_that_nobody_was_asked_about_are_left_out():
+    example = make_example(toxicity=1)
+    assert np.isnan(mark_tokens(example, EXTRACTOR.extract(example.text).rows[0])).all()
+
+
+def test_a_pass_limits_a_source_but_keeps_its_rare_harms():
+    common = [make_example(source="sst2", toxicity=0) for _ in range(2000)]
+    rare = [make_example(source="sst2", threat=1) for _ in range(5)]
+    chosen = [row for row in sample_pass(common + rare, TRAINING, seed=1) if row.source == "sst2"]
+    assert len(chosen) == TRAINING.max_rows["sst2"] + 5
+
+
+def test_batches_hold_every_row_once_and_are_padded_with_zeros():
+    rows = prepare([make_example("word " * n) for n in range(1, 30)], EXTRACTOR, TRAINING)
+    batches = [collate(batch) for batch in bucket(rows, 8, seed=0)]
+    assert sum(len(batch.input_ids) for batch in batches) == len(rows)
+    assert all((batch.input_ids[batch.attention_mask == 0] == 0).all() for batch in batches)
+    assert all(batch.marks[batch.attention_mask == 0].isnan().all() for batch in batches)
+
+
+def test_drawings_are_rows_of_pixels_and_repeatable():
+    pictures = draw_pictures(20, seed=3)
+    assert pictures.shape == (20, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    assert (pictures == draw_pictures(20, seed=3)).all()
+
+
+def test_varied_pictures_stay_pictures():
+    pixels = torch.from_numpy(draw_pictures(4, seed=0))
+    varied = vary(pixels, torch.Generator().manual_seed(0))
+    assert varied.shape == pixels.shape
+    assert varied.dtype == torch.uint8
+    assert not torch.equal(varied, pixels)
+
+
+def test_labels_that_no_picture_is_positive_for_are_absent():
+    targets = picture_targets(make_example(weapons=1))
+    assert targets[LABELS.index("hate")] == 0
+    assert targets[LABELS.index("weapons")] == 1
+    assert np.isnan(targets[LABELS.index("fire")])
+
+
+def test_a_sound_without_a_shot_holds_no_weapon():
+    assert sound_targets(label_row(gunshot=0))[LABELS.index("weapons")] == 0
+    assert np.isnan(sound_targets(label_row(scream=1))[LABELS.index("weapons")])
+
+
+@pytest.mark.parametrize("sound", SOUNDS)
+def test_synthesised_sounds_are_finite_and_not_silent(sound):
+    waveform = sound(np.random.default_rng(0))
+    assert waveform.shape == (N_SAMPLES,)
+    assert np.isfinite(waveform).all()
+    assert np.abs(waveform).max() > 1e-3
+
+
+def test_composed_events_are_marked_in_the_frames_where_they_are_loud():
+    chance = np.random.default_rng(0)
+    shot = Clip(chance.uniform(-1, 1, 4000).astype(np.float32), sound_targets(label_row(gunshot=1, weapons=1)))
+    scream = Clip(shot.waveform, sound_targets(label_row(gunshot=0, scream=1)))
+    speech = Clip(0.1 * shot.waveform, sound_targets(label_row(gunshot=0, scream=0)))
+    sounds = compose_sounds([shot, scream, speech], 30, seed=0)
+    gunshot = LABELS.index("gunshot")
+    with_shot = sounds.targets[:, gunshot] == 1
+    assert with_shot.any()
+    n_marked = (sounds.frames[with_shot, gunshot] == 1).sum(axis=1)
+    assert ((n_marked >= 2) & (n_marked <= 6)).all()
+    assert (sounds.frames[~with_shot, gunshot] == 0).all()
+    assert sounds.log_mels.shape == (30, 64, 200)

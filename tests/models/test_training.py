@@ -1,0 +1,133 @@
+import io
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+from typer import Typer
+from typer.testing import CliRunner
+
+from engine.errors import SettingsError
+from models import checkpoint, plan, train
+from models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
+from models.training import Task, fit, rate_share
+
+pytestmark = pytest.mark.torch
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return self.slope * x
+
+
+def make_task(model, batches):
+    groups = [{"params": list(model.parameters()), "lr": 0.1}]
+    return Task("fusion", model, groups, batches, lambda x: ((model(x) - 2 * x) ** 2).mean())
+
+
+def endless():
+    while True:
+        yield torch.ones(4)
+
+
+def test_fitting_learns_and_leaves_a_checkpoint(tmp_path):
+    training = Training(minutes=0.01, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1, weight_decay=0.0)
+    model = Line()
+    fit(make_task(model, endless()), training, tmp_path, Console(file=io.StringIO()))
+    assert model.slope.item() == pytest.approx(2.0, abs=0.2)
+    assert torch.load(checkpoint.checkpoint_file(tmp_path, "fusion"))["slope"] == model.slope
+    assert not list(tmp_path.glob("*.state"))
+
+
+def test_an_interrupted_run_goes_on_where_it_was_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.training.SAVE_EVERY_S", 1e-9)
+
+    def interrupted():
+        yield from (torch.ones(4) for _ in range(5))
+        raise KeyboardInterrupt
+
+    training = Training(minutes=10, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1)
+    first = Line()
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_task(first, interrupted()), training, tmp_path, Console(file=io.StringIO()))
+    state = torch.load(tmp_path / "fusion.state")
+    over = Training(minutes=state["elapsed_s"] / 120, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1)
+    second = Line()
+    fit(make_task(second, endless()), over, tmp_path, Console(file=io.StringIO()))
+    assert second.slope.item() == pytest.approx(first.slope.item())
+
+
+def test_the_rate_rises_and_falls():
+    assert rate_share(0.0, 0.1) < rate_share(0.05, 0.1) < rate_share(0.1, 0.1) == pytest.approx(1.0)
+    assert rate_share(1.0, 0.1) == pytest.approx(0.02)
+
+
+def test_every_model_has_its_yaml():
+    kinds = (TextConfig, ImageConfig, AudioConfig, FusionConfig)
+    for name, kind in zip(MODEL_NAMES, kinds, strict=True):
+        assert load_config(name, kind).training.minutes > 0
+    assert sum(load_config(n, k).training.minutes for n, k in zip(MODEL_NAMES, kinds, strict=True)) < 60
+
+
+def test_a_yaml_of_another_model_is_refused():
+    with pytest.raises(SettingsError, match=r"image_encoder\.yaml"):
+        load_config("image_encoder", TextConfig)
+
+
+def test_training_without_a_bundle_says_what_is_missing(tmp_path):
+    app = Typer()
+    app.command()(train.main)
+    result = CliRunner().invoke(app, ["--bundle", str(tmp_path), "--only", "text", "--runs", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "--bundle" in result.output
+
+
+def test_minilm_weights_fill_every_layer_of_the_text_encoder():
+    torch.manual_seed(0)
+    encoder = checkpoint.build_text_encoder()
+    state = checkpoint._minilm_weights(checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab())
+    own = {name for name in encoder.state_dict() if name.startswith(("words", "positions", "embedding_norm", "layers"))}
+    assert own == set(state)
+    for name in own:
+        torch.testing.assert_close(encoder.state_dict()[name], state[name])
+
+
+class RefusingTensorRT:
+    """TensorRT where CUDA does not start: its builder raises what the real bindings raise."""
+
+    class Logger:
+        WARNING = 1
+
+        def __init__(self, level):
+            self.level = level
+
+    class Builder:
+        def __init__(self, logger):
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
+
+def test_without_a_gpu_the_plan_says_so(tmp_path):
+    with pytest.raises(plan.PlanError, match="no usable GPU"):
+        plan.build_plan(RefusingTensorRT, "fusion", tmp_path / "model.onnx")
+
+
+def test_without_tensorrt_the_plan_says_so(monkeypatch):
+    monkeypatch.setattr(plan, "MODULES", ("no_such_tensorrt",))
+    with pytest.raises(plan.PlanError, match="not installed"):
+        plan.load_tensorrt()
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_profiles_cover_every_input(name):
+    from models.export import sample_inputs
+
+    profile = plan.describe_profile(name)
+    inputs = sample_inputs(name, 1)
+    assert set(profile) == set(inputs)
+    for tensor, shapes in profile.items():
+        assert all(len(shape) == inputs[tensor].ndim for shape in shapes)
+        assert all(a <= b <= c for a, b, c in zip(*shapes, strict=True))
