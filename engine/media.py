@@ -1,7 +1,7 @@
 """A media URI to bytes, inside limits, never to a forbidden address.
 
 ``data:`` is decoded in place; ``file:`` must lie inside configured roots; ``http:`` and ``https:`` never reach our
-own network (see `engine.media_http`); any other URL must lie under a configured store.
+own network (see `engine.media_addresses`); any other URL must lie under a configured store.
 """
 
 from __future__ import annotations

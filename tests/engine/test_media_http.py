@@ -1,22 +1,21 @@
 import asyncio
-import ipaddress
 import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine import media_http
+from engine import media_addresses
 from engine.errors import MediaInvalid, MediaRefused, MediaUnavailable, PartFailed
-from engine.media_http import HttpFetcher, HttpLimits, is_public
+from engine.media_http import HttpFetcher, HttpLimits
 
 BODY = bytes(range(256)) * 40
 LIMIT = 100_000
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Site:
@@ -27,19 +26,23 @@ class Site:
         self.port = 0
         self.n_requests = 0
         self.headers: dict[str, str] = {}
-        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.send_body
+        self.answer = answer_with(body=BODY)
 
     @property
     def url(self) -> str:
         return f"http://{self.address}:{self.port}"
 
-    async def send_body(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=BODY)
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.n_requests += 1
         self.headers = dict(request.headers)
         return await self.answer(request)
+
+
+def answer_with(**options: Any) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(**options)
+
+    return answer
 
 
 @asynccontextmanager
@@ -132,10 +135,7 @@ async def test_the_environments_proxy_is_not_used(site: Site, monkeypatch: pytes
     ("status", "reason"), [(404, "not_found"), (410, "not_found"), (403, "http_error"), (204, "http_error")]
 )
 async def test_other_statuses_are_named_and_not_tried_again(site: Site, status: int, reason: str) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=status)
-
-    site.answer = answer
+    site.answer = answer_with(status=status)
     failure = await fail(f"{site.url}/?token=secret")
     assert isinstance(failure, MediaUnavailable)
     assert failure.reason == reason
@@ -152,10 +152,7 @@ async def test_a_5xx_is_tried_again(site: Site) -> None:
 
 
 async def test_a_lasting_5xx_is_given_up(site: Site) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=500)
-
-    site.answer = answer
+    site.answer = answer_with(status=500)
     failure = await fail(site.url)
     assert (failure.reason, failure.detail) == ("http_error", "HTTP 500 from 127.0.0.1")
     assert site.n_requests == 3
@@ -266,25 +263,19 @@ async def test_a_content_coding_is_bounded(site: Site, coding: str, plain: bytes
     packer = zlib.compressobj(wbits=31)
     packed = (packer.compress(plain) + packer.flush())[:cut]
 
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=packed, headers={"Content-Encoding": coding})
-
     assert len(packed) < LIMIT
-    site.answer = answer
+    site.answer = answer_with(body=packed, headers={"Content-Encoding": coding})
     failure = await fail(site.url)
     assert isinstance(failure, MediaRefused | MediaInvalid)
     assert failure.reason == reason
 
 
 async def test_bytes_that_are_not_the_coding_they_claim(site: Site) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=BODY, headers={"Content-Encoding": "gzip"})
-
-    site.answer = answer
+    site.answer = answer_with(body=BODY, headers={"Content-Encoding": "gzip"})
     assert (await fail(site.url)).reason == "bad_encoding"
 
 
-def redirect_to(location: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def redirect_to(location: str) -> Answer:
     async def answer(request: web.Request) -> web.StreamResponse:
         return (
             web.Response(body=BODY)
@@ -318,93 +309,19 @@ async def test_a_redirect_out_of_http_is_refused(site: Site, location: str) -> N
 
 
 async def test_a_redirect_without_target_is_an_error(site: Site) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=302)
-
-    site.answer = answer
+    site.answer = answer_with(status=302)
     assert (await fail(site.url)).reason == "http_error"
 
 
 @pytest.mark.parametrize("hop", ["http://127.0.0.1:{port}/", "http://inside.test:{port}/", "//127.0.0.1:{port}/end"])
 async def test_a_redirect_into_our_network_is_refused(monkeypatch: pytest.MonkeyPatch, hop: str) -> None:
     async with serve("127.0.0.2") as outside, serve("127.0.0.1") as inside:
-        monkeypatch.setattr(media_http, "is_public", lambda address: str(address) == "127.0.0.2")
-        monkeypatch.setattr(media_http, "_PORTS", {outside.port, inside.port})
+        monkeypatch.setattr(media_addresses, "is_public", lambda address: str(address) == "127.0.0.2")
+        monkeypatch.setattr(media_addresses, "_PORTS", {outside.port, inside.port})
         outside.answer = redirect_to(hop.format(port=inside.port))
         failure = await fail(f"{outside.url}/start", allow_private=False, resolver=FixedResolver(["127.0.0.1"]))
         assert (outside.n_requests, inside.n_requests) == (1, 0)
     assert failure.reason == "forbidden"
-
-
-INSIDE = [
-    "127.0.0.1",
-    "127.9.9.9",
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "0.0.0.0",
-    "224.0.0.1",
-    "240.0.0.1",
-    "255.255.255.255",
-    "192.0.2.1",
-    "198.18.0.1",
-    "192.88.99.1",
-    "[::1]",
-    "[::]",
-    "[fe80::1]",
-    "[fc00::1]",
-    "[fec0::1]",
-    "[ff02::1]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:10.0.0.1]",
-    "[::127.0.0.1]",
-    "[64:ff9b::7f00:1]",
-    "[64:ff9b:1::1]",
-    "[2002:7f00:1::]",
-    "[2001:db8::1]",
-    "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
-]
-ODD = [
-    "2130706433",
-    "0x7f000001",
-    "0x7f.0.0.1",
-    "0177.0.0.1",
-    "127.1",
-    "127.0.1",
-    "0",
-    "134744072",
-    "0x08080808",
-    "127.0.0.1.",
-    "8.8.2056",
-]
-NO_URLS = [
-    "http://",
-    "http:///path",
-    "http:/x",
-    "http:x",
-    "http://[::1",
-    "http://a:99999/",
-    "http://a:b/",
-    "http://" + "a" * 9_000,
-]
-
-
-@pytest.mark.parametrize("host", INSIDE)
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_addresses_inside_our_network_are_refused(scheme: str, host: str) -> None:
-    failure = await fail(f"{scheme}://{host}/?secret", allow_private=False)
-    assert isinstance(failure, MediaRefused)
-    assert failure.reason == "forbidden"
-
-
-@pytest.mark.parametrize("host", ODD)
-@pytest.mark.parametrize("allow_private", [True, False])
-async def test_addresses_in_odd_spellings_are_refused(host: str, allow_private: bool) -> None:
-    failure = await fail(f"http://{host}/", allow_private)
-    assert isinstance(failure, MediaRefused)
-    assert failure.reason in {"bad_uri", "forbidden"}
 
 
 @pytest.mark.parametrize(
@@ -429,54 +346,10 @@ async def test_the_address_that_was_checked_is_connected_to(site: Site) -> None:
 
 
 async def test_every_new_connection_is_checked_again(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=BODY, headers={"Connection": "close"})
-
-    site.answer = answer
-    monkeypatch.setattr(media_http, "is_public", lambda address: str(address) == "127.0.0.1")
-    monkeypatch.setattr(media_http, "_PORTS", {site.port})
+    site.answer = answer_with(body=BODY, headers={"Connection": "close"})
+    monkeypatch.setattr(media_addresses, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr(media_addresses, "_PORTS", {site.port})
     async with fetcher(allow_private=False, resolver=FixedResolver(["127.0.0.1"], ["10.0.0.1"])) as http:
         assert await http.fetch(f"http://changing.test:{site.port}/") == BODY
         with pytest.raises(MediaRefused):
             await http.fetch(f"http://changing.test:{site.port}/")
-
-
-@pytest.mark.parametrize("port", [22, 6379, 8080])
-async def test_other_ports_are_refused(port: int) -> None:
-    failure = await fail(f"http://8.8.8.8:{port}/", allow_private=False)
-    assert (failure.reason, failure.detail) == ("forbidden", f"port {port}; only 80 and 443 may be fetched from")
-
-
-@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/", "http://secret@127.0.0.1/"])
-async def test_credentials_are_refused(url: str) -> None:
-    assert (await fail(url)).detail == "a URL with credentials"
-
-
-@pytest.mark.parametrize("url", NO_URLS)
-async def test_what_is_no_url_is_refused(url: str) -> None:
-    failure = await fail(url)
-    assert isinstance(failure, MediaRefused)
-    assert failure.reason == "bad_uri"
-
-
-@given(st.text(max_size=60))
-def test_any_text_is_a_url_or_refused(text: str) -> None:
-    try:
-        media_http.check_url(media_http.parse_url("http://" + text), allow_private=False)
-    except MediaRefused as refused:
-        seen: str | None = refused.reason
-    else:
-        seen = None
-    assert seen in {None, "bad_uri", "forbidden"}
-
-
-@pytest.mark.parametrize("text", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_public_addresses(text: str) -> None:
-    assert is_public(ipaddress.ip_address(text))
-
-
-@given(st.ip_addresses(v=4))
-def test_an_address_is_no_more_public_in_disguise(address: ipaddress.IPv4Address) -> None:
-    mapped = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)
-    translated = ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) + int(address))
-    assert is_public(mapped) == is_public(translated) == is_public(address)
