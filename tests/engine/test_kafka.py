@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from engine.errors import KafkaUnavailable
 from engine.kafka import KafkaConfig, ensure_topics, is_embedded
 
 
-@pytest.fixture
-def broker() -> Iterator[KafkaConfig]:
-    holder = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
-    (address,) = holder.list_topics(timeout=10).brokers.values()
-    yield KafkaConfig(bootstrap=f"{address.host}:{address.port}")
-    del holder
+def test_missing_topics_are_made_and_a_second_time_is_harmless(kafka: KafkaConfig) -> None:
+    ensure_topics(kafka)
+    ensure_topics(kafka)
+    topics = AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=10).topics
+    assert set(kafka.topics.all()) <= set(topics)
 
 
-def test_missing_topics_are_made_and_a_second_time_is_harmless(broker: KafkaConfig) -> None:
-    ensure_topics(broker)
-    ensure_topics(broker)
-    topics = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=10).topics
-    assert set(broker.topics.all()) <= set(topics)
-
-
-def test_the_embedded_broker_is_recognised(broker: KafkaConfig) -> None:
-    assert is_embedded(broker)
+def test_the_embedded_broker_is_recognised(kafka: KafkaConfig) -> None:
+    assert is_embedded(kafka)
 
 
 def test_no_broker_is_an_error_that_names_the_address() -> None:
