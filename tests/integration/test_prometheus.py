@@ -19,10 +19,13 @@ from typing import Any, TypeVar
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, start_http_server
 
+from engine.cli.samples import make_samples
+from engine.client import Outcomes, Publisher, WindowedPublisher
+from engine.kafka import KafkaConfig
 from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
-from engine.metrics import STAGES, Metrics
+from engine.local.stack import Stack, StackConfig
+from engine.settings import TRITON_REPO
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = sorted(OPS.glob("prometheus/rules/*.yml"))
@@ -60,39 +63,24 @@ def _panel_expressions() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def metrics_address() -> Iterator[str]:
-    """A page of the worker's metrics that changes all the time."""
-    metrics = Metrics(CollectorRegistry())
-    server, thread = start_http_server(0, LOOPBACK, metrics.registry)
-    stop = threading.Event()
-    feeder = threading.Thread(target=_feed, args=(metrics, stop), daemon=True)
-    feeder.start()
-    yield f"{LOOPBACK}:{server.server_port}"
-    stop.set()
-    feeder.join()
-    server.shutdown()
-    thread.join()
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A broker, Triton and a worker that scores the demo's posts, again and again."""
+    with Stack(StackConfig(tmp_path_factory.mktemp("stack"), TRITON_REPO, start_timeout_s=240.0)) as stack:
+        stop = threading.Event()
+        traffic = threading.Thread(target=_publish_until, args=(stop, stack.kafka), daemon=True)
+        traffic.start()
+        yield stack
+        stop.set()
+        traffic.join()
 
 
-def _feed(metrics: Metrics, stop: threading.Event) -> None:
-    metrics.build.info({"version": "0"})
-    metrics.model.labels("fusion", "1").set(1)
-    metrics.triton_up.set(1)
-    while not stop.wait(0.1):
-        _observe_post(metrics)
-
-
-def _observe_post(metrics: Metrics) -> None:
-    metrics.posts.labels("allow").inc()
-    metrics.end_to_end.observe(0.02)
-    for stage in STAGES:
-        metrics.stage.labels(stage).observe(0.004)
-    metrics.batch_rows.labels("fusion").observe(3)
-    metrics.inference.labels("fusion").observe(0.003)
-    metrics.in_flight.set(2)
-    metrics.dead_letters.labels("not_json").inc(0.01)
-    metrics.failed_parts.labels("image", "not_image").inc(0.01)
-    metrics.consumer_lag.labels("moderation.posts", "0").set(3)
+def _publish_until(stop: threading.Event, kafka: KafkaConfig) -> None:
+    """Texts, pictures and clips, a broken picture, and lines that are no post: every series has something to count."""
+    lines = [sample.line for sample in make_samples()]
+    with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:
+        window = WindowedPublisher(publisher, outcomes)
+        while not stop.wait(0.5):
+            assert all(settled.outcome for settled in window.exchange(lines))
 
 
 class Prometheus:
@@ -141,12 +129,12 @@ def _find_prometheus() -> str:
 
 
 @pytest.fixture(scope="module")
-def prometheus(metrics_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
     address = f"{LOOPBACK}:{find_free_ports(1)[0]}"
     command = [
         _find_prometheus(),
-        f"--config.file={_write_config(folder, metrics_address)}",
+        f"--config.file={_write_config(folder, stack.addresses.metrics.removeprefix('http://'))}",
         f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address={address}",
     ]
