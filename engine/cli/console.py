@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+WIDTH = 140
+"""Where there is no terminal to ask."""
+
 
 def make_console() -> Console:
-    """A console on standard error."""
+    """A console on standard error; in a file, rows are not broken."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
 
 
 def say(message: str) -> None:

@@ -55,12 +55,12 @@ def demo(
 
     Example: sluice demo --posts posts.jsonl --json > outcomes.jsonl
     """
-    from engine.cli.stacks import open_stack
+    from engine.cli.stacks import Wanted, open_stack
 
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         source = cleanup.enter_context(_open_source(posts))
-        stack = cleanup.enter_context(open_stack(broker, kafka, triton))
+        stack = cleanup.enter_context(open_stack(Wanted(broker, kafka, triton)))
         exchange = cleanup.enter_context(_open_exchange(stack))
         results = send(exchange, source, as_json)
         show(results, source, as_json)
@@ -90,11 +90,11 @@ def _sample_source() -> Source:
 
 @contextmanager
 def _open_exchange(stack: Stack) -> Iterator[WindowedPublisher]:
-    from engine.cli.stacks import kafka_of, store_of
     from engine.client import Outcomes, Publisher, WindowedPublisher
+    from engine.media_store import open_store
 
-    kafka = kafka_of(stack)
-    with Outcomes(kafka) as outcomes, Publisher(kafka, store_of(stack)) as publisher:
+    store = open_store(str(stack.config.media_store))
+    with Outcomes(stack.kafka) as outcomes, Publisher(stack.kafka, store) as publisher:
         yield WindowedPublisher(publisher, outcomes)
 
 

@@ -114,7 +114,8 @@ def play_melody() -> str:
 def _play_note(frequency_hz: float, length_s: float = 0.45) -> npt.NDArray[np.float64]:
     seconds = np.arange(int(length_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     loudness = np.minimum(seconds / 0.02, 1.0) * np.exp(-3.0 * seconds)
-    return loudness * (np.sin(2 * np.pi * frequency_hz * seconds) + 0.3 * np.sin(4 * np.pi * frequency_hz * seconds))
+    tone = np.sin(2 * np.pi * frequency_hz * seconds) + 0.3 * np.sin(4 * np.pi * frequency_hz * seconds)
+    return np.asarray(loudness * tone)
 
 
 def _write_wav(file: io.BytesIO, samples: npt.NDArray[np.float64]) -> None:

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cli.console import make_console, say
+from engine.cli.options import BrokerChoice, resolve_connection
 
-TRITON_TIMEOUT_S = 240.0
-"""The first start prepares the models for this machine; later ones take seconds."""
+if TYPE_CHECKING:
+    from engine.local.stack import Stack, StackConfig
+
+START_TIMEOUT_S = 240.0
+"""For all servers together. The first start prepares the models for this machine; later ones take seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command's options say about its stack; see `StackConfig`."""
+
+    broker: BrokerChoice
+    kafka: str | None
+    triton: str | None
+    metrics_port: int = 0
+    state_dir: Path | None = None
+    worker_environment: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -34,23 +52,47 @@ def open_triton(address: str | None) -> Iterator[str]:
     if address is not None:
         yield address
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-") as state_dir,
-        TritonServer(TRITON_REPO, Path(state_dir)) as triton,
-    ):
+    with _open_state(None) as state_dir, TritonServer(TRITON_REPO, state_dir) as triton:
         with waiting_for("starting Triton"):
-            triton.wait_until_ready(TRITON_TIMEOUT_S)
+            triton.wait_until_ready(START_TIMEOUT_S)
         yield triton.address
 
 
 @contextmanager
-def open_stack(broker: str, kafka: str | None, triton: str | None, metrics_port: int = 0) -> Iterator[Stack]:
+def open_stack(wanted: Wanted) -> Iterator[Stack]:
     """A broker, a Triton and a worker on free ports of this machine, stopped again at the end."""
-    from engine.local.stack import Stack, StackConfig
+    from engine.local.stack import Stack
 
-    with tempfile.TemporaryDirectory(prefix="sluice-") as state_dir:
-        stack = Stack(StackConfig(broker, _given(kafka), triton, Path(state_dir), metrics_port=metrics_port))
+    with _open_state(wanted.state_dir) as state_dir:
+        stack = Stack(_configure(wanted, state_dir))
         with ExitStack() as cleanup:
             with waiting_for("starting the broker, Triton and a worker"):
                 cleanup.enter_context(stack)
             yield stack
+
+
+def _configure(wanted: Wanted, state_dir: Path) -> StackConfig:
+    from engine.local.stack import StackConfig
+    from engine.settings import TRITON_REPO
+
+    return StackConfig(
+        state_dir,
+        TRITON_REPO,
+        broker=wanted.broker.value,
+        kafka=resolve_connection(wanted.kafka).kafka if wanted.kafka else None,
+        triton=wanted.triton,
+        start_timeout_s=START_TIMEOUT_S,
+        worker_environment=wanted.worker_environment,
+        metrics_port=wanted.metrics_port,
+    )
+
+
+@contextmanager
+def _open_state(given: Path | None) -> Iterator[Path]:
+    """The directory of the servers' logs and files: the given one, which stays, or one for this run."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as state_dir:
+        yield Path(state_dir)

@@ -1,0 +1,131 @@
+"""The whole stack, as a user runs it: ``sluice demo`` in a process of its own."""
+
+import base64
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from engine.cli.samples import draw_house, play_melody
+
+pytestmark = pytest.mark.integration
+
+TIMEOUT_S = 400
+N_LINES = 200
+GREETINGS = ("Good morning, number {}!", "早上好，{} 号！", "Lunch on day {}? 🙂", "Thanks for photo {}.")
+MALFORMED = (
+    b"\xff\xfe not UTF-8",
+    b'{"id": "cut", "text": "ends too ear',
+    b'{"id": 7, "text": "the id is a number"}',
+    b'{"text": "no id"}',
+    b'{"id": "no-parts"}',
+    b'["not", "an", "object"]',
+    b"null",
+    b'{"id": "wrong", "images": "not a list"}',
+    b'{"id": "many", "images": [' + b",".join([b'{"uri": "data:"}'] * 9) + b"]}",
+    b'{"id": "large", "text": "' + b"x" * (3 * 2**20) + b'"}',
+)
+
+
+def run_demo(*arguments):
+    command = [sys.executable, "-m", "engine.cli", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
+
+
+def make_posts():
+    """180 posts of every kind of part and 20 malformed lines, mixed."""
+    posts = [{"id": f"post-{n}", "text": GREETINGS[n % 4].format(n)} for n in range(N_LINES - 20)]
+    house, melody = draw_house(), play_melody()
+    for post in posts[::9]:
+        post["images"] = [{"uri": house}]
+    for post in posts[::11]:
+        post["audio"] = [{"uri": melody}]
+    posts[5]["images"] = [{"uri": "data:image/png;base64,bm8="}]
+    lines = [json.dumps(post).encode() for post in posts] + [*MALFORMED] * 2
+    random.Random(3).shuffle(lines)
+    return lines
+
+
+def read_ids(lines):
+    outcomes = [json.loads(line) for line in lines]
+    return outcomes, [outcome.get("post_id") for outcome in outcomes]
+
+
+def test_every_line_of_a_mixed_file_gets_its_outcome(tmp_path):
+    lines = make_posts()
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(lines) + b"\n\n")
+    done = run_demo("--posts", str(tmp_path / "posts.jsonl"), "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    outcomes, ids = read_ids(done.stdout.splitlines())
+    assert len(outcomes) == N_LINES
+    for number, (line, outcome, post_id) in enumerate(zip(lines, outcomes, ids, strict=True), 1):
+        if line in MALFORMED:
+            assert outcome["dead_letter"]["line"] == number
+            assert outcome["dead_letter"]["reason"] in ("not_utf8", "not_json", "invalid", "too_large")
+        else:
+            assert post_id == json.loads(line)["id"]
+    verdicts = {outcome["post_id"]: outcome for outcome in outcomes if "post_id" in outcome}
+    assert verdicts["post-5"]["modalities"]["image:0"].startswith("failed: ")
+    assert verdicts["post-5"]["decision"] != "allow"
+    assert verdicts["post-9"]["modalities"] == {"text": "ok", "image:0": "ok"}
+    assert b"p50" in done.stderr
+
+
+def make_noise(seed):
+    """A picture that does not compress, about 300 kB."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (320, 310, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    assert 290_000 < len(file.getvalue()) < 310_000
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def test_sixty_megabytes_of_pictures_lose_nothing(tmp_path):
+    with (tmp_path / "posts.jsonl").open("w") as file:
+        for n in range(N_LINES):
+            file.write(json.dumps({"id": f"picture-{n}", "images": [{"uri": make_noise(n)}]}) + "\n")
+    done = run_demo("--posts", str(tmp_path / "posts.jsonl"), "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    outcomes, ids = read_ids(done.stdout.splitlines())
+    assert ids == [f"picture-{n}" for n in range(N_LINES)]
+    assert {outcome["modalities"]["image:0"] for outcome in outcomes} == {"ok"}
+
+
+def test_the_samples_are_shown_in_a_table():
+    done = run_demo()
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == b""
+    table = done.stderr.decode()
+    rows = {line.split("│")[1].strip(): line for line in table.splitlines() if line.count("│") > 5}
+    assert "allow" in rows["chat, English"]
+    assert "allow" in rows["chat, Chinese"]
+    assert "block" in rows["threat, English"] or "review" in rows["threat, English"]
+    assert "review" in rows["prize spam"] or "block" in rows["prize spam"]
+    assert "image:0 failed" in rows["broken picture"]
+    assert "one text post at a time" in table
+
+
+def find_children(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_no_process(number):
+    command = [sys.executable, "-m", "engine.cli", "up", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        addresses = json.loads(process.stdout.readline())
+        children = find_children(process)
+        os.kill(process.pid, number)
+        status = process.wait(60)
+    assert {"kafka", "triton", "metrics"} <= set(addresses)
+    assert len(children) >= 3
+    assert [child for child in children if child.is_running()] == []
+    assert status == 130
