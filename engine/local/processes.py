@@ -68,6 +68,7 @@ class ChildProcess:
         self._folder = folder
         self._grace_s = grace_s
         self._shared_memory = shared_memory
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -95,6 +96,7 @@ class ChildProcess:
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = self._launch(log)
         self._guard = self._launch_guard(self._process.pid)
 
@@ -180,9 +182,9 @@ class ChildProcess:
         return f"{self.name} at {self.address} (log: {self.log})"
 
     def _tail(self) -> str:
-        """Return the last lines of the log, and those before them that tell of an error; logs never hold content."""
+        """Return the last lines since the start, and errors before them; logs never hold content."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            log.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
         told = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
         shown = told[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
