@@ -21,10 +21,11 @@ lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy ops
 	$(BIN)/lint-imports
 
 bench: .venv/.installed-dev  ## throughput and latency of this machine
-	$(BIN)/python ops/bench/run.py
+	for bench in ops/bench/*.py; do echo "== $$bench" >&2; $(BIN)/python $$bench || exit 1; done
 
 packages:
 	@sh .ci/packages
