@@ -1,0 +1,106 @@
+"""``sluice score`` on the real Triton, as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from engine.cli.samples import make_samples
+from engine.local.triton import TritonServer
+from engine.settings import TRITON_REPO
+
+pytestmark = pytest.mark.integration
+
+TIMEOUT_S = 300
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory):
+    with TritonServer(TRITON_REPO, tmp_path_factory.mktemp("triton")) as server:
+        server.wait_until_ready(TIMEOUT_S)
+        yield server.address
+
+
+def run_score(*arguments, **options):
+    command = [sys.executable, "-m", "engine.cli", "score", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, **options)
+
+
+def without_times(line):
+    return {name: value for name, value in json.loads(line).items() if name not in ("latency_ms", "scored_at")}
+
+
+def test_verdicts_in_order_with_dead_letters_in_their_place(triton, tmp_path):
+    samples = make_samples()
+    texts = [
+        json.dumps({"id": f"text-{n}", "text": f"Good morning {n}", "deadline_ms": 1}).encode() for n in range(400)
+    ]
+    lines = [*texts[:200], *(sample.line for sample in samples), *texts[200:]]
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(lines))
+    done = run_score(tmp_path / "posts.jsonl", "--json", "--triton", triton)
+    assert done.returncode == 0, done.stderr.decode()
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(outcomes) == len(lines)
+    assert [outcome["post_id"] for outcome in outcomes[:200]] == [f"text-{n}" for n in range(200)]
+    assert {outcome["modalities"]["text"] for outcome in outcomes[:200]} == {"ok"}  # deadlines do not count here
+    by_title = dict(zip([sample.title for sample in samples], outcomes[200:], strict=False))
+    assert by_title["not JSON"]["dead_letter"]["line"] == 200 + len(samples)
+    assert by_title["text, picture and clip"]["modalities"] == {"text": "ok", "image:0": "ok", "audio:0": "ok"}
+    assert by_title["broken picture"]["modalities"]["image:0"].startswith("failed: ")
+    assert b"posts/s" in done.stderr
+
+
+def test_the_same_posts_from_standard_input_score_the_same(triton, tmp_path):
+    lines = b"\n".join(sample.line for sample in make_samples())
+    (tmp_path / "posts.jsonl").write_bytes(lines)
+    from_file = run_score(tmp_path / "posts.jsonl", "--triton", triton)
+    from_stdin = run_score("-", "--triton", triton, input=lines)
+    assert from_stdin.returncode == 0
+    assert [without_times(line) for line in from_stdin.stdout.splitlines()] == [
+        without_times(line) for line in from_file.stdout.splitlines()
+    ]
+
+
+def test_verdicts_come_while_the_input_is_open_and_ctrl_c_ends_it(triton):
+    command = [sys.executable, "-m", "engine.cli", "score", "-", "--triton", triton]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b'{"id": "first", "text": "hello"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["post_id"] == "first"
+        process.send_signal(2)
+        assert process.wait(30) == 130
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_policy_that_is_wrong_is_named(triton, tmp_path):
+    (tmp_path / "posts.jsonl").write_text('{"id": "a", "text": "hello"}\n')
+    (tmp_path / "policy.yaml").write_text("name: 5\nlabels: none\n")
+    arguments = [tmp_path / "posts.jsonl", "--triton", triton, "--policy", tmp_path / "policy.yaml"]
+    done = run_score(*arguments)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"policy.yaml" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_triton_there_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLUICE_START_TIMEOUT_S", "1")
+    (tmp_path / "posts.jsonl").write_text('{"id": "a", "text": "hello"}\n')
+    done = run_score(tmp_path / "posts.jsonl", "--triton", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"127.0.0.1:1" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_it_starts_and_stops_its_own_triton():
+    command = [sys.executable, "-m", "engine.cli", "score", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b'{"id": "first", "text": "hello"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["post_id"] == "first"
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert "tritonserver" in {child.name() for child in children}
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert [child for child in children if child.is_running()] == []
