@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,14 +14,17 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from engine.client import Outcomes, Publisher
-from engine.kafka import KafkaConfig
+from engine.kafka import N_PARTITIONS
+from engine.local.kafka import NativeKafka
 from engine.local.stack import Stack, StackConfig
+from engine.local.triton import TritonServer
 from engine.schema import Media, Post
 from engine.settings import TRITON_REPO
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
 N_POSTS = 2_000
+START_S = 60.0
 HEAD_DEADLINE_MS = 5_000
 QUICK_TO_NOTICE = {
     "SLUICE_SESSION_TIMEOUT_S": "6",
@@ -54,22 +58,28 @@ def silent_server() -> Iterator[str]:
 class Reader:
     """Collects outcomes by post id."""
 
-    def __init__(self, kafka: KafkaConfig) -> None:
-        self._outcomes = Outcomes(kafka, start="beginning")
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._outcomes = Outcomes(servers.kafka.kafka, start="beginning")
         self.seen: Counter[str] = Counter()
         self.n_dead_letters = 0
 
-    def read_until(self, enough: Callable[[], bool], stack: Stack) -> None:
-        """Read until `enough`; a server that dies by itself fails the test."""
-        while not enough():
+    def read(self, n_posts: int) -> None:
+        """Read until so many posts have an outcome; a worker that dies by itself fails the test."""
+        while len(self.seen) < n_posts:
             for outcome in self._outcomes.poll(0.5):
                 self.seen[(outcome.key or b"").decode()] += 1
                 self.n_dead_letters += outcome.kind == "dead_letter"
-            stack.check()
+            self._servers.worker.check()
+
+    def read_all(self, posts: list[Post]) -> None:
+        """Read until there are as many outcomes as posts, and see that they are theirs."""
+        self.read(len(posts))
+        assert set(self.seen) == {post.id for post in posts}
 
 
-def publish(kafka: KafkaConfig, posts: list[Post]) -> None:
-    with Publisher(kafka, store=None) as publisher:
+def publish(servers: Servers, posts: list[Post]) -> None:
+    with Publisher(servers.kafka.kafka, store=None) as publisher:
         for post in posts:
             publisher.publish(post)
         publisher.flush()
@@ -79,67 +89,107 @@ def plain_posts(n_posts: int = N_POSTS) -> list[Post]:
     return [Post(id=f"p-{i}", text=f"see you at lunch on day {i}") for i in range(n_posts)]
 
 
-def committed(kafka: KafkaConfig, group: str = "sluice") -> dict[int, int]:
+def committed(servers: Servers, group: str = "sluice") -> dict[int, int]:
     """Offset per partition that the group has committed, -1001 for none."""
+    kafka = servers.kafka.kafka
     consumer = Consumer({**kafka.librdkafka(), "group.id": group})
-    partitions = [TopicPartition(kafka.topics.posts, number) for number in range(4)]
+    partitions = [TopicPartition(kafka.topics.posts, number) for number in range(N_PARTITIONS)]
     try:
         return {one.partition: one.offset for one in consumer.committed(partitions, timeout=10)}
     finally:
         consumer.close()
 
 
+@dataclass
+class Servers:
+    """Kafka and Triton, each on its own, and a worker between them."""
+
+    kafka: NativeKafka
+    triton: TritonServer
+    worker: Stack
+
+
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    config = StackConfig(
-        state_dir=tmp_path, triton_repo=TRITON_REPO, broker="kafka", worker_environment=QUICK_TO_NOTICE
-    )
-    with Stack(config) as stack:
-        yield stack
+def servers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Servers]:
+    n_brokers = getattr(request, "param", 1)
+    with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(TRITON_REPO, tmp_path) as triton:
+        kafka.wait_until_ready(START_S)
+        triton.wait_until_ready(START_S)
+        config = StackConfig(
+            tmp_path, TRITON_REPO, kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE
+        )
+        with Stack(config) as worker:
+            yield Servers(kafka, triton, worker)
 
 
-def test_a_killed_worker_with_a_stuck_head_loses_nothing(stack: Stack) -> None:
+def test_without_a_fault_there_is_one_verdict_per_post(servers: Servers) -> None:
     posts = plain_posts()
-    reader = Reader(stack.kafka)
-    with silent_server() as url:
-        publish(stack.kafka, [Post(id="head", images=(Media(url),), deadline_ms=HEAD_DEADLINE_MS), *posts])
-        reader.read_until(lambda: len(reader.seen) >= N_POSTS // 4, stack)
-        assert "head" not in reader.seen, "the head was to be stuck while the others went on"
-        stack.kill_worker()
-        head_partition = [number for number, offset in committed(stack.kafka).items() if offset <= 0]
-        assert head_partition, "no partition waits for its head: finished posts were committed past it"
-        stack.start_worker()
-        expected = {"head", *(post.id for post in posts)}
-        reader.read_until(lambda: expected <= set(reader.seen), stack)
-    assert set(reader.seen) == expected
-    assert reader.n_dead_letters == 0
-
-
-def test_without_a_fault_there_is_one_verdict_per_post(stack: Stack) -> None:
-    posts = plain_posts()
-    reader = Reader(stack.kafka)
-    publish(stack.kafka, posts)
-    reader.read_until(lambda: len(reader.seen) >= len(posts), stack)
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read_all(posts)
     assert reader.seen == Counter(post.id for post in posts)
 
 
-def test_an_outage_of_triton_is_waited_out(stack: Stack) -> None:
+def test_a_killed_worker_with_a_stuck_head_loses_nothing(servers: Servers) -> None:
     posts = plain_posts()
-    reader = Reader(stack.kafka)
-    publish(stack.kafka, posts)
-    reader.read_until(lambda: len(reader.seen) >= N_POSTS // 10, stack)
-    stack.restart_triton()
-    reader.read_until(lambda: len(reader.seen) >= len(posts), stack)
-    assert set(reader.seen) == {post.id for post in posts}
+    reader = Reader(servers)
+    with silent_server() as url:
+        head = Post(id="head", images=(Media(url),), deadline_ms=HEAD_DEADLINE_MS)
+        publish(servers, [head, *posts])
+        reader.read(N_POSTS // 4)
+        offsets = committed(servers)
+        while sum(offset > 0 for offset in offsets.values()) < N_PARTITIONS - 1:
+            offsets = committed(servers)
+        assert "head" not in reader.seen, "the head was to be stuck while the others went on"
+        assert min(offsets.values()) <= 0, f"finished posts were committed past the stuck head: {offsets}"
+        servers.worker.kill_worker()
+        servers.worker.start_worker()
+        reader.read_all([head, *posts])
     assert reader.n_dead_letters == 0
 
 
-def test_an_outage_of_kafka_is_waited_out(stack: Stack) -> None:
+def test_an_outage_of_triton_is_waited_out(servers: Servers) -> None:
     posts = plain_posts()
-    reader = Reader(stack.kafka)
-    publish(stack.kafka, posts)
-    reader.read_until(lambda: len(reader.seen) >= N_POSTS // 10, stack)
-    stack.restart_broker()
-    reader.read_until(lambda: len(reader.seen) >= len(posts), stack)
-    assert set(reader.seen) == {post.id for post in posts}
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read(N_POSTS // 10)
+    servers.triton.kill()
+    servers.triton.start()
+    reader.read_all(posts)
+    assert reader.n_dead_letters == 0
+
+
+def test_an_outage_of_kafka_is_waited_out(servers: Servers) -> None:
+    posts = plain_posts()
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read(N_POSTS // 10)
+    servers.kafka.kill_broker(0)
+    servers.kafka.start_broker(0)
+    reader.read_all(posts)
+    assert reader.n_dead_letters == 0
+
+
+@pytest.mark.parametrize("servers", [3], indirect=True)
+def test_a_killed_broker_of_three_loses_nothing(servers: Servers) -> None:
+    posts = plain_posts()
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read(N_POSTS // 10)
+    servers.kafka.kill_broker(1)
+    reader.read_all(posts)
+    assert reader.n_dead_letters == 0
+
+
+def test_a_worker_that_is_asked_to_stop_during_an_outage_leaves_and_loses_nothing(servers: Servers) -> None:
+    posts = plain_posts()
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read(N_POSTS // 10)
+    servers.triton.kill()
+    servers.worker.stop()
+    servers.triton.start()
+    servers.triton.wait_until_ready(START_S)
+    servers.worker.start_worker()
+    reader.read_all(posts)
     assert reader.n_dead_letters == 0
