@@ -1,0 +1,94 @@
+"""Real servers, each started once for all tests of a run that ask for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StackError
+from engine.local.broker import EmbeddedBroker
+from engine.local.kafka import POM, NativeKafka, fetch_jars
+from engine.local.triton import TritonServer, find_files
+from engine.settings import TRITON_REPO
+
+START_TIMEOUT_S = 120.0
+
+INSTALL = {
+    "java": "apt-get install default-jre-headless",
+    "mvn": "apt-get install maven",
+    "prometheus": "apt-get install prometheus",
+    "promtool": "apt-get install prometheus",
+}
+
+
+def require(tool: str) -> str:
+    """Return the path of a program; without it the test is skipped with the reason, and in CI it fails."""
+    found = shutil.which(tool)
+    return found or give_up(f"{tool} is not installed: {INSTALL.get(tool, 'see the README')}")
+
+
+def give_up(reason: str) -> str:
+    """In CI nothing may be missing: there this is a failure, elsewhere a skip."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def require_kafka() -> None:
+    """Java, Maven and the jars, or no test."""
+    for tool in ("java", "mvn"):
+        require(tool)
+    try:
+        fetch_jars(POM)
+    except StackError as error:
+        give_up(str(error))
+
+
+@pytest.fixture(scope="session")
+def prometheus_binary() -> str:
+    return require("prometheus")
+
+
+@pytest.fixture(scope="session")
+def triton_files() -> None:
+    """The wheel for this platform, or no test."""
+    try:
+        find_files()
+    except StackError as error:
+        give_up(str(error))
+
+
+@pytest.fixture(scope="session")
+def triton_server(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """A Triton with our models, on the CPU."""
+    with TritonServer(TRITON_REPO, tmp_path_factory.mktemp("triton")) as server:
+        server.wait_until_ready(START_TIMEOUT_S)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """The mock cluster with the default topics, which all tests share: read from the end, or by key."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as broker:
+        broker.wait_until_ready(START_TIMEOUT_S)
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeKafka]:
+    """One node of Apache Kafka with the default topics, which all tests share; it also takes a password."""
+    require_kafka()
+    with NativeKafka(tmp_path_factory.mktemp("kafka"), sasl_user=("sluice", "made-up")) as broker:
+        broker.wait_until_ready(START_TIMEOUT_S)
+        yield broker
+
+
+@pytest.fixture
+def make_kafka(tmp_path: Path) -> Callable[[int], NativeKafka]:
+    """A cluster of the test's own, with as many nodes as asked; not started."""
+    require_kafka()
+    return lambda n_brokers: NativeKafka(tmp_path, n_brokers)

@@ -1,0 +1,86 @@
+"""Apache Kafka, started natively: data on disk, passwords, large messages, and a cluster that loses a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from engine.kafka import KafkaConfig, is_embedded
+from engine.local.kafka import NativeKafka
+
+pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+
+
+def publish(kafka: KafkaConfig, topic: str, values: Iterable[bytes]) -> list[object]:
+    """Send with all acknowledgements; returns the errors."""
+    errors: list[object] = []
+    settings = {"enable.idempotence": True, "message.max.bytes": 5_000_000, "log_level": 0}
+    producer = Producer({**kafka.librdkafka(), **settings})
+    for value in values:
+        producer.produce(topic, value, on_delivery=lambda error, _: errors.append(error) if error else None)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    return errors
+
+
+def read_to_the_end(kafka: KafkaConfig, topic: str) -> list[bytes]:
+    settings = {"group.id": "reader", "auto.offset.reset": "earliest", "enable.partition.eof": True, "log_level": 0}
+    consumer = Consumer({**kafka.librdkafka(), **settings, "enable.auto.commit": False})
+    consumer.subscribe([topic])
+    values, ended = [], set()
+    while len(ended) < 4:
+        message = consumer.poll(60)
+        assert message is not None, "no answer for a minute"
+        if message.error():
+            ended.add(message.partition())
+        else:
+            values.append(message.value())
+    consumer.close()
+    return values
+
+
+def test_a_password_opens_the_other_listener(kafka_broker: NativeKafka) -> None:
+    assert publish(kafka_broker.sasl_kafka, "moderation.reviews", [b"with a password"]) == []
+    assert not is_embedded(kafka_broker.kafka)
+
+
+def test_a_wrong_password_does_not(kafka_broker: NativeKafka) -> None:
+    settings = {**kafka_broker.sasl_kafka.librdkafka(), "sasl.password": "wrong", "log_level": 0}
+    with pytest.raises(KafkaException):
+        AdminClient(settings).list_topics(timeout=3)
+
+
+def test_messages_of_3_mib_pass_and_of_4_5_mb_do_not(kafka_broker: NativeKafka) -> None:
+    assert publish(kafka_broker.kafka, "moderation.reviews", [b"x" * (3 * 2**20)]) == []
+    (error,) = publish(kafka_broker.kafka, "moderation.reviews", [b"x" * 4_500_000])
+    assert "too large" in str(error).lower()
+
+
+def test_a_restart_keeps_the_data(make_kafka: Callable[[int], NativeKafka]) -> None:
+    cluster = make_kafka(1)
+    sent = [b"%d" % number for number in range(200)]
+    with cluster:
+        cluster.wait_until_ready(90)
+        assert publish(cluster.kafka, cluster.kafka.topics.posts, sent) == []
+    assert cluster.pids == [None]
+    with cluster:
+        cluster.wait_until_ready(90)
+        assert sorted(read_to_the_end(cluster.kafka, cluster.kafka.topics.posts), key=int) == sent
+
+
+def test_three_nodes_lose_one_and_nothing_else(make_kafka: Callable[[int], NativeKafka]) -> None:
+    cluster = make_kafka(3)
+    with cluster:
+        cluster.wait_until_ready(120)
+        kafka, pids = cluster.kafka, cluster.pids
+        cluster.kill_broker(1)
+        sent = [b"%d" % number for number in range(1000)]
+        assert publish(kafka, kafka.topics.posts, sent) == []
+        assert sorted(read_to_the_end(kafka, kafka.topics.posts), key=int) == sent
+        cluster.start_broker(1)
+        cluster.check()
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
