@@ -102,6 +102,14 @@ def test_16_bit_is_scaled_by_its_range(kind: str) -> None:
     assert_close(read_colour(row, 0.8), WHITE)
 
 
+def test_32_bit_integers_with_16_bit_values_are_scaled_by_their_range() -> None:
+    values = np.full((40, 60), 0x4000, dtype=np.int32)
+    values[:, 30:] = 0x8000
+    row = extract_image(encode(Image.fromarray(values), "TIFF")).rows[0]
+    assert_close(read_colour(row, 0.2), (64, 64, 64))
+    assert_close(read_colour(row, 0.8), (128, 128, 128))
+
+
 @pytest.mark.parametrize(
     ("dark", "light"), [(0.0, 1.0), (0.0, 255.0), (0.0, 65_535.0), (-5.0, 5.0), (0.0, 1e6), (np.nan, 1.0)]
 )
@@ -253,10 +261,7 @@ def test_a_truncated_image_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1)])
 def test_a_single_line_of_pixels_is_empty(size: tuple[int, int]) -> None:
-    assert refuse(encode(Image.new("RGB", size))) == "empty"
-
-
-def test_no_pixels_at_all() -> None:
+    assert refuse(make_png(*size)) == "empty"
     assert refuse(make_png(0, 0)) in {"empty", "not_image"}
 
 
