@@ -95,7 +95,7 @@ class BatchQueue:
         except InferenceError as error:
             await self._retry_alone(jobs, error)
         except Exception as error:
-            _fail(jobs, InferenceError(f"{self._spec.name}: {error!r}"))
+            await self._retry_alone(jobs, InferenceError(f"{self._spec.name}: {type(error).__name__}"))
         else:
             _resolve(jobs, outputs)
 

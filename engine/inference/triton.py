@@ -47,7 +47,7 @@ class TritonClassifier:
     """
 
     def __init__(self, config: InferenceConfig, metrics: Metrics) -> None:
-        self._client = InferenceServerClient(config.triton)
+        self._client = InferenceServerClient(config.triton, channel_args=_CHANNEL)
         self._config = config
         self._metrics = metrics
         self._queues = {spec.name: BatchQueue(spec, self._send, config.n_requests) for spec in MODELS}
@@ -101,6 +101,14 @@ class TritonClassifier:
             self._metrics.triton_up.set(0)
         return kind(f"{spec.name} at {self._config.triton}: {error.status()}: {error.message()}")
 
+
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),  # gRPC's own default of two minutes would outlast the outage
+]
 
 _ERRORS: dict[str, type[InferenceError]] = {
     str(grpc.StatusCode.UNAVAILABLE): InferenceUnavailable,
