@@ -12,7 +12,7 @@ import typer
 from engine.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, say
 from engine.cli.lines import count_lines, number_lines, open_lines
 from engine.cli.options import BrokerChoice, BrokerOption, StackKafkaOption, TritonOption
-from engine.errors import PublishError
+from engine.errors import PublishError, StackError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,9 +64,20 @@ def demo(
         exchange = cleanup.enter_context(_open_exchange(stack))
         results = send(exchange, source, as_json)
         show(results, source, as_json)
-        if not results.problems:
+        if results.problems:
+            results.problems += _find_dead(stack)
+        else:
             measure_idle(exchange)
     _conclude(results, source.n_lines)
+
+
+def _find_dead(stack: Stack) -> list[str]:
+    """Which server of the stack has ended, if one has: the likely reason for what is missing."""
+    try:
+        stack.check()
+    except StackError as error:
+        return [str(error)]
+    return []
 
 
 @contextmanager
@@ -171,16 +182,12 @@ def measure_idle(exchange: WindowedPublisher) -> None:
 
 def _conclude(results: Results, n_lines: int) -> None:
     """Say whether every line got exactly one outcome; the exit code says the same."""
-    missing = results.find_missing()
-    n_dead = len(results.found) - len(results.verdicts())
-    say(f"{n_lines} lines: {len(results.verdicts())} verdicts, {n_dead} dead letters, {len(missing)} missing")
-    if missing:
-        say(
-            "no outcome for lines "
-            + ", ".join(map(str, missing[:MAX_PROBLEMS]))
-            + (" …" * (len(missing) > MAX_PROBLEMS))
-        )
+    n_verdicts, n_found = len(results.verdicts()), len(results.found)
+    say(f"{n_lines} lines: {n_verdicts} verdicts, {n_found - n_verdicts} dead letters, {n_lines - n_found} missing")
+    if missing := results.find_missing():
+        more = " …" if len(missing) > MAX_PROBLEMS else ""
+        say("no outcome for lines " + ", ".join(map(str, missing[:MAX_PROBLEMS])) + more)
     for problem in results.problems[:MAX_PROBLEMS]:
         say(f"sluice: {problem}")
-    if missing or results.problems or len(results.found) != n_lines:
+    if results.problems or n_found != n_lines:
         raise typer.Exit(1)

@@ -99,7 +99,7 @@ def _pump(
     def put(batch: Lines | Exception | None) -> None:
         asyncio.run_coroutine_threadsafe(batches.put(batch), loop).result()
 
-    with suppress(CancelledError, RuntimeError):  # the loop has ended: nobody reads any more
+    with suppress(CancelledError, RuntimeError, ValueError):  # the loop has ended or the file is closed: nobody reads
         try:
             for batch in lines:
                 put(batch)

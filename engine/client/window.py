@@ -108,10 +108,12 @@ class WindowedPublisher:
             self._moved_s = time.monotonic() if not self._waiting else self._moved_s
             while not self._has_room_for(message):
                 yield from self._collect(0.1)
+                self._raise_if_stalled()
             self._send(message)
             yield from self._collect(0.0)
         while self._waiting:
             yield from self._collect(0.1)
+            self._raise_if_stalled()
 
     def settle_late(self, wait_s: float) -> list[Settled]:
         """What still comes within `wait_s` seconds after all have their outcome: repeated ones."""
@@ -161,7 +163,6 @@ class WindowedPublisher:
         self._publisher.poll(0)
         settled = [self._settle(outcome) for outcome in self._outcomes.poll(timeout_s)]
         undelivered, self._undelivered = self._undelivered, []
-        self._raise_if_stalled()
         return undelivered + [one for one in settled if one is not None]
 
     def _raise_if_stalled(self) -> None:

@@ -127,5 +127,5 @@ def test_ctrl_c_leaves_no_process(number):
         status = process.wait(60)
     assert {"kafka", "triton", "metrics"} <= set(addresses)
     assert len(children) >= 3
-    assert [child for child in children if child.is_running()] == []
+    assert psutil.wait_procs(children, timeout=10)[1] == []
     assert status == 130

@@ -103,4 +103,4 @@ def test_it_starts_and_stops_its_own_triton():
         assert "tritonserver" in {child.name() for child in children}
         process.stdin.close()
         assert process.wait(60) == 0
-    assert [child for child in children if child.is_running()] == []
+    assert psutil.wait_procs(children, timeout=10)[1] == []

@@ -9,7 +9,9 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from engine.cli import app
-from engine.client import Outcomes
+from engine.cli.publish import send_all
+from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher
+from engine.errors import PostTooLarge
 from engine.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
@@ -136,3 +138,36 @@ def test_dead_letters_are_listed_without_their_content_and_redriven_once(sluice,
     assert json.loads(sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap).stdout)["offset"] == 0
     again = sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap)
     assert (again.exit_code, again.stdout) == (0, "")
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch):
+    for command in ("verdicts", "dead_letters"):
+        monkeypatch.setattr(f"engine.cli.{command}.wants_json", lambda asked: asked)
+
+
+def test_people_get_lines_and_tables_on_standard_error(sluice, kafka, at_a_terminal):
+    producer = Producer(kafka.librdkafka())
+    producer.produce(kafka.topics.verdicts, encode(make_verdict("p-9", "review")))
+    producer.produce(
+        kafka.topics.dead_letters, b"{", headers=[("sluice-reason", b"not_json"), ("sluice-detail", b"[x]")]
+    )
+    producer.flush()
+    verdicts = sluice("verdicts", "--kafka", kafka.bootstrap)
+    assert (verdicts.stdout, "p-9  review" in verdicts.stderr) == ("", True)
+    letters = sluice("dead-letters", "list", "--kafka", kafka.bootstrap)
+    assert (letters.stdout, "[x]" in letters.stderr, "1 dead letters" in letters.stderr) == ("", True, True)
+
+
+def test_without_a_window_every_line_is_reported_once(kafka):
+    lines = [(1, b'{"id": "a"}'), (3, b"x" * (MAX_MESSAGE_BYTES + 1)), (4, b"y")]
+    with Publisher(kafka) as publisher:
+        sent = dict(send_all(kafka, publisher, lines))
+    assert {number: type(error) for number, error in sent.items()} == {1: type(None), 3: PostTooLarge, 4: type(None)}
+
+
+def test_a_media_store_that_is_none_is_named(sluice, kafka, monkeypatch):
+    monkeypatch.setenv("SLUICE_MEDIA_STORE", "nosuch://bucket")
+    result = sluice("publish", "--text", "hi", "--kafka", kafka.bootstrap)
+    assert result.exit_code == 1
+    assert "SLUICE_MEDIA_STORE: nosuch://bucket" in result.stderr
