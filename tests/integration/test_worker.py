@@ -1,0 +1,105 @@
+"""The worker as a process: what it weighs, what it imports, how it starts and ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.client import Outcomes, Publisher
+from engine.local.broker import EmbeddedBroker
+from engine.local.processes import answers_http, find_free_ports, python_path
+from engine.local.stack import Stack, StackConfig
+from engine.local.triton import TritonServer
+from engine.schema import Post
+from engine.settings import TRITON_REPO
+
+pytestmark = pytest.mark.integration
+
+MAX_AT_REST_BYTES = 500_000_000
+
+
+@pytest.fixture
+def stack(tmp_path: Path, triton_server: TritonServer) -> Iterator[Stack]:
+    with Stack(StackConfig(tmp_path, TRITON_REPO, triton=triton_server.address)) as stack:
+        yield stack
+
+
+def score_one(stack: Stack, identifier: str = "p") -> None:
+    with Outcomes(stack.kafka, start="end") as outcomes, Publisher(stack.kafka, store=None) as publisher:
+        publisher.publish(Post(id=identifier, text="hello"))
+        while not any(outcome.key == identifier.encode() for outcome in outcomes.poll(0.5)):
+            stack.check()
+
+
+def test_a_worker_at_rest_is_small_and_has_no_torch(stack: Stack) -> None:
+    score_one(stack)
+    worker = psutil.Process(stack.worker_pid)
+    assert worker.memory_info().rss < MAX_AT_REST_BYTES
+    mapped = {Path(region.path).name for region in worker.memory_maps()}
+    assert not [name for name in mapped if name.startswith("libtorch")]
+
+
+def test_nothing_the_worker_imports_brings_torch() -> None:
+    code = "import engine.app, engine.cli, sys; sys.exit('torch' in sys.modules or 'onnx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env={**os.environ, **python_path()}).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(stack: Stack, number: signal.Signals) -> None:
+    score_one(stack)
+    worker = psutil.Process(stack.worker_pid)
+    worker.send_signal(number)
+    gone, alive = psutil.wait_procs([worker], timeout=60)
+    assert (len(gone), alive) == (1, [])
+    assert "Traceback" not in (stack.config.state_dir / "worker.log").read_text()
+
+
+def run_worker(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "engine.cli", "worker"],
+        env={**os.environ, **python_path(), "SLUICE_START_TIMEOUT_S": "2", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_without_kafka_it_says_so_and_ends() -> None:
+    address = f"127.0.0.1:{find_free_ports(1)[0]}"
+    ended = run_worker({"SLUICE_KAFKA": address})
+    assert ended.returncode == 1
+    assert address in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_without_triton_it_says_so_and_ends(embedded_broker: EmbeddedBroker) -> None:
+    address = f"127.0.0.1:{find_free_ports(1)[0]}"
+    ended = run_worker({"SLUICE_KAFKA": embedded_broker.kafka.bootstrap, "SLUICE_TRITON": address})
+    assert ended.returncode == 1
+    assert address in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_wrong_policy_is_named_with_its_line(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("name: mine\nversion: 1\nlabels:\n  thread: {review: 0.5}\n")
+    ended = run_worker({"SLUICE_KAFKA": embedded_broker.kafka.bootstrap, "SLUICE_POLICY": str(policy)})
+    assert ended.returncode == 1
+    assert f"{policy}:4" in ended.stderr
+
+
+def test_ready_turns_to_not_ready_while_triton_is_away(tmp_path: Path, triton_files: None) -> None:
+    with TritonServer(TRITON_REPO, tmp_path) as triton:
+        triton.wait_until_ready(60)
+        with Stack(StackConfig(tmp_path, TRITON_REPO, triton=triton.address)) as stack:
+            triton.kill()
+            assert not answers_http(f"{stack.addresses.metrics}/readyz")
+            assert answers_http(f"{stack.addresses.metrics}/healthz")
