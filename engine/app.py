@@ -10,10 +10,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import faust
 import tenacity
+from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from engine import __version__
@@ -175,7 +177,7 @@ async def _run(app: faust.App, until: asyncio.Event, grace_s: float) -> None:
 
 def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str | None]]:
     async def why_not_ready() -> str | None:
-        if app.rebalancing or not app.consumer.assignment():
+        if app.rebalancing or not _assigned(app):
             return "no partitions of the posts topic are assigned yet"
         try:
             await pipeline.prepare()
@@ -186,13 +188,23 @@ def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str
     return why_not_ready
 
 
+def _assigned(app: faust.App) -> set[TP]:
+    """Return the partitions of this worker; none while the consumer starts."""
+    try:
+        return set(app.consumer.assignment())
+    except ConsumerNotStarted:
+        return set()
+
+
 def _lag_reader(app: faust.App, metrics: Metrics) -> Callable[[], None]:
     """Reads, per partition, how far the committed offset is behind the newest message."""
 
     def refresh() -> None:
-        for partition in app.consumer.assignment():
+        metrics.consumer_lag.clear()  # a partition that another worker has taken over is no longer ours to report
+        for partition in _assigned(app):
             newest = app.consumer.highwater(partition)
-            done = app.monitor.tp_committed_offsets.get(partition)
+            # Faust's monitor knows only what this process committed: after a restart it would count everything again.
+            done = cast(Any, app.consumer)._committed_offset.get(partition)
             if newest is not None:
                 lag = metrics.consumer_lag.labels(partition.topic, partition.partition)
                 lag.set(max(0, newest - (done or 0)))
