@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import os
 import random
 import signal
 import subprocess
@@ -15,8 +14,9 @@ import pytest
 from PIL import Image
 
 from engine.cli.samples import draw_house, play_melody
+from tests.integration.conftest import require_kafka
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
 TIMEOUT_S = 400
 N_LINES = 200
@@ -59,10 +59,20 @@ def read_ids(lines):
     return outcomes, [outcome.get("post_id") for outcome in outcomes]
 
 
-def test_every_line_of_a_mixed_file_gets_its_outcome(tmp_path):
-    lines = make_posts()
-    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(lines) + b"\n\n")
-    done = run_demo("--posts", str(tmp_path / "posts.jsonl"), "--json")
+@pytest.fixture(scope="module")
+def mixed_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mixed") / "posts.jsonl"
+    path.write_bytes(b"\n".join(make_posts()) + b"\n\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def mixed_demo(mixed_file):
+    return run_demo("--posts", str(mixed_file), "--json")
+
+
+def test_every_line_of_a_mixed_file_gets_its_outcome(mixed_demo):
+    lines, done = make_posts(), mixed_demo
     assert done.returncode == 0, done.stderr.decode()
     outcomes, ids = read_ids(done.stdout.splitlines())
     assert len(outcomes) == N_LINES
@@ -79,6 +89,19 @@ def test_every_line_of_a_mixed_file_gets_its_outcome(tmp_path):
     assert b"p50" in done.stderr
 
 
+def find_decisions(done):
+    return [outcome.get("decision", "dead letter") for outcome in map(json.loads, done.stdout.splitlines())]
+
+
+@pytest.mark.kafka
+def test_real_kafka_gives_the_same_decisions(mixed_demo, mixed_file):
+    require_kafka()
+    done = run_demo("--posts", str(mixed_file), "--json", "--broker", "kafka")
+    assert done.returncode == 0, done.stderr.decode()
+    assert find_decisions(done) == find_decisions(mixed_demo)
+    assert len(find_decisions(done)) == N_LINES
+
+
 def make_noise(seed):
     """A picture that does not compress, about 300 kB."""
     pixels = np.random.default_rng(seed).integers(0, 255, (320, 310, 3), dtype=np.uint8)
@@ -88,11 +111,11 @@ def make_noise(seed):
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def test_sixty_megabytes_of_pictures_lose_nothing(tmp_path):
+def test_sixty_megabytes_of_pictures_lose_nothing(tmp_path, triton_server):
     with (tmp_path / "posts.jsonl").open("w") as file:
         for n in range(N_LINES):
             file.write(json.dumps({"id": f"picture-{n}", "images": [{"uri": make_noise(n)}]}) + "\n")
-    done = run_demo("--posts", str(tmp_path / "posts.jsonl"), "--json")
+    done = run_demo("--posts", str(tmp_path / "posts.jsonl"), "--json", "--triton", triton_server.address)
     assert done.returncode == 0, done.stderr.decode()
     outcomes, ids = read_ids(done.stdout.splitlines())
     assert ids == [f"picture-{n}" for n in range(N_LINES)]
@@ -117,13 +140,12 @@ def find_children(process):
     return psutil.Process(process.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_no_process(number):
+def test_ctrl_c_leaves_no_process():
     command = [sys.executable, "-m", "engine.cli", "up", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         addresses = json.loads(process.stdout.readline())
         children = find_children(process)
-        os.kill(process.pid, number)
+        process.send_signal(signal.SIGINT)
         status = process.wait(60)
     assert {"kafka", "triton", "metrics"} <= set(addresses)
     assert len(children) >= 3

@@ -8,19 +8,15 @@ import psutil
 import pytest
 
 from engine.cli.samples import make_samples
-from engine.local.triton import TritonServer
-from engine.settings import TRITON_REPO
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
 TIMEOUT_S = 300
 
 
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory):
-    with TritonServer(TRITON_REPO, tmp_path_factory.mktemp("triton")) as server:
-        server.wait_until_ready(TIMEOUT_S)
-        yield server.address
+@pytest.fixture
+def triton(triton_server):
+    return triton_server.address
 
 
 def run_score(*arguments, **options):

@@ -1,0 +1,14 @@
+import os
+import signal
+
+import pytest
+
+from engine.cli.console import ending_like_ctrl_c
+
+
+def test_sigterm_ends_a_command_like_ctrl_c():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), ending_like_ctrl_c():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert signal.getsignal(signal.SIGTERM) is before
