@@ -1,4 +1,3 @@
-import os
 import signal
 
 import pytest
@@ -9,6 +8,5 @@ from engine.cli.console import ending_like_ctrl_c
 def test_sigterm_ends_a_command_like_ctrl_c():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), ending_like_ctrl_c():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+        signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
