@@ -119,11 +119,16 @@ def save(model: nn.Module, file: Path) -> None:
     part.replace(file)
 
 
-def load(name: ModelName, runs: Path) -> Encoder | Fusion:
-    """A trained model in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+def load_weights(model: nn.Module, name: ModelName, runs: Path) -> None:
+    """Fill a model with what was trained; raises `SettingsError` if it has not been trained yet."""
     file = checkpoint_file(runs, name)
     if not file.is_file():
         raise SettingsError(f"{file} does not exist; run python -m models.train --only {name.removesuffix('_encoder')}")
-    model = build(name)
     model.load_state_dict(torch.load(file, weights_only=True))
+
+
+def load(name: ModelName, runs: Path) -> Encoder | Fusion:
+    """A trained model in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+    model = build(name)
+    load_weights(model, name, runs)
     return model.eval()

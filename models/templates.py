@@ -56,7 +56,7 @@ def fill_templates(n_rows: int, seed: int) -> list[Example]:
 def _fill(chance: random.Random, index: int, family: Family, slots: dict[str, tuple[str, ...]]) -> Example:
     text = _SLOT.sub(lambda slot: chance.choice(slots[slot[1]]), chance.choice(family.sentences))
     targets = np.array([_target(label, family.labels) for label in LABELS], np.float32)
-    return Example(f"template-{index}", _vary(chance, text), None, None, targets, "templates")
+    return Example(f"template-{index}", _vary(chance, text, slots["emoji"]), None, None, targets, "templates")
 
 
 def _target(label: str, named: tuple[str, ...]) -> float:
@@ -65,10 +65,12 @@ def _target(label: str, named: tuple[str, ...]) -> float:
     return np.nan if named and label in OVERLAPPING else 0.0
 
 
-def _vary(chance: random.Random, text: str) -> str:
-    """Case and closing punctuation say nothing about harm."""
+def _vary(chance: random.Random, text: str, emoji: tuple[str, ...]) -> str:
+    """Case, closing punctuation and a friendly emoji say nothing about harm."""
     if chance.random() < 0.2:
         text = text.lower()
     if chance.random() < 0.08:
         text = text.upper()
+    if chance.random() < 0.1:
+        return f"{text} {chance.choice(emoji)}"
     return text + chance.choice(("", "", "", ".", "!", "。" if not text.isascii() else "."))

@@ -1,7 +1,8 @@
-"""Trains the models from the bundle: ``python -m models.train --bundle DIR --all``."""
+"""Trains the models from the bundle: ``python -m models.train --bundle DIR``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,9 @@ from models.train_fusion import train_fusion
 from models.train_media import train_audio, train_image
 from models.train_text import train_text
 
+FURTHER_SHARE = 0.5
+"""Of the learning rates, for a model that is trained already."""
+
 
 class Part(StrEnum):
     """What `--only` takes."""
@@ -26,33 +30,55 @@ class Part(StrEnum):
     FUSION = "fusion"
 
 
-def train_part(part: Part, bundle: Path, minutes: float | None, runs: Path, console: Console) -> None:
-    """Train one model; `minutes` overrides its YAML."""
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; `minutes` and `further` change what the YAML files say."""
+
+    bundle: Path
+    runs: Path
+    minutes: float | None
+    further: bool
+
+    def adapt(self, training: Training) -> Training:
+        """The YAML's training with this request's budget and rates."""
+        share = FURTHER_SHARE if self.further else 1.0
+        return msgspec.structs.replace(
+            training,
+            minutes=training.minutes if self.minutes is None else self.minutes,
+            learning_rate=training.learning_rate * share,
+            fresh_learning_rate=training.fresh_learning_rate * share,
+        )
+
+
+def train_part(part: Part, request: Request, console: Console) -> None:
+    """Train one model."""
+    bundle, runs, further = request.bundle, request.runs, request.further
     if part is Part.TEXT:
-        train_text(bundle, _budget(load_config("text_encoder", TextConfig).training, minutes), runs, console)
+        training = request.adapt(load_config("text_encoder", TextConfig).training)
+        train_text(bundle, training, runs, console, further)
     elif part is Part.IMAGE:
-        train_image(bundle, _budget(load_config("image_encoder", ImageConfig).training, minutes), runs, console)
+        training = request.adapt(load_config("image_encoder", ImageConfig).training)
+        train_image(bundle, training, runs, console, further)
     elif part is Part.AUDIO:
-        train_audio(bundle, _budget(load_config("audio_encoder", AudioConfig).training, minutes), runs, console)
+        training = request.adapt(load_config("audio_encoder", AudioConfig).training)
+        train_audio(bundle, training, runs, console, further)
     else:
-        train_fusion(bundle, _budget(load_config("fusion", FusionConfig).training, minutes), runs, console)
-
-
-def _budget(training: Training, minutes: float | None) -> Training:
-    return training if minutes is None else msgspec.structs.replace(training, minutes=minutes)
+        train_fusion(bundle, request.adapt(load_config("fusion", FusionConfig).training), runs, console)
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
     only: Annotated[list[Part] | None, typer.Option(help="Train only this; may be repeated.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget per model instead of the YAML's.")] = None,
+    further: Annotated[bool, typer.Option(help="Go on from finished encoders, at half of the rates.")] = False,
     runs: Annotated[Path, typer.Option(help="Where checkpoints go; an interrupted run resumes there.")] = RUNS,
 ) -> None:
     """Train text, image and audio encoders, then the fusion. The fusion needs the other three."""
     console = Console(stderr=True)
+    request = Request(bundle, runs, minutes, further)
     with report_errors():
         for part in only or list(Part):
-            train_part(part, bundle, minutes, runs, console)
+            train_part(part, request, console)
 
 
 if __name__ == "__main__":

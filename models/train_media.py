@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.checkpoint import build_audio_encoder, build_image_encoder
+from models.checkpoint import build_audio_encoder, build_image_encoder, load_weights
 from models.config import Training
 from models.encoders import AudioEncoder, ImageEncoder, pool_evidence
 from models.losses import masked_loss, masked_mark_loss, weigh_positives
@@ -21,12 +21,14 @@ MAP_WEIGHT = 0.5
 N_SOUNDS = 6_000
 
 
-def train_image(bundle: Path, training: Training, runs: Path, console: Console) -> None:
-    """Train and leave ``image_encoder.pt`` in `runs`."""
+def train_image(bundle: Path, training: Training, runs: Path, console: Console, further: bool = False) -> None:
+    """Train and leave ``image_encoder.pt`` in `runs`; `further` goes on from the one that is there."""
     torch.manual_seed(0)
     pictures = load_pictures(bundle, "train", runs)
     console.print(f"image: {len(pictures.targets)} rows")
     encoder = build_image_encoder()
+    if further:
+        load_weights(encoder, "image_encoder", runs)
     weights = weigh_positives(pictures.targets, training.max_positive_weight)
     batches = picture_batches(pictures, training.n_batch)
     groups = parameter_groups(encoder, training)
@@ -43,12 +45,14 @@ def image_loss(encoder: ImageEncoder, pixels: Tensor, targets: Tensor, positive_
     return masked_loss(logits, targets, ones, positive_weights) + MAP_WEIGHT * by_cell
 
 
-def train_audio(bundle: Path, training: Training, runs: Path, console: Console) -> None:
-    """Train and leave ``audio_encoder.pt`` in `runs`."""
+def train_audio(bundle: Path, training: Training, runs: Path, console: Console, further: bool = False) -> None:
+    """Train and leave ``audio_encoder.pt`` in `runs`; `further` goes on from the one that is there."""
     torch.manual_seed(0)
     console.print(f"audio: composing {N_SOUNDS} windows")
     sounds = compose_sounds(read_clips(bundle, "train"), N_SOUNDS, seed=0)
     encoder = build_audio_encoder()
+    if further:
+        load_weights(encoder, "audio_encoder", runs)
     weights = weigh_positives(sounds.targets, training.max_positive_weight)
     batches = sound_batches(sounds, training.n_batch)
     groups = parameter_groups(encoder, training)

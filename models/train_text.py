@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.features.text import TextExtractor
 from models.bundle import Example, read_texts
-from models.checkpoint import build_text_encoder
+from models.checkpoint import build_text_encoder, load_weights
 from models.config import TOKENIZER_FILE, Training
 from models.encoders import TextEncoder
 from models.han import count_neighbours, embed_characters, place_characters
@@ -28,13 +28,16 @@ KNOWN_WORD_SHARE = 0.15
 FRESH = ("queries", "to_tokens", "token_norm", "marks", "head")
 
 
-def train_text(bundle: Path, training: Training, runs: Path, console: Console) -> None:
-    """Train and leave ``text_encoder.pt`` in `runs`."""
+def train_text(bundle: Path, training: Training, runs: Path, console: Console, further: bool = False) -> None:
+    """Train and leave ``text_encoder.pt`` in `runs`; `further` goes on from the one that is there."""
     torch.manual_seed(0)
     extractor = TextExtractor(TOKENIZER_FILE)
     examples = read_texts(bundle, "train")
     encoder = build_text_encoder()
-    place_han(encoder, examples, extractor, console)
+    if further:
+        load_weights(encoder, "text_encoder", runs)
+    else:
+        place_han(encoder, examples, extractor, console)
     first = prepare(sample_pass(examples, training, 0), extractor, training)
     positive_weights = weigh_positives(np.stack([row.targets for row in first]), training.max_positive_weight)
     console.print(f"text: {len(first)} rows a pass, mean {np.mean([len(row.ids) for row in first]):.0f} tokens")
