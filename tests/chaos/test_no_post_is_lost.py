@@ -20,6 +20,7 @@ from engine.local.stack import Stack, StackConfig
 from engine.local.triton import TritonServer
 from engine.schema import Media, Post
 from engine.settings import TRITON_REPO
+from tests.components import require_kafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
@@ -110,7 +111,8 @@ class Servers:
 
 
 @pytest.fixture
-def servers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Servers]:
+def servers(tmp_path: Path, triton_files: None, request: pytest.FixtureRequest) -> Iterator[Servers]:
+    require_kafka()
     n_brokers = getattr(request, "param", 1)
     with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(TRITON_REPO, tmp_path) as triton:
         kafka.wait_until_ready(START_S)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from engine.cli.samples import draw_house, play_melody
-from tests.integration.conftest import require_kafka
+from tests.components import require_kafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 

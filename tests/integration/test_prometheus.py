@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -121,19 +119,12 @@ def _write_config(folder: Path, target: str) -> Path:
     return path
 
 
-def _find_prometheus() -> str:
-    path = shutil.which("prometheus")
-    if path is None and os.environ.get("CI") == "true":
-        pytest.fail("prometheus is missing: apt-get install prometheus")
-    return path or pytest.skip("prometheus is not installed: apt-get install prometheus")
-
-
 @pytest.fixture(scope="module")
-def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(stack: Stack, prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
     address = f"{LOOPBACK}:{find_free_ports(1)[0]}"
     command = [
-        _find_prometheus(),
+        prometheus_binary,
         f"--config.file={_write_config(folder, stack.addresses.metrics.removeprefix('http://'))}",
         f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address={address}",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +16,6 @@ RULES = sorted(PROMETHEUS.glob("rules/*.yml"))
 RULE_TESTS = sorted(PROMETHEUS.glob("tests/*_test.yml"))
 
 pytestmark = pytest.mark.prometheus
-
-
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    path = shutil.which("promtool")
-    if path is None and os.environ.get("CI") == "true":
-        pytest.fail("promtool is missing: apt-get install prometheus")
-    return path or pytest.skip("promtool is not installed: apt-get install prometheus")
 
 
 def _run(*command: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,46 +9,22 @@ import pytest
 
 from engine.errors import StackError
 from engine.local.broker import EmbeddedBroker
-from engine.local.kafka import POM, NativeKafka, fetch_jars
+from engine.local.kafka import NativeKafka
 from engine.local.triton import TritonServer, find_files
 from engine.settings import TRITON_REPO
+from tests.components import give_up, require, require_kafka
 
 START_TIMEOUT_S = 120.0
-
-INSTALL = {
-    "java": "apt-get install default-jre-headless",
-    "mvn": "apt-get install maven",
-    "prometheus": "apt-get install prometheus",
-    "promtool": "apt-get install prometheus",
-}
-
-
-def require(tool: str) -> str:
-    """Return the path of a program; without it the test is skipped with the reason, and in CI it fails."""
-    found = shutil.which(tool)
-    return found or give_up(f"{tool} is not installed: {INSTALL.get(tool, 'see the README')}")
-
-
-def give_up(reason: str) -> str:
-    """In CI nothing may be missing: there this is a failure, elsewhere a skip."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def require_kafka() -> None:
-    """Java, Maven and the jars, or no test."""
-    for tool in ("java", "mvn"):
-        require(tool)
-    try:
-        fetch_jars(POM)
-    except StackError as error:
-        give_up(str(error))
 
 
 @pytest.fixture(scope="session")
 def prometheus_binary() -> str:
     return require("prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    return require("promtool")
 
 
 @pytest.fixture(scope="session")
