@@ -31,16 +31,16 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Lines to publish, how many, and what the samples among them are called."""
+    """Lines to publish, how many (None: nobody knows yet), and what the samples among them are called."""
 
     lines: Iterable[tuple[int, bytes]]
-    n_lines: int
+    n_lines: int | None
     titles: dict[int, str] = field(default_factory=dict)
 
 
 def demo(
     posts: Annotated[
-        str | None, typer.Option(metavar="FILE.jsonl", help="Publish these lines instead of the samples.")
+        str | None, typer.Option(metavar="FILE|-", help="Publish these lines instead of the samples.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per outcome on standard output.")] = False,
     broker: BrokerOption = BrokerChoice.embedded,
@@ -68,7 +68,7 @@ def demo(
             results.problems += _find_dead(stack)
         else:
             measure_idle(exchange)
-    _conclude(results, source.n_lines)
+    _conclude(results, source.n_lines or len(results.lines))
 
 
 def _find_dead(stack: Stack) -> list[str]:
@@ -84,11 +84,10 @@ def _find_dead(stack: Stack) -> list[str]:
 def _open_source(name: str | None) -> Iterator[Source]:
     if name is None:
         yield _sample_source()
-    elif (n_lines := count_lines(name)) is None:
-        raise typer.BadParameter("the demo reads its posts from a file, not from standard input")
-    else:
-        with open_lines(name) as file:
-            yield Source(number_lines(file), n_lines)
+        return
+    n_lines = count_lines(name)
+    with open_lines(name) as file:
+        yield Source(number_lines(file), n_lines)
 
 
 def _sample_source() -> Source:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
+from pathlib import Path
 
 import typer
 
@@ -50,8 +51,8 @@ def number_lines(file: FileIO) -> Iterator[tuple[int, bytes]]:
 
 
 def count_lines(name: str) -> int | None:
-    """How many lines a file will give; None for standard input."""
-    if name == STDIN:
+    """How many lines a file will give; None for standard input and pipes, which can be read only once."""
+    if name == STDIN or Path(name).is_fifo():
         return None
     with open_lines(name) as file:
         return sum(len(batch) for batch in read_batches(file))

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer,
 from confluent_kafka import TopicPartition as Partition
 
 from engine.errors import KafkaUnavailable
-from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, KafkaConfig
+from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, KafkaConfig, is_embedded
 from engine.schema import Verdict, decode_verdict
 
 CORRELATION_HEADER = "sluice-correlation"
@@ -22,8 +22,8 @@ CORRELATION_HEADER = "sluice-correlation"
 Kind = Literal["verdict", "dead_letter"]
 KINDS: tuple[Kind, ...] = ("verdict", "dead_letter")
 _BATCH = 500
-_FETCH_WAIT_MS = 10
-"""The embedded broker waits this long whenever it has nothing, even if a message comes meanwhile."""
+_FETCH_WAIT_MS = {False: 500, True: 10}
+"""By whether the broker is the embedded one: that always waits to the end of it, even if a message comes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Outcomes:
         self._kafka = kafka
         names = {"verdict": kafka.topics.verdicts, "dead_letter": kafka.topics.dead_letters}
         self._kinds: dict[str, Kind] = {names[kind]: kind for kind in kinds}
-        self._consumer = Consumer(consumer_properties(kafka, f"sluice-reader-{uuid.uuid4()}"))
+        embedded = is_embedded(kafka, timeout_s)
+        self._consumer = Consumer(consumer_properties(kafka, f"sluice-reader-{uuid.uuid4()}", embedded=embedded))
         try:
             self._partitions = find_partitions(self._consumer, kafka, tuple(self._kinds), timeout_s)
             self._ends = find_ends(self._consumer, kafka, self._partitions, timeout_s)
@@ -188,7 +189,9 @@ def _is_end(error: KafkaError | None) -> bool:
     return error is not None and error.code() == KafkaError._PARTITION_EOF
 
 
-def consumer_properties(kafka: KafkaConfig, group: str) -> dict[str, str | int | float | bool]:
+def consumer_properties(
+    kafka: KafkaConfig, group: str, *, embedded: bool = False
+) -> dict[str, str | int | float | bool]:
     """Properties for librdkafka of a reader that assigns its partitions itself."""
     return {
         **kafka.librdkafka(),
@@ -196,7 +199,7 @@ def consumer_properties(kafka: KafkaConfig, group: str) -> dict[str, str | int |
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": _FETCH_WAIT_MS,
+        "fetch.wait.max.ms": _FETCH_WAIT_MS[embedded],
         "queued.max.messages.kbytes": 64 * 1024,
         "log_level": 0,
     }

@@ -60,7 +60,7 @@ def test_starting_imports_nothing_heavy():
     [
         ["nonsense"], ["schema", "verb"], ["publish"], ["publish", "-", "--text", "hi"], ["publish", "/nowhere"],
         ["publish", "--image", "/nowhere"], ["publish", "--text", "hi", "--id", "x" * 300], ["score", "/nowhere"],
-        ["demo", "--posts", "-"], ["demo", "--posts", "/nowhere"], ["up", "--broker", "other"],
+        ["demo", "--posts", "/nowhere"], ["up", "--broker", "other"],
         ["verdicts", "--decision", "maybe"], ["dead-letters", "redrive", "--limit", "0"],
     ],
 )  # fmt: skip

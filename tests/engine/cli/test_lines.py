@@ -41,3 +41,8 @@ def test_a_file_that_is_not_there_is_wrong_usage():
     with pytest.raises(typer.BadParameter, match="cannot read /nowhere/x: No such file"), open_lines("/nowhere/x"):
         pass
     assert count_lines("-") is None
+
+
+def test_a_pipe_is_not_read_to_be_counted(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert count_lines(str(tmp_path / "pipe")) is None

@@ -59,6 +59,7 @@ def test_lone_surrogates_survive_the_move():
     "value",
     [
         message(images=[{"uri": "data:image/png;base64," + "!" * 100_000}]),
+        message(images=[{"uri": LARGE_URI[:70_000] + "!" + LARGE_URI[70_000:]}]),
         message(images=[{"uri": "data:image/png," + "a" * 100_000}]),
         message(images=[{"uri": "https://example.org/" + "a" * 100_000}]),
         message(images=[{"uri": 5}, None, "x"], text="a" * 100_000),

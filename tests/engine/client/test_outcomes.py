@@ -34,6 +34,8 @@ def test_read_to_end_stops_there(kafka):
     produce(kafka, kafka.topics.verdicts, *values)
     with Outcomes(kafka, start="beginning") as outcomes:
         produce(kafka, kafka.topics.verdicts, b"later")
+        with Outcomes(kafka, start="beginning") as second:  # by the time it is through, the first has fetched "later"
+            assert len(list(second.read_to_end())) == 1201
         assert sorted(one.value for one in outcomes.read_to_end()) == sorted(values)
 
 
@@ -69,7 +71,7 @@ def test_a_dead_letter_tells_why(kafka):
 
 
 def test_no_broker_is_an_error_that_names_the_address():
-    with pytest.raises(KafkaUnavailable, match="127.0.0.1:1 does not answer"):
+    with pytest.raises(KafkaUnavailable, match="127.0.0.1:1"):
         Outcomes(KafkaConfig("127.0.0.1:1"), timeout_s=0.1)
 
 

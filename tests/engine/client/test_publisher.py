@@ -60,7 +60,7 @@ def test_a_store_that_fails_is_an_error(kafka):
 
 def test_over_the_limit_is_refused_and_the_next_arrives(kafka):
     with Publisher(kafka) as publisher:
-        with pytest.raises(PostTooLarge):
+        with pytest.raises(PostTooLarge, match=f"the limit is {MAX_MESSAGE_BYTES}"):
             publisher.publish_bytes(b"x" * (MAX_MESSAGE_BYTES + 1))
         publisher.publish_bytes(b"y")
     assert [message.value() for message in read_posts(kafka, 1)] == [b"y"]
@@ -81,6 +81,15 @@ def test_no_broker_is_an_error_that_names_the_address():
         Publisher(KafkaConfig("127.0.0.1:1"), delivery_timeout_s=0.3) as publisher,
     ):
         publisher.publish(Post(id="p-1", text="hello"))
+
+
+def test_a_later_publish_tells_of_an_earlier_failure():
+    publisher = Publisher(KafkaConfig("127.0.0.1:1"), delivery_timeout_s=0.3)
+    publisher.publish_bytes(b"x")
+    while publisher.n_waiting:
+        publisher.poll(0.1)
+    with pytest.raises(PublishError, match="127.0.0.1:1"):
+        publisher.publish_bytes(b"y")
 
 
 def test_a_failed_delivery_goes_to_who_asked_for_it():

@@ -1,7 +1,9 @@
 import pytest
 
 from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, Window, WindowedPublisher
+from engine.client.inline_media import encode_inline
 from engine.errors import PostTooLarge, PublishError
+from engine.schema import Media, Post, encode
 
 
 def answer_once(kafka):
@@ -51,6 +53,28 @@ def test_the_window_bounds_posts_and_bytes(kafka, start_worker):
         most["bytes"] = 0
         assert len(list(publisher.windowed.exchange([b"x" * 1000] * 100))) == 100
         assert most["bytes"] == 5000
+
+
+def test_media_in_the_store_leave_room_in_the_window(kafka, start_worker):
+    n_most = 0
+
+    class Watching(Publisher):
+        def publish_bytes(self, *args):
+            nonlocal n_most
+            n_most = max(n_most, len(windowed.waiting))
+            return super().publish_bytes(*args)
+
+    class Store:
+        def put(self, content, suffix=""):
+            return "file:///store/x"
+
+    start_worker(answer_once(kafka))
+    uri = encode_inline(bytes(300_000), "image/png")
+    post = encode(Post(id="p", images=(Media(uri),)))
+    with Outcomes(kafka) as outcomes, Watching(kafka, Store()) as publisher:
+        windowed = WindowedPublisher(publisher, outcomes, Window(n_posts=20, n_bytes=400_000))
+        assert len(list(windowed.exchange([post] * 40))) == 40
+    assert n_most == 20
 
 
 def test_one_larger_than_the_window_goes_alone(kafka, start_worker):
