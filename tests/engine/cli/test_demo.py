@@ -14,7 +14,7 @@ from tests.engine.cli.verdicts import make_reason, make_verdict
 @pytest.fixture
 def exchange(kafka):
     with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:
-        yield WindowedPublisher(publisher, outcomes, stall_timeout_s=1.0)
+        yield WindowedPublisher(publisher, outcomes)
 
 
 def make_lines(n):
@@ -51,7 +51,9 @@ def test_a_second_outcome_fails_the_demo(kafka, exchange, start_worker, capsys):
 
 def test_a_missing_outcome_fails_the_demo_and_names_the_line(kafka, exchange, start_worker, capsys):
     start_worker(answer_with(kafka, lost=(b"p-2",)))
-    results = demo.send(exchange, Source(make_lines(3), 3), as_json=False)
+    list(exchange.exchange([b'{"id": "the worker is up"}']))
+    impatient = WindowedPublisher(exchange._publisher, exchange._outcomes, stall_timeout_s=2.0)
+    results = demo.send(impatient, Source(make_lines(3), 3), as_json=False)
     with pytest.raises(typer.Exit):
         demo._conclude(results, 3)
     said = capsys.readouterr().err

@@ -115,7 +115,8 @@ def test_indices_count_on_and_strangers_are_ignored(kafka, start_worker):
 def test_no_progress_is_an_error_and_names_what_waits(kafka, start_worker):
     start_worker(lambda message: [] if message.value() == b"lost" else answer_once(kafka)(message))
     with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:
-        windowed = WindowedPublisher(publisher, outcomes, stall_timeout_s=1.0)
-        with pytest.raises(PublishError, match="no outcome for 1 s, 1 wait"):
+        list(WindowedPublisher(publisher, outcomes).exchange([b"the worker is up"]))
+        windowed = WindowedPublisher(publisher, outcomes, stall_timeout_s=2.0)
+        with pytest.raises(PublishError, match="no outcome for 2 s, 1 wait"):
             list(windowed.exchange([b"a", b"lost", b"b"]))
         assert windowed.waiting == (1,)
