@@ -97,7 +97,11 @@ def _pump(
     lines: Iterator[Lines], batches: asyncio.Queue[Lines | Exception | None], loop: asyncio.AbstractEventLoop
 ) -> None:
     def put(batch: Lines | Exception | None) -> None:
-        asyncio.run_coroutine_threadsafe(batches.put(batch), loop).result()
+        putting = batches.put(batch)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, loop).result()
+        finally:
+            putting.close()  # if the loop has ended, nobody runs it
 
     with suppress(CancelledError, RuntimeError, ValueError):  # the loop has ended or the file is closed: nobody reads
         try:
