@@ -82,23 +82,23 @@ def vary(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _placements(n_rows: int, generator: torch.Generator) -> Tensor:
-    """Affine maps, shape = (n, 2, 3): mostly small turns, any turn for one in five."""
+    """Affine maps, shape = (n, 2, 3): mostly small turns, any turn for one in ten."""
     draws = torch.rand(5, n_rows, generator=generator) * 2 - 1
-    wide = torch.rand(n_rows, generator=generator) < 0.2
+    wide = torch.rand(n_rows, generator=generator) < 0.1
     angles = draws[0] * torch.where(wide, torch.tensor(math.pi), torch.tensor(0.2))
-    scales = torch.exp(draws[1] * 0.25)
+    scales = torch.exp(draws[1] * 0.2)
     flips = torch.sign(draws[2])
     rows = [
-        torch.stack([angles.cos() * scales * flips, -angles.sin() * scales, draws[3] * 0.15], dim=1),
-        torch.stack([angles.sin() * scales * flips, angles.cos() * scales, draws[4] * 0.15], dim=1),
+        torch.stack([angles.cos() * scales * flips, -angles.sin() * scales, draws[3] * 0.1], dim=1),
+        torch.stack([angles.sin() * scales * flips, angles.cos() * scales, draws[4] * 0.1], dim=1),
     ]
     return torch.stack(rows, dim=1)
 
 
 def _recolour(pixels: Tensor, generator: torch.Generator) -> Tensor:
     n_rows = len(pixels)
-    gains = 1 + 0.25 * (torch.rand(n_rows, 3, 1, 1, generator=generator) * 2 - 1)
-    brightness = 1 + 0.3 * (torch.rand(n_rows, 1, 1, 1, generator=generator) * 2 - 1)
+    gains = 1 + 0.15 * (torch.rand(n_rows, 3, 1, 1, generator=generator) * 2 - 1)
+    brightness = 1 + 0.2 * (torch.rand(n_rows, 1, 1, 1, generator=generator) * 2 - 1)
     offset = 20 * (torch.rand(n_rows, 1, 1, 1, generator=generator) * 2 - 1)
     grey = (torch.rand(n_rows, 1, 1, 1, generator=generator) < 0.1).float()
     noise = torch.randn(n_rows, 1, IMAGE_SIZE_PX, IMAGE_SIZE_PX, generator=generator) * 6

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.features.text import TextExtractor
 from models.bundle import Example, read_texts
-from models.checkpoint import build_text_encoder, load_weights
+from models.checkpoint import build_text_encoder, load_weights, minilm_indices
 from models.config import TOKENIZER_FILE, Training
 from models.encoders import TextEncoder
 from models.han import count_neighbours, embed_characters, place_characters
@@ -86,8 +86,10 @@ class WordBrake:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._words = encoder.words.weight
-        self._is_slow = torch.ones(len(self._words), 1)
-        self._is_slow[han_rows()] = 0.0
+        known, _ = minilm_indices(Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab())
+        self._is_slow = torch.zeros(len(self._words), 1)
+        self._is_slow[known] = 1.0
+        self._is_slow[han_rows()] = 0.0  # it knows some of these, but has hardly read them
         self._before: Tensor | None = None  # taken late: a resumed run loads its weights after this
 
     def __call__(self) -> None:

@@ -8,7 +8,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from engine.errors import SettingsError
-from models import checkpoint, plan, train
+from models import checkpoint, plan, train, train_text
 from models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
 from models.training import Task, fit, rate_share
 
@@ -131,3 +131,17 @@ def test_profiles_cover_every_input(name):
     for tensor, shapes in profile.items():
         assert all(len(shape) == inputs[tensor].ndim for shape in shapes)
         assert all(a <= b <= c for a, b, c in zip(*shapes, strict=True))
+
+
+def test_words_that_minilm_knows_take_a_small_part_of_a_step():
+    encoder = checkpoint.build_text_encoder()
+    tokens = checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab()
+    brake = train_text.WordBrake(encoder)
+    brake()
+    before = encoder.words.weight.detach().clone()
+    with torch.no_grad():
+        encoder.words.weight.add_(1.0)
+    brake()
+    moved = (encoder.words.weight.detach() - before).mean(dim=1)
+    assert moved[tokens["house"]].item() == pytest.approx(train_text.KNOWN_WORD_SHARE, abs=1e-3)
+    assert moved[tokens["饭"]].item() == pytest.approx(1.0, abs=1e-3)

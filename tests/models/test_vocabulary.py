@@ -68,4 +68,4 @@ def test_templates_name_known_slots_and_labels_and_repeat_by_seed():
     assert not [row.text for row in rows if "{" in row.text]
     assert [row.text for row in rows] == [row.text for row in fill_templates(400, seed=4)]
     harmless = [row for row in rows if (row.targets == 0).all()]
-    assert 0.25 < len(harmless) / len(rows) < 0.6
+    assert 0.35 < len(harmless) / len(rows) < 0.75
