@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import faust
 from faust.types import EventT
 
-from engine.delivery import Ledger, Ticket
+from engine.delivery import AgentConfig, Ledger, Ticket
 from engine.kafka import Topics
 from engine.metrics import Metrics
 from engine.moderation import Headers, Leaving, Message, Moderator
@@ -23,29 +22,6 @@ from engine.moderation import Headers, Leaving, Message, Moderator
 logger = logging.getLogger(__name__)
 
 Event = EventT[bytes]
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """How much one worker takes on.
-
-    Attributes
-    ----------
-    group : str
-        Kafka's consumer group.
-    max_in_flight : int
-        Posts that are being scored at once.
-    max_ahead : int
-        Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
-    session_timeout_s : float
-        After so long without a sign of life Kafka gives a worker's partitions to others. The longest deadline of a
-        post must be shorter, or a rebalance cannot wait for the posts in flight.
-    """
-
-    group: str = "sluice"
-    max_in_flight: int = 256
-    max_ahead: int = 4096
-    session_timeout_s: float = 30.0
 
 
 class FaustOutbox:

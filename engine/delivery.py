@@ -1,4 +1,4 @@
-"""In which order finished posts are acknowledged. Pure bookkeeping: no Faust, no Kafka.
+"""How much one worker takes on, and in which order posts are acknowledged. Pure bookkeeping: no Faust, no Kafka.
 
 Kafka remembers one offset per partition: everything before it counts as done. So a finished post may be acknowledged
 only once every post before it is finished, however long the one at the head takes.
@@ -12,6 +12,29 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """How much one worker takes on.
+
+    Attributes
+    ----------
+    group : str
+        Kafka's consumer group.
+    max_in_flight : int
+        Posts that are being scored at once.
+    max_ahead : int
+        Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
+    session_timeout_s : float
+        After so long without a sign of life Kafka gives a worker's partitions to others. The longest deadline of a
+        post must be shorter, or a rebalance cannot wait for the posts in flight.
+    """
+
+    group: str = "sluice"
+    max_in_flight: int = 256
+    max_ahead: int = 4096
+    session_timeout_s: float = 30.0
 
 
 @dataclass(slots=True, eq=False)

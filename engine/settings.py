@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from engine.agents import AgentConfig
+from engine.delivery import AgentConfig
 from engine.errors import SettingsError
 from engine.inference.triton import InferenceConfig
 from engine.kafka import KafkaConfig, SecurityProtocol, Topics

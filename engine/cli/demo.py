@@ -105,6 +105,7 @@ def _open_exchange(stack: Stack) -> Iterator[WindowedPublisher]:
 
     store = open_store(str(stack.config.media_store))
     with Outcomes(stack.kafka) as outcomes, Publisher(stack.kafka, store) as publisher:
+        publisher.connect()
         yield WindowedPublisher(publisher, outcomes)
 
 

@@ -50,7 +50,25 @@ class Publisher:
         self._kafka = kafka
         self._store = store
         self._failure: PublishError | None = None
-        self._producer = Producer(producer_properties(kafka, delivery_timeout_s))
+        self._is_connected = False
+        self._producer = Producer({**producer_properties(kafka, delivery_timeout_s), "stats_cb": self._note_statistics})
+
+    def connect(self, timeout_s: float = 10.0) -> None:
+        """Wait until Kafka has given this publisher its id: half a second that the first post would wait otherwise.
+
+        Raises
+        ------
+        PublishError
+            It did not within `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._is_connected:
+            if time.monotonic() > deadline:
+                raise PublishError(f"Kafka at {self._kafka.bootstrap} did not accept a publisher in {timeout_s:.0f} s")
+            self._producer.poll(0.05)
+
+    def _note_statistics(self, statistics: str) -> None:
+        self._is_connected = msgspec.json.decode(statistics, type=_Statistics).eos.idemp_state == "Assigned"
 
     def publish(self, post: Post, headers: Headers = ()) -> None:
         """Send one post, its id as key.
@@ -191,11 +209,22 @@ def producer_properties(kafka: KafkaConfig, delivery_timeout_s: float) -> dict[s
         "acks": "all",
         "enable.idempotence": True,
         "linger.ms": 1,
+        "statistics.interval.ms": 200,
         "message.max.bytes": MAX_MESSAGE_BYTES,
         "message.timeout.ms": int(delivery_timeout_s * 1000),
         "queue.buffering.max.kbytes": 64 * 1024,
         "log_level": 0,  # what goes wrong is raised; librdkafka would print it once more
     }
+
+
+class _Idempotence(msgspec.Struct):
+    """Where librdkafka is with the producer's id (its `STATISTICS.md`, section eos)."""
+
+    idemp_state: str = ""
+
+
+class _Statistics(msgspec.Struct):
+    eos: _Idempotence = msgspec.field(default_factory=_Idempotence)
 
 
 class _Keyed(msgspec.Struct):

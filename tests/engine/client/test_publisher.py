@@ -113,3 +113,17 @@ def test_a_failed_delivery_goes_to_who_asked_for_it():
 )
 def test_read_key(value, key):
     assert read_key(value) == key
+
+
+def test_a_connected_publisher_has_its_id(kafka):
+    with Publisher(kafka) as publisher:
+        publisher.connect()
+        publisher.publish_bytes(b"at once")
+        publisher.flush()
+    assert len(read_posts(kafka, 1)) == 1
+
+
+def test_nobody_to_connect_to_is_an_error_that_names_the_address():
+    publisher = Publisher(KafkaConfig(bootstrap="127.0.0.1:1"))
+    with pytest.raises(PublishError, match="127.0.0.1:1"):
+        publisher.connect(timeout_s=0.3)
