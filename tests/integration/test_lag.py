@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine.client import Outcomes, Publisher, WindowedPublisher
 from engine.local.stack import Stack, StackConfig
 from engine.settings import TRITON_REPO
+from tests.components import require_kafka
 
 PATIENCE_S = 60.0
 N_POSTS = 20
@@ -21,7 +22,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    require_kafka()
     config = StackConfig(tmp_path_factory.mktemp("stack"), TRITON_REPO, broker="kafka", start_timeout_s=240.0)
     with Stack(config) as stack:
         yield stack

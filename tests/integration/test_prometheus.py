@@ -61,7 +61,7 @@ def _panel_expressions() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A broker, Triton and a worker that scores the demo's posts, again and again."""
     with Stack(StackConfig(tmp_path_factory.mktemp("stack"), TRITON_REPO, start_timeout_s=240.0)) as stack:
         stop = threading.Event()
