@@ -32,8 +32,10 @@ QUICK_TO_NOTICE = {
     "SLUICE_DEADLINE_MS": str(HEAD_DEADLINE_MS),
     "SLUICE_MAX_DEADLINE_MS": str(HEAD_DEADLINE_MS),
     "SLUICE_MEDIA_ALLOW_PRIVATE": "1",
+    "SLUICE_MAX_AHEAD": "600",
 }
-"""A dead worker's partitions come back after the session time-out: Kafka takes nothing below 6 s."""
+"""A dead worker's partitions come back after the session time-out: Kafka takes nothing below 6 s. The bound on posts
+ahead is below the number of posts, so that one that leaked would bring everything to a halt."""
 
 
 @contextmanager
@@ -108,6 +110,11 @@ class Servers:
     kafka: NativeKafka
     triton: TritonServer
     worker: Stack
+    folder: Path
+
+    def another_worker(self) -> Stack:
+        """One more worker of the same group, not started."""
+        return make_worker(self.kafka, self.triton, self.folder / "another")
 
 
 @pytest.fixture
@@ -117,11 +124,14 @@ def servers(tmp_path: Path, triton_files: None, request: pytest.FixtureRequest) 
     with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(TRITON_REPO, tmp_path) as triton:
         kafka.wait_until_ready(START_S)
         triton.wait_until_ready(START_S)
-        config = StackConfig(
-            tmp_path, TRITON_REPO, kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE
-        )
-        with Stack(config) as worker:
-            yield Servers(kafka, triton, worker)
+        with make_worker(kafka, triton, tmp_path) as worker:
+            yield Servers(kafka, triton, worker, tmp_path)
+
+
+def make_worker(kafka: NativeKafka, triton: TritonServer, folder: Path) -> Stack:
+    return Stack(
+        StackConfig(folder, TRITON_REPO, kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE)
+    )
 
 
 def test_without_a_fault_there_is_one_verdict_per_post(servers: Servers) -> None:
@@ -193,5 +203,16 @@ def test_a_worker_that_is_asked_to_stop_during_an_outage_leaves_and_loses_nothin
     servers.triton.start()
     servers.triton.wait_until_ready(START_S)
     servers.worker.start_worker()
+    reader.read_all(posts)
+    assert reader.n_dead_letters == 0
+
+
+def test_workers_that_come_and_go_lose_nothing(servers: Servers) -> None:
+    posts = plain_posts()
+    reader = Reader(servers)
+    publish(servers, posts)
+    reader.read(N_POSTS // 10)
+    with servers.another_worker():
+        reader.read(N_POSTS // 2)
     reader.read_all(posts)
     assert reader.n_dead_letters == 0
