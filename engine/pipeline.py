@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -152,7 +152,7 @@ class Pipeline:
             decision=decision,
             scores=scores.probability,
             severity=scores.severity,
-            reasons=tuple(_reason(finding, scored, scores) for finding in findings),
+            reasons=_reasons(findings, scored, scores),
             modalities={part.part.name: part.status for part in scored},
             policy=self._policy.ref,
             models=self._models_of(scored),
@@ -165,23 +165,37 @@ class Pipeline:
         return {name: self._versions.get(name, "unknown") for name in used}
 
 
-def _reason(finding: Finding, scored: Sequence[ScoredPart], scores: Scores) -> Reason:
+def _reasons(findings: Sequence[Finding], scored: Sequence[ScoredPart], scores: Scores) -> tuple[Reason, ...]:
+    seen = [part for part in scored if part.outputs]
+    spans = {part.part.name: _spans(part) for part in seen if part.part.modality == "text"} if findings else {}
+    return tuple(_reason(finding, seen, scores, spans) for finding in findings)
+
+
+def _reason(
+    finding: Finding, seen: Sequence[ScoredPart], scores: Scores, spans: Mapping[str, tuple[Evidence, ...]]
+) -> Reason:
     contributions = {name: by_label[finding.label] for name, by_label in scores.contributions.items()}
     bar = min(WEIGHTY, max(contributions.values(), default=0.0))
-    weighty = [part for part in scored if part.outputs and contributions.get(part.part.name, -1.0) >= bar]
-    evidence = tuple(item for part in weighty for item in _evidence(part, finding.label))
-    return Reason(finding.label, finding.score, finding.threshold, contributions, evidence)
+    weighty = [part for part in seen if contributions.get(part.part.name, -1.0) >= bar]
+    evidence = [item for part in weighty for item in spans.get(part.part.name) or _places(part, finding.label)]
+    return Reason(finding.label, finding.score, finding.threshold, contributions, tuple(evidence))
 
 
-def _evidence(scored: ScoredPart, label: str) -> tuple[Evidence, ...]:
+def _spans(scored: ScoredPart) -> tuple[Evidence, ...]:
+    """What stands out in a text; the encoder marks it for all labels together."""
+    return text_evidence(scored.rows, [row["token_scores"] for row in scored.outputs])  # type: ignore[arg-type]
+
+
+def _places(scored: ScoredPart, label: str) -> tuple[Evidence, ...]:
+    """Where in a picture or a clip the label shows."""
     index, n = scored.part.index, LABELS.index(label)
     match scored.part.modality:
-        case "text":
-            return text_evidence(scored.rows, [row["token_scores"] for row in scored.outputs])  # type: ignore[arg-type]
         case "image":
             return image_evidence(index, scored.rows, [row["heatmap"][n] for row in scored.outputs])  # type: ignore[arg-type]
         case "audio":
             return audio_evidence(index, scored.rows, [row["frame_scores"][n] for row in scored.outputs])  # type: ignore[arg-type]
+        case "text":
+            return ()
 
 
 def _longest(scored: Sequence[ScoredPart], stage: str) -> float:
