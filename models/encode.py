@@ -23,7 +23,7 @@ from models.templates import fill_templates
 from models.text_rows import collate, prepare, sample_pass
 
 N_BATCH = 64
-N_TEXTS, N_SOUNDS, N_SYNTHETIC = 24_000, 3_000, 200
+N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200
 PLAIN_SEVERITY = 0.7
 """Of a harm that is there, where nobody said how bad it is."""
 Float32 = npt.NDArray[np.float32]
@@ -96,7 +96,7 @@ def encode_split(encoders: list[Encoder], bundle: Path, split: Split, training: 
 def text_severity(example: Example) -> Float32:
     """How bad it is, shape = (labels,): the annotators' scale or votes where there are any; NaN where unknown."""
     severity = plain_severity(example.targets)
-    if "severity" in example.meta:
+    if isinstance(example.meta.get("severity"), float | int):  # one source has words there
         severity[example.targets == 1] = example.meta["severity"]
     elif example.source == "hatexplain":
         votes = np.array(example.meta["votes"])

@@ -10,6 +10,7 @@ from engine.schema import LABELS
 from models.bundle import Example
 from models.config import TextConfig, load_config
 from models.drawings import draw_pictures
+from models.encode import PLAIN_SEVERITY, text_severity
 from models.picture_rows import picture_targets, vary
 from models.sound_rows import Clip, compose_sounds, sound_targets
 from models.sounds import N_SAMPLES, SOUNDS
@@ -122,3 +123,15 @@ def test_composed_events_are_marked_in_the_frames_where_they_are_loud():
     assert ((n_marked >= 2) & (n_marked <= 6)).all()
     assert (sounds.frames[~with_shot, gunshot] == 0).all()
     assert sounds.log_mels.shape == (30, 64, 200)
+
+
+def test_severity_comes_from_the_annotators_where_they_gave_numbers():
+    toxicity, hate = LABELS.index("toxicity"), LABELS.index("hate")
+    rated = text_severity(make_example(meta={"severity": 0.4}, toxicity=1, hate=0))
+    assert rated[toxicity] == pytest.approx(0.4)
+    assert rated[hate] == 0
+    voted = text_severity(make_example(source="hatexplain", meta={"votes": [0, 2, 1]}, toxicity=1))
+    assert (voted[toxicity], voted[hate]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    in_words = text_severity(make_example(meta={"severity": "Mild"}, toxicity=1))
+    assert in_words[toxicity] == pytest.approx(PLAIN_SEVERITY)
+    assert np.isnan(in_words[hate])
