@@ -9,17 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import SluiceError
-from engine.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, TEXT_WINDOW_TOKENS
+from engine.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, TEXT_WINDOW_TOKENS, audio, image, text
+from engine.schema import MAX_AUDIO, MAX_IMAGES
 from models.config import D_TOKEN, MODEL_NAMES, N_TOKENS, TRITON_REPO, ModelName
 from models.console import report_errors
 
 MODULES = ("tensorrt", "tensorrt_bindings")
 """The vendor's package, and its Python bindings alone (the libraries then have to be loadable)."""
-WORKSPACE_BYTES = 2**30
+WORKSPACE_BYTES = 2**32
 MAX_BATCH = 32
 MAX_POSTS = 64
-MAX_PARTS = 32
-"""Rows that one post may bring to the fusion, times `N_TOKENS` tokens."""
+MAX_PARTS = text.MAX_WINDOWS + MAX_IMAGES * image.MAX_ROWS + MAX_AUDIO * audio.MAX_WINDOWS
+"""Rows that one post may bring to the fusion, each of `N_TOKENS` tokens."""
 
 
 class PlanError(SluiceError):
