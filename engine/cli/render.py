@@ -22,16 +22,16 @@ def describe_verdict(verdict: Verdict) -> str:
 
 
 def top_reason(verdict: Verdict) -> str:
-    """The label with the highest score of those that led to the decision, such as ``threat 0.97``."""
+    """The first reason, which asks for the strictest decision, such as ``threat 0.97``."""
     if not verdict.reasons:
         return ""
-    top = max(verdict.reasons, key=lambda reason: reason.score)
+    top = verdict.reasons[0]
     return f"{top.label} {top.score:.2f}"
 
 
 def failed_parts(verdict: Verdict) -> str:
-    """The parts that were not scored, and why."""
-    return "; ".join(f"{part} {status}" for part, status in verdict.modalities.items() if status.startswith("failed"))
+    """The parts that were not scored, or not to their end, and why."""
+    return "; ".join(f"{part} {status}" for part, status in verdict.modalities.items() if status != "ok")
 
 
 def total_ms(verdict: Verdict) -> str:
@@ -80,7 +80,7 @@ def make_outcome_table() -> Table:
     """An empty table of outcomes: post, decision, reason, failed parts, milliseconds."""
     from rich.table import Table
 
-    table = Table("post", "decision", "reason", "failed parts")
+    table = Table("post", "decision", "reason", "not scored")
     table.add_column("ms", justify="right", no_wrap=True)
     return table
 

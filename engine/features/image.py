@@ -48,7 +48,7 @@ def extract_image(content: bytes) -> Features[ImageRow]:
     Returns
     -------
     Features[ImageRow]
-        1 to `MAX_ROWS` rows; `partial` says how many frames of an animation were read.
+        1 to `MAX_ROWS` rows; `partial` says where an animation is too large to be sampled to its end.
 
     Raises
     ------
@@ -99,9 +99,10 @@ def _check_size(image: Image.Image) -> None:
 
 def _read_frames(image: Image.Image) -> Features[ImageRow]:
     n_frames = _count_frames(image)
-    chosen = _choose_frames(image, n_frames)
+    n_readable = min(n_frames, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
+    chosen = _choose_frames(image, n_readable)
     rows = tuple(row for index in chosen for row in _read_frame(image, index))
-    partial = f"{len(chosen)} of {n_frames} frames read" if len(chosen) < n_frames else None
+    partial = f"sampled from the first {n_readable} of {n_frames} frames" if n_readable < n_frames else None
     return Features(rows[:MAX_ROWS], partial)
 
 
@@ -122,10 +123,9 @@ def _count_frames(image: Image.Image) -> int:
 
 
 def _choose_frames(image: Image.Image, n_frames: int) -> list[int]:
-    """Evenly spread frames, as many as rows and pixels allow."""
-    n_readable = min(n_frames, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
-    n_wanted = min(n_readable, MAX_FRAMES, MAX_ROWS // len(_choose_boxes(*image.size)))
-    return [round(index) for index in np.linspace(0, n_readable - 1, n_wanted)]
+    """Evenly spread frames of the first `n_frames`, as many as rows allow."""
+    n_wanted = min(n_frames, MAX_FRAMES, MAX_ROWS // len(_choose_boxes(*image.size)))
+    return [round(index) for index in np.linspace(0, n_frames - 1, n_wanted)]
 
 
 def _decode_frame(image: Image.Image, index: int) -> Image.Image:

@@ -24,10 +24,11 @@ def test_percentile_is_the_nearest_rank(n, share, expected):
 def test_a_verdict_on_one_line():
     verdict = make_verdict(
         decision="block",
-        reasons=(make_reason("spam", 0.6), make_reason("threat", 0.97)),
+        reasons=(make_reason("threat", 0.97), make_reason("spam", 0.99)),
         modalities={"text": "ok", "image:0": "failed: not an image", "audio:0": "partial: 1 of 2 windows read"},
     )
-    assert render.describe_verdict(verdict) == "p-1  block  threat 0.97  image:0 failed: not an image  11.0 ms"
+    unscored = "image:0 failed: not an image; audio:0 partial: 1 of 2 windows read"
+    assert render.describe_verdict(verdict) == f"p-1  block  threat 0.97  {unscored}  11.0 ms"
 
 
 def test_the_table_shows_markup_as_text():
