@@ -105,8 +105,10 @@ class NativeKafka:
         java = find_program("java", "Java 17 or newer (Debian: apt-get install default-jre-headless)")
         jars = fetch_jars(POM)
         self._nodes = [self._make_node(java, jars, index) for index in range(len(self._ports))]
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        cluster_id = self._cluster_id()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda index: self._prepare_disk(java, jars, index), range(len(self._nodes))))
+            list(pool.map(lambda index: self._prepare_disk(java, jars, cluster_id, index), range(len(self._nodes))))
         try:
             for node in self._nodes:
                 node.start()
@@ -173,12 +175,12 @@ class NativeKafka:
         command.append(str(self._properties(index)))
         return ChildProcess(f"Kafka node {index + 1}", command, log, address, grace_s=STOP_GRACE_S)
 
-    def _prepare_disk(self, java: str, jars: Path, index: int) -> None:
+    def _prepare_disk(self, java: str, jars: Path, cluster_id: str, index: int) -> None:
         """Write the node's properties, and format its disk the first time."""
         self._node_dir(index).mkdir(parents=True, exist_ok=True)
         self._properties(index).write_text(self._write_properties(index))
         if not (self._node_dir(index) / "data" / "meta.properties").exists():
-            tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", self._cluster_id()]
+            tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id]
             run_program([*tool, "-c", str(self._properties(index))], FORMAT_TIMEOUT_S)
 
     def _node_dir(self, index: int) -> Path:
@@ -188,10 +190,10 @@ class NativeKafka:
         return self._node_dir(index) / "server.properties"
 
     def _cluster_id(self) -> str:
-        """Return 16 random bytes in URL-safe base64, the same for every node and every start."""
+        """Return the cluster's id, the same for every node and every start; made once, before the nodes need it."""
         path = self._state_dir / "kafka-cluster-id"
         if not path.exists():
-            path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+            path.write_text(make_cluster_id())
         return path.read_text()
 
     def _write_properties(self, index: int) -> str:
@@ -218,6 +220,12 @@ class NativeKafka:
             **_sasl(self._sasl_user),
         }
         return "".join(f"{key}={value}\n" for key, value in properties.items())
+
+
+def make_cluster_id() -> str:
+    """16 random bytes in URL-safe base64; never with a dash in front, which Kafka's tool takes for an option."""
+    made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return make_cluster_id() if made.startswith("-") else made
 
 
 def _replication(n_brokers: int) -> dict[str, object]:

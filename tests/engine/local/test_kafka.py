@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import StackError
 from engine.local import kafka
-from engine.local.kafka import NativeKafka, fetch_jars, find_program, run_program
+from engine.local.kafka import NativeKafka, make_cluster_id, fetch_jars, find_program, run_program
 
 
 def read_properties(cluster: NativeKafka, index: int) -> dict[str, str]:
@@ -65,3 +65,9 @@ def test_a_failure_shows_the_end_of_the_output() -> None:
     with pytest.raises(StackError, match="timed out"):
         run_program([shell, "-c", "sleep 60"], 0.1)
     run_program([shell, "-c", "true"], 10)
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    made = {make_cluster_id() for _ in range(2_000)}  # one in 64 would begin with a dash
+    assert len(made) == 2_000
+    assert not [identifier for identifier in made if identifier.startswith("-")]
