@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import StackError
 from engine.local import kafka
-from engine.local.kafka import NativeKafka, make_cluster_id, fetch_jars, find_program, run_program
+from engine.local.kafka import NativeKafka, fetch_jars, find_program, make_cluster_id, run_program
 
 
 def read_properties(cluster: NativeKafka, index: int) -> dict[str, str]:
