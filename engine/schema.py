@@ -169,8 +169,8 @@ def decode_post(raw: bytes) -> Post:
     Raises
     ------
     InvalidPost
-        With the reason and the place of the mistake: over `MAX_POST_BYTES`, not UTF-8, not JSON, a wrong type,
-        no id, no modality.
+        With the reason and the place of the mistake: over `MAX_POST_BYTES`, not UTF-8, not JSON, nested too
+        deeply, a wrong type, no id, no modality.
     """
     if len(raw) > MAX_POST_BYTES:
         raise InvalidPost("too_large", f"the message has {len(raw)} bytes, the limit is {MAX_POST_BYTES}")
@@ -185,6 +185,8 @@ def _decode(raw: bytes) -> Post:
         return _POST_DECODER.decode(raw)
     except msgspec.ValidationError as error:
         raise InvalidPost("invalid", str(error)) from error
+    except RecursionError as error:
+        raise _nested_too_deeply() from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_leniently(raw)
 
@@ -193,12 +195,18 @@ def _decode_leniently(raw: bytes) -> Post:
     """The second try, for what strict JSON refuses but the standard library reads: lone surrogates."""
     try:
         fields = json.loads(_utf8(raw))
-    except (ValueError, RecursionError) as error:
-        raise InvalidPost("not_json", str(error)) from error
-    try:
         return msgspec.convert(_without_surrogates(fields), Post)
     except msgspec.ValidationError as error:
         raise InvalidPost("invalid", str(error)) from error
+    except RecursionError as error:
+        raise _nested_too_deeply() from error
+    except ValueError as error:
+        raise InvalidPost("not_json", str(error)) from error
+
+
+def _nested_too_deeply() -> InvalidPost:
+    """Fields that we ignore are read over all the same, and any depth of brackets fits into a message."""
+    return InvalidPost("not_json", "nested too deeply")
 
 
 def _utf8(raw: bytes) -> str:

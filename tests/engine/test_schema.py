@@ -80,6 +80,8 @@ def test_unknown_fields_are_ignored() -> None:
         (b" " * (MAX_POST_BYTES + 1), "too_large", str(MAX_POST_BYTES)),
         (b"[" * 100_000, "invalid", "Expected `object`"),
         (b'{"id": "p", "x": "\\ud800", "text": ' + b"[" * 100_000, "not_json", ""),
+        (b'{"id": "p", "text": "a", "x": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "not_json", "nested"),
+        (b'{"id": "p", "text": "\\ud800", "x": ' + b"[" * 600 + b"]" * 600 + b"}", "not_json", "nested"),
     ],
 )
 def test_what_is_not_a_post_is_refused_with_reason_and_place(raw: bytes, reason: str, detail: str) -> None:
