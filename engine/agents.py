@@ -49,11 +49,18 @@ class Intake:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, event: Event) -> None:
-        """Start on an event as soon as there is room for it."""
+        """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
         await self._ahead.acquire()
         await self._in_flight.acquire()
-        message = event.message
-        ticket = self._ledger.open((message.tp, message.generation_id), event)
+        partition = (event.message.tp, event.message.generation_id)
+        if self._ledger.is_abandoned(partition):
+            _forget(event)
+            self._ahead.release()
+            self._in_flight.release()
+        else:
+            self._start(self._ledger.open(partition, event))
+
+    def _start(self, ticket: Ticket[Event]) -> None:
         self._metrics.in_flight.set(len(self._ledger))
         task = asyncio.create_task(self._run(ticket))
         self._tasks.add(task)
@@ -83,6 +90,7 @@ class Intake:
         for event in self._ledger.abandon(ticket.partition):
             _forget(event)
             self._ahead.release()
+        self._metrics.in_flight.set(len(self._ledger))
         logger.warning("posts of %s go back unacknowledged", ticket.partition)
 
     def _is_stale(self, event: Event) -> bool:

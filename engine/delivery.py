@@ -51,6 +51,7 @@ class Ledger(Generic[T]):
     """The posts that are picked up and not yet acknowledged, per partition in the order of their offsets."""
 
     _open: dict[Hashable, deque[Ticket[T]]] = field(default_factory=dict)
+    _abandoned: set[Hashable] = field(default_factory=set)
 
     def open(self, partition: Hashable, event: T) -> Ticket[T]:
         """Note a post; within a partition, call this in offset order."""
@@ -71,7 +72,12 @@ class Ledger(Generic[T]):
 
     def abandon(self, partition: Hashable) -> list[T]:
         """Forget a partition's posts, finished or not, and return them: they will be delivered again."""
+        self._abandoned.add(partition)
         return [ticket.event for ticket in self._open.pop(partition, ())]
+
+    def is_abandoned(self, partition: Hashable) -> bool:
+        """Whether posts of the partition were let go: to acknowledge a later one would lose them."""
+        return partition in self._abandoned
 
     def __len__(self) -> int:
         return sum(map(len, self._open.values()))
