@@ -71,6 +71,10 @@ class Intake:
             await self._moderator.handle(_message(ticket.event))
         except Leaving:
             self._abandon(ticket)
+        except Exception as error:
+            # Without an outcome its partition would stand still in silence: end the worker, the next one tries again.
+            self._abandon(ticket)
+            await self._app.crash(error)
         else:
             self._finish(ticket)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ from engine.errors import InferenceUnavailable, InvalidPost
 from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, Topics
 from engine.metrics import Metrics
 from engine.pipeline import Pipeline
-from engine.schema import Post, Verdict, decode_post, encode
+from engine.schema import Verdict, decode_post, encode
 
 logger = logging.getLogger(__name__)
 
@@ -90,25 +91,29 @@ class Moderator:
             There is no outcome, and the message must not be acknowledged.
         """
         try:
-            post = decode_post(message.value)
-            verdict = await self._score(post, message)
+            verdict = await self._score(message)
         except InvalidPost as error:
             await self._publish_dead_letter(message, error)
         else:
             await self._publish_verdict(message, verdict)
 
-    async def _score(self, post: Post, message: Message) -> Verdict:
+    async def _score(self, message: Message) -> Verdict:
         while True:
             try:
-                return await self._pipeline.score(post, message.published_at)
+                return await self._pipeline.score(decode_post(message.value), message.published_at)
+            except InvalidPost:
+                raise
             except InferenceUnavailable:
                 await self._wait_for_triton()
             except Exception as error:
-                logger.exception("%s could not be scored", message.source)
+                trace = "".join(traceback.format_tb(error.__traceback__))  # its message may hold content
+                logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace)
                 raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
 
     async def _wait_for_triton(self) -> None:
         """All posts wait for one probe, which lasts until the models answer again."""
+        if self._leaving():
+            raise Leaving
         if self._recovery is None or self._recovery.done():
             logger.warning("Triton is away: waiting for it, no post is lost")
             self._recovery = asyncio.create_task(self._until(self._pipeline.prepare, InferenceUnavailable))

@@ -150,3 +150,12 @@ async def test_there_is_room_for_a_bounded_number_of_posts(bound: dict[str, int]
     assert [task.done() for task in bench.taking] == [True, False]
     await bench.end(1)
     assert all(task.done() for task in bench.taking)
+
+
+async def test_a_post_that_cannot_be_handled_at_all_ends_the_worker_unacknowledged() -> None:
+    bench = Bench()
+    event, behind = await bench.take(1), await bench.take(2)
+    await bench.end(1, error=RuntimeError("a bug"))
+    await bench.end(2)
+    assert isinstance(bench.app.crash_reason, RuntimeError)
+    assert [event.committed, behind.committed] == [False, False]

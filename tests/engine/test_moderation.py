@@ -89,6 +89,19 @@ async def test_a_fault_of_ours_becomes_a_dead_letter_too(desk: Desk) -> None:
     assert dict(desk.outbox.sent[0][3])["sluice-reason"] == b"unscorable"
 
 
+async def test_a_fault_of_ours_while_reading_becomes_a_dead_letter_without_content_in_the_log(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(raw: bytes) -> None:
+        raise RuntimeError(raw.decode())
+
+    monkeypatch.setattr("engine.moderation.decode_post", fail)
+    await desk.handle(b"a secret")
+    assert desk.outbox.topics() == [TOPICS.dead_letters]
+    assert "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 async def test_an_outage_of_triton_is_waited_out(desk: Desk) -> None:
     classifier = desk.bench.classifier
     classifier.errors["text_encoder"] = InferenceUnavailable("down")
@@ -121,3 +134,10 @@ async def test_a_worker_that_leaves_does_not_wait_for_kafka(desk: Desk) -> None:
     desk.leaving = True
     with pytest.raises(Leaving):
         await desk.handle(b"not json")
+
+
+async def test_a_worker_that_leaves_lets_go_also_where_triton_says_it_is_ready(desk: Desk) -> None:
+    desk.bench.classifier.errors["text_encoder"] = InferenceUnavailable("down")
+    desk.leaving = True
+    with pytest.raises(Leaving):
+        await desk.handle(b'{"id": "p-1", "text": "hello"}')
