@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from faust.exceptions import ProducerSendError
 from faust.types import EventT
 
 from engine.delivery import AgentConfig, Ledger, Ticket
+from engine.errors import PostTooLarge
 from engine.kafka import Topics
 from engine.metrics import Metrics
 from engine.moderation import Headers, Leaving, Message, Moderator
@@ -22,6 +25,9 @@ from engine.moderation import Headers, Leaving, Message, Moderator
 logger = logging.getLogger(__name__)
 
 Event = EventT[bytes]
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""By the broker's word as they are; by the producer's own limit inside Faust's error."""
 
 
 class FaustOutbox:
@@ -32,8 +38,13 @@ class FaustOutbox:
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         """See `Outbox.send`."""
-        delivery = await self._topics[topic].send(key=key, value=value, headers=list(headers))
-        await delivery
+        try:
+            delivery = await self._topics[topic].send(key=key, value=value, headers=list(headers))
+            await delivery
+        except (KafkaError, ProducerSendError) as error:
+            if isinstance(error, _TOO_LARGE) or isinstance(error.__cause__, _TOO_LARGE):
+                raise PostTooLarge(f"{topic} takes no message of this size") from error
+            raise
 
 
 class Intake:

@@ -8,11 +8,12 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import tenacity
 
-from engine.errors import InferenceUnavailable, InvalidPost
+from engine.errors import InferenceUnavailable, InvalidPost, PostTooLarge
 from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, Topics
 from engine.metrics import Metrics
 from engine.pipeline import Pipeline
@@ -21,6 +22,9 @@ from engine.schema import Verdict, decode_post, encode
 logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
+
+MAX_HEADERS_BYTES = 16 * 1024
+"""Of a post's headers, kept where a topic does not take all of them."""
 
 
 class Leaving(Exception):
@@ -50,7 +54,13 @@ class Outbox(Protocol):
     """The way out to Kafka."""
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
-        """Return once the broker has acknowledged the message; raise if it did not."""
+        """Return once the broker has acknowledged the message; raise if it did not.
+
+        Raises
+        ------
+        PostTooLarge
+            It never will: the message is over the topic's limit.
+        """
         ...
 
 
@@ -122,12 +132,16 @@ class Moderator:
     async def _until(self, attempt: Callable[[], Awaitable[None]], error: type[Exception]) -> None:
         """Try until it succeeds; raises `Leaving` instead of trying on while this worker leaves."""
         attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(error) & tenacity.retry_if_exception(lambda _: not self._leaving()),
+            retry=tenacity.retry_if_exception_type(error)
+            & tenacity.retry_if_not_exception_type(PostTooLarge)
+            & tenacity.retry_if_exception(lambda _: not self._leaving()),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._max_pause_s),
             reraise=True,
         )
         try:
             await attempts(attempt)
+        except PostTooLarge:
+            raise
         except error as last:
             raise Leaving from last
 
@@ -135,15 +149,28 @@ class Moderator:
         value = encode(verdict)
         key = verdict.post_id.encode()
         if verdict.decision == "review":
-            await self._publish(self._topics.reviews, key, value, message.headers)
-        await self._publish(self._topics.verdicts, key, value, message.headers)
+            await self._publish_with_headers(self._topics.reviews, key, value, message)
+        await self._publish_with_headers(self._topics.verdicts, key, value, message)
         self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
 
+    async def _publish_with_headers(self, topic: str, key: bytes, value: bytes, message: Message) -> None:
+        """A verdict with a long post's headers may be longer than the post was, and over the topic's limit."""
+        try:
+            await self._publish(topic, key, value, message.headers)
+        except PostTooLarge:
+            logger.warning("%s: too large for %s with all its headers", message.source, topic)
+            await self._publish(topic, key, value, _short(message.headers))
+
     async def _publish_dead_letter(self, message: Message, error: InvalidPost) -> None:
-        added = {REASON_HEADER: error.reason, DETAIL_HEADER: error.detail, SOURCE_HEADER: message.source}
-        headers = [*message.headers, *((name, text.encode()) for name, text in added.items())]
         logger.info("dead letter %s: %s, %d bytes", message.source, error.reason, len(message.value))
-        await self._publish(self._topics.dead_letters, message.key, message.value, headers)
+        topic, added = self._topics.dead_letters, _describe(error.reason, error.detail, message.source)
+        try:
+            await self._publish(topic, message.key, message.value, [*message.headers, *added])
+        except PostTooLarge:
+            logger.warning("%s: too large for %s, which gets its description alone", message.source, topic)
+            detail = f"{error.detail}; left out: {len(message.value)} bytes, more than the topic takes"
+            added = _describe(error.reason, detail, message.source)
+            await self._publish(topic, message.key, b"", [*_short(message.headers), *added])
         self._metrics.dead_letters.labels(error.reason).inc()
 
     async def _publish(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
@@ -155,3 +182,14 @@ class Moderator:
                 raise
 
         await self._until(attempt, Exception)
+
+
+def _describe(reason: str, detail: str, source: str) -> Headers:
+    added = {REASON_HEADER: reason, DETAIL_HEADER: detail, SOURCE_HEADER: source}
+    return [(name, text.encode()) for name, text in added.items()]
+
+
+def _short(headers: Headers) -> Headers:
+    """The first headers that stay within `MAX_HEADERS_BYTES` together."""
+    sizes = accumulate(len(name) + len(value or b"") for name, value in headers)
+    return [header for header, n_bytes in zip(headers, sizes, strict=True) if n_bytes <= MAX_HEADERS_BYTES]

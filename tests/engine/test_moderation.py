@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from engine.errors import InferenceUnavailable
+from engine.errors import InferenceUnavailable, PostTooLarge
 from engine.kafka import Topics
 from engine.metrics import Metrics
 from engine.moderation import Headers, Leaving, Message, Moderator
@@ -23,11 +23,14 @@ class FakeOutbox:
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes | None, bytes, Headers]] = []
         self.n_failures = 0
+        self.max_bytes = 10_000
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         if self.n_failures:
             self.n_failures -= 1
             raise ConnectionError("broker away")
+        if len(value) + sum(len(name) + len(text) for name, text in headers) > self.max_bytes:
+            raise PostTooLarge("over the topic's limit")
         self.sent.append((topic, key, value, headers))
 
     def topics(self) -> list[str]:
@@ -46,8 +49,8 @@ class Desk:
             self.bench.pipeline, self.outbox, TOPICS, self.metrics, lambda: self.leaving, max_pause_s=0.01
         )
 
-    async def handle(self, value: bytes, key: bytes | None = b"p") -> None:
-        await self.moderator.handle(Message(key, value, [("trace", b"1")], 1000.0, "moderation.posts/0/7"))
+    async def handle(self, value: bytes, key: bytes | None = b"p", headers: Headers = (("trace", b"1"),)) -> None:
+        await self.moderator.handle(Message(key, value, list(headers), 1000.0, "moderation.posts/0/7"))
 
 
 @pytest.fixture
@@ -141,3 +144,21 @@ async def test_a_worker_that_leaves_lets_go_also_where_triton_says_it_is_ready(d
     desk.leaving = True
     with pytest.raises(Leaving):
         await desk.handle(b'{"id": "p-1", "text": "hello"}')
+
+
+async def test_a_dead_letter_over_the_topics_limit_goes_without_the_original(desk: Desk) -> None:
+    await desk.handle(b"x" * desk.outbox.max_bytes)
+    ((topic, key, value, headers),) = desk.outbox.sent
+    assert (topic, key, value) == (TOPICS.dead_letters, b"p", b"")
+    added = dict(headers)
+    assert added["trace"] == b"1"
+    assert added["sluice-reason"] == b"not_json"
+    assert added["sluice-source"] == b"moderation.posts/0/7"
+    assert b"10000 bytes" in added["sluice-detail"]
+
+
+async def test_headers_that_no_verdict_has_room_for_are_left_out(desk: Desk) -> None:
+    desk.outbox.max_bytes = 30_000
+    headers = [("trace", b"1"), ("long", b"x" * desk.outbox.max_bytes)]
+    await desk.handle(b'{"id": "p-1", "text": "hello"}', headers=headers)
+    assert [(topic, kept) for topic, _, _, kept in desk.outbox.sent] == [(TOPICS.verdicts, [("trace", b"1")])]
