@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.inference import Arrays
+from engine.errors import InferenceError
+from engine.inference import FUSION, Arrays
 from engine.parts import ScoredPart
 from engine.schema import LABELS, MODALITIES
 
@@ -57,7 +58,15 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
 
 
 def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Scores:
-    """Scores out of the fusion model's outputs for `fusion_rows(parts)`."""
+    """Scores out of the fusion model's outputs for `fusion_rows(parts)`.
+
+    Raises
+    ------
+    InferenceError
+        An output is not a number: it would be under every threshold, and the post allowed.
+    """
+    if not all(np.isfinite(array).all() for row in outputs for array in row.values()):
+        raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
     whole, *without = [_probability(row["logits"]) for row in outputs]
     contributions = {
         scored.part.name: _by_label(whole - rest) for scored, rest in zip(parts, without, strict=True)
@@ -67,7 +76,7 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
 
 def highest_of(parts: Sequence[ScoredPart]) -> Scores:
     """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
-    rows = [outputs["logits"] for scored in parts for outputs in scored.outputs]
+    rows = [outputs["logits"] for scored in parts for outputs in scored.outputs if np.isfinite(outputs["logits"]).all()]
     highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
     return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {})
 

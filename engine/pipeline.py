@@ -129,12 +129,12 @@ class Pipeline:
         present = [part for part in scored if part.outputs]
         try:
             outputs = await self._classifier.infer(FUSION, fusion_rows(present), deadline)
+            return read_scores(present, outputs), scored
         except InferenceUnavailable:
             raise
         except InferenceError as error:
             logger.warning("a post was not fused: %s", type(error).__name__)
             return highest_of(present), [ScoredPart(part.part, failure=part.failure or PartLate()) for part in scored]
-        return read_scores(present, outputs), scored
 
     def _observe(self, scored: Sequence[ScoredPart], stage_s: dict[str, float]) -> None:
         for stage, seconds in stage_s.items():

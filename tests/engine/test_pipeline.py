@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -19,7 +19,7 @@ from engine.metrics import Metrics
 from engine.parts import PartScorer
 from engine.pipeline import Pipeline, PipelineConfig
 from engine.policy import Policy, Thresholds
-from engine.schema import LABELS, Media, Post, Verdict
+from engine.schema import LABELS, Media, Post, Verdict, decode_verdict, encode
 
 POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4, block=0.9)})
 
@@ -181,6 +181,22 @@ async def test_without_fusion_the_encoders_own_scores_count(bench: Bench) -> Non
     assert verdict.decision == "block"
     assert verdict.scores["threat"] == pytest.approx(0.95)
     assert verdict.modalities["text"].startswith("failed: late")
+
+
+@pytest.mark.parametrize("models", [("fusion",), ("fusion", "text_encoder")])
+async def test_scores_that_are_not_numbers_allow_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, models: tuple[str, ...]
+) -> None:
+    infer = bench.classifier.infer
+
+    async def infer_nan(model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
+        outputs = await infer(model, rows, deadline)
+        return [{**row, "logits": row["logits"] * np.nan} for row in outputs] if model.name in models else outputs
+
+    monkeypatch.setattr(bench.classifier, "infer", infer_nan)
+    verdict = await bench.score(text="hello")
+    assert verdict.decision == "review"
+    assert decode_verdict(encode(verdict)).scores.keys() == set(LABELS)
 
 
 @pytest.mark.parametrize("model", [TEXT_ENCODER, FUSION])
