@@ -105,6 +105,8 @@ def build_faust(settings: Settings) -> faust.App:
         broker_commit_interval=1.0,
         broker_session_timeout=settings.agent.session_timeout_s,
         broker_heartbeat_interval=min(3.0, settings.agent.session_timeout_s / 4),
+        broker_rebalance_timeout=max(60.0, settings.agent.session_timeout_s),  # it waits for the posts in flight
+        broker_request_timeout=settings.agent.session_timeout_s + 60.0,  # Faust takes no shorter one than the session's
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from engine.errors import KafkaUnavailable
+from engine.errors import KafkaUnavailable, SettingsError
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -95,6 +95,8 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
     ------
     KafkaUnavailable
         No broker answered, or a topic could not be created, before `timeout_s`.
+    SettingsError
+        librdkafka refuses the settings: a CA file that is not there, say.
     """
     admin = _admin(kafka)
     attempts = tenacity.Retrying(
@@ -117,7 +119,8 @@ def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
     KafkaUnavailable
         No broker answered.
     """
-    return bool(_metadata(kafka, timeout_s).cluster_id.startswith("mockCluster"))
+    cluster_id = _metadata(kafka, timeout_s).cluster_id  # None where the brokers have none
+    return bool(cluster_id and cluster_id.startswith("mockCluster"))
 
 
 def _metadata(kafka: KafkaConfig, timeout_s: float) -> Any:
@@ -129,7 +132,10 @@ def _metadata(kafka: KafkaConfig, timeout_s: float) -> Any:
 
 def _admin(kafka: KafkaConfig) -> AdminClient:
     """Log lines of librdkafka about brokers that are not up yet would drown the error that follows."""
-    return AdminClient({**kafka.librdkafka(), "log_level": 0})
+    try:
+        return AdminClient({**kafka.librdkafka(), "log_level": 0})
+    except KafkaException as error:
+        raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
 def _create_missing(admin: AdminClient, kafka: KafkaConfig) -> None:

@@ -6,6 +6,7 @@ Each part defines its own small configuration; only `engine.app` and `engine.cli
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,7 @@ class _Reader:
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name, str(default))
-        if not value.lstrip("-").isdigit() or not low <= int(value) <= high:
+        if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
             raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
         return int(value)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from engine.errors import KafkaUnavailable
+from engine.errors import KafkaUnavailable, SettingsError
 from engine.kafka import KafkaConfig, ensure_topics, is_embedded
 
 
@@ -26,6 +28,12 @@ def test_no_broker_is_an_error_that_names_the_address() -> None:
         ensure_topics(nowhere, timeout_s=0.5)
     with pytest.raises(KafkaUnavailable, match="127.0.0.1:1"):
         is_embedded(nowhere, timeout_s=0.5)
+
+
+def test_a_ca_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    kafka = KafkaConfig("127.0.0.1:1", "SSL", ca_file=str(tmp_path / "missing.pem"))
+    with pytest.raises(SettingsError, match=r"127.0.0.1:1.*ssl\.ca\.location"):
+        ensure_topics(kafka, timeout_s=0.5)
 
 
 def test_a_password_is_not_shown() -> None:

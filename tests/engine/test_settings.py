@@ -60,6 +60,8 @@ def test_every_variable_is_read() -> None:
         ("SLUICE_METRICS_PORT", "70000"),
         ("SLUICE_METRICS_PORT", "http"),
         ("SLUICE_DEADLINE_MS", "-5"),
+        ("SLUICE_DEADLINE_MS", "--5"),
+        ("SLUICE_DEADLINE_MS", "\u00b2"),
         ("SLUICE_START_TIMEOUT_S", "soon"),
         ("SLUICE_START_TIMEOUT_S", "nan"),
         ("SLUICE_MEDIA_ALLOW_PRIVATE", "maybe"),
