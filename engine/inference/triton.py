@@ -95,7 +95,7 @@ class TritonClassifier:
         return [result.as_numpy(name) for name in spec.outputs]
 
     def _typed(self, spec: ModelSpec, error: InferenceServerException) -> InferenceError:
-        kind = _ERRORS.get(error.status(), InferenceError)
+        kind = InferenceUnavailable if _DEAD_MODEL in str(error) else _ERRORS.get(error.status(), InferenceError)
         self._metrics.triton_errors.labels(spec.name, kind.__name__).inc()
         if kind is InferenceUnavailable:
             self._metrics.triton_up.set(0)
@@ -116,6 +116,9 @@ _ERRORS: dict[str, type[InferenceError]] = {
     str(grpc.StatusCode.NOT_FOUND): InferenceUnavailable,  # the model is being loaded, or reloaded
     str(grpc.StatusCode.DEADLINE_EXCEEDED): InferenceLate,
 }
+
+_DEAD_MODEL = "is not healthy"
+"""The Python backend's word for a model whose process has died. It stays dead, and Triton still calls it ready."""
 
 
 def _infer_input(name: str, kind: str, array: Array) -> InferInput:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tenacity
 from prometheus_client import CollectorRegistry
@@ -131,6 +132,19 @@ async def test_no_server_is_unavailable_and_named() -> None:
         with pytest.raises(InferenceUnavailable, match=address):
             await classifier.versions()
         with pytest.raises(InferenceUnavailable, match=address):
+            await classifier.infer(TEXT_ENCODER, text_rows(TEXTS[0]), soon())
+
+
+async def test_a_model_whose_process_died_is_unavailable(tmp_path: Path, triton_files: None) -> None:
+    with TritonServer(TRITON_REPO, tmp_path) as server:
+        server.wait_until_ready(60)
+        async with connect(server.address) as classifier:
+            await classifier.infer(FUSION, [random_row(FUSION)], soon())
+            processes = psutil.Process(server.pid).children(recursive=True)
+            (model,) = (process for process in processes if any("fusion" in word for word in process.cmdline()))
+            model.kill()
+            with pytest.raises(InferenceUnavailable):
+                await classifier.infer(FUSION, [random_row(FUSION)], soon())
             await classifier.infer(TEXT_ENCODER, text_rows(TEXTS[0]), soon())
 
 
