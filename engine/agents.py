@@ -137,7 +137,8 @@ def _message(event: Event) -> Message:
     source = f"{message.topic}/{message.partition}/{message.offset}"
     headers = message.headers or ()
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
-    return Message(message.key, message.value or b"", pairs, message.timestamp, source)
+    published_at = message.timestamp if (message.timestamp or 0.0) > 0.0 else None  # Kafka's -1: there is none
+    return Message(message.key, message.value or b"", pairs, published_at, source)
 
 
 def _forget(event: Event) -> None:

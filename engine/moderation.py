@@ -37,8 +37,8 @@ class Message:
 
     Attributes
     ----------
-    published_at : float
-        The message's timestamp, in seconds since the epoch.
+    published_at : float or None
+        The message's timestamp, in seconds since the epoch; None if it has none.
     source : str
         ``topic/partition/offset``.
     """
@@ -46,7 +46,7 @@ class Message:
     key: bytes | None
     value: bytes
     headers: Headers
-    published_at: float
+    published_at: float | None
     source: str
 
 
@@ -151,7 +151,8 @@ class Moderator:
         if verdict.decision == "review":
             await self._publish_with_headers(self._topics.reviews, key, value, message)
         await self._publish_with_headers(self._topics.verdicts, key, value, message)
-        self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
+        if message.published_at is not None:
+            self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
 
     async def _publish_with_headers(self, topic: str, key: bytes, value: bytes, message: Message) -> None:
         """A verdict with a long post's headers may be longer than the post was, and over the topic's limit."""

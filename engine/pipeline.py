@@ -82,6 +82,7 @@ class Pipeline:
     async def prepare(self) -> None:
         """Read the models' versions; raises `InferenceUnavailable` while a model is not ready."""
         self._versions = await self._classifier.versions()
+        self._metrics.model.clear()  # a version that was replaced is no longer in use
         for model, version in self._versions.items():
             self._metrics.model.labels(model, version).set(1)
 

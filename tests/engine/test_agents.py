@@ -60,8 +60,10 @@ class FakeModerator:
     """Ends each message as told, once told."""
 
     endings: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
 
     async def handle(self, message: Message) -> None:
+        self.messages.append(message)
         await self.ending(message.source)
 
     def ending(self, source: str) -> asyncio.Future[None]:
@@ -159,3 +161,15 @@ async def test_a_post_that_cannot_be_handled_at_all_ends_the_worker_unacknowledg
     await bench.end(2)
     assert isinstance(bench.app.crash_reason, RuntimeError)
     assert [event.committed, behind.committed] == [False, False]
+
+
+@pytest.mark.parametrize(("timestamp", "published_at"), [(1000.5, 1000.5), (-0.001, None), (0.0, None), (None, None)])
+async def test_a_message_without_a_timestamp_has_not_waited_since_1970(
+    timestamp: float | None, published_at: float | None
+) -> None:
+    bench = Bench()
+    event = FakeEvent(FakeMessage(1, timestamp=cast(float, timestamp), value=None, headers={"a": b"1"}))
+    await bench.intake.take(cast(Any, event))
+    await bench.settle()
+    (message,) = bench.moderator.messages
+    assert message == Message(None, b"", [("a", b"1")], published_at, "posts/0/1")

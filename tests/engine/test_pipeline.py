@@ -221,6 +221,18 @@ async def test_the_verdict_names_the_models_it_rests_on(bench: Bench) -> None:
     assert verdict.models == {"fusion": "0", "text_encoder": "0"}
 
 
+async def test_a_replaced_model_is_no_longer_in_use(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.pipeline.prepare()
+
+    async def replaced() -> dict[str, str]:
+        return {"fusion": "1"}
+
+    monkeypatch.setattr(bench.classifier, "versions", replaced)
+    await bench.pipeline.prepare()
+    assert bench.count("sluice_model_info", model="fusion", version="1") == 1
+    assert bench.count("sluice_model_info", model="fusion", version="0") == 0
+
+
 async def test_the_same_post_gives_the_same_verdict_but_for_times(bench: Bench) -> None:
     post = Post(id="p", text="hello there", images=(Media("a:ok"),))
     first, second = [await bench.pipeline.score(post) for _ in range(2)]
