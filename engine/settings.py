@@ -91,6 +91,8 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
         reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
         dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
     )
+    if len(set(topics.all())) < len(topics.all()):
+        raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
     kafka = KafkaConfig(
         bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),

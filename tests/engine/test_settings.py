@@ -78,3 +78,9 @@ def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
 def test_sasl_without_credentials_is_an_error() -> None:
     with pytest.raises(SettingsError, match="SLUICE_KAFKA_SASL_PASSWORD"):
         load_settings({"SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "SLUICE_KAFKA_SASL_USERNAME": "u"})
+
+
+@pytest.mark.parametrize("topic", ["moderation.dead-letters", "moderation.verdicts"])
+def test_a_worker_that_would_read_what_it_writes_is_an_error(topic: str) -> None:
+    with pytest.raises(SettingsError, match="SLUICE_TOPIC"):
+        load_settings({"SLUICE_TOPIC_POSTS": topic})
