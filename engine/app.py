@@ -166,13 +166,13 @@ async def _run(app: faust.App, until: asyncio.Event, grace_s: float) -> None:
     ended = asyncio.create_task(app.wait_until_stopped())
     await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
-    try:
-        async with asyncio.timeout(grace_s):
-            await app.stop()
-    except TimeoutError:
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.wait({stopping}, timeout=grace_s)  # to cancel it would not do: Faust swallows that
+    if not stopping.done():
         logger.error("not stopped after %.0f s: what is not acknowledged will be delivered again", grace_s)
         os._exit(1)  # Faust waits for ever for a post that is stuck; nothing uncommitted is lost by leaving
     ended.cancel()
+    await stopping
     if app.crash_reason:
         raise SluiceError(f"the Kafka consumer failed: {app.crash_reason!r}")
 
