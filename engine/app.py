@@ -7,9 +7,11 @@ import logging
 import os
 import signal
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -96,12 +98,19 @@ async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
     await attempts(pipeline.prepare)
 
 
-def build_faust(settings: Settings) -> faust.App:
-    """Faust, set up so that it loses nothing; the topics exist already and are never declared by it."""
+def build_faust(settings: Settings, scratch: Path) -> faust.App:
+    """Faust, set up so that it loses nothing; the topics exist already and are never declared by it.
+
+    Parameters
+    ----------
+    scratch : Path
+        Where Faust makes its empty folders; else it makes them where the worker was started, or fails if it may not.
+    """
     return faust.App(
         settings.agent.group,
         broker=[f"aiokafka://{address}" for address in settings.kafka.bootstrap.split(",")],
         broker_credentials=_credentials(settings.kafka),
+        datadir=scratch,
         broker_commit_interval=1.0,
         broker_session_timeout=settings.agent.session_timeout_s,
         broker_heartbeat_interval=min(3.0, settings.agent.session_timeout_s / 4),
@@ -145,8 +154,13 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     metrics.build.info({"version": __version__})
     await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
     embedded = await asyncio.to_thread(is_embedded, settings.kafka)
+    with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
+        await _moderate(settings, metrics, embedded, Path(scratch), until)
+
+
+async def _moderate(settings: Settings, metrics: Metrics, embedded: bool, scratch: Path, until: asyncio.Event) -> None:
     async with open_pipeline(settings, metrics) as pipeline:
-        app = build_faust(settings)
+        app = build_faust(settings, scratch)
         if embedded:
             use_embedded_transport(app)
         moderator = Moderator(pipeline, FaustOutbox(app, settings.kafka.topics), settings.kafka.topics, metrics,

@@ -14,7 +14,7 @@ import pytest
 
 from engine.client import Outcomes, Publisher
 from engine.local.broker import EmbeddedBroker
-from engine.local.processes import answers_http, find_free_ports, python_path
+from engine.local.processes import ChildProcess, answers_http, find_free_ports, python_path
 from engine.local.stack import Stack, StackConfig
 from engine.local.triton import TritonServer
 from engine.schema import Post
@@ -59,6 +59,26 @@ def test_a_signal_ends_it_cleanly(stack: Stack, number: signal.Signals) -> None:
     gone, alive = psutil.wait_procs([worker], timeout=60)
     assert (len(gone), alive) == (1, [])
     assert "Traceback" not in (stack.config.state_dir / "worker.log").read_text()
+
+
+def test_it_leaves_nothing_where_it_is_started(stack: Stack, tmp_path: Path) -> None:
+    port, unwritable = find_free_ports(1)[0], Path("/proc")  # as a read-only container; not even root may write there
+    worker = ChildProcess(
+        "a worker",
+        [sys.executable, "-m", "engine.cli", "worker"],
+        tmp_path / "elsewhere.log",
+        str(port),
+        environment={
+            **python_path(),
+            "SLUICE_KAFKA": stack.kafka.bootstrap,
+            "SLUICE_TRITON": stack.triton,
+            "SLUICE_GROUP": "elsewhere",
+            "SLUICE_METRICS_PORT": str(port),
+        },
+        folder=unwritable,
+    )
+    with worker:
+        worker.wait_until_ready(lambda: answers_http(f"http://127.0.0.1:{port}/readyz"), 60.0)
 
 
 def run_worker(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
