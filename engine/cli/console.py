@@ -25,6 +25,11 @@ def make_console() -> Console:
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
 
 
+def printable(text: str) -> str:
+    """Text that others chose, such as a post's id, without what could steer a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def say(message: str) -> None:
     """One plain line on standard error."""
     typer.echo(message, err=True)

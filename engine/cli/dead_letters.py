@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.console import emit, make_console, say, wants_json
+from engine.cli.console import emit, make_console, printable, say, wants_json
 from engine.cli.options import JsonOption, KafkaOption, resolve_connection
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _print_table(letters: list[dict[str, object]]) -> None:
     names = ("key", "reason", "detail", "source", "n_bytes")
     table = Table(*names, title=f"{len(letters)} dead letters")
     for letter in letters:
-        table.add_row(*(escape("" if letter[name] is None else str(letter[name])) for name in names))
+        table.add_row(*(escape("" if letter[name] is None else printable(str(letter[name]))) for name in names))
     make_console().print(table)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from engine.cli.console import printable
 from engine.metrics import STAGES
 from engine.schema import Verdict
 
@@ -18,7 +19,7 @@ STYLES = {"allow": "green", "review": "yellow", "block": "red"}
 def describe_verdict(verdict: Verdict) -> str:
     """A verdict on one line."""
     parts = [verdict.post_id, verdict.decision, top_reason(verdict), failed_parts(verdict), total_ms(verdict)]
-    return "  ".join(part for part in parts if part)
+    return printable("  ".join(part for part in parts if part))
 
 
 def top_reason(verdict: Verdict) -> str:
@@ -92,11 +93,13 @@ def add_verdict(table: Table, title: str, verdict: Verdict) -> None:
     style = STYLES[verdict.decision]
     decision = f"[{style}]{verdict.decision}[/{style}]"
     total = f"{verdict.latency_ms.get('total', 0.0):.1f}"
-    table.add_row(escape(title), decision, top_reason(verdict), escape(failed_parts(verdict)), total)
+    table.add_row(
+        escape(printable(title)), decision, top_reason(verdict), escape(printable(failed_parts(verdict))), total
+    )
 
 
 def add_dead_letter(table: Table, title: str, reason: str) -> None:
     """Add a row for a message that was no post."""
     from rich.markup import escape
 
-    table.add_row(escape(title), "[magenta]dead letter[/magenta]", escape(reason), "", "")
+    table.add_row(escape(printable(title)), "[magenta]dead letter[/magenta]", escape(printable(reason)), "", "")

@@ -41,6 +41,16 @@ def test_the_table_shows_markup_as_text():
     assert "not_json" in text
 
 
+def test_nothing_steers_the_terminal():
+    odd = "p\x1b[2J\x9b\u202e\r帖"
+    shown = "p\ufffd[2J\ufffd\ufffd\ufffd帖"
+    assert render.describe_verdict(make_verdict(post_id=odd)).startswith(f"{shown}  allow")
+    table = render.make_outcome_table()
+    render.add_verdict(table, odd, make_verdict())
+    render.add_dead_letter(table, odd, "not_json")
+    assert print_plain(table).count(shown) == 2
+
+
 def test_latencies_per_stage():
     slow = make_verdict(latency_ms={"wait": 3.0, "total": 5.0})
     stages = render.collect_stages([make_verdict(), slow])
