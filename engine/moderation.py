@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,6 +15,7 @@ import tenacity
 from engine.errors import InferenceUnavailable, InvalidPost, PostTooLarge
 from engine.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, Topics
 from engine.metrics import Metrics
+from engine.parts import trace_of
 from engine.pipeline import Pipeline
 from engine.schema import Verdict, decode_post, encode
 
@@ -116,8 +116,7 @@ class Moderator:
             except InferenceUnavailable:
                 await self._wait_for_triton()
             except Exception as error:
-                trace = "".join(traceback.format_tb(error.__traceback__))  # its message may hold content
-                logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace)
+                logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace_of(error))
                 raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
 
     async def _wait_for_triton(self) -> None:

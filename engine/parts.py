@@ -134,7 +134,7 @@ class PartScorer:
             logger.exception("the model refused %s", part.name)
             failure = PartFailed("inference", "the model refused it")
         except Exception as error:
-            logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, _trace(error))
+            logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))
             failure = PartFailed("internal", f"internal error: {type(error).__name__}")
         return ScoredPart(part, failure=failure, stage_s=stage_s)
 
@@ -172,6 +172,6 @@ def _timed(stage_s: dict[str, float], stage: str) -> Iterator[None]:
         stage_s[stage] = time.perf_counter() - start
 
 
-def _trace(error: Exception) -> str:
+def trace_of(error: Exception) -> str:
     """Where it happened without what was said: an error's message may hold content."""
     return "".join(traceback.format_tb(error.__traceback__))
