@@ -22,7 +22,14 @@ _PORTS = {80, 443}
 
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out for unicast
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526: 6to4 relays, given up
+_INSIDE = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "192.88.99.0/24",  # RFC 7526: 6to4 relays, given up
+        "192.0.0.0/24",  # RFC 6890: protocol assignments; a cloud's metadata at .192
+        "168.63.129.16/32",  # Azure's own services, seen from its machines alone, at an address that looks public
+    )
+)
 # What WHATWG calls "ends in a number": every spelling that inet_aton reads as an address.
 _NUMERIC_HOST = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
@@ -38,7 +45,7 @@ def is_public(address: Address) -> bool:
         return all(is_public(inner) for inner in carried)
     if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_IPV6:
         return False
-    if isinstance(address, ipaddress.IPv4Address) and address in _RELAYS:
+    if isinstance(address, ipaddress.IPv4Address) and any(address in network for network in _INSIDE):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
