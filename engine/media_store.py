@@ -61,7 +61,9 @@ class DirectoryStore:
     def put(self, content: bytes, suffix: str = "") -> str:
         """Keep some content; see `MediaStore.put`."""
         target = self.path / _name(content, suffix)
-        if not (target.is_file() and target.stat().st_size == len(content)):
+        if target.is_file() and target.stat().st_size == len(content):
+            os.utime(target)  # whoever deletes by age must not take what was just promised again
+        else:
             self._write(target, content)
         return target.as_uri()
 
@@ -110,12 +112,16 @@ class FsspecStore:
 
 def open_store(url_or_path: str) -> MediaStore:
     """The store behind a directory's path, a ``file:`` URI or an fsspec URL."""
+    folder = local_folder(url_or_path)
+    return DirectoryStore(folder) if folder else FsspecStore(url_or_path)
+
+
+def local_folder(url_or_path: str) -> Path | None:
+    """The directory that a path or a ``file:`` URI names; None for any other URL."""
     scheme, separator, _ = url_or_path.partition("://")
     if not separator:
-        return DirectoryStore(Path(url_or_path))
-    if scheme.lower() == "file":
-        return DirectoryStore(Path(unquote(urlsplit(url_or_path).path)))
-    return FsspecStore(url_or_path)
+        return Path(url_or_path).expanduser()
+    return Path(unquote(urlsplit(url_or_path).path)) if scheme.lower() == "file" else None
 
 
 def _name(content: bytes, suffix: str) -> str:

@@ -6,7 +6,6 @@ Each part defines its own small configuration; only `engine.app` and `engine.cli
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.errors import SettingsError
 from engine.inference.triton import InferenceConfig
 from engine.kafka import KafkaConfig, SecurityProtocol, Topics
 from engine.media import MediaConfig
+from engine.media_store import local_folder
 from engine.pipeline import PipelineConfig
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -131,11 +131,11 @@ def _read_pipeline(read: _Reader) -> PipelineConfig:
 
 
 def _read_media(read: _Reader, store: str) -> MediaConfig:
-    is_url = "://" in store
+    folder = local_folder(store)
     roots = [Path(root) for root in read.text("SLUICE_MEDIA_ROOTS", "").split(os.pathsep) if root]
     return MediaConfig(
-        roots=tuple(roots if is_url else [*roots, Path(store)]),
-        store_urls=(store,) if is_url else (),
+        roots=tuple([*roots, folder] if folder else roots),
+        store_urls=() if folder else (store,),
         allow_private=read.flag("SLUICE_MEDIA_ALLOW_PRIVATE"),
         max_bytes=read.integer("SLUICE_MEDIA_MAX_BYTES", MediaConfig.max_bytes, 1, 2**31),
         timeout_s=read.number("SLUICE_MEDIA_TIMEOUT_S", MediaConfig.timeout_s, 0.01, 600.0),
@@ -168,9 +168,13 @@ class _Reader:
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name, str(default))
-        if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
             raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
-        return int(value)
+        return number
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         value = self.text(name, str(default))

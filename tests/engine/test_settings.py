@@ -59,6 +59,8 @@ def test_every_variable_is_read() -> None:
     [
         ("SLUICE_METRICS_PORT", "70000"),
         ("SLUICE_METRICS_PORT", "http"),
+        ("SLUICE_THREADS", "--4"),
+        ("SLUICE_THREADS", "²"),
         ("SLUICE_DEADLINE_MS", "-5"),
         ("SLUICE_DEADLINE_MS", "--5"),
         ("SLUICE_DEADLINE_MS", "\u00b2"),
@@ -73,6 +75,12 @@ def test_every_variable_is_read() -> None:
 def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=variable):
         load_settings({variable: value})
+
+
+@pytest.mark.parametrize("store", ["/media/a b", "file:///media/a%20b"])
+def test_a_directory_is_a_root_however_it_is_written(store: str) -> None:
+    media = load_settings({"SLUICE_MEDIA_STORE": store}).media
+    assert (media.roots, media.store_urls) == ((Path("/media/a b"),), ())
 
 
 def test_sasl_without_credentials_is_an_error() -> None:
