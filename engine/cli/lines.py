@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -33,16 +34,25 @@ def open_lines(name: str) -> Iterator[FileIO]:
 
 def read_batches(file: FileIO) -> Iterator[Lines]:
     """The lines that are not empty, as many at a time as are there; their ends removed, otherwise untouched."""
-    numbers, tail = itertools.count(1), b""
+    numbers, begun = itertools.count(1), bytearray()
     while chunk := file.read(CHUNK_BYTES):
-        *whole, tail = (tail + chunk).split(b"\n")
-        yield _number(whole, numbers)
-    yield _number([tail], numbers)
+        first, *more = chunk.split(b"\n")
+        begun += first  # alone: to look for its end again with every chunk would take a long line for ever
+        if more:
+            yield _number([bytes(begun), *more[:-1]], numbers)
+            begun = bytearray(more[-1])
+    yield _number([bytes(begun)], numbers)
 
 
 def _number(lines: list[bytes], numbers: Iterator[int]) -> Lines:
     # The lines come first in zip: when they end, no number is lost.
-    return [(number, line.rstrip(b"\r")) for line, number in zip(lines, numbers, strict=False) if line.strip()]
+    numbered = ((number, _trim(line, number)) for line, number in zip(lines, numbers, strict=False))
+    return [(number, line) for number, line in numbered if line.strip()]
+
+
+def _trim(line: bytes, number: int) -> bytes:
+    """Without its end, and the first without the mark that some editors put before UTF-8."""
+    return line.removeprefix(BOM_UTF8 if number == 1 else b"").rstrip(b"\r")
 
 
 def number_lines(file: FileIO) -> Iterator[tuple[int, bytes]]:

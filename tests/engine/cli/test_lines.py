@@ -14,6 +14,13 @@ def test_lines_keep_their_numbers_and_bytes(tmp_path):
     assert count_lines(str(path)) == 4
 
 
+def test_a_byte_order_mark_belongs_to_the_file_not_to_its_first_line(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(b"\xef\xbb\xbfone\r\n\xef\xbb\xbftwo\r\n")
+    with open_lines(str(path)) as file:
+        assert list(number_lines(file)) == [(1, b"one"), (2, b"\xef\xbb\xbftwo")]
+
+
 def test_a_line_longer_than_a_chunk_is_one_line(tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(b"a" * 1_000_000 + b"\n" + b"b" * 600_000 + b"\n")
