@@ -101,7 +101,9 @@ def load_policy(path: Path) -> Policy:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise PolicyError(f"{path}: {error}") from error
     return parse_policy(text, str(path))
 
