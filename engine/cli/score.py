@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, say, wants_json
+from engine.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, printable, say, wants_json
 from engine.cli.lines import count_lines, open_lines
 from engine.cli.options import JsonOption, TritonOption
 
@@ -92,7 +92,7 @@ def _shower(as_json: bool) -> Callable[[Scored], None]:
         if as_json:
             emit(scored.as_json)
         elif scored.verdict is None:
-            say(f"line {scored.line}  dead letter")
+            say(printable(f"line {scored.line}  dead letter  {scored.reason}"))
         else:
             say(describe_verdict(scored.verdict))
 

@@ -33,11 +33,12 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One line and what came of it: a verdict, or a dead letter without one."""
+    """One line and what came of it: a verdict, or the reason why it is a dead letter."""
 
     line: int
     verdict: Verdict | None
     as_json: bytes
+    reason: str = ""
 
 
 Pending = asyncio.Queue[asyncio.Task[Scored] | None]
@@ -117,7 +118,7 @@ async def _score(scorer: Scorer, number: int, line: bytes) -> Scored:
         post = decode_post(line)
     except InvalidPost as error:
         letter = {"reason": error.reason, "detail": error.detail, "key": None, "source": None, "line": number}
-        return Scored(number, None, write_dead_letter(letter))
+        return Scored(number, None, write_dead_letter(letter), f"{error.reason}: {error.detail}")
     if post.deadline_ms is not None:  # a promise to a live publisher; nobody waits for this one
         post = msgspec.structs.replace(post, deadline_ms=None)
     verdict = await scorer.score(post)

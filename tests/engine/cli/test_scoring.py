@@ -65,6 +65,7 @@ async def test_malformed_lines_stay_in_their_place(tmp_path):
     ]  # fmt: skip
     letters = [json.loads(one.as_json)["dead_letter"] for one in scored if one.verdict is None]
     assert [(letter["reason"], letter["line"]) for letter in letters] == [("not_json", 2), ("not_utf8", 5)]
+    assert [one.reason.partition(":")[0] for one in scored] == ["", "not_json", "", "not_utf8"]
 
 
 async def test_a_lost_triton_ends_it(tmp_path):
