@@ -91,7 +91,7 @@ def _configure(wanted: Wanted, state_dir: Path) -> StackConfig:
 def _open_state(given: Path | None) -> Iterator[Path]:
     """The directory of the servers' logs and files: the given one, which stays, or one for this run."""
     if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
+        given.mkdir(mode=0o700, parents=True, exist_ok=True)  # Kafka's data hold what people posted
         yield given
         return
     with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as state_dir:

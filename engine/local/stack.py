@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from engine.errors import StackError
 from engine.kafka import KafkaConfig
 from engine.local.broker import EmbeddedBroker
 from engine.local.kafka import NativeKafka
-from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports, python_path
+from engine.local.processes import LOOPBACK, ChildProcess, accepts_tcp, answers_http, find_free_ports, python_path
 from engine.local.triton import TritonServer
 
 WORKER_GRACE_S = 60.0
@@ -113,6 +114,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         self._deadline = time.monotonic() + self.config.start_timeout_s
+        self._check_metrics_port()
         try:
             self._start_servers()
             if self.config.worker:
@@ -155,6 +157,12 @@ class Stack:
             server.check()
         if self._worker:
             self._worker.check()
+
+    def _check_metrics_port(self) -> None:
+        """Whoever listens there already would answer for the worker."""
+        port = self.config.metrics_port
+        if self.config.worker and port and accepts_tcp(port):
+            raise StackError(f"the worker cannot serve its metrics at {LOOPBACK}:{port}: another program does")
 
     def start_worker(self, timeout_s: float = 60.0) -> None:
         """Start a worker and wait until it is ready for posts; raises `StackError` after `timeout_s`."""

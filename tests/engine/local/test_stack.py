@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,12 @@ def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path) -> Non
     with pytest.raises(StackError, match="no model repository"), stack:
         pass
     assert stack._broker is None
+
+
+def test_a_port_for_metrics_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        stack = Stack(StackConfig(tmp_path, tmp_path, metrics_port=port))
+        with pytest.raises(StackError, match=f"127.0.0.1:{port}: another program"), stack:
+            pass
+    assert list(tmp_path.iterdir()) == []
