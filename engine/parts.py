@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +18,9 @@ from engine.inference import AUDIO_ENCODER, IMAGE_ENCODER, TEXT_ENCODER, Arrays,
 from engine.schema import Modality, Post
 
 logger = logging.getLogger(__name__)
+
+MAX_MEDIA_HELD = 100
+"""Images and clips in memory, of all posts together: 2 GB at 20 MiB each. aiohttp opens no more connections either."""
 
 ENCODERS: dict[Modality, ModelSpec] = {"text": TEXT_ENCODER, "image": IMAGE_ENCODER, "audio": AUDIO_ENCODER}
 
@@ -106,6 +109,7 @@ class PartScorer:
         self._extractors = extractors
         self._classifier = classifier
         self._executor = executor
+        self._room = asyncio.Semaphore(MAX_MEDIA_HELD)
 
     async def score(self, part: Part, deadline: float) -> ScoredPart:
         """Outputs of the part's encoder, or the failure of this part.
@@ -139,14 +143,25 @@ class PartScorer:
         return ScoredPart(part, failure=failure, stage_s=stage_s)
 
     async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> ScoredPart:
-        with _timed(stage_s, "fetch"):
-            source = part.source if part.modality == "text" else await self._fetcher.fetch(part.source)
-        with _timed(stage_s, "extract"):
-            features = await self._extract(part.modality, source)
+        features = await self._read(part, stage_s)
         with _timed(stage_s, "encode"):
             rows = [_inputs(row) for row in features.rows]
             outputs = await self._classifier.infer(ENCODERS[part.modality], rows, deadline)
         return ScoredPart(part, features.rows, outputs, features.partial, stage_s=stage_s)
+
+    async def _read(self, part: Part, stage_s: dict[str, float]) -> Features[Any]:
+        """Features of the part; its bytes, which may be many, are let go of before this returns."""
+        async with AsyncExitStack() as held:
+            with _timed(stage_s, "fetch"):
+                source = await self._obtain(part, held)
+            with _timed(stage_s, "extract"):
+                return await self._extract(part.modality, source)
+
+    async def _obtain(self, part: Part, held: AsyncExitStack) -> str | bytes:
+        if part.modality == "text":
+            return part.source
+        await held.enter_async_context(self._room)
+        return await self._fetcher.fetch(part.source)
 
     async def _extract(self, modality: Modality, source: str | bytes) -> Features[Any]:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._extractors[modality], source)

@@ -102,6 +102,24 @@ def bench() -> Bench:
     return Bench()
 
 
+async def test_no_more_media_than_there_is_room_for_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.parts.MAX_MEDIA_HELD", 3)
+    bench, held = Bench(), [0, 0]
+
+    async def fetch(_uri: str) -> bytes:
+        held[0] += 1
+        held[1] = max(held)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        held[0] -= 1
+        raise MediaUnavailable("not_found", "gone")
+
+    monkeypatch.setattr(bench.fetcher, "fetch", fetch)
+    verdict = await bench.score(text="hello", images=[{"uri": "a:ok"}] * 8)
+    assert held == [0, 3]
+    assert list(verdict.modalities.values()) == ["ok", *["failed: gone"] * 8]
+
+
 async def test_nothing_found_is_allowed_with_every_score(bench: Bench) -> None:
     verdict = await bench.score(text="see you at lunch", images=[{"uri": "a:ok"}], audio=[{"uri": "a:ok"}])
     assert verdict.decision == "allow"
