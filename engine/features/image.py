@@ -159,7 +159,7 @@ def _convert_to_rgb(image: Image.Image) -> Image.Image:
         return _narrow(image).convert("RGB")
     if image.mode == "LAB":
         return image.getchannel("L").convert("RGB")  # Pillow has no way to RGB without a colour profile
-    return _lay_on_white(image.convert("RGBA")) if image.has_transparency_data else image.convert("RGB")
+    return _lay_on_white(image) if image.has_transparency_data else image.convert("RGB")
 
 
 def _narrow(image: Image.Image) -> Image.Image:
@@ -182,8 +182,9 @@ def _find_range(low: float, high: float) -> tuple[float, float]:
 
 
 def _lay_on_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGB", image.size, "white")
-    paper.paste(image, mask=image.getchannel("A"))
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of the largest has 256 MB
+    paper = Image.new("RGB", rgba.size, "white")
+    paper.paste(rgba, mask=rgba)
     return paper
 
 
