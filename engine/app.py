@@ -8,6 +8,7 @@ import os
 import signal
 import ssl
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -28,7 +29,7 @@ from engine.features.image import extract_image
 from engine.features.text import TextExtractor
 from engine.health import HealthServer
 from engine.inference.triton import TritonClassifier
-from engine.kafka import KafkaConfig, ensure_topics, is_embedded
+from engine.kafka import MAX_MESSAGE_BYTES, KafkaConfig, ensure_topics, is_embedded
 from engine.local.transport import use_embedded_transport
 from engine.media import MediaFetcher
 from engine.metrics import Metrics
@@ -40,8 +41,7 @@ from engine.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE_BYTES = 4 * 2**20
-"""A dead letter is its original and some headers: more than a post's limit, less than the topics'."""
+THREAD_NAME = "extract"
 
 STOP_MARGIN_S = 10.0
 """On top of the longest deadline, for the last commit and goodbyes, before the process ends anyway."""
@@ -81,7 +81,7 @@ def _load_text_extractor() -> TextExtractor:
 @contextmanager
 def _threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
     """Threads for extraction; one that hangs in a decoder must not keep the process alive."""
-    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="extract")
+    executor = ThreadPoolExecutor(n_threads, thread_name_prefix=THREAD_NAME)
     try:
         yield executor
     finally:
@@ -120,6 +120,7 @@ def build_faust(settings: Settings, scratch: Path) -> faust.App:
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         producer_linger=0.005,
+        producer_request_timeout=settings.agent.session_timeout_s,  # by default a send waits 20 minutes for a broker
         producer_max_request_size=MAX_MESSAGE_BYTES,
         stream_buffer_maxsize=16384,
         stream_wait_empty=True,
@@ -142,8 +143,8 @@ def _credentials(kafka: KafkaConfig) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-async def serve(settings: Settings, until: asyncio.Event) -> None:
-    """Moderate posts until `until` is set.
+async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event) -> None:
+    """Moderate posts until `until` is set; sets `started` before the first is taken.
 
     Raises
     ------
@@ -155,23 +156,26 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
     embedded = await asyncio.to_thread(is_embedded, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
-        await _moderate(settings, metrics, embedded, Path(scratch), until)
+        async with open_pipeline(settings, metrics) as pipeline:
+            app = build_faust(settings, Path(scratch))
+            if embedded:
+                use_embedded_transport(app)
+            started.set()
+            await _moderate(app, pipeline, settings, metrics, until)
 
 
-async def _moderate(settings: Settings, metrics: Metrics, embedded: bool, scratch: Path, until: asyncio.Event) -> None:
-    async with open_pipeline(settings, metrics) as pipeline:
-        app = build_faust(settings, scratch)
-        if embedded:
-            use_embedded_transport(app)
-        moderator = Moderator(pipeline, FaustOutbox(app, settings.kafka.topics), settings.kafka.topics, metrics,
-                              leaving(app))  # fmt: skip
-        declare_agent(app, settings.kafka.topics.posts, Intake(app, settings.agent, moderator, metrics))
-        health = HealthServer(metrics.registry, _lag_reader(app, metrics), _readiness(app, pipeline))
-        await health.start(settings.metrics_host, settings.metrics_port)
-        try:
-            await _run(app, until, settings.pipeline.max_deadline_ms / 1000 + STOP_MARGIN_S)
-        finally:
-            await health.stop()
+async def _moderate(
+    app: faust.App, pipeline: Pipeline, settings: Settings, metrics: Metrics, until: asyncio.Event
+) -> None:
+    topics = settings.kafka.topics
+    moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app))
+    declare_agent(app, topics.posts, Intake(app, settings.agent, moderator, metrics))
+    health = HealthServer(metrics.registry, _lag_reader(app, metrics), _readiness(app, pipeline))
+    await health.start(settings.metrics_host, settings.metrics_port)
+    try:
+        await _run(app, until, settings.pipeline.max_deadline_ms / 1000 + STOP_MARGIN_S)
+    finally:
+        await health.stop()
 
 
 async def _run(app: faust.App, until: asyncio.Event, grace_s: float) -> None:
@@ -231,11 +235,28 @@ def _lag_reader(app: faust.App, metrics: Metrics) -> Callable[[], None]:
 def run_worker(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit code."""
     asyncio.run(_serve_until_signal(settings))
+    _leave_hung_threads()
     return 0
 
 
+def _leave_hung_threads() -> None:
+    """Python would wait for a thread that hangs in a decoder; everything is committed, so this does not."""
+    extracting = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
+    for thread in extracting:
+        thread.join(timeout=1.0)
+    if any(thread.is_alive() for thread in extracting):
+        logger.warning("a decoder still runs: leaving it")
+        os._exit(0)
+
+
 async def _serve_until_signal(settings: Settings) -> None:
-    until = asyncio.Event()
+    until, started = asyncio.Event(), asyncio.Event()
+
+    def leave() -> None:
+        until.set()
+        if not started.is_set():
+            os._exit(0)  # nothing is taken from Kafka yet; waiting for Kafka or Triton cannot be interrupted otherwise
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, until.set)
-    await serve(settings, until)
+        asyncio.get_running_loop().add_signal_handler(number, leave)
+    await serve(settings, until, started)

@@ -16,6 +16,10 @@ from engine.schema import LABELS, MODALITIES
 
 TOKEN_SIZE = 256
 
+MAX_FUSED_ROWS = 8
+"""Of one part, those whose highest logit is highest. Attention costs the square of the tokens, and a post may have
+hundreds of rows; what stands out in a long part is in these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -47,7 +51,7 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     list of mappings
         ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(parts) rows.
     """
-    tokens = [np.concatenate([outputs["tokens"] for outputs in scored.outputs]) for scored in parts]
+    tokens = [np.concatenate([outputs["tokens"] for outputs in _most_telling(scored.outputs)]) for scored in parts]
     n_tokens = [len(part_tokens) for part_tokens in tokens]
     owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
     joined = np.concatenate(tokens) if parts else np.zeros((1, TOKEN_SIZE), np.float32)
@@ -55,6 +59,14 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
     masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
+
+
+def _most_telling(outputs: Sequence[Arrays]) -> list[Arrays]:
+    """At most `MAX_FUSED_ROWS` of a part's rows, in their order."""
+    if len(outputs) <= MAX_FUSED_ROWS:
+        return list(outputs)
+    ranked = sorted(range(len(outputs)), key=lambda i: -float(outputs[i]["logits"].max()))
+    return [outputs[i] for i in sorted(ranked[:MAX_FUSED_ROWS])]
 
 
 def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Scores:

@@ -87,6 +87,10 @@ class KafkaConfig:
 N_PARTITIONS = 4
 """Of a topic that Sluice creates; a topic that exists keeps its own."""
 
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""Of a topic that Sluice creates, and of what it sends: twice a post's limit, so that a post that is too large still
+becomes a dead letter, its headers included. Kafka's own default is 1 MB."""
+
 
 def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
     """Wait for Kafka and create the topics that are missing, with the brokers' default replication.
@@ -141,10 +145,14 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
 def _create_missing(admin: AdminClient, kafka: KafkaConfig) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
     missing = [topic for topic in kafka.topics.all() if admin.list_topics(topic, timeout=2.0).topics[topic].error]
-    created = admin.create_topics([NewTopic(topic, N_PARTITIONS) for topic in missing]) if missing else {}
+    created = admin.create_topics([_new_topic(topic) for topic in missing]) if missing else {}
     for future in created.values():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+
+
+def _new_topic(name: str) -> NewTopic:
+    return NewTopic(name, N_PARTITIONS, config={"max.message.bytes": str(MAX_MESSAGE_BYTES)})

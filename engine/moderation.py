@@ -174,11 +174,16 @@ class Moderator:
         self._metrics.dead_letters.labels(error.reason).inc()
 
     async def _publish(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+        has_failed = False
+
         async def attempt() -> None:
+            nonlocal has_failed
             try:
                 await self._outbox.send(topic, key, value, headers)
             except Exception as error:
-                logger.warning("%s: not delivered, trying again: %s", topic, type(error).__name__)
+                if not has_failed:  # once a message: an outage is not to fill the disk
+                    logger.warning("%s: not delivered, trying again: %s", topic, type(error).__name__)
+                has_failed = True
                 raise
 
         await self._until(attempt, Exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import typer
@@ -17,4 +18,18 @@ def run() -> None:
     from engine.app import run_worker
     from engine.settings import load_settings
 
+    _log_to_standard_error()
     raise typer.Exit(run_worker(load_settings(os.environ)))
+
+
+def _log_to_standard_error() -> None:
+    """Our own lines with time and level; of the libraries below only what goes wrong, since they say much of little."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("engine").setLevel(logging.INFO)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what Faust's unread copy of a failed send says again, with a traceback."""
+    return "FutureMessage" not in record.getMessage()

@@ -15,9 +15,10 @@ Examples
 
 from engine.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media
 from engine.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes
-from engine.client.publisher import MAX_MESSAGE_BYTES, Publisher, read_key
+from engine.client.publisher import Publisher, read_key
 from engine.client.redrive import Redrive
 from engine.client.window import Settled, Window, WindowedPublisher
+from engine.kafka import MAX_MESSAGE_BYTES
 
 __all__ = [
     "CORRELATION_HEADER",

@@ -12,14 +12,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from engine.client.inline_media import move_inline_media
 from engine.errors import PostTooLarge, PublishError
-from engine.kafka import KafkaConfig
+from engine.kafka import MAX_MESSAGE_BYTES, KafkaConfig
 from engine.schema import Post, encode
 
 if TYPE_CHECKING:
     from engine.media_store import MediaStore
-
-MAX_MESSAGE_BYTES = 4 * 2**20
-"""Twice what the worker accepts as a post, so that a post that is too large still becomes a dead letter."""
 
 Headers = Iterable[tuple[str, str | bytes | None]]
 _HeaderList = list[tuple[str, str | bytes | None]]

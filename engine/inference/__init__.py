@@ -24,6 +24,8 @@ class ModelSpec:
     ----------
     inputs : dict of str to str
         Triton's type by tensor name. Rows may differ in the length of their first axis; zeros pad it.
+    smallest : dict of str to tuple of int
+        Shape of the smallest row by tensor name, for probes.
     outputs : tuple of str
     padded_outputs : tuple of str
         Outputs whose first axis is as long as the padded inputs'; cut back to the row's own length.
@@ -35,6 +37,7 @@ class ModelSpec:
 
     name: str
     inputs: Mapping[str, str]
+    smallest: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
     padded_outputs: tuple[str, ...] = ()
     max_rows: int = 32
@@ -44,13 +47,23 @@ class ModelSpec:
 TEXT_ENCODER = ModelSpec(
     "text_encoder",
     {"input_ids": "INT64", "attention_mask": "INT64"},
+    {"input_ids": (1,), "attention_mask": (1,)},
     ("tokens", "logits", "token_scores"),
     padded_outputs=("token_scores",),
 )
-IMAGE_ENCODER = ModelSpec("image_encoder", {"pixels": "UINT8"}, ("tokens", "logits", "heatmap"))
-AUDIO_ENCODER = ModelSpec("audio_encoder", {"log_mel": "FP32"}, ("tokens", "logits", "frame_scores"))
+IMAGE_ENCODER = ModelSpec(
+    "image_encoder", {"pixels": "UINT8"}, {"pixels": (3, 160, 160)}, ("tokens", "logits", "heatmap")
+)
+AUDIO_ENCODER = ModelSpec(
+    "audio_encoder", {"log_mel": "FP32"}, {"log_mel": (64, 200)}, ("tokens", "logits", "frame_scores")
+)
 FUSION = ModelSpec(
-    "fusion", {"tokens": "FP32", "mask": "BOOL", "kind": "INT64"}, ("logits", "severity"), max_rows=64, max_cells=4096
+    "fusion",
+    {"tokens": "FP32", "mask": "BOOL", "kind": "INT64"},
+    {"tokens": (1, 256), "mask": (1,), "kind": (1,)},
+    ("logits", "severity"),
+    max_rows=64,
+    max_cells=4096,
 )
 MODELS = (TEXT_ENCODER, IMAGE_ENCODER, AUDIO_ENCODER, FUSION)
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
+import numpy as np
 import tenacity
 from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
 from engine.inference import MODELS, Array, Arrays, ModelSpec
@@ -59,12 +60,21 @@ class TritonClassifier:
     async def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
         try:
-            described = [await self._client.get_model_metadata(spec.name, client_timeout=2.0) for spec in MODELS]
+            described = [await self._client.get_model_metadata(spec.name, client_timeout=PROBE_S) for spec in MODELS]
         except InferenceServerException as error:
             self._metrics.triton_up.set(0)
             raise InferenceUnavailable(f"Triton at {self._config.triton} is not ready: {error.message()}") from error
-        self._metrics.triton_up.set(1)
+        for spec in MODELS:
+            await self._probe(spec)
         return {model.name: model.versions[-1] for model in described}
+
+    async def _probe(self, spec: ModelSpec) -> None:
+        """Score an empty row: Triton calls a model ready whose process has died."""
+        try:
+            await self._send_once(spec, _smallest_batch(spec), asyncio.get_running_loop().time() + PROBE_S)
+        except InferenceError as error:
+            self._metrics.triton_up.set(0)
+            raise InferenceUnavailable(f"Triton is not ready: {error}") from error
 
     async def close(self) -> None:
         """Close the connection; requests on the way fail."""
@@ -102,6 +112,9 @@ class TritonClassifier:
         return kind(f"{spec.name} at {self._config.triton}: {error.status()}: {error.message()}")
 
 
+PROBE_S = 5.0
+"""How long a question about Triton's health may take; a model that is only busy answers within it."""
+
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -119,6 +132,11 @@ _ERRORS: dict[str, type[InferenceError]] = {
 
 _DEAD_MODEL = "is not healthy"
 """The Python backend's word for a model whose process has died. It stays dead, and Triton still calls it ready."""
+
+
+def _smallest_batch(spec: ModelSpec) -> dict[str, Array]:
+    """One row of zeros, as small as the model takes."""
+    return {name: np.zeros((1, *spec.smallest[name]), triton_to_np_dtype(kind)) for name, kind in spec.inputs.items()}
 
 
 def _infer_input(name: str, kind: str, array: Array) -> InferInput:

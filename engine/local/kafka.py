@@ -16,12 +16,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from engine.errors import StackError
-from engine.kafka import N_PARTITIONS, KafkaConfig, Topics, ensure_topics
+from engine.kafka import MAX_MESSAGE_BYTES, N_PARTITIONS, KafkaConfig, Topics, ensure_topics
 from engine.local.cache import cache_dir, make_once
 from engine.local.processes import LOOPBACK, ChildProcess, accepts_tcp, find_free_ports
 
 POM = Path(__file__).parents[2] / "ops" / "kafka" / "pom.xml"
-MAX_MESSAGE_BYTES = 4 * 2**20
 FETCH_TIMEOUT_S = 300.0
 FORMAT_TIMEOUT_S = 60.0
 STOP_GRACE_S = 5.0

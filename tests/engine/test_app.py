@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,9 +15,9 @@ from engine.settings import load_settings
 
 
 @pytest.mark.parametrize("session_timeout_s", ["6", "30", "1800"])
-def test_every_session_timeout_that_the_settings_take_is_one_for_faust(session_timeout_s: str) -> None:
+def test_every_session_timeout_that_the_settings_take_is_one_for_faust(session_timeout_s: str, tmp_path: Path) -> None:
     environment = {"SLUICE_SESSION_TIMEOUT_S": session_timeout_s, "SLUICE_MAX_DEADLINE_MS": "5000"}
-    conf = build_faust(load_settings(environment)).conf
+    conf = build_faust(load_settings(environment), tmp_path).conf
     assert conf.broker_session_timeout == float(session_timeout_s)
     assert conf.broker_session_timeout <= conf.broker_rebalance_timeout <= conf.broker_request_timeout
     assert conf.broker_heartbeat_interval < conf.broker_session_timeout / 3

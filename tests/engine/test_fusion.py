@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.features import ImageRow, TextRow
-from engine.fusion import fusion_rows, highest_of, read_scores
+from engine.fusion import MAX_FUSED_ROWS, fusion_rows, highest_of, read_scores
 from engine.parts import Part, ScoredPart
 from engine.schema import LABELS
 
@@ -47,3 +47,13 @@ def test_a_contribution_is_what_is_lost_without_the_part() -> None:
 def test_the_encoders_own_scores_are_the_highest_of_all_rows() -> None:
     assert highest_of([scored("text", 2, -3.0), scored("image:0", 1, 0.0)]).probability["fire"] == 0.5
     assert highest_of([]).probability == dict.fromkeys(LABELS, 0.0)
+
+
+def test_of_a_long_part_the_most_telling_rows_are_fused_in_their_order() -> None:
+    part = scored("text", 40)
+    values = [float(i % 7) + i / 100 for i in range(40)]
+    outputs = [{"tokens": np.full((4, 256), value, np.float32), "logits": np.full(N_LABELS, value)} for value in values]
+    (row, _) = fusion_rows([ScoredPart(part.part, part.rows, outputs)])
+    fused = row["tokens"][::4, 0].tolist()
+    assert len(fused) == MAX_FUSED_ROWS
+    assert fused == [pytest.approx(value) for value in values if value in sorted(values)[-MAX_FUSED_ROWS:]]

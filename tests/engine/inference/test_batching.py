@@ -12,7 +12,9 @@ from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
 from engine.inference import Array, Arrays, ModelSpec
 from engine.inference.batching import BatchQueue
 
-SPEC = ModelSpec("m", {"x": "INT64"}, ("double", "scores"), padded_outputs=("scores",), max_rows=4, max_cells=40)
+SPEC = ModelSpec(
+    "m", {"x": "INT64"}, {"x": (1,)}, ("double", "scores"), padded_outputs=("scores",), max_rows=4, max_cells=40
+)
 
 
 class Server:
