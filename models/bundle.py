@@ -53,7 +53,7 @@ class Example:
 
 def read_texts(bundle: Path, split: Split) -> list[Example]:
     """All usable texts of a split, in file order; raises `SettingsError` where the bundle is not there."""
-    return [_example(bundle, line) for line in _usable(_text_lines(bundle), split)]
+    return [_example(bundle, line) for line in _usable(text_lines(bundle), split)]
 
 
 def read_media(bundle: Path, modality: Literal["images", "audio"], split: Split) -> list[Example]:
@@ -62,7 +62,8 @@ def read_media(bundle: Path, modality: Literal["images", "audio"], split: Split)
     return [_example(bundle, line) for line in _usable(lines, split)]
 
 
-def _text_lines(bundle: Path) -> Iterator[dict[str, Any]]:
+def text_lines(bundle: Path) -> Iterator[dict[str, Any]]:
+    """Every row of the text file as it is, of all splits and licences."""
     with _require(bundle / "text.jsonl.zst").open("rb") as packed:
         stream = zstandard.ZstdDecompressor().stream_reader(packed)
         for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n"):

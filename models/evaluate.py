@@ -1,121 +1,69 @@
-"""Measures the trained models on the validation split: ``python -m models.evaluate --bundle DIR``."""
+"""Measures the trained models: ``python -m models.evaluate --bundle DIR``."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
-from engine.errors import SettingsError
-from engine.schema import LABELS, MODALITIES
-from models import checkpoint
-from models.config import RUNS, TextConfig, load_config
+from models.card import CARD_FILE, fill_card, make_tables
+from models.config import RUNS
 from models.console import report_errors
-from models.encode import Encoded, encode_split
-from models.fusion import Fusion
-from models.scores import find_threshold, measure_auprc, measure_auroc
-from models.train_fusion import load_encoders, score_parts
-
-MIN_POSITIVES = 5
-"""Labels with fewer in a modality's validation rows are left out: the figure would be chance."""
-REVIEW_SHARE, BLOCK_SHARE = 0.05, 0.005
-"""Harmless rows that may reach a threshold."""
+from models.evaluation import Evaluation, evaluate_all
+from models.report_plots import draw_plots
 
 
-@dataclass(frozen=True)
-class LabelReport:
-    """One label in one modality: each row scored by its encoder alone, and as a post of its own by the fusion.
+class SplitName(StrEnum):
+    """What `--split` takes."""
 
-    Attributes
-    ----------
-    review, block : float
-        Scores that 5 % and 0.5 % of the rows annotated 0 reach.
-    """
-
-    modality: str
-    label: str
-    n_positives: int
-    n_negatives: int
-    auprc: float
-    auroc: float
-    encoder_auprc: float
-    review: float
-    block: float
+    VAL = "val"
+    TRAIN = "train"
 
 
-def report_part(fusion: Fusion, part: Encoded, modality: int) -> list[LabelReport]:
-    """Every label that has enough rows of both kinds in this modality."""
-    fused = _probabilities(score_parts(fusion, part, modality)[0])
-    alone = _probabilities(part.logits)
-    reports = []
-    for index, label in enumerate(LABELS):
-        certain = ~np.isnan(part.targets[:, index]) & (part.weights[:, index] == 1)
-        positive = part.targets[certain, index] == 1
-        if min(positive.sum(), (~positive).sum()) >= MIN_POSITIVES:
-            scores = fused[certain, index]
-            reports.append(_report(MODALITIES[modality], label, scores, alone[certain, index], positive))
-    return reports
+def to_json(evaluation: Evaluation) -> str:
+    """One object with a list per table; figures that are not defined are null."""
+    return json.dumps(_replace_nan(asdict(evaluation)), ensure_ascii=False, allow_nan=False)
 
 
-def _report(
-    modality: str, label: str, scores: npt.NDArray[np.float32], alone: npt.NDArray[np.float32],
-    positive: npt.NDArray[np.bool_],
-) -> LabelReport:  # fmt: skip
-    return LabelReport(
-        modality=modality,
-        label=label,
-        n_positives=int(positive.sum()),
-        n_negatives=int((~positive).sum()),
-        auprc=measure_auprc(scores, positive),
-        auroc=measure_auroc(scores, positive),
-        encoder_auprc=measure_auprc(alone, positive),
-        review=find_threshold(scores, ~positive, REVIEW_SHARE),
-        block=find_threshold(scores, ~positive, BLOCK_SHARE),
-    )
-
-
-def _probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+def _replace_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _replace_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
+    split: Annotated[SplitName, typer.Option(help="Of `train`, the figures are of a varied sample.")] = SplitName.VAL,
     runs: Annotated[Path, typer.Option(help="Where the checkpoints are.")] = RUNS,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per label on stdout.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where plots and report.json go; runs/report by default.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write the tables of the model card.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Score the validation split and print figures per modality and label."""
+    """Score a split and print every figure, with 95 % bootstrap intervals."""
+    console = Console(stderr=True)
+    out = out or runs / "report"
     with report_errors():
-        reports = report_all(bundle, runs)
+        evaluation, scored = evaluate_all(bundle, runs, split.value, console)
+        for each in scored:
+            draw_plots(each, out)
+        (out / "report.json").write_text(to_json(evaluation) + "\n", "utf-8")
+        tables = make_tables(evaluation)
+        if card:
+            CARD_FILE.write_text(fill_card(CARD_FILE.read_text("utf-8"), tables), "utf-8")
     if as_json:
-        for report in reports:
-            typer.echo(json.dumps(asdict(report)))
+        typer.echo(to_json(evaluation))
     else:
-        Console().print(_table(reports))
-
-
-def report_all(bundle: Path, runs: Path) -> list[LabelReport]:
-    """Every modality and label; raises `SettingsError` if bundle or checkpoints are missing."""
-    fusion = checkpoint.load("fusion", runs)
-    if not isinstance(fusion, Fusion):
-        raise SettingsError(f"{runs} holds no fusion")
-    parts = encode_split(load_encoders(runs), bundle, "val", load_config("text_encoder", TextConfig).training, runs)
-    return [report for modality, part in enumerate(parts) for report in report_part(fusion, part, modality)]
-
-
-def _table(reports: list[LabelReport]) -> Table:
-    table = Table("modality", "label", "1", "0", "AUPRC", "AUROC", "encoder AUPRC", "review", "block")
-    for report in reports:
-        counts = (str(report.n_positives), str(report.n_negatives))
-        figures = (report.auprc, report.auroc, report.encoder_auprc, report.review, report.block)
-        table.add_row(report.modality, report.label, *counts, *(f"{figure:.3f}" for figure in figures))
-    return table
+        for name in tables:
+            Console().print(Markdown(f"## {name}\n\n{tables[name]}"))
 
 
 if __name__ == "__main__":

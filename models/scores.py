@@ -51,3 +51,8 @@ def find_threshold(scores: Float, harmless: Bool, share: float) -> float:
     kept = np.sort(scores[harmless])[::-1]
     n_allowed = int(share * len(kept))
     return float(np.nextafter(kept[n_allowed], np.float32(2))) if n_allowed < len(kept) else 1.0
+
+
+def to_probabilities(logits: Float) -> Float:
+    """Sigmoid, any shape."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)

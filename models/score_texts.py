@@ -1,0 +1,64 @@
+"""Scores texts as posts of their own, through the text encoder and the fusion, for measures that change the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine.features import TextRow
+from engine.features.text import TextExtractor
+from models.config import TOKENIZER_FILE
+from models.encoders import TextEncoder
+from models.fusion import Fusion
+from models.scores import to_probabilities
+
+N_BATCH = 64
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+
+class TextScorer:
+    """Text encoder and fusion, in that order; of a long text only the first window is read."""
+
+    def __init__(self, encoder: TextEncoder, fusion: Fusion) -> None:
+        self._encoder = encoder
+        self._fusion = fusion
+        self._extractor = TextExtractor(TOKENIZER_FILE)
+
+    def read(self, texts: Sequence[str]) -> list[TextRow]:
+        """The first window of each text."""
+        return [features.rows[0] for features in self._extractor.extract_batch(texts)]
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """Probabilities, shape = (n, labels)."""
+        return self.score_ids([row.input_ids for row in self.read(texts)])[0]
+
+    def score_ids(self, rows: Sequence[Ids]) -> tuple[Floats, list[Floats]]:
+        """Probabilities, shape = (n, labels), and each row's token scores, shape = (L,)."""
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        chunks = [order[start : start + N_BATCH] for start in range(0, len(order), N_BATCH)]
+        scored = [self._score_batch([rows[index] for index in chunk]) for chunk in chunks]
+        back = np.argsort(order)
+        token_scores = [scores for _, batch in scored for scores in batch]
+        return np.concatenate([found for found, _ in scored])[back], [token_scores[index] for index in back]
+
+    def _score_batch(self, rows: Sequence[Ids]) -> tuple[Floats, list[Floats]]:
+        ids, mask = _pad(rows)
+        with torch.inference_mode():
+            tokens, _, token_scores = self._encoder(torch.from_numpy(ids), torch.from_numpy(mask))
+            present = torch.ones(tokens.shape[:2], dtype=torch.bool)
+            logits, _ = self._fusion(tokens, present, torch.zeros(tokens.shape[:2], dtype=torch.int64))
+        cut = [scores[: len(row)] for scores, row in zip(token_scores.numpy(), rows, strict=True)]
+        return to_probabilities(logits.numpy()), cut
+
+
+def _pad(rows: Sequence[Ids]) -> tuple[Ids, Ids]:
+    """Ids and mask, shape = (n, longest)."""
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)], mask[index, : len(row)] = row, 1
+    return ids, mask

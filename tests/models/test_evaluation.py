@@ -1,0 +1,203 @@
+"""What is measured about texts: bias, obfuscation, evidence, functional tests; and about calibration."""
+
+import random
+import unicodedata
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.features import TextRow
+from engine.schema import LABELS
+from models.bias import find_any_member, find_members, report_identity
+from models.bundle import Example
+from models.config import FusionNetwork, TextNetwork
+from models.encode import Encoded
+from models.encoders import TextEncoder
+from models.evaluation import POLICY_FILE, read_thresholds
+from models.functional import fill_family, judge, load_tests, measure_functions
+from models.fusion import Fusion
+from models.label_figures import Scored, certain_rows, cross_fit, measure_calibration, report_part
+from models.obfuscation import TRICKS, measure_robustness, obfuscate
+from models.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_row
+from models.score_texts import TextScorer
+from models.templates import load_templates
+
+pytestmark = pytest.mark.torch
+N_LABELS = len(LABELS)
+NETWORK = TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128)
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    torch.manual_seed(0)
+    encoder, fusion = TextEncoder(NETWORK, 40_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
+    fusion.shift -= 20  # no text is anything
+    return TextScorer(encoder.eval(), fusion.eval())
+
+
+def make_example(text, lang="en", meta=None, source="made", **labels):
+    targets = np.array([labels.get(label, np.nan) for label in LABELS], np.float32)
+    return Example(text, text, None, lang, targets, source, meta or {})
+
+
+def test_scores_depend_neither_on_the_order_nor_on_the_batch(scorer):
+    texts = ["a short one", "one that is a good deal longer than the others", "中文也要"]
+    together = scorer.score(texts)
+    assert np.allclose(scorer.score(texts[::-1])[::-1], together, atol=1e-6)
+    assert np.allclose(scorer.score(texts[1:2])[0], together[1], atol=1e-5)
+
+
+def test_an_identity_is_a_whole_word():
+    assert find_members(["She is Muslim.", "muslin cloth", "two Jews"], "religion").tolist() == [True, False, True]
+    assert find_any_member(["an old tree", "a tree"]).tolist() == [True, False]
+
+
+def test_bias_that_raises_an_identitys_scores_shows_in_bpsn_alone():
+    member = np.array([True] * 40 + [False] * 40)
+    positive = np.tile([True, False], 40)
+    scores = np.where(positive, 0.6, 0.4).astype(np.float32) + np.float32(0.3) * member
+    report = report_identity("made", "x", scores, positive, member)
+    assert (report.subgroup.value, report.bpsn.value, report.bnsp.value) == (1.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_every_trick_changes_the_spelling_and_is_repeatable(trick):
+    text = "perhaps someone reads these silly sentences aloud"
+    changed = obfuscate(text, trick, random.Random(1))
+    assert changed != text
+    assert changed == obfuscate(text, trick, random.Random(1))
+
+
+def test_hidden_gaps_and_spaces_keep_the_letters():
+    text = "perhaps someone reads these silly sentences aloud"
+    for trick in ("spacing", "zero-width"):
+        changed = obfuscate(text, trick, random.Random(1))
+        assert "".join(c for c in changed if unicodedata.category(c) not in ("Zs", "Cf")) == text.replace(" ", "")
+
+
+def test_robustness_is_measured_where_there_are_rows_enough(scorer):
+    rows = [make_example(f"sentence number {i} of the lot", toxicity=i % 2) for i in range(60)]
+    reports = measure_robustness(scorer, rows, n_rows=50)
+    assert {report.trick for report in reports} == set(TRICKS)
+    unseen = next(report for report in reports if report.trick == "zero-width")
+    assert unseen.drop.value == pytest.approx(0, abs=1e-6)  # the extractor takes them out
+
+
+def test_tokens_are_marked_as_in_serving():
+    spans = np.array([[0, 0], [0, 3], [4, 7], [0, 0]], np.int32)
+    row = TextRow(np.arange(4), np.ones(4, np.int64), spans)
+    assert mark_tokens(row, np.array([0.9, 0.6, 0.3, 0.9], np.float32)).tolist() == [False, True, False, False]
+    assert mark_tokens(row, np.array([0.9, 0.3, 0.2, 0.9], np.float32)).tolist() == [False, True, True, False]
+    assert not mark_tokens(row, np.full(4, 0.05, np.float32)).any()
+
+
+def test_overlap_is_f1_and_nothing_against_nothing_is_right():
+    assert measure_overlap({1, 2}, {2, 3}) == pytest.approx(0.5)
+    assert measure_overlap(set(), set()) == 1.0
+    assert measure_overlap({1}, set()) == 0.0
+
+
+class MarkOneWord:
+    """Stands for a scorer whose evidence is always and only the word "fool"."""
+
+    def __init__(self, extractor):
+        self.read = lambda texts: [features.rows[0] for features in extractor.extract_batch(texts)]
+        self._fool = self.read(["fool"])[0].input_ids[1]
+
+    def score_ids(self, rows):
+        return np.zeros((len(rows), N_LABELS), np.float32), [(row == self._fool).astype(np.float32) for row in rows]
+
+
+def test_evidence_on_the_marked_places_scores_one():
+    from engine.features.text import TextExtractor
+
+    rationale = make_example("you are a fool", meta={"tokens": ["you", "are", "a", "fool"], "rationale": [0, 0, 0, 1]})
+    spans = [make_example("what a fool he is", meta={"spans": [[7, 11]]}), make_example("a tree", meta={"spans": []})]
+    reports = measure_spans(MarkOneWord(TextExtractor()), [rationale, *spans])
+    assert [report.figure.value for report in reports] == [1.0, 1.0, 1.0]
+    assert [report.n_rows for report in reports] == [1, 2, 1]
+    assert reports[0].chance == pytest.approx(0.4)  # one of four tokens
+
+
+def test_a_row_is_split_into_its_rationale_and_the_rest():
+    rationale, rest = split_row(np.array([101, 7, 8, 9, 102]), np.array([0.1, 0.9, 0.2], np.float32), 0.3)
+    assert (rationale.tolist(), rest.tolist()) == ([101, 8, 102], [101, 7, 9, 102])
+
+
+def test_faithfulness_needs_flagged_texts(scorer):
+    assert measure_faithfulness(scorer, ["a plain sentence about trees"], 5) == []
+
+
+def test_functional_sentences_are_not_in_training_and_have_all_slots():
+    tests = load_tests()
+    trained = {sentence for family in load_templates().families for sentence in family.sentences}
+    for family in tests.families:
+        assert not trained & set(family.sentences)
+        assert set(family.labels) <= set(LABELS)
+        assert not any("{" in text for text in fill_family(family, tests.slots))
+
+
+def test_a_family_is_judged_by_the_review_thresholds():
+    row = np.zeros((1, N_LABELS), np.float32)
+    row[0, LABELS.index("threat")] = 0.5
+    assert judge(row, ["threat"], {"threat": 0.4}).tolist() == [1.0]
+    assert judge(row, ["threat"], {"threat": 0.6}).tolist() == [0.0]
+    assert judge(row, [], {"threat": 0.4}).tolist() == [0.0]
+    assert judge(row, [], {"hate": 0.4}).tolist() == [1.0]
+
+
+def test_untrained_models_flag_nothing(scorer):
+    reports = measure_functions(scorer, read_thresholds(POLICY_FILE))
+    assert all(report.accuracy.value == (0.0 if report.harmful else 1.0) for report in reports)
+
+
+def make_part(n_rows=600, seed=0):
+    chance = np.random.default_rng(seed)
+    raw = chance.normal(size=(n_rows, N_LABELS)).astype(np.float32)
+    targets = (chance.random(raw.shape) < 1 / (1 + np.exp(-raw))).astype(np.float32)
+    ones = np.ones_like(targets)
+    sources = ["one" if row % 2 else "other" for row in range(n_rows)]
+    return raw, Encoded(np.zeros((n_rows, 4, 256), np.float32), raw, targets, ones, targets, sources)
+
+
+def test_cross_fitting_does_not_see_the_calibration_that_shipped():
+    raw, part = make_part()
+    half = np.arange(len(raw)) % 2 == 0
+    fitted = []
+    for scale, shift in ((1.0, 0.0), (3.0, -2.0)):
+        fusion = SimpleNamespace(scale=torch.full((N_LABELS,), scale), shift=torch.full((N_LABELS,), shift))
+        fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [half])[0])
+    assert np.allclose(*fitted, atol=1e-4)
+
+
+def test_a_half_is_calibrated_on_the_other_alone():
+    raw, part = make_part()
+    half = np.arange(len(raw)) % 2 == 0
+    fusion = SimpleNamespace(scale=torch.ones(N_LABELS), shift=torch.zeros(N_LABELS))
+    before = cross_fit(fusion, [raw], [part], [half])[0]
+    part.targets[half] = 1 - part.targets[half]
+    after = cross_fit(fusion, [raw], [part], [half])[0]
+    assert np.array_equal(before[half], after[half])
+    assert not np.allclose(before[~half], after[~half])
+
+
+def test_labels_are_reported_for_all_rows_and_for_each_source():
+    raw, part = make_part()
+    part.targets[:, 1:] = np.nan
+    part.weights[:100] = 0.3
+    scored = Scored("text", part, *[1 / (1 + np.exp(-raw))] * 3, np.arange(len(raw)) < 300)
+    reports = list(report_part(scored, {"toxicity": 0.5}))
+    assert [(report.label, report.source) for report in reports] == [
+        ("toxicity", "all"),
+        ("toxicity", "one"),
+        ("toxicity", "other"),
+    ]
+    assert reports[0].n_positives + reports[0].n_negatives == certain_rows(part, "toxicity").sum() == 500
+    assert reports[0].auroc.low > 0.5
+
+
+def test_too_few_rows_have_no_calibration_error():
+    scores, positive = np.full(100, 0.5, np.float32), np.arange(100) % 2 == 0
+    assert np.isnan(measure_calibration(scores, positive, positive).value)
