@@ -113,7 +113,7 @@ def _licence_table(origins: Sequence[Origin]) -> str:
     used = {(origin.modality, origin.licence_class): "yes" if origin.used else "no" for origin in origins}
     return _format(
         ("modality", "licence class", "training rows", "validation rows", "used"),
-        ((*key, n_train[key], n_val[key], used[key]) for key in n_train),
+        ((*key, n_train[key], n_val[key], used[key]) for key in sorted(n_train)),
     )
 
 

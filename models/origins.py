@@ -34,7 +34,11 @@ class Origin:
 
 def count_origins(bundle: Path) -> list[Origin]:
     """Every source, by modality and name; raises `SettingsError` where the bundle is not there."""
-    return [origin for modality in MODALITIES for origin in sorted(_count(modality, bundle), key=lambda o: o.source)]
+    return [origin for modality in MODALITIES for origin in sorted(_count(modality, bundle), key=_order)]
+
+
+def _order(origin: Origin) -> tuple[str, str, str]:
+    return origin.source, origin.licence, origin.licence_class
 
 
 def _count(modality: str, bundle: Path) -> Iterator[Origin]:
