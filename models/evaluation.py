@@ -29,6 +29,8 @@ from models.serving_cost import CostReport, measure_costs
 from models.train_fusion import load_encoders
 
 POLICY_FILE = ROOT / "ops" / "policies" / "default.yaml"
+N_TEXTS = 12_000
+"""At most so many texts are gone through for evidence, bias and robustness."""
 N_OBFUSCATED = 400
 """Texts per language that every trick is tried on."""
 N_BACKGROUND = 600
@@ -66,6 +68,7 @@ def evaluate_all(bundle: Path, runs: Path, split: Split, console: Console) -> tu
     console.print("figures per label and source")
     labels = tuple(report for each in scored for report in report_part(each, thresholds))
     scorer, examples = TextScorer(encoders[0], fusion), read_texts(bundle, split)
+    examples = examples[:: -(-len(examples) // N_TEXTS) or 1]
     console.print("evidence")
     evidence = _measure_evidence(scorer, examples)
     console.print("bias")

@@ -45,8 +45,9 @@ def make_example(text, lang="en", meta=None, source="made", **labels):
 def test_scores_depend_neither_on_the_order_nor_on_the_batch(scorer):
     texts = ["a short one", "one that is a good deal longer than the others", "中文也要"]
     together = scorer.score(texts)
-    assert np.allclose(scorer.score(texts[::-1])[::-1], together, atol=1e-6)
-    assert np.allclose(scorer.score(texts[1:2])[0], together[1], atol=1e-5)
+    assert np.allclose(scorer.score(texts[::-1])[::-1], together, rtol=1e-4, atol=0)
+    assert np.allclose(scorer.score(texts[1:2])[0], together[1], rtol=1e-4, atol=0)
+    assert not np.allclose(together[0], together[1], rtol=1e-2, atol=0)
 
 
 def test_an_identity_is_a_whole_word():
