@@ -5,6 +5,7 @@
     SluiceError
     ├── SettingsError             a setting is missing or wrong; names the variable
     ├── PolicyError               a policy file is wrong; names file and line
+    ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
     ├── InvalidPost               a message is not a post; becomes a dead letter
     ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
     ├── PublishError              a message could not be handed to Kafka
@@ -33,6 +34,10 @@ class SettingsError(SluiceError):
 
 class PolicyError(SluiceError):
     """A policy file is wrong. The message names the file, the line and the mistake."""
+
+
+class CalibrationError(SluiceError):
+    """No thresholds can be computed from these posts, labels or risks. For a mistake in a file: names file and line."""
 
 
 class InvalidPost(SluiceError):

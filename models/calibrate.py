@@ -1,53 +1,118 @@
-"""Makes scores probabilities: a scale and a shift per label, fitted on validation rows (Platt, 1999)."""
+"""Computes the default policy's thresholds from stated risks: ``python -m models.calibrate --bundle DIR --out FILE``.
+
+The posts are the bundle's validation split, each row as a post of one part, scored by the encoders and the fusion. The
+logits' scale and shift (`models.platt`) were fitted on the same rows: two numbers per label, against thousands of rows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (torch's own custom)
+import typer
+from rich.console import Console
+from rich.table import Table
 
-MIN_POSITIVES = 10
-"""With fewer, a label keeps its scores as they are."""
-PULL = 2.0
-"""Of scale towards 1 and shift towards 0, in rows' worth of loss: keeps labels with few rows near what they were."""
-Float32 = npt.NDArray[np.float32]
+from engine.calibration import HEADINGS, Calibrated, Labelled, Risks, calibrate_policy, tabulate, write_policy
+from engine.errors import SettingsError
+from engine.policy import Policy, find, load_policy
+from engine.schema import LABELS, MODALITIES
+from models import checkpoint
+from models.config import ROOT, RUNS, TextConfig, load_config
+from models.console import report_errors
+from models.encode import Encoded, Float32, encode_split
+from models.fusion import Fusion
+from models.train_fusion import load_encoders, score_parts
+
+DEFAULT_POLICY = ROOT / "ops" / "policies" / "default.yaml"
+TOXICITY = LABELS.index("toxicity")
+PROVENANCE = "Computed by python -m models.calibrate on the validation split of the training bundle, one part a post."
 
 
-def fit_calibration(logits: Float32, targets: Float32, weights: Float32) -> tuple[Tensor, Tensor]:
-    """Fit each label by itself.
+def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
+    """All modalities' rows as posts; what counts as 0 only because nobody said otherwise is not annotated.
+
+    A text whose toxicity nobody judged is not counted as benign, whatever else it was found not to be: many are only
+    known to be, say, no hate speech, and are rude.
 
     Parameters
     ----------
-    logits, targets, weights : ndarray, shape = (n, labels)
-        Targets of NaN are left out.
-
-    Returns
-    -------
-    scale, shift : Tensor, shape = (labels,)
-        Calibrated logits are ``logits * scale + shift``; the scale is positive, so no order changes.
+    scores : sequence of ndarray, shape = (n, labels)
+        Calibrated probabilities, per part.
     """
-    fitted = [_fit_label(logits[:, i], targets[:, i], weights[:, i]) for i in range(logits.shape[1])]
-    scales, shifts = zip(*fitted, strict=True)
-    return torch.tensor(scales), torch.tensor(shifts)
+    truths = [np.where(part.weights == 1, part.targets, np.nan) for part in parts]
+    text = truths[MODALITIES.index("text")]
+    text[np.isnan(text[:, TOXICITY]) & ~(text == 1).any(axis=1)] = np.nan
+    return Labelled(np.concatenate(scores), np.concatenate(truths))
 
 
-def _fit_label(logits: Float32, targets: Float32, weights: Float32) -> tuple[float, float]:
-    known = ~np.isnan(targets)
-    if (targets[known] == 1).sum() < MIN_POSITIVES or (targets[known] == 0).sum() < MIN_POSITIVES:
-        return 1.0, 0.0
-    inputs, wanted, importance = (torch.from_numpy(part[known]).double() for part in (logits, targets, weights))
-    parameters = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+def score_rows(fusion: Fusion, parts: Sequence[Encoded]) -> list[Float32]:
+    """Calibrated probabilities of every row as a post of its own, per modality."""
+    logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
+    return [(1 / (1 + np.exp(-part))).astype(np.float32) for part in logits]
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        calibrated = inputs * parameters[0].exp() + parameters[1]
-        fit = F.binary_cross_entropy_with_logits(calibrated, wanted, importance, reduction="sum")
-        loss = fit + PULL * (parameters**2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return float(parameters[0].detach().exp()), float(parameters[1].detach())
+def main(
+    bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
+    out: Annotated[Path | None, typer.Option(help="Write the policy here instead of to standard output.")] = None,
+    review_risk: Annotated[float, typer.Option(help="Share of benign posts that may be reviewed or blocked.")] = 0.05,
+    block_risk: Annotated[float, typer.Option(help="Share of benign posts that may be blocked.")] = 0.005,
+    base: Annotated[Path, typer.Option(help="The policy whose thresholds are computed anew.")] = DEFAULT_POLICY,
+    runs: Annotated[Path, typer.Option(help="Where the checkpoints are.")] = RUNS,
+) -> None:
+    """Give the policy thresholds that keep the stated risks, and print the figures."""
+    console = Console(stderr=True, highlight=False)
+    with report_errors():
+        policy = load_policy(base)
+        parts, scores = encode_validation(bundle, runs, console)
+        posts, risks = label_rows(parts, scores), Risks(review_risk, block_risk)
+        calibrated = calibrate_policy(policy, posts, risks, policy.name, policy.version + 1)
+    console.print(_figures_table(calibrated))
+    console.print(_modality_table(calibrated.policy, posts, [len(part.targets) for part in parts]))
+    text = write_policy(calibrated, [PROVENANCE])
+    if out:
+        out.write_text(text, "utf-8")
+    else:
+        typer.echo(text, nl=False)
+
+
+def encode_validation(bundle: Path, runs: Path, console: Console) -> tuple[list[Encoded], list[Float32]]:
+    """The validation split and its scores; raises `SettingsError` if bundle or checkpoints are missing."""
+    fusion = checkpoint.load("fusion", runs)
+    if not isinstance(fusion, Fusion):
+        raise SettingsError(f"{runs} holds no fusion")
+    console.print("scoring the validation split")
+    parts = encode_split(load_encoders(runs), bundle, "val", load_config("text_encoder", TextConfig).training, runs)
+    return parts, score_rows(fusion, parts)
+
+
+def measure_modality(policy: Policy, posts: Labelled) -> tuple[int, float, float]:
+    """The number of benign posts, and the shares of them that are reviewed or blocked, and blocked."""
+    rows = posts.scores[posts.benign]
+    decisions = [
+        findings[0].decision for row in rows if (findings := find(policy, dict(zip(LABELS, row, strict=True))))
+    ]
+    n_rows = max(len(rows), 1)
+    return len(rows), len(decisions) / n_rows, decisions.count("block") / n_rows
+
+
+def _figures_table(calibrated: Calibrated) -> Table:
+    table = Table(*HEADINGS)
+    for cells in tabulate(calibrated):
+        table.add_row(*cells)
+    return table
+
+
+def _modality_table(policy: Policy, posts: Labelled, n_rows: Sequence[int]) -> Table:
+    table = Table("modality", "benign", "reviewed or blocked", "blocked")
+    ends = np.cumsum(n_rows)
+    for name, start, end in zip(MODALITIES, ends - n_rows, ends, strict=True):
+        n_benign, review, block = measure_modality(policy, Labelled(posts.scores[start:end], posts.truths[start:end]))
+        table.add_row(name, str(n_benign), f"{review:.4f}", f"{block:.4f}")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from engine.errors import SettingsError
 from models import checkpoint
-from models.calibrate import fit_calibration
 from models.checkpoint import ENCODERS, build_fusion
 from models.config import TextConfig, Training, load_config
 from models.encode import Encoded, Float32, encode_split
 from models.encoders import Encoder
 from models.fusion import Fusion, start_from_encoders
 from models.losses import masked_loss
+from models.platt import fit_calibration
 from models.posts import PostBatch, compose_posts, single_parts
 from models.training import Task, fit
 

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import dead_letters, demo, publish, schema, score, up, verdicts, worker
+from engine.cli import calibrate, dead_letters, demo, publish, schema, score, up, verdicts, worker
 from engine.cli.console import say
 from engine.errors import SluiceError
 
@@ -42,6 +42,7 @@ app.command("worker")(worker.run)
 app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
+app.command("calibrate")(calibrate.calibrate)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.calibrate import fit_calibration
 from models.losses import masked_loss, masked_mark_loss, weigh_positives
+from models.platt import fit_calibration
 from models.scores import find_threshold, measure_auprc, measure_auroc
 
 pytestmark = pytest.mark.torch

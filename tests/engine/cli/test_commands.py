@@ -15,7 +15,7 @@ from engine.errors import PostTooLarge
 from engine.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
-COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "schema", "dead-letters"]
+COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "calibrate", "schema", "dead-letters"]
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_starting_imports_nothing_heavy():
         ["nonsense"], ["schema", "verb"], ["publish"], ["publish", "-", "--text", "hi"], ["publish", "/nowhere"],
         ["publish", "--image", "/nowhere"], ["publish", "--text", "hi", "--id", "x" * 300], ["score", "/nowhere"],
         ["demo", "--posts", "/nowhere"], ["up", "--broker", "other"],
+        ["calibrate", "/nowhere", "--labels", "/nowhere"], ["calibrate", "-", "--labels", "-"], ["calibrate", "-"],
         ["verdicts", "--decision", "maybe"], ["dead-letters", "redrive", "--limit", "0"],
     ],
 )  # fmt: skip
