@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.schema import LABELS, MODALITIES
-from models.calibrate import fit_calibration
 from models.encode import Encoded
 from models.fusion import Fusion
 from models.intervals import (
@@ -27,6 +26,7 @@ from models.intervals import (
     resample_f1,
     resample_recall,
 )
+from models.platt import fit_calibration
 from models.scores import find_threshold, measure_auprc, to_probabilities
 from models.train_fusion import score_parts
 
