@@ -37,6 +37,7 @@ from engine.moderation import Moderator
 from engine.parts import PartScorer
 from engine.pipeline import Pipeline
 from engine.policy import load_policy
+from engine.schema import Modality
 from engine.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,13 +61,15 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
     """
     policy = load_policy(settings.policy_path)
     async with AsyncExitStack() as stack:
-        executor = stack.enter_context(_threads(settings.n_threads))
+        words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
+        media = stack.enter_context(_threads(settings.n_threads))
         fetcher, classifier = MediaFetcher(settings.media), TritonClassifier(settings.inference, metrics)
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
-        text = await asyncio.get_running_loop().run_in_executor(executor, _load_text_extractor)
+        text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor)
         extractors = {"text": text.extract, "image": extract_image, "audio": extract_audio}
-        parts = PartScorer(fetcher, extractors, classifier, executor)  # type: ignore[arg-type]
+        executors: dict[Modality, ThreadPoolExecutor] = {"text": words, "image": media, "audio": media}
+        parts = PartScorer(fetcher, extractors, classifier, executors)  # type: ignore[arg-type]
         pipeline = Pipeline(parts, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline

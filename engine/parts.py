@@ -100,15 +100,17 @@ class PartScorer:
 
     Parameters
     ----------
-    executor : Executor
+    executors : mapping of modality to Executor
         Runs the extractors, off the event loop.
     """
 
-    def __init__(self, fetcher: Fetcher, extractors: Extractors, classifier: Classifier, executor: Executor) -> None:
+    def __init__(
+        self, fetcher: Fetcher, extractors: Extractors, classifier: Classifier, executors: Mapping[Modality, Executor]
+    ) -> None:
         self._fetcher = fetcher
         self._extractors = extractors
         self._classifier = classifier
-        self._executor = executor
+        self._executors = executors
         self._room = asyncio.Semaphore(MAX_MEDIA_HELD)
 
     async def score(self, part: Part, deadline: float) -> ScoredPart:
@@ -164,7 +166,8 @@ class PartScorer:
         return await self._fetcher.fetch(part.source)
 
     async def _extract(self, modality: Modality, source: str | bytes) -> Features[Any]:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._extractors[modality], source)
+        extract = self._extractors[modality]
+        return await asyncio.get_running_loop().run_in_executor(self._executors[modality], extract, source)
 
 
 def _inputs(row: Row) -> Arrays:

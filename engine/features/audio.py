@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -15,6 +16,9 @@ import soxr
 
 from engine.errors import MediaInvalid
 from engine.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features
+
+_BEGINNING = re.compile(rb"RIFF|RIFX|RF64|fLaC|OggS|ID3|\xff[\xe0-\xff]")
+"""How WAV, FLAC and Ogg files begin, and MP3 with a tag or with its first frame's eleven set bits."""
 
 N_FFT = 1024  # 64 ms: resolves the harmonics of a voice
 HOP_SAMPLES = round(HOP_S * SAMPLE_RATE_HZ)
@@ -125,6 +129,8 @@ def _check_riff(content: bytes) -> None:
 
 
 def _open(content: bytes) -> soundfile.SoundFile:
+    if not _BEGINNING.match(content):  # libsndfile would try all the formats it knows, decoders of odd ones included
+        raise MediaInvalid("not_audio", "not audio")
     try:
         clip = soundfile.SoundFile(io.BytesIO(content))
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:

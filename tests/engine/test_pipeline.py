@@ -85,7 +85,8 @@ class Bench:
         self.metrics = Metrics(CollectorRegistry())
         self.executor = ThreadPoolExecutor(2)
         extractors = {"text": extract_text, "image": extract_image, "audio": extract_audio}
-        scorer = PartScorer(self.fetcher, extractors, self.classifier, self.executor)  # type: ignore[arg-type]
+        executors = dict.fromkeys(extractors, self.executor)
+        scorer = PartScorer(self.fetcher, extractors, self.classifier, executors)  # type: ignore[arg-type]
         self.pipeline = Pipeline(
             scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=2_000), clock=lambda: 1000.0
         )

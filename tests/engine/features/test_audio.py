@@ -264,3 +264,9 @@ def test_any_damaged_clip_is_rows_or_refused(seed: bytes, edits: list[tuple[floa
     for place, value in edits:
         content[int(place**2 * len(content))] = value  # squared: rather in the header
     check_rows_or_reason(bytes(content[: int(cut * len(content))]))
+
+
+def test_only_the_four_formats_are_opened() -> None:
+    content = io.BytesIO()
+    soundfile.write(content, play_tone(1.0), SAMPLE_RATE_HZ, format="AIFF")
+    assert refuse(content.getvalue()) == "not_audio"
