@@ -156,6 +156,7 @@ async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event
     """
     metrics = Metrics(CollectorRegistry())
     metrics.build.info({"version": __version__})
+    logger.info("connecting to Kafka at %s and Triton at %s", settings.kafka.bootstrap, settings.inference.triton)
     await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
     embedded = await asyncio.to_thread(is_embedded, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
