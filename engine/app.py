@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from engine import __version__
 from engine.agents import FaustOutbox, Intake, declare_agent, leaving
 from engine.errors import InferenceUnavailable, SluiceError
+from engine.extraction import Extractors, TextBatches, on_threads
 from engine.features.audio import extract_audio, warm_up
 from engine.features.image import extract_image
 from engine.features.text import TextExtractor
@@ -37,7 +38,6 @@ from engine.moderation import Moderator
 from engine.parts import PartScorer
 from engine.pipeline import Pipeline
 from engine.policy import load_policy
-from engine.schema import Modality
 from engine.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -67,9 +67,12 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
         text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor)
-        extractors = {"text": text.extract, "image": extract_image, "audio": extract_audio}
-        executors: dict[Modality, ThreadPoolExecutor] = {"text": words, "image": media, "audio": media}
-        parts = PartScorer(fetcher, extractors, classifier, executors)  # type: ignore[arg-type]
+        extractors: Extractors = {
+            "text": TextBatches(text.extract_batch, words).extract,
+            "image": on_threads(extract_image, media),
+            "audio": on_threads(extract_audio, media),
+        }
+        parts = PartScorer(fetcher, extractors, classifier)
         pipeline = Pipeline(parts, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,18 @@ class Scores:
     ----------
     probability, severity : dict of str to float
         Per label, in [0, 1], rounded to four digits.
-    contributions : dict of str to dict of str to float
-        Per part, per label: the probability less the probability without that part.
+    losses : mapping of str to ndarray, shape = (labels,)
+        Per part: the probability less the probability without that part.
     """
 
     probability: dict[str, float]
     severity: dict[str, float]
-    contributions: dict[str, dict[str, float]]
+    losses: Mapping[str, npt.NDArray[np.float64]]
+
+    def contributions(self, label: str) -> dict[str, float]:
+        """What each part adds to one label's probability, rounded to four digits."""
+        n = LABELS.index(label)
+        return {name: round(float(loss[n]), 4) for name, loss in self.losses.items()}
 
 
 def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
@@ -80,10 +85,8 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     if not all(np.isfinite(array).all() for row in outputs for array in row.values()):
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
     whole, *without = [_probability(row["logits"]) for row in outputs]
-    contributions = {
-        scored.part.name: _by_label(whole - rest) for scored, rest in zip(parts, without, strict=True)
-    }  # fmt: skip
-    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), contributions)
+    losses = {scored.part.name: whole - rest for scored, rest in zip(parts, without, strict=True)}
+    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses)
 
 
 def highest_of(parts: Sequence[ScoredPart]) -> Scores:
@@ -98,4 +101,4 @@ def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:
-    return {label: round(float(value), 4) for label, value in zip(LABELS, values, strict=True)}
+    return dict(zip(LABELS, np.round(values.astype(np.float64), 4).tolist(), strict=True))

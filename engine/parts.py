@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
+from engine.extraction import Extractors
 from engine.features import AudioRow, Features, ImageRow, Row, TextRow
 from engine.inference import AUDIO_ENCODER, IMAGE_ENCODER, TEXT_ENCODER, Arrays, Classifier, ModelSpec
 from engine.schema import Modality, Post
@@ -83,10 +83,6 @@ class Fetcher(Protocol):
         ...
 
 
-Extractors = Mapping[Modality, Callable[[Any], Features[Any]]]
-"""Per modality: the text, or the media's bytes → features. Run on threads; may raise `PartFailed`."""
-
-
 def parts_of(post: Post) -> tuple[Part, ...]:
     """Parts in the order text, images, clips."""
     texts = [Part("text", "text", 0, post.text)] if post.text else []
@@ -100,17 +96,13 @@ class PartScorer:
 
     Parameters
     ----------
-    executors : mapping of modality to Executor
-        Runs the extractors, off the event loop.
+    extractors : mapping of modality to coroutine function
     """
 
-    def __init__(
-        self, fetcher: Fetcher, extractors: Extractors, classifier: Classifier, executors: Mapping[Modality, Executor]
-    ) -> None:
+    def __init__(self, fetcher: Fetcher, extractors: Extractors, classifier: Classifier) -> None:
         self._fetcher = fetcher
         self._extractors = extractors
         self._classifier = classifier
-        self._executors = executors
         self._room = asyncio.Semaphore(MAX_MEDIA_HELD)
 
     async def score(self, part: Part, deadline: float) -> ScoredPart:
@@ -157,17 +149,13 @@ class PartScorer:
             with _timed(stage_s, "fetch"):
                 source = await self._obtain(part, held)
             with _timed(stage_s, "extract"):
-                return await self._extract(part.modality, source)
+                return await self._extractors[part.modality](source)
 
     async def _obtain(self, part: Part, held: AsyncExitStack) -> str | bytes:
         if part.modality == "text":
             return part.source
         await held.enter_async_context(self._room)
         return await self._fetcher.fetch(part.source)
-
-    async def _extract(self, modality: Modality, source: str | bytes) -> Features[Any]:
-        extract = self._extractors[modality]
-        return await asyncio.get_running_loop().run_in_executor(self._executors[modality], extract, source)
 
 
 def _inputs(row: Row) -> Arrays:

@@ -16,13 +16,16 @@ from datetime import UTC, datetime
 from engine.errors import InferenceError, InferenceUnavailable, PartLate
 from engine.evidence import audio_evidence, image_evidence, text_evidence
 from engine.fusion import Scores, fusion_rows, highest_of, read_scores
-from engine.inference import FUSION, Classifier
+from engine.inference import FUSION, Arrays, Classifier
 from engine.metrics import Metrics
 from engine.parts import ENCODERS, PartScorer, ScoredPart, parts_of
 from engine.policy import Finding, Policy, decide, find
 from engine.schema import LABELS, Evidence, Post, Reason, Verdict
 
 logger = logging.getLogger(__name__)
+
+PREPARE_S = 5.0
+"""How long to wait for the fusion model's scores of nothing."""
 
 FUSE_SHARE = 0.1
 """Of a post's time, kept for fusion: parts that are not scored before are late."""
@@ -78,10 +81,12 @@ class Pipeline:
         self._config = config or PipelineConfig()
         self._clock = clock
         self._versions: dict[str, str] = {}
+        self._prior: Arrays | None = None
 
     async def prepare(self) -> None:
         """Read the models' versions; raises `InferenceUnavailable` while a model is not ready."""
         self._versions = await self._classifier.versions()
+        (self._prior,) = await self._classifier.infer(FUSION, fusion_rows([]), _in(PREPARE_S))
         self._metrics.model.clear()  # a version that was replaced is no longer in use
         for model, version in self._versions.items():
             self._metrics.model.labels(model, version).set(1)
@@ -129,13 +134,20 @@ class Pipeline:
         """Scores of the post; without an answer in time, the encoders' own, and the parts count as late."""
         present = [part for part in scored if part.outputs]
         try:
-            outputs = await self._classifier.infer(FUSION, fusion_rows(present), deadline)
+            outputs = await self._infer_fusion(present, deadline)
             return read_scores(present, outputs), scored
         except InferenceUnavailable:
             raise
         except InferenceError as error:
             logger.warning("a post was not fused: %s", type(error).__name__)
             return highest_of(present), [ScoredPart(part.part, failure=part.failure or PartLate()) for part in scored]
+
+    async def _infer_fusion(self, present: list[ScoredPart], deadline: float) -> list[Arrays]:
+        """Outputs for `fusion_rows(present)`; what is left of a post without its only part is known already."""
+        rows = fusion_rows(present)
+        if len(present) == 1 and self._prior is not None:
+            return [*await self._classifier.infer(FUSION, rows[:1], deadline), self._prior]
+        return await self._classifier.infer(FUSION, rows, deadline)
 
     def _observe(self, scored: Sequence[ScoredPart], stage_s: dict[str, float]) -> None:
         for stage, seconds in stage_s.items():
@@ -175,7 +187,7 @@ def _reasons(findings: Sequence[Finding], scored: Sequence[ScoredPart], scores: 
 def _reason(
     finding: Finding, seen: Sequence[ScoredPart], scores: Scores, spans: Mapping[str, tuple[Evidence, ...]]
 ) -> Reason:
-    contributions = {name: by_label[finding.label] for name, by_label in scores.contributions.items()}
+    contributions = scores.contributions(finding.label)
     bar = min(WEIGHTY, max(contributions.values(), default=0.0))
     weighty = [part for part in seen if contributions.get(part.part.name, -1.0) >= bar]
     evidence = [item for part in weighty for item in spans.get(part.part.name) or _places(part, finding.label)]
@@ -197,6 +209,10 @@ def _places(scored: ScoredPart, label: str) -> tuple[Evidence, ...]:
             return audio_evidence(index, scored.rows, [row["frame_scores"][n] for row in scored.outputs])  # type: ignore[arg-type]
         case "text":
             return ()
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
 
 
 def _longest(scored: Sequence[ScoredPart], stage: str) -> float:

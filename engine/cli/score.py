@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import os
 import time
 from contextlib import ExitStack
@@ -76,6 +77,7 @@ async def _score_all(settings: Settings, file: FileIO, n_lines: int | None, as_j
     with make_progress(make_console()) as progress:
         task = progress.add_task("scoring", total=n_lines)
         async with open_pipeline(settings, Metrics(CollectorRegistry())) as pipeline:
+            gc.freeze()  # what is loaded by now stays: collections need not look at it again
             start_s = time.perf_counter()
             async for scored in score_lines(pipeline, file):
                 show(scored)

@@ -33,6 +33,9 @@ class ModelSpec:
         Most rows in one request: `max_batch_size` in config.pbtxt.
     max_cells : int
         Most rows times padded length in one request; bounds the memory of attention.
+    n_requests : int
+        Requests on the way at once. Few for a quick model: each costs more than its rows, and what waits makes the
+        next one fuller.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ModelSpec:
     padded_outputs: tuple[str, ...] = ()
     max_rows: int = 32
     max_cells: int = 8192
+    n_requests: int = 4
 
 
 TEXT_ENCODER = ModelSpec(
@@ -64,6 +68,7 @@ FUSION = ModelSpec(
     ("logits", "severity"),
     max_rows=64,
     max_cells=4096,
+    n_requests=1,
 )
 MODELS = (TEXT_ENCODER, IMAGE_ENCODER, AUDIO_ENCODER, FUSION)
 

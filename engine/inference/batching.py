@@ -32,19 +32,20 @@ class _Job:
 class BatchQueue:
     """Jobs waiting for one model, and the few requests that may be on the way at once."""
 
-    def __init__(self, spec: ModelSpec, send: Send, n_requests: int) -> None:
+    def __init__(self, spec: ModelSpec, send: Send) -> None:
         self._spec = spec
         self._send = send
-        self._free = n_requests
+        self._free = spec.n_requests
         self._waiting: list[_Job] = []
         self._requests: set[asyncio.Task[None]] = set()
+        self._is_starting = False
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """Outputs of `rows`; more rows than fit one request are cut into several."""
-        length = max(_length(row) for row in rows)
+        length = _longest(rows)
         n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // length))
         jobs = [self._add(rows[i : i + n_together], deadline) for i in range(0, len(rows), n_together)]
-        self._start()
+        self._start_soon()
         try:
             async with asyncio.timeout_at(deadline):
                 return [outputs for job in jobs for outputs in await job.done]
@@ -56,11 +57,18 @@ class BatchQueue:
 
     def _add(self, rows: Sequence[Arrays], deadline: float) -> _Job:
         done = asyncio.get_running_loop().create_future()
-        job = _Job(rows, max(_length(row) for row in rows), deadline, done)
+        job = _Job(rows, _longest(rows), deadline, done)
         self._waiting.append(job)
         return job
 
+    def _start_soon(self) -> None:
+        """Start after what else is ready now has run: rows that come in the same moment leave together."""
+        if not self._is_starting:
+            self._is_starting = True
+            asyncio.get_running_loop().call_soon(self._start)
+
     def _start(self) -> None:
+        self._is_starting = False
         self._waiting = [job for job in self._waiting if not job.done.done()]
         while self._free and self._waiting:
             self._free -= 1
@@ -123,6 +131,10 @@ def _withdraw(job: _Job) -> None:
     if job.done.done() and not job.done.cancelled():
         job.done.exception()
     job.done.cancel()
+
+
+def _longest(rows: Sequence[Arrays]) -> int:
+    return _length(rows[0]) if len(rows) == 1 else max(map(_length, rows))
 
 
 def _length(row: Arrays) -> int:

@@ -27,14 +27,11 @@ class InferenceConfig:
     ----------
     triton : str
         ``host:port`` of Triton's gRPC endpoint.
-    n_requests : int
-        Requests on the way at once, per model.
     max_request_s : float
         A request is given up after this many seconds, whatever the posts' deadlines.
     """
 
     triton: str = "127.0.0.1:8001"
-    n_requests: int = 4
     max_request_s: float = 30.0
 
 
@@ -51,7 +48,7 @@ class TritonClassifier:
         self._client = InferenceServerClient(config.triton, channel_args=_CHANNEL)
         self._config = config
         self._metrics = metrics
-        self._queues = {spec.name: BatchQueue(spec, self._send, config.n_requests) for spec in MODELS}
+        self._queues = {spec.name: BatchQueue(spec, self._send) for spec in MODELS}
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """See `Classifier.infer`."""

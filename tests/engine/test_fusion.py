@@ -40,8 +40,8 @@ def test_a_contribution_is_what_is_lost_without_the_part() -> None:
     scores = read_scores([scored("text", 1), scored("image:0", 1)], rows)
     assert scores.probability["threat"] == 0.5
     assert scores.severity["threat"] == 0.3
-    assert scores.contributions["text"]["threat"] == pytest.approx(0.5 - 1 / (1 + np.exp(2.0)), abs=1e-4)
-    assert scores.contributions["image:0"]["threat"] == 0.0
+    assert scores.contributions("threat")["text"] == pytest.approx(0.5 - 1 / (1 + np.exp(2.0)), abs=1e-4)
+    assert scores.contributions("threat")["image:0"] == 0.0
 
 
 def test_the_encoders_own_scores_are_the_highest_of_all_rows() -> None:

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from engine.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
+from engine.extraction import Extractors, on_threads
 from engine.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
 from engine.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
 from engine.inference.fake import ScriptedClassifier, quiet
@@ -84,9 +85,12 @@ class Bench:
         self.fetcher = FakeFetcher({"a:ok": b"ok", "a:broken": b"broken", "a:bug": SECRET, "a:long": b"long"})
         self.metrics = Metrics(CollectorRegistry())
         self.executor = ThreadPoolExecutor(2)
-        extractors = {"text": extract_text, "image": extract_image, "audio": extract_audio}
-        executors = dict.fromkeys(extractors, self.executor)
-        scorer = PartScorer(self.fetcher, extractors, self.classifier, executors)  # type: ignore[arg-type]
+        extractors: Extractors = {
+            "text": on_threads(extract_text, self.executor),
+            "image": on_threads(extract_image, self.executor),
+            "audio": on_threads(extract_audio, self.executor),
+        }
+        scorer = PartScorer(self.fetcher, extractors, self.classifier)
         self.pipeline = Pipeline(
             scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=2_000), clock=lambda: 1000.0
         )
@@ -256,3 +260,12 @@ async def test_the_same_post_gives_the_same_verdict_but_for_times(bench: Bench) 
     post = Post(id="p", text="hello there", images=(Media("a:ok"),))
     first, second = [await bench.pipeline.score(post) for _ in range(2)]
     assert msgspec.structs.replace(first, latency_ms={}) == msgspec.structs.replace(second, latency_ms={})
+
+
+async def test_a_prepared_pipeline_knows_what_is_left_without_the_only_part(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
+    unprepared = await bench.score(text="I will come")
+    await bench.pipeline.prepare()
+    prepared = await bench.score(text="I will come")
+    assert prepared.reasons == unprepared.reasons
+    assert prepared.reasons[0].contributions == {"text": pytest.approx(0.94)}
