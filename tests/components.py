@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
+import tenacity
 
 from engine.errors import StackError
 from engine.local.kafka import POM, fetch_jars
@@ -39,3 +42,17 @@ def require_kafka() -> None:
         fetch_jars(POM)
     except StackError as error:
         give_up(str(error))
+
+
+T = TypeVar("T")
+
+
+def wait_for(ask: Callable[[], T], what: str, patience_s: float = 60.0) -> T:
+    """Ask a real server until it answers with something; fails the test after `patience_s` seconds."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda answer: not answer),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(patience_s),
+        retry_error_callback=lambda _: pytest.fail(f"not within {patience_s:.0f} s: {what}"),
+    )
+    return attempts(ask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -13,9 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine.client import Outcomes, Publisher, WindowedPublisher
 from engine.local.stack import Stack, StackConfig
 from engine.settings import TRITON_REPO
-from tests.components import require_kafka
+from tests.components import require_kafka, wait_for
 
-PATIENCE_S = 60.0
 N_POSTS = 20
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
@@ -44,26 +42,24 @@ def _read_lag(stack: Stack) -> list[float]:
 
 def _wait_for_lag(stack: Stack) -> list[float]:
     """Return the lag of every partition, as soon as the worker knows it."""
-    deadline = time.monotonic() + PATIENCE_S
-    while len(lag := _read_lag(stack)) < 4:
-        assert time.monotonic() < deadline, "the worker reports no lag"
-        time.sleep(0.1)
-    return lag
+
+    def ask() -> list[float]:
+        lag = _read_lag(stack)
+        return lag if len(lag) == 4 else []
+
+    return wait_for(ask, "the lag of four partitions")
 
 
 def _wait_until_committed(stack: Stack) -> None:
     """Offsets are committed a second after their verdicts."""
-    deadline = time.monotonic() + PATIENCE_S
-    while any(_wait_for_lag(stack)):
-        assert time.monotonic() < deadline, "the lag does not go back to 0"
-        time.sleep(0.1)
+    wait_for(lambda: not any(_wait_for_lag(stack)), "a lag of 0")
 
 
 def _restart_worker(stack: Stack) -> None:
     """Let it leave its group, or Kafka keeps its partitions for the length of a session."""
     worker = psutil.Process(stack.worker_pid)
     worker.terminate()
-    worker.wait(PATIENCE_S)
+    worker.wait(60)
     stack.kill_worker()
     stack.start_worker()
 

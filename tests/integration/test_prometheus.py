@@ -8,12 +8,11 @@ import math
 import subprocess
 import sys
 import threading
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import yaml
@@ -24,13 +23,13 @@ from engine.kafka import KafkaConfig
 from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
 from engine.local.stack import Stack, StackConfig
 from engine.settings import TRITON_REPO
+from tests.components import wait_for
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = sorted(OPS.glob("prometheus/rules/*.yml"))
 PATIENCE_S = 60.0
 """Bounds a wait for Prometheus' next scrape or evaluation, both every second here."""
 
-T = TypeVar("T")
 
 pytestmark = [pytest.mark.integration, pytest.mark.prometheus]
 
@@ -96,15 +95,7 @@ class Prometheus:
 
     def wait_for(self, expression: str) -> list[float]:
         """Return the first answer with a number in it: a rate needs two scrapes, a rule one evaluation."""
-        return _wait(lambda: [value for value in self.query(expression) if math.isfinite(value)], expression)
-
-
-def _wait(ask: Callable[[], T], what: str) -> T:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"no answer: {what}"
-        time.sleep(0.2)
-    return answer
+        return wait_for(lambda: [value for value in self.query(expression) if math.isfinite(value)], expression)
 
 
 def _write_config(folder: Path, target: str) -> Path:
@@ -154,7 +145,7 @@ def test_each_alert_can_be_evaluated(prometheus: Prometheus, rule: dict[str, Any
 
 
 def test_no_rule_fails(prometheus: Prometheus) -> None:
-    groups = _wait(lambda: _evaluated(prometheus), "every rule evaluated")
+    groups = wait_for(lambda: _evaluated(prometheus), "every rule evaluated")
     rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
 
