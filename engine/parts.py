@@ -128,8 +128,8 @@ class PartScorer:
             raise
         except PartFailed as error:
             failure = error
-        except InferenceError:
-            logger.exception("the model refused %s", part.name)
+        except InferenceError as error:
+            logger.error("the model refused %s: %s", part.name, type(error).__name__)
             failure = PartFailed("inference", "the model refused it")
         except Exception as error:
             logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))

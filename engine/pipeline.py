@@ -86,10 +86,17 @@ class Pipeline:
     async def prepare(self) -> None:
         """Read the models' versions; raises `InferenceUnavailable` while a model is not ready."""
         self._versions = await self._classifier.versions()
-        (self._prior,) = await self._classifier.infer(FUSION, fusion_rows([]), _in(PREPARE_S))
+        self._prior = await self._read_prior()
         self._metrics.model.clear()  # a version that was replaced is no longer in use
         for model, version in self._versions.items():
             self._metrics.model.labels(model, version).set(1)
+
+    async def _read_prior(self) -> Arrays:
+        """The fusion model's outputs for nothing; one that is too busy to say so is not ready."""
+        try:
+            return (await self._classifier.infer(FUSION, fusion_rows([]), _in(PREPARE_S)))[0]
+        except InferenceError as error:
+            raise InferenceUnavailable(f"{FUSION.name} is not ready: {error}") from error
 
     async def score(self, post: Post, published_at: float | None = None) -> Verdict:
         """Score one post.

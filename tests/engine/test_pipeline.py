@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from engine.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
+from engine.errors import InferenceError, InferenceLate, InferenceUnavailable, MediaInvalid, MediaUnavailable
 from engine.extraction import Extractors, on_threads
 from engine.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
 from engine.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
@@ -269,3 +269,9 @@ async def test_a_prepared_pipeline_knows_what_is_left_without_the_only_part(benc
     prepared = await bench.score(text="I will come")
     assert prepared.reasons == unprepared.reasons
     assert prepared.reasons[0].contributions == {"text": pytest.approx(0.94)}
+
+
+async def test_a_fusion_model_too_busy_to_answer_is_not_ready(bench: Bench) -> None:
+    bench.classifier.errors["fusion"] = InferenceLate("busy")
+    with pytest.raises(InferenceUnavailable, match="fusion is not ready"):
+        await bench.pipeline.prepare()
