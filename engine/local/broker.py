@@ -11,20 +11,19 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 from confluent_kafka import Producer
 
 from engine.kafka import KafkaConfig, Topics, ensure_topics
-from engine.local.processes import LOOPBACK, ChildProcess, python_path
+from engine.local.processes import LOOPBACK, ChildProcess, RunningInside, python_path
 
 METADATA_TIMEOUT_S = 10.0
 POLL_S = 0.5
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(RunningInside):
     """The mock cluster as a child process.
 
     Parameters
@@ -43,15 +42,6 @@ class EmbeddedBroker:
         self._process = ChildProcess(
             "the embedded broker", command, log, f"a free port of {LOOPBACK}", environment=python_path()
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def kafka(self) -> KafkaConfig:

@@ -9,8 +9,6 @@ import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -18,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from engine.errors import StackError
 from engine.kafka import MAX_MESSAGE_BYTES, N_PARTITIONS, KafkaConfig, Topics, ensure_topics
 from engine.local.cache import cache_dir, make_once
-from engine.local.processes import LOOPBACK, ChildProcess, accepts_tcp, find_free_ports
+from engine.local.processes import LOOPBACK, ChildProcess, RunningInside, accepts_tcp, find_free_ports
 
 POM = Path(__file__).parents[2] / "ops" / "kafka" / "pom.xml"
 FETCH_TIMEOUT_S = 300.0
@@ -29,7 +27,7 @@ HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
 """Per node, by the number of nodes."""
 
 
-class NativeKafka:
+class NativeKafka(RunningInside):
     """A Kafka cluster of our own; stopped and started again on the same `state_dir` it still has its data.
 
     Parameters
@@ -59,15 +57,6 @@ class NativeKafka:
         self._controller_ports = ports[n_brokers : 2 * n_brokers]
         self._sasl_ports = ports[2 * n_brokers :]
         self._nodes: list[ChildProcess] = []
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def kafka(self) -> KafkaConfig:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,28 @@ TAIL_BYTES = 32_768
 TAIL_LINE_LENGTH = 240
 
 
-class ChildProcess:
+class RunningInside(ABC):
+    """What runs inside a ``with`` block: started on entering, stopped on leaving."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it, without waiting until it is ready."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it and wait until it has ended."""
+
+
+class ChildProcess(RunningInside):
     """One child in a process group of its own, with a guard that ends the group should we die first.
 
     Parameters
@@ -71,15 +93,6 @@ class ChildProcess:
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def pid(self) -> int | None:

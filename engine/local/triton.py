@@ -14,13 +14,11 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from engine.errors import StackError
 from engine.local import guard
 from engine.local.cache import cache_dir, make_once
-from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
+from engine.local.processes import LOOPBACK, ChildProcess, RunningInside, answers_http, find_free_ports
 
 CHECKOUT = Path(__file__).parents[2]
 """The folder that holds this package."""
@@ -51,7 +49,7 @@ class TritonFiles:
     backends: Path
 
 
-class TritonServer:
+class TritonServer(RunningInside):
     """A Triton server over a model repository.
 
     Parameters
@@ -85,15 +83,6 @@ class TritonServer:
             grace_s=EXIT_GRACE_S,
             shared_memory=shared_memory,
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def address(self) -> str:
