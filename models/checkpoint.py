@@ -106,7 +106,7 @@ def _word_embedding(known: Tensor, tokens: dict[str, int]) -> Tensor:
     return embedding
 
 
-def checkpoint_file(runs: Path, name: ModelName) -> Path:
+def checkpoint_file(runs: Path, name: str) -> Path:
     """Where a trained model lies."""
     return runs / f"{name}.pt"
 

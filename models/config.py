@@ -59,8 +59,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    minutes : float
-        Wall-clock budget; the learning rate follows the share of it that is used.
+    n_steps : int
+        Batches; the learning rate follows the share of them that is done. The same seed gives the same weights.
     n_batch : int
         Rows per step.
     learning_rate, fresh_learning_rate : float
@@ -80,7 +80,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rows filled from templates per pass (text only).
     """
 
-    minutes: float
+    n_steps: int
     n_batch: int
     learning_rate: float
     fresh_learning_rate: float

@@ -101,8 +101,6 @@ def complete_targets(targets: Float32, training: Training) -> tuple[Float32, Flo
 def mark_tokens(example: Example, row: TextRow) -> Float32:
     """What the annotators marked, per token, shape = (L,): a share in [0, 1], NaN where nobody was asked."""
     known = example.targets[~np.isnan(example.targets)]
-    if example.source == "templates":
-        return np.full(len(row.input_ids), (known == 1).any(), np.float32) * (row.spans[:, 1] > 0)
     if "spans" in example.meta:
         return _overlaps(row, [(start, end, 1.0) for start, end in example.meta["spans"]])
     if example.meta.get("rationale"):

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from models.config import RUNS, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
 from models.console import report_errors
+from models.train_audio import train_audio
 from models.train_fusion import train_fusion
-from models.train_media import train_audio, train_image
+from models.train_image import train_image
 from models.train_text import train_text
 
 FURTHER_SHARE = 0.5
@@ -32,21 +33,21 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for; `minutes` and `further` change what the YAML files say."""
+    """What the command line asks for; `share` and `further` change what the YAML files say."""
 
     bundle: Path
     runs: Path
-    minutes: float | None
+    share: float
     further: bool
 
     def adapt(self, training: Training) -> Training:
         """The YAML's training with this request's budget and rates."""
-        share = FURTHER_SHARE if self.further else 1.0
+        rate = FURTHER_SHARE if self.further else 1.0
         return msgspec.structs.replace(
             training,
-            minutes=training.minutes if self.minutes is None else self.minutes,
-            learning_rate=training.learning_rate * share,
-            fresh_learning_rate=training.fresh_learning_rate * share,
+            n_steps=max(1, round(training.n_steps * self.share)),
+            learning_rate=training.learning_rate * rate,
+            fresh_learning_rate=training.fresh_learning_rate * rate,
         )
 
 
@@ -69,13 +70,13 @@ def train_part(part: Part, request: Request, console: Console) -> None:
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
     only: Annotated[list[Part] | None, typer.Option(help="Train only this; may be repeated.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Budget per model instead of the YAML's.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps: for a quick try.")] = 1.0,
     further: Annotated[bool, typer.Option(help="Go on from finished encoders, at half of the rates.")] = False,
     runs: Annotated[Path, typer.Option(help="Where checkpoints go; an interrupted run resumes there.")] = RUNS,
 ) -> None:
     """Train text, image and audio encoders, then the fusion. The fusion needs the other three."""
     console = Console(stderr=True)
-    request = Request(bundle, runs, minutes, further)
+    request = Request(bundle, runs, share, further)
     with report_errors():
         for part in only or list(Part):
             train_part(part, request, console)

@@ -1,23 +1,27 @@
-"""The training loop that all models share: a wall-clock budget, Adam, a progress bar, and resuming."""
+"""The training loop that all models share: a number of steps, Adam, a progress bar, a curve, and resuming."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from models import checkpoint
-from models.config import ModelName, Training
+from models.config import Training
 
 SAVE_EVERY_S = 90.0
+N_POINTS = 200
+"""Of a training curve: the mean loss of every so many steps."""
 BatchT = TypeVar("BatchT")
 
 
@@ -27,17 +31,19 @@ class Task(Generic[BatchT]):
 
     Attributes
     ----------
+    name : str
+        Of the files in `runs`.
     groups : list of dict
         Adam's parameter groups, each with its peak ``lr``.
     batches : iterator
-        Endless.
+        Endless and the same at each start, so that a resumed run sees what an uninterrupted one would.
     loss : callable
         A batch to a scalar; run under bfloat16 autocast.
     after_step : callable
-        Called after each step of Adam with the group's present share of the peak rate.
+        Called after each step of Adam.
     """
 
-    name: ModelName
+    name: str
     model: nn.Module
     groups: list[dict[str, Any]]
     batches: Iterator[BatchT]
@@ -45,67 +51,89 @@ class Task(Generic[BatchT]):
     after_step: Callable[[], None] = field(default=lambda: None)
 
 
+@dataclass
+class Course:
+    """How far a run is: steps done, and the mean loss of each stretch of steps so far."""
+
+    step: int = 0
+    curve: list[float] = field(default_factory=list)
+    stretch: list[float] = field(default_factory=list)
+
+    def note(self, loss: float, n_steps: int) -> None:
+        """Count one step and its loss."""
+        self.step += 1
+        self.stretch.append(loss)
+        if len(self.stretch) >= max(1, n_steps // N_POINTS):
+            self.curve.append(sum(self.stretch) / len(self.stretch))
+            self.stretch.clear()
+
+    @property
+    def loss(self) -> float:
+        """The last stretch's mean loss."""
+        return self.curve[-1] if self.curve else math.nan
+
+
 def fit(task: Task[BatchT], training: Training, runs: Path, console: Console) -> None:
-    """Train for the budget and leave ``<name>.pt`` in `runs`; an interrupted run goes on where it was saved."""
-    optimiser = torch.optim.AdamW(task.groups, weight_decay=training.weight_decay)
+    """Train and leave ``<name>.pt`` and ``<name>.curve.json`` in `runs`.
+
+    An interrupted run goes on where it was saved and ends where it would have ended: batches, dropout and Adam are
+    taken up at the saved step.
+    """
+    optimiser = torch.optim.AdamW(task.groups, weight_decay=training.weight_decay, fused=True)
     peaks = [group["lr"] for group in optimiser.param_groups]
-    elapsed_s = _resume(task, optimiser, runs)
-    budget_s = training.minutes * 60
+    course = _resume(task, optimiser, runs)
+    batches = islice(task.batches, course.step, None)
     task.model.train()
     with _progress(console) as progress:
-        bar = progress.add_task(task.name, total=budget_s, completed=int(elapsed_s), loss=math.nan)
-        _loop(task, optimiser, peaks, training, runs, elapsed_s, _reporter(progress, bar, budget_s, console))
+        bar = progress.add_task(task.name, total=training.n_steps, completed=course.step, loss=math.nan)
+        report = _reporter(progress, bar, training.n_steps, console)
+        saved_s = time.monotonic()
+        while course.step < training.n_steps:
+            _set_rates(optimiser, peaks, rate_share(course.step / training.n_steps, training.warm_up))
+            course.note(_step(task, next(batches), optimiser), training.n_steps)
+            report(course)
+            if time.monotonic() - saved_s > SAVE_EVERY_S:
+                _save_state(task, optimiser, course, runs)
+                saved_s = time.monotonic()
     task.model.eval()
     checkpoint.save(task.model, checkpoint.checkpoint_file(runs, task.name))
+    (runs / f"{task.name}.curve.json").write_text(json.dumps(course.curve), "utf-8")
     _state_file(runs, task.name).unlink(missing_ok=True)
 
 
-def _reporter(progress: Progress, bar: TaskID, budget_s: float, console: Console) -> Callable[[float, float], None]:
+def _reporter(progress: Progress, bar: TaskID, n_steps: int, console: Console) -> Callable[[Course], None]:
     """Moves the bar; where nobody sees one (a log file), writes a line every `SAVE_EVERY_S`."""
-    n_lines = 0
+    said_s = time.monotonic()
 
-    def report(elapsed_s: float, loss: float) -> None:
-        nonlocal n_lines
-        progress.update(bar, completed=elapsed_s, loss=loss)
-        if not console.is_terminal and elapsed_s // SAVE_EVERY_S > n_lines:
-            n_lines = int(elapsed_s // SAVE_EVERY_S)
-            console.print(f"{elapsed_s:.0f} of {budget_s:.0f} s, loss {loss:.3f}")
+    def report(course: Course) -> None:
+        nonlocal said_s
+        progress.update(bar, completed=course.step, loss=course.loss)
+        if not console.is_terminal and time.monotonic() - said_s > SAVE_EVERY_S:
+            said_s = time.monotonic()
+            console.print(f"step {course.step} of {n_steps}, loss {course.loss:.3f}")
 
     return report
 
 
-def _loop(
-    task: Task[BatchT],
-    optimiser: torch.optim.Optimizer,
-    peaks: list[float],
-    training: Training,
-    runs: Path,
-    elapsed_s: float,
-    report: Callable[[float, float], None],
-) -> None:
-    started_s, saved_s = time.monotonic() - elapsed_s, time.monotonic()
-    mean_loss = math.nan
-    while (elapsed_s := time.monotonic() - started_s) < training.minutes * 60:
-        share = rate_share(elapsed_s / (training.minutes * 60), training.warm_up)
-        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-            group["lr"] = peak * share
-        loss = _step(task, optimiser)
-        mean_loss = loss if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss
-        report(elapsed_s, mean_loss)
-        if time.monotonic() - saved_s > SAVE_EVERY_S:
-            _save_state(task, optimiser, elapsed_s, runs)
-            saved_s = time.monotonic()
+def _set_rates(optimiser: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
+    for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+        group["lr"] = peak * share
 
 
-def _step(task: Task[BatchT], optimiser: torch.optim.Optimizer) -> float:
+def _step(task: Task[BatchT], batch: BatchT, optimiser: torch.optim.Optimizer) -> float:
     with torch.autocast("cpu", torch.bfloat16):
-        loss = task.loss(next(task.batches))
+        loss = task.loss(batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(task.model.parameters(), 5.0)
     optimiser.step()
     task.after_step()
     return float(loss.detach())
+
+
+def one_group(model: nn.Module, training: Training) -> list[dict[str, Any]]:
+    """One group of parameters: for networks that start from nothing."""
+    return [{"params": list(model.parameters()), "lr": training.fresh_learning_rate}]
 
 
 def rate_share(progress: float, warm_up: float) -> float:
@@ -116,29 +144,36 @@ def rate_share(progress: float, warm_up: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
 
 
-def _state_file(runs: Path, name: ModelName) -> Path:
+def _state_file(runs: Path, name: str) -> Path:
     return runs / f"{name}.state"
 
 
-def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, elapsed_s: float, runs: Path) -> None:
+def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Course, runs: Path) -> None:
     runs.mkdir(parents=True, exist_ok=True)
     file = _state_file(runs, task.name)
     part = file.with_suffix(".part")
-    torch.save({"model": task.model.state_dict(), "adam": optimiser.state_dict(), "elapsed_s": elapsed_s}, part)
+    state = {
+        "model": task.model.state_dict(),
+        "adam": optimiser.state_dict(),
+        "chance": torch.get_rng_state(),
+        "course": vars(course),
+    }
+    torch.save(state, part)
     part.replace(file)
 
 
-def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) -> float:
-    """Load what an interrupted run left; seconds already trained."""
+def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) -> Course:
+    """Load what an interrupted run left."""
     file = _state_file(runs, task.name)
     if not file.is_file():
-        return 0.0
+        return Course()
     state = torch.load(file, weights_only=True)
     task.model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["adam"])
-    return float(state["elapsed_s"])
+    torch.set_rng_state(state["chance"])
+    return Course(**state["course"])
 
 
 def _progress(console: Console) -> Progress:
-    columns = ("{task.description}", BarColumn(), "{task.percentage:>3.0f}%", TimeRemainingColumn())
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), console=console, refresh_per_second=0.5)
