@@ -1,111 +1,97 @@
-"""Looks for validation items that also stand in training: ``python -m models.leakage --bundle DIR``.
+"""Looks for items to measure on that also stand in training: ``python -m models.leakage --bundle DIR``.
 
-Texts count as the same by their letters and digits, images as near-duplicates by their difference hash. Only rows that
-may be trained on are compared; our own templates, drawings and synthesised sounds are not part of the bundle.
+Texts count as the same by their letters and digits, images as near-duplicates by their difference hash. Measured on are
+the validation rows and the rows that are never trained on. What is compared is what training really reads, after
+`models.bundle` has dropped such repetitions; our own templates, drawings and synthesised sounds are not part of it.
 """
 
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
-from PIL import Image
 
-from models.bundle import Example, read_media, read_texts
+from models.bundle import Example, read_media, read_source_rows, read_texts, read_unused_media, read_unused_texts
 from models.console import report_errors
-
-HASH_BITS, NEAR_BITS = 128, 8
-"""Two images are near-duplicates if at most 8 of 128 bits differ."""
-_SIDE = 8
-Hashes = npt.NDArray[np.uint8]
+from models.duplicates import NEAR_BITS, find_nearest, hash_files, normalise_text
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A validation item and the training item that it repeats, by the bundle's ids."""
+    """An item to measure on and the training item that it repeats, by the bundle's ids."""
 
     modality: str
     source: str
-    validation: str
+    measured: str
     training: str
 
 
 @dataclass(frozen=True)
 class LeakReport:
-    """How many validation items were compared with how many for training, and which stand in both."""
+    """How many items to measure on were compared with how many for training, and which stand in both."""
 
     modality: str
-    n_validation: int
+    n_measured: int
     n_training: int
     leaks: tuple[Leak, ...]
 
 
-def normalise_text(text: str) -> str:
-    """NFKC, lower case, without punctuation, spaces and what nobody sees; a text of nothing else is kept as it is."""
-    folded = unicodedata.normalize("NFKC", text).lower()
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "PZC") or text
+Find = Callable[[Sequence[Example], Sequence[Example]], list[Leak]]
 
 
-def find_text_leaks(validation: Iterable[Example], training: Iterable[Example]) -> list[Leak]:
-    """Validation texts whose normalised form is also a training text's."""
+def find_text_leaks(measured: Sequence[Example], training: Sequence[Example]) -> list[Leak]:
+    """Texts to measure on whose normalised form is also a training text's."""
     known = {normalise_text(row.text or ""): row.key for row in training}
-    forms = ((row, normalise_text(row.text or "")) for row in validation)
+    forms = ((row, normalise_text(row.text or "")) for row in measured)
     return [Leak("text", row.source, row.key, known[form]) for row, form in forms if form in known]
 
 
-def hash_image(image: Image.Image) -> Hashes:
-    """Difference hash, shape = (16,): 64 bits of brightness growing to the right and 64 downwards (Krawetz, 2013)."""
-    grey = image.convert("L")
-    across = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS), np.int16)
-    down = np.asarray(grey.resize((_SIDE, _SIDE + 1), Image.Resampling.LANCZOS), np.int16)
-    bits = np.concatenate([(np.diff(across, axis=1) > 0).ravel(), (np.diff(down, axis=0) > 0).ravel()])
-    return np.packbits(bits)
-
-
-def find_image_leaks(validation: Sequence[Example], training: Sequence[Example]) -> list[Leak]:
-    """Validation images with a near-duplicate in training, each with its nearest."""
-    if not validation or not training:
+def find_image_leaks(measured: Sequence[Example], training: Sequence[Example]) -> list[Leak]:
+    """Images to measure on with a near-duplicate in training, each with its nearest."""
+    if not measured or not training:
         return []
-    known = np.stack([_hash_file(row) for row in training])
-    leaks = []
-    for row in validation:
-        distances = np.unpackbits(known ^ _hash_file(row), axis=1).sum(axis=1)
-        nearest = int(distances.argmin())
-        if distances[nearest] <= NEAR_BITS:
-            leaks.append(Leak("image", row.source, row.key, training[nearest].key))
-    return leaks
-
-
-def _hash_file(row: Example) -> Hashes:
-    assert row.media is not None  # noqa: S101  (the bundle's image rows have a file)
-    with Image.open(row.media) as image:
-        return hash_image(image)
-
-
-def report_leaks(bundle: Path) -> list[LeakReport]:
-    """Compare the bundle's splits; raises `SettingsError` where the bundle is not there."""
-    texts = read_texts(bundle, "val"), read_texts(bundle, "train")
-    images = read_media(bundle, "images", "val"), read_media(bundle, "images", "train")
+    hashes, known = (hash_files([row.media for row in rows if row.media]) for rows in (measured, training))
+    found = zip(measured, *find_nearest(hashes, known), strict=True)
     return [
-        LeakReport("text", len(texts[0]), len(texts[1]), tuple(find_text_leaks(*texts))),
-        LeakReport("image", len(images[0]), len(images[1]), tuple(find_image_leaks(*images))),
+        Leak("image", row.source, row.key, training[nearest].key)
+        for row, nearest, distance in found
+        if distance <= NEAR_BITS
     ]
+
+
+def report_leaks(bundle: Path, without: frozenset[str] = frozenset()) -> list[LeakReport]:
+    """Compare what is measured on with what is trained on, where the sources `without` are left out.
+
+    Raises
+    ------
+    SettingsError
+        If the bundle is not there.
+    """
+    left_out = read_source_rows(bundle, without) if without else []
+    texts = read_texts(bundle, "val", without) + read_unused_texts(bundle) + left_out
+    images = read_media(bundle, "images", "val") + read_unused_media(bundle, "images")
+    return [
+        _report("text", texts, read_texts(bundle, "train", without), find_text_leaks),
+        _report("image", images, read_media(bundle, "images", "train"), find_image_leaks),
+    ]
+
+
+def _report(modality: str, measured: list[Example], training: list[Example], find: Find) -> LeakReport:
+    return LeakReport(modality, len(measured), len(training), tuple(find(measured, training)))
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
+    without: Annotated[list[str] | None, typer.Option(help="A text source that is left out; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The ids of every pair as well.")] = False,
 ) -> None:
-    """Count validation items that stand in training too; exits with 1 if there are any."""
+    """Count items to measure on that stand in training too; exits with 1 if there are any."""
     with report_errors():
-        reports = report_leaks(bundle)
+        reports = report_leaks(bundle, frozenset(without or ()))
     for report in reports:
         typer.echo(json.dumps(asdict(report)) if as_json else _describe(report))
     raise typer.Exit(int(any(report.leaks for report in reports)))
@@ -116,7 +102,7 @@ def _describe(report: LeakReport) -> str:
     for leak in report.leaks:
         by_source[leak.source] = by_source.get(leak.source, 0) + 1
     sources = ", ".join(f"{source} {count}" for source, count in sorted(by_source.items()))
-    line = f"{report.modality}: {len(report.leaks)} of {report.n_validation} validation items in training"
+    line = f"{report.modality}: {len(report.leaks)} of {report.n_measured} items to measure on in training"
     return f"{line} ({report.n_training} items){': ' + sources if sources else ''}"
 
 

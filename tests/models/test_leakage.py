@@ -1,4 +1,4 @@
-"""No validation item stands in training: the comparison itself, and the command."""
+"""Nothing that is measured on is trained on: what the bundle drops, the comparison itself, and the command."""
 
 import json
 
@@ -8,8 +8,16 @@ import typer
 import zstandard
 from PIL import Image
 
-from models.bundle import Example
-from models.leakage import find_image_leaks, find_text_leaks, hash_image, main, normalise_text, report_leaks
+from models.bundle import (
+    Example,
+    read_media,
+    read_source_rows,
+    read_texts,
+    read_unused_media,
+    read_unused_texts,
+)
+from models.duplicates import find_nearest, hash_files, hash_image, normalise_text
+from models.leakage import find_image_leaks, find_text_leaks, main, report_leaks
 from models.origins import count_origins
 
 pytestmark = pytest.mark.torch
@@ -34,7 +42,7 @@ def test_case_width_spaces_and_punctuation_do_not_hide_a_text():
         make_text("v3", "Good day"),
     ]
     leaks = find_text_leaks(validation, training)
-    assert [(leak.validation, leak.training) for leak in leaks] == [("v1", "t1"), ("v2", "t2")]
+    assert [(leak.measured, leak.training) for leak in leaks] == [("v1", "t1"), ("v2", "t2")]
 
 
 def test_texts_of_punctuation_alone_are_told_apart():
@@ -46,7 +54,7 @@ def test_an_image_saved_again_and_smaller_is_found_and_another_is_not(tmp_path):
     training = [make_image("t1", first, tmp_path), make_image("t2", second, tmp_path)]
     smaller = first[:, ::2, ::2]
     validation = [make_image("v1", smaller, tmp_path, quality=60), make_image("v2", third, tmp_path)]
-    assert [(leak.validation, leak.training) for leak in find_image_leaks(validation, training)] == [("v1", "t1")]
+    assert [(leak.measured, leak.training) for leak in find_image_leaks(validation, training)] == [("v1", "t1")]
 
 
 def test_a_hash_has_128_bits():
@@ -58,31 +66,98 @@ def draw_clouds(n_pictures):
     return [np.asarray(Image.fromarray(each).resize((96, 96))).transpose(2, 0, 1) for each in coarse]
 
 
-def write_bundle(folder, texts):
-    labels = {"toxic": 0}
-    common = {"modality": "text", "lang": "en", "labels": labels, "source": "made", "licence": "CC0"}
+def test_the_nearest_hash_is_found_with_its_distance():
+    known = np.array([[0b1111_0000, *[0] * 15], [0b0000_0111, *[0] * 15]], np.uint8)
+    nearest, distances = find_nearest(np.array([[0b0000_0011, *[0] * 15]], np.uint8), known)
+    assert (nearest.tolist(), distances.tolist()) == ([1], [1])
+
+
+def test_a_file_is_hashed_as_its_image_is(tmp_path):
+    row = make_image("one", draw_clouds(1)[0], tmp_path)
+    with Image.open(row.media) as image:
+        assert hash_files([row.media]).tolist() == [hash_image(image).tolist()]
+
+
+def write_bundle(folder, texts, images=()):
+    common = {"lang": "en", "labels": {"toxic": 0}, "licence": "CC0"}
     rows = [
-        {"id": key, "split": split, "text": text, "licence_class": kind, **common} for key, split, kind, text in texts
+        {"id": key, "split": split, "text": text, "licence_class": kind, "source": "made", **common, **more}
+        for key, split, kind, text, *rest in texts
+        for more in (rest or [{}])
     ]
     packed = zstandard.ZstdCompressor().compress("\n".join(map(json.dumps, rows)).encode())
     (folder / "text.jsonl.zst").write_bytes(packed)
-    (folder / "images.jsonl").write_text("")
+    lines = [
+        {"id": key, "split": split, "image": file.name, "licence_class": kind, "source": "made", **common}
+        for key, split, kind, file in images
+    ]
+    (folder / "images.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (folder / "audio.jsonl").write_text("")
 
 
-def test_the_command_names_what_leaks_and_leaves_out_what_is_not_trained_on(tmp_path, capsys):
-    write_bundle(
-        tmp_path,
-        [("t1", "train", "open", "Hello you"), ("t2", "train", "nc", "good bye"), ("v1", "val", "open", "hello, you"),
-         ("v2", "val", "open", "Good bye")],
-    )  # fmt: skip
-    text, image = report_leaks(tmp_path)
-    assert [(leak.validation, leak.training) for leak in text.leaks] == [("v1", "t1")]
-    assert (text.n_validation, text.n_training, image.n_validation) == (2, 1, 0)
+TEXTS = (
+    ("t1", "train", "open", "Hello you"),
+    ("t2", "train", "open", "Something else"),
+    ("t3", "train", "open", "An aside", {"source": "other"}),
+    ("t4", "train", "open", "AN ASIDE!"),
+    ("t5", "train", "open", "Good bye."),
+    ("n1", "train", "nc", "good bye"),
+    ("v1", "val", "open", "hello, you"),
+    ("v2", "val", "open", "Until tomorrow", {"source": "other"}),
+)
+
+
+def keys(rows):
+    return [row.key for row in rows]
+
+
+def test_a_text_that_is_measured_on_is_not_trained_on(tmp_path):
+    write_bundle(tmp_path, TEXTS)
+    assert keys(read_texts(tmp_path, "train")) == ["t2", "t3", "t4"]
+    assert keys(read_texts(tmp_path, "val")) == ["v1", "v2"]
+    assert keys(read_unused_texts(tmp_path)) == ["n1"]
+
+
+def test_a_source_that_is_left_out_takes_its_repetitions_with_it(tmp_path):
+    write_bundle(tmp_path, TEXTS)
+    without = frozenset({"other"})
+    assert keys(read_texts(tmp_path, "train", without)) == ["t2"]
+    assert keys(read_texts(tmp_path, "val", without)) == ["v1"]
+    assert keys(read_source_rows(tmp_path, without)) == ["t3", "v2"]
+    assert not report_leaks(tmp_path, without)[0].leaks
+
+
+def test_an_image_near_one_that_is_measured_on_is_not_trained_on(tmp_path):
+    first, second, third = draw_clouds(3)
+    rows = [make_image("t1", first, tmp_path), make_image("t2", second, tmp_path), make_image("t3", third, tmp_path)]
+    near = [make_image("v1", first[:, ::2, ::2], tmp_path, quality=60), make_image("n1", third, tmp_path, quality=70)]
+    images = [
+        *((row.key, "train", "open", row.media) for row in rows),
+        ("v1", "val", "open", near[0].media),
+        ("n1", "train", "nc", near[1].media),
+    ]
+    write_bundle(tmp_path, TEXTS, images)
+    assert len(find_image_leaks(near, rows)) == 2
+    assert keys(read_media(tmp_path, "images", "train")) == ["t2"]
+    assert keys(read_unused_media(tmp_path, "images")) == ["n1"]
+    assert not report_leaks(tmp_path)[1].leaks
+
+
+def test_the_command_says_how_many_were_compared(tmp_path, capsys):
+    write_bundle(tmp_path, TEXTS)
+    with pytest.raises(typer.Exit) as left:
+        main(tmp_path, without=["other"])
+    assert left.value.exit_code == 0
+    assert "text: 0 of 4 items to measure on in training (1 items)" in capsys.readouterr().out
+
+
+def test_the_command_names_the_sources_of_what_leaks(tmp_path, capsys, monkeypatch):
+    write_bundle(tmp_path, TEXTS)
+    monkeypatch.setattr("models.bundle.normalise_text", lambda text: text)  # as if nothing were dropped
     with pytest.raises(typer.Exit) as left:
         main(tmp_path)
     assert left.value.exit_code == 1
-    assert "1 of 2 validation items in training (1 items): made 1" in capsys.readouterr().out
+    assert "2 of 3 items to measure on in training (5 items): made 2" in capsys.readouterr().out
 
 
 def test_sources_are_counted_by_licence_class_and_split(tmp_path):
