@@ -24,11 +24,13 @@ COPY triton_repo /models
 USER triton-server
 CMD ["tritonserver", "--model-repository=/models", "--model-config-name=cpu"]
 
-# TensorRT plans, built on the GPU that serves them by `python3 -m models.plan`, in a volume at /models.
+# TensorRT plans, built on the GPU that serves them by `python3 -m models.plan`, in a volume at /models; each is checked
+# against ONNX Runtime. Plans and timings of earlier builds are kept in a volume at /var/cache/sluice.
 FROM base AS gpu
-RUN pip install -c /opt/sluice/constraints.txt numpy msgspec PyYAML typer \
+RUN pip install -c /opt/sluice/constraints.txt numpy msgspec onnxruntime PyYAML typer \
     && pip install --no-deps tensorrt_cu12_bindings==10.11.0.33 \
-    && install -d -o triton-server -g triton-server /models
+    && install -d -o triton-server -g triton-server /models /var/cache/sluice
+ENV SLUICE_CACHE=/var/cache/sluice
 COPY engine /opt/sluice/engine
 COPY models /opt/sluice/models
 COPY triton_repo /opt/sluice/triton_repo

@@ -8,7 +8,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from engine.errors import SettingsError
-from models import checkpoint, plan, train, train_text
+from models import checkpoint, train, train_text
 from models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
 from models.training import Task, fit, rate_share
 
@@ -94,43 +94,6 @@ def test_minilm_weights_fill_every_layer_of_the_text_encoder():
     assert own == set(state)
     for name in own:
         torch.testing.assert_close(encoder.state_dict()[name], state[name])
-
-
-class RefusingTensorRT:
-    """TensorRT where CUDA does not start: its builder raises what the real bindings raise."""
-
-    class Logger:
-        WARNING = 1
-
-        def __init__(self, level):
-            self.level = level
-
-    class Builder:
-        def __init__(self, logger):
-            raise TypeError("pybind11::init(): factory function returned nullptr")
-
-
-def test_without_a_gpu_the_plan_says_so(tmp_path):
-    with pytest.raises(plan.PlanError, match="no usable GPU"):
-        plan.build_plan(RefusingTensorRT, "fusion", tmp_path / "model.onnx")
-
-
-def test_without_tensorrt_the_plan_says_so(monkeypatch):
-    monkeypatch.setattr(plan, "MODULES", ("no_such_tensorrt",))
-    with pytest.raises(plan.PlanError, match="not installed"):
-        plan.load_tensorrt()
-
-
-@pytest.mark.parametrize("name", MODEL_NAMES)
-def test_profiles_cover_every_input(name):
-    from models.export import sample_inputs
-
-    profile = plan.describe_profile(name)
-    inputs = sample_inputs(name, 1)
-    assert set(profile) == set(inputs)
-    for tensor, shapes in profile.items():
-        assert all(len(shape) == inputs[tensor].ndim for shape in shapes)
-        assert all(a <= b <= c for a, b, c in zip(*shapes, strict=True))
 
 
 def test_words_that_minilm_knows_take_a_small_part_of_a_step():
