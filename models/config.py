@@ -41,9 +41,10 @@ class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AudioNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Channels of the four stages over the log-mel; the last has 4 bands x 50 frames."""
+    """Channels of the four stages over the log-mel, the last of 4 bands x 50 frames, and heads of the pooling."""
 
     channels: tuple[int, int, int, int] = (24, 48, 96, 128)
+    n_heads: int = 4
 
 
 class FusionNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

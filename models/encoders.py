@@ -213,19 +213,27 @@ class ImageEncoder(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """A small residual network over the log-mel; its 50 frames become 4 tokens and the frame scores."""
+    """A small residual network over the log-mel; its 50 frames become 4 tokens and the frame scores.
+
+    A noise gate gives it a second plane: how far each band is above its own mean over the window, which neither a
+    microphone's colour nor steady noise changes. Each token pools its quarter of the frames by attention.
+    """
 
     FRAMES = N_FRAMES // 4
+    MAX_SCORE = 4.0
+    """Of a frame's attention, either way: the exponential stays small in half precision."""
     segments: Tensor
 
     def __init__(self, network: AudioNetwork) -> None:
         super().__init__()
         first, second, third, fourth = network.channels
-        self.stem = _convolution(1, first, (2, 2))
+        self.n_heads = network.n_heads
+        self.stem = _convolution(2, first, (2, 2))
         self.stages = nn.Sequential(
             ConvBlock(first, second, (2, 2)), ConvBlock(second, third, (2, 1)), ConvBlock(third, fourth, (2, 1))
         )
-        self.to_tokens = nn.Linear(2 * fourth, D_TOKEN)
+        self.attention = nn.Conv1d(fourth, network.n_heads, 1)
+        self.to_tokens = nn.Linear(3 * fourth, D_TOKEN)
         self.token_norm = nn.LayerNorm(D_TOKEN)
         self.frames = nn.Conv1d(fourth, N_LABELS, 1)
         nn.init.constant_(self.frames.bias, RARE_LOGIT)  # type: ignore[arg-type]
@@ -246,11 +254,19 @@ class AudioEncoder(nn.Module):
         frame_scores : Tensor, shape = (B, labels, 50)
             In [0, 1].
         """
-        frames = self.stages(F.relu(self.stem(log_mel.unsqueeze(1)))).mean(dim=2)
+        gated = F.relu(log_mel - log_mel.mean(dim=2, keepdim=True))
+        frames = self.stages(F.relu(self.stem(torch.stack([log_mel, gated], dim=1)))).mean(dim=2)
         means = frames @ self.segments
         deviations = torch.sqrt(F.relu((frames * frames) @ self.segments - means * means) + 1e-5)
-        tokens = self.token_norm(self.to_tokens(torch.cat([means, deviations], dim=1).transpose(1, 2)))
+        pooled = torch.cat([self._attend(frames), means, deviations], dim=1)
+        tokens = self.token_norm(self.to_tokens(pooled.transpose(1, 2)))
         return tokens, self.head(tokens), torch.sigmoid(self.frames(frames))
+
+    def _attend(self, frames: Tensor) -> Tensor:
+        """(B, C, 50) to (B, C, N_TOKENS): every head weighs the frames of a segment for its share of the channels."""
+        shares = torch.exp(self.MAX_SCORE * torch.tanh(self.attention(frames))).unsqueeze(2)
+        heads = frames.unflatten(1, (self.n_heads, -1))
+        return ((heads * shares) @ self.segments / (shares @ self.segments)).flatten(1, 2)
 
 
 def segment_weights(n_frames: int, n_segments: int) -> Tensor:

@@ -12,8 +12,6 @@ from models.config import TextConfig, load_config
 from models.drawings import draw_pictures
 from models.encode import PLAIN_SEVERITY, text_severity
 from models.picture_rows import picture_targets, vary
-from models.sound_rows import Clip, compose_sounds, sound_targets
-from models.sounds import N_SAMPLES, SOUNDS
 from models.text_rows import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
 
 pytestmark = pytest.mark.torch
@@ -95,34 +93,6 @@ def test_labels_that_no_picture_is_positive_for_are_absent():
     assert targets[LABELS.index("hate")] == 0
     assert targets[LABELS.index("weapons")] == 1
     assert np.isnan(targets[LABELS.index("fire")])
-
-
-def test_a_sound_without_a_shot_holds_no_weapon():
-    assert sound_targets(label_row(gunshot=0))[LABELS.index("weapons")] == 0
-    assert np.isnan(sound_targets(label_row(scream=1))[LABELS.index("weapons")])
-
-
-@pytest.mark.parametrize("sound", SOUNDS)
-def test_synthesised_sounds_are_finite_and_not_silent(sound):
-    waveform = sound(np.random.default_rng(0))
-    assert waveform.shape == (N_SAMPLES,)
-    assert np.isfinite(waveform).all()
-    assert np.abs(waveform).max() > 1e-3
-
-
-def test_composed_events_are_marked_in_the_frames_where_they_are_loud():
-    chance = np.random.default_rng(0)
-    shot = Clip(chance.uniform(-1, 1, 4000).astype(np.float32), sound_targets(label_row(gunshot=1, weapons=1)))
-    scream = Clip(shot.waveform, sound_targets(label_row(gunshot=0, scream=1)))
-    speech = Clip(0.1 * shot.waveform, sound_targets(label_row(gunshot=0, scream=0)))
-    sounds = compose_sounds([shot, scream, speech], 30, seed=0)
-    gunshot = LABELS.index("gunshot")
-    with_shot = sounds.targets[:, gunshot] == 1
-    assert with_shot.any()
-    n_marked = (sounds.frames[with_shot, gunshot] == 1).sum(axis=1)
-    assert ((n_marked >= 2) & (n_marked <= 6)).all()
-    assert (sounds.frames[~with_shot, gunshot] == 0).all()
-    assert sounds.log_mels.shape == (30, 64, 200)
 
 
 def test_severity_comes_from_the_annotators_where_they_gave_numbers():
