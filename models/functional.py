@@ -1,10 +1,13 @@
-"""Functional tests in the manner of HateCheck (Röttger et al. 2021): what a family of plain sentences must lead to."""
+"""Functional tests in the manner of HateCheck (Röttger et al. 2021): what a family of plain sentences must lead to.
+
+The sentences are those of `functional.yaml`, and the templates of `sentences/` that training holds out.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,15 @@ from engine.schema import LABELS
 from models.intervals import Figure, Floats
 from models.rationales import find_mean
 from models.score_texts import TextScorer
+from models.templates import fill_templates
 
+OWN, TEMPLATES = "functional tests", "templates held out"
+OVER_FAMILIES = "(mean over families)"
+HATE = "hate"
+N_FILLED, FILLING_SEED = 3_000, 2026
+"""Fillings of the sentences that are held out from training, over all families."""
+ABOUT_GROUPS = ("groups", "identity", "negation", "counter-speech", "quotation", "pride")
+"""Words in the names of harmless families that speak of groups of people."""
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -37,12 +48,26 @@ class FunctionalTests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class FunctionalReport:
-    """Share of a family's `n_rows` sentences with the right outcome."""
+    """Share of a family's `n_rows` sentences with the right outcome; `suite` says where the sentences are from."""
 
+    suite: str
     family: str
     harmful: bool
     n_rows: int
     accuracy: Figure
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A family's outcomes, shape = (n,): 1 where what should reach review does, or nothing where nothing should.
+
+    `by_hate` is the same if only hate counts.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    right: Floats
+    by_hate: Floats
 
 
 def load_tests() -> FunctionalTests:
@@ -71,16 +96,56 @@ def judge(probabilities: Floats, labels: Sequence[str], thresholds: Mapping[str,
 
 
 def measure_functions(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[FunctionalReport]:
-    """Accuracy per family, then of all harmful and of all harmless families (mean over families)."""
+    """Per family, and the means over families: our functional tests, then templates that training never draws."""
     tests = load_tests()
-    reports = []
-    outcomes: dict[bool, list[Floats]] = {True: [], False: []}
-    for family in tests.families:
-        right = judge(scorer.score(fill_family(family, tests.slots)), family.labels, thresholds)
-        outcomes[bool(family.labels)].append(right)
-        reports.append(FunctionalReport(family.name, bool(family.labels), len(right), find_mean(right)))
-    for harmful, name in ((True, "all harmful (mean over families)"), (False, "all harmless (mean over families)")):
-        means = np.array([right.mean() for right in outcomes[harmful]], np.float32)
-        n_rows = sum(map(len, outcomes[harmful]))
-        reports.append(FunctionalReport(name, harmful, n_rows, find_mean(means)))
-    return reports
+    own = [
+        _judge_family(scorer, family.name, family.labels, fill_family(family, tests.slots), thresholds)
+        for family in tests.families
+    ]
+    held_out = list(_judge_templates(scorer, thresholds))
+    return [*_report_suite(OWN, own), *_report_suite(TEMPLATES, held_out)]
+
+
+def _judge_templates(scorer: TextScorer, thresholds: Mapping[str, float]) -> Iterator[Judged]:
+    """Fillings of the sentences that are held out, by family."""
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, tuple[str, ...]] = {}
+    for example in fill_templates(N_FILLED, FILLING_SEED, held_out=True):
+        texts.setdefault(example.meta["family"], []).append(example.text or "")
+        labels[example.meta["family"]] = tuple(np.array(LABELS)[example.targets == 1])
+    for name in sorted(texts):
+        yield _judge_family(scorer, name, labels[name], texts[name], thresholds)
+
+
+def _judge_family(
+    scorer: TextScorer, name: str, labels: tuple[str, ...], texts: list[str], thresholds: Mapping[str, float]
+) -> Judged:
+    probabilities = scorer.score(texts)
+    hate_alone = {HATE: thresholds[HATE]} if HATE in thresholds else {}
+    by_hate = judge(probabilities, [HATE] if HATE in labels else [], hate_alone)
+    return Judged(name, labels, judge(probabilities, labels, thresholds), by_hate)
+
+
+def _report_suite(suite: str, families: Sequence[Judged]) -> Iterator[FunctionalReport]:
+    for family in families:
+        yield FunctionalReport(suite, family.name, bool(family.labels), len(family.right), find_mean(family.right))
+    hateful = [family for family in families if HATE in family.labels]
+    about_groups = [family for family in families if not family.labels and _is_about_groups(family.name)]
+    for harmful, name, chosen in ((True, "hateful", hateful), (False, "not hateful, about groups", about_groups)):
+        yield from _summarise(suite, f"all {name}", harmful, [family.right for family in chosen])
+        yield from _summarise(suite, f"all {name}, by the hate score alone", harmful, [f.by_hate for f in chosen])
+    for harmful, name in ((True, "all harmful"), (False, "all harmless")):
+        chosen = [family for family in families if bool(family.labels) == harmful]
+        yield from _summarise(suite, name, harmful, [family.right for family in chosen])
+
+
+def _summarise(suite: str, name: str, harmful: bool, outcomes: Sequence[Floats]) -> Iterator[FunctionalReport]:
+    """The mean over families; nothing if there are none."""
+    if outcomes:
+        means = np.array([right.mean() for right in outcomes], np.float32)
+        n_rows = sum(map(len, outcomes))
+        yield FunctionalReport(suite, f"{name} {OVER_FAMILIES}", harmful, n_rows, find_mean(means))
+
+
+def _is_about_groups(family: str) -> bool:
+    return any(word in family for word in ABOUT_GROUPS)

@@ -24,3 +24,23 @@ def one_thread():
         import torch
 
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def scorer():
+    """Untrained models for which no text is anything."""
+    import torch
+
+    from models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
+    from models.encoders import TextEncoder
+    from models.fusion import Fusion
+    from models.score_texts import TextScorer
+
+    torch.manual_seed(0)
+    network = TextNetwork(
+        WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128),
+        ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=192),
+    )
+    encoder, fusion = TextEncoder(network, 40_000, 20_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
+    fusion.shift -= 20
+    return TextScorer(encoder.eval(), fusion.eval())
