@@ -1,0 +1,85 @@
+"""Trains the text encoder without some sources and measures on those: ``python -m models.leave_out --fold A``.
+
+A figure on rows of a source that training saw says how well its annotators are imitated; these say what to expect of
+texts from elsewhere. A fold leaves out several sources at once, and takes a share of the full training's steps.
+`python -m models.evaluate` puts the figures of all folds that have been run into the model card.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.bundle import Example, read_source_rows
+from models.config import RUNS
+from models.console import report_errors
+from models.folds import FOLDER, FOLDS, read_figures, write_figures
+from models.score_texts import TextScorer
+from models.source_figures import SourceReport, average_sources, report_source, sample_source
+from models.train_text import train_text_model
+
+N_ROWS = 2_500
+"""Of each source that is left out, besides all rows with rare labels."""
+DEFAULT_SHARE = 0.35
+
+
+class Fold(StrEnum):
+    """What `--fold` takes."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceReport]:
+    """Every source among `examples` by itself, on a seeded sample."""
+    by_source: dict[str, list[Example]] = {}
+    for example in examples:
+        by_source.setdefault(example.source, []).append(example)
+    reports = []
+    for source in sorted(by_source):
+        sample = sample_source(by_source[source], n_rows)
+        reports += report_source(sample, scorer.score([row.text or "" for row in sample.rows]))
+    return reports
+
+
+def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console) -> list[SourceReport]:
+    """Train without the fold's sources, score them, and keep the figures; the checkpoint stays beside them."""
+    sources = FOLDS[fold]
+    console.print(f"fold {fold}: training without {', '.join(sorted(sources))}")
+    encoder = train_text_model(bundle, runs / FOLDER / fold, console, share, sources)
+    console.print(f"fold {fold}: scoring what was left out")
+    reports = measure_left_out(TextScorer(encoder.eval()), read_source_rows(bundle, sources))
+    console.print(f"wrote {write_figures(runs, fold, reports)}")
+    return reports
+
+
+def main(
+    bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
+    fold: Annotated[list[Fold] | None, typer.Option(help="Only this; may be repeated. All by default.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps.")] = DEFAULT_SHARE,
+    runs: Annotated[Path, typer.Option(help="Where checkpoints and figures go; a run resumes there.")] = RUNS,
+) -> None:
+    """Run the folds one after the other, then print the means over sources of all that have been run."""
+    console = Console(stderr=True, highlight=False)
+    with report_errors():
+        for each in fold or list(Fold):
+            run_fold(bundle, each.value, runs, share, console)
+        console.print(_means_table(read_figures(runs)))
+
+
+def _means_table(reports: list[SourceReport]) -> Table:
+    table = Table("language", "label", "sources", "AUROC", "lowest", "highest", "AUPRC")
+    for mean in average_sources(reports):
+        figures = (mean.auroc, mean.lowest, mean.highest, mean.auprc)
+        table.add_row(mean.language, mean.label, str(mean.n_sources), *(f"{value:.3f}" for value in figures))
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
