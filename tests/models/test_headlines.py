@@ -1,0 +1,60 @@
+"""Figures that stand at the top of the card, and the check of the eight-bit form."""
+
+import numpy as np
+import pytest
+
+from engine.schema import LABELS
+from models.bundle import Example
+from models.headlines import average_figures, measure_headlines, measure_votes
+from models.quantisation_check import check_quantisation, compare_forms
+
+pytestmark = pytest.mark.torch
+TOXICITY = LABELS.index("toxicity")
+
+
+def make_post(number, votes):
+    nothing = np.full(len(LABELS), np.nan, np.float32)
+    return Example(f"h-{number}", f"text {number}", None, "en", nothing, "hatexplain", {"votes": votes})
+
+
+def test_two_of_three_votes_make_hate():
+    posts = [make_post(i, votes) for i, votes in enumerate([[0, 0, 1], [0, 0, 0], [0, 1, 2], [1, 1, 1], [2, 2, 0]] * 8)]
+    right = np.array([0.9, 0.8, 0.1, 0.2, 0.3] * 8, np.float32)
+    assert measure_votes(posts, right).figure.value == 1
+    assert measure_votes(posts, 1 - right).figure.value == 0
+
+
+def test_accuracy_on_chinese_toxicity_is_at_even_odds_and_at_review():
+    targets = np.full((40, len(LABELS)), np.nan, np.float32)
+    targets[:, TOXICITY] = np.arange(40) % 2
+    rows = [Example(f"c-{i}", f"{i}", None, "zh", row, "cold") for i, row in enumerate(targets)]
+
+    class SureOfHalf:
+        def score(self, texts):
+            scores = np.zeros((len(texts), len(LABELS)), np.float32)
+            scores[:, TOXICITY] = [0.6 if int(text) % 2 else 0.1 for text in texts]
+            return scores
+
+    even, review = measure_headlines(SureOfHalf(), rows, {"toxicity": 0.8})
+    assert (even.figure.value, review.figure.value) == (1.0, 0.5)
+
+
+def test_a_mean_over_sources_has_an_interval_over_sources():
+    mean = average_figures("hate", "sources", [0.7, 0.8, 0.9])
+    assert mean.figure.value == pytest.approx(0.8)
+    assert 0.7 <= mean.figure.low < 0.8 < mean.figure.high <= 0.9 + 1e-6
+
+
+def test_a_form_that_ranks_alike_loses_nothing_and_a_blurred_one_loses():
+    chance = np.random.default_rng(0)
+    single = chance.normal(size=(400, len(LABELS))).astype(np.float32)
+    targets = np.full_like(single, np.nan)
+    targets[:, TOXICITY] = single[:, TOXICITY] > 0.5
+    (same,) = compare_forms(targets, single, single * 2)
+    assert (same.label, same.loss.value) == ("toxicity", 0)
+    (worse,) = compare_forms(targets, single, single + chance.normal(size=single.shape).astype(np.float32))
+    assert worse.loss.low > 0.005
+
+
+def test_a_model_that_is_not_exported_is_not_checked(tmp_path):
+    assert check_quantisation(tmp_path / "model.onnx", []) == []
