@@ -6,21 +6,24 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.features import TextRow
 from engine.schema import LABELS
 from models.bundle import Example
 from models.intervals import Bools, Figure, Floats, draw_counts, find_interval
-from models.score_texts import Ids, TextScorer
+from models.score_texts import TextScorer
 
 MARKED, SHARE_OF_PEAK, FLOOR = 0.5, 0.6, 0.1
 """As in serving: what reaches `MARKED` or comes this near to the highest score, unless that is below `FLOOR`."""
 SHARES = (0.01, 0.05, 0.10, 0.20, 0.50)
 """Of the tokens that are taken as the rationale; the figure is the mean over them (DeYoung et al. 2020)."""
 EXPLAINED = ("toxicity", "hate")
+Spans = npt.NDArray[np.int32]
+Spelled = tuple[str, Spans]
+"""A text and its tokens' places in it."""
 MIN_SCORE = 0.5
 """A text is explained if one of these labels reaches this."""
 
@@ -74,7 +77,7 @@ def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[Evide
 
 def _read(scorer: TextScorer, examples: Sequence[Example]) -> Iterator[tuple[TextRow, Bools]]:
     rows = scorer.read([example.text or "" for example in examples])
-    _, scores = scorer.score_ids([row.input_ids for row in rows])
+    _, scores = scorer.score_rows(rows)
     for row, found in zip(rows, scores, strict=True):
         yield row, mark_tokens(row, found)
 
@@ -119,19 +122,21 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
     Comprehensiveness is how much the score falls without the rationale (more is better); sufficiency is how much it
     falls with the rationale alone (less is better). Both are means over rationales of `SHARES` of the tokens.
     """
-    rows = [row.input_ids for row in scorer.read(texts)]
+    rows = scorer.read(texts)
     columns = [LABELS.index(label) for label in EXPLAINED]
-    probabilities, token_scores = scorer.score_ids(rows)
-    flagged = [i for i, found in enumerate(probabilities[:, columns]) if found.max() >= MIN_SCORE and len(rows[i]) > 4]
+    probabilities, token_scores = scorer.score_rows(rows)
+    flagged = [
+        i for i, found in enumerate(probabilities[:, columns]) if found.max() >= MIN_SCORE and len(rows[i].spans) > 4
+    ]
     chosen = random.Random(seed).sample(flagged, min(n_rows, len(flagged)))
     if not chosen:
         return []
     labels = [columns[int(probabilities[i, columns].argmax())] for i in chosen]
     before = np.array([probabilities[i, label] for i, label in zip(chosen, labels, strict=True)], np.float32)
-    kept = [rows[i] for i in chosen]
+    kept = [(texts[i], rows[i].spans[1:-1]) for i in chosen]
     ours = _measure_drops(scorer, kept, labels, before, [token_scores[i][1:-1] for i in chosen])
     chance = np.random.default_rng(seed)
-    random_order = [chance.random(len(row) - 2).astype(np.float32) for row in kept]
+    random_order = [chance.random(len(spans)).astype(np.float32) for _, spans in kept]
     theirs = _measure_drops(scorer, kept, labels, before, random_order)
     names = ("comprehensiveness (more is better)", "sufficiency (less is better)")
     return [
@@ -141,30 +146,34 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
 
 
 def _measure_drops(
-    scorer: TextScorer, rows: Sequence[Ids], labels: Sequence[int], before: Floats, scores: Sequence[Floats]
+    scorer: TextScorer, kept: Sequence[Spelled], labels: Sequence[int], before: Floats, scores: Sequence[Floats]
 ) -> tuple[Floats, Floats]:
     """Mean fall without, and with only, the tokens of the highest scores, shape = (n,) each."""
-    pairs = [split_row(row, order, share) for share in SHARES for row, order in zip(rows, scores, strict=True)]
+    pairs = [split_text(*each, order, share) for share in SHARES for each, order in zip(kept, scores, strict=True)]
     picked = np.tile(labels, len(SHARES))
     falls = []
     for side in (1, 0):
-        after = scorer.score_ids([pair[side] for pair in pairs])[0][np.arange(len(pairs)), picked]
+        after = scorer.score([pair[side] for pair in pairs])[np.arange(len(pairs)), picked]
         falls.append(np.asarray(before - after.reshape(len(SHARES), -1).mean(axis=0), np.float32))
     return falls[0], falls[1]
 
 
-def split_row(row: Ids, scores: Floats, share: float) -> tuple[Ids, Ids]:
-    """The rationale alone and the row without it, both between the row's own special tokens.
+def split_text(text: str, spans: Spans, scores: Floats, share: float) -> tuple[str, str]:
+    """The rationale alone and the text without it; what lies behind the last token belongs to neither.
+
+    Characters are taken, not tokens, since the encoder reads a text in more than one spelling.
 
     Parameters
     ----------
-    row : ndarray of int64, shape = (L,)
-    scores : ndarray, shape = (L - 2,)
-        Of the tokens between the special ones.
+    spans : ndarray of int32, shape = (L, 2)
+        Characters of each token, without special ones.
+    scores : ndarray, shape = (L,)
+    share : float
+        Of the tokens, those of the highest scores that are the rationale; at least one.
     """
-    n_taken = max(1, math.ceil(share * len(scores)))
-    taken = np.zeros(len(scores), np.bool_)
-    taken[np.argsort(-scores, kind="stable")[:n_taken]] = True
-    inner: Any = row[1:-1]
-    ends = row[:1], row[-1:]
-    return np.concatenate([ends[0], inner[taken], ends[1]]), np.concatenate([ends[0], inner[~taken], ends[1]])
+    taken = np.zeros(int(spans[:, 1].max()), np.bool_)
+    for token in np.argsort(-scores, kind="stable")[: max(1, math.ceil(share * len(scores)))]:
+        taken[spans[token, 0] : spans[token, 1]] = True
+    alone = "".join(c if is_taken else " " for c, is_taken in zip(text, taken, strict=False))
+    rest = "".join(c for c, is_taken in zip(text, taken, strict=False) if not is_taken)
+    return " ".join(alone.split()), rest
