@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import SettingsError
+from models.bias import BiasReport
+from models.counterfactuals import SwapReport
 from models.evaluation import Evaluation
+from models.functional import FunctionalReport
+from models.headlines import Headline
+from models.intervals import Figure
 from models.label_figures import ALL_SOURCES, LabelReport
+from models.mixtures import MixtureReport
+from models.obfuscation import Robustness
 from models.origins import Origin
+from models.pairs import PairReport
+from models.quantisation_check import QuantisationReport
+from models.rationales import EvidenceReport
+from models.serving_cost import CostReport
+from models.source_figures import SourceReport, average_sources
+from models.summary import summarise
+from models.unseen import FalseAlarms
 
 CARD_FILE = Path(__file__).with_name("MODEL_CARD.md")
-TABLES = ("licences", "sources", "labels", "by-source", "evidence", "bias", "robustness", "functional", "cost")
+MAX_FUSION_LOSS, MAX_QUANTISATION_LOSS = 0.005, 0.005
+DASH = "–"
+NOT_RUN = "Not measured yet: `python -m models.leave_out --bundle DIR` runs the folds."
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -33,50 +50,39 @@ def fill_card(card: str, tables: Mapping[str, str]) -> str:
 
 def make_tables(evaluation: Evaluation) -> dict[str, str]:
     """Every table of the card, in Markdown."""
+    labels = [row for row in evaluation.labels if row.source == ALL_SOURCES]
     return {
+        "headlines": _headline_table(summarise(evaluation)),
         "licences": _licence_table(evaluation.origins),
         "sources": _source_table(evaluation.origins),
-        "labels": _label_table([row for row in evaluation.labels if row.source == ALL_SOURCES]),
+        "labels": _label_table(labels),
         "by-source": _by_source_table([row for row in evaluation.labels if row.source != ALL_SOURCES]),
-        "evidence": _format(
-            ("measure", "texts", "figure", "chance"),
-            ((row.measure, row.n_rows, row.figure, f"{row.chance:.3f}") for row in evaluation.evidence),
-        ),
-        "bias": _format(
-            ("rows", "identity", "1", "0", "subgroup AUC", "BPSN AUC", "BNSP AUC"),
-            (
-                (row.rows, row.identity, row.n_positives, row.n_negatives, row.subgroup, row.bpsn, row.bnsp)
-                for row in evaluation.bias
-            ),
-        ),
-        "robustness": _format(
-            ("trick", "language", "label", "1", "AUPRC", "AUPRC obfuscated", "drop", "kept"),
-            (
-                (
-                    row.trick,
-                    row.language,
-                    row.label,
-                    row.n_positives,
-                    row.plain,
-                    row.tricked,
-                    row.drop,
-                    _share(row.kept),
-                )
-                for row in evaluation.robustness
-            ),
-        ),
-        "functional": _format(
-            ("family", "should be flagged", "sentences", "accuracy"),
-            ((row.family, "yes" if row.harmful else "no", row.n_rows, row.accuracy) for row in evaluation.functional),
-        ),
-        "cost": _format(
-            ("model", "MB", "batch", "median ms", "95th percentile ms"),
-            (
-                (row.model, f"{row.n_bytes / 1e6:.1f}", row.n_batch, f"{row.median_ms:.1f}", f"{row.p95_ms:.1f}")
-                for row in evaluation.costs
-            ),
-        ),
+        "left-out-means": _means_table(evaluation.left_out),
+        "left-out": _left_out_table(evaluation.left_out),
+        "unseen": _source_figures_table(evaluation.unseen),
+        "false-alarms": _alarms_table(evaluation.alarms),
+        "mixtures": _mixtures_table(evaluation.mixtures),
+        "fusion": _fusion_table(labels),
+        "pairs": _pairs_table(evaluation.pairs),
+        "evidence": _evidence_table(evaluation.evidence),
+        "bias": _bias_table(evaluation.bias),
+        "swaps": _swaps_table(evaluation.swaps),
+        "robustness": _robustness_table(evaluation.robustness),
+        "functional": _functional_table(evaluation.functional),
+        "quantisation": _quantisation_table(evaluation.quantisation),
+        "cost": _cost_table(evaluation.costs),
     }
+
+
+def _headline_table(rows: Sequence[Headline]) -> str:
+    return _format(
+        ("figure", "of", "n", "value"), ((row.what, row.rows, row.n_rows, _show(row.figure)) for row in rows)
+    )
+
+
+def _show(figure: Figure) -> str:
+    """A figure without an interval is shown without one."""
+    return str(figure) if not math.isnan(figure.low) or math.isnan(figure.value) else f"{figure.value:.3f}"
 
 
 def _label_table(rows: Sequence[LabelReport]) -> str:
@@ -105,6 +111,171 @@ def _by_source_table(rows: Sequence[LabelReport]) -> str:
     return _format(head, ((row.modality, row.label, row.source, *_figures(row)[:-1]) for row in rows))
 
 
+def _means_table(rows: Sequence[SourceReport]) -> str:
+    if not rows:
+        return NOT_RUN
+    return _format(
+        ("language", "label", "sources", "AUROC, mean", "lowest", "highest", "AUPRC, mean"),
+        (
+            (row.language, row.label, row.n_sources, *_digits(row.auroc, row.lowest, row.highest, row.auprc))
+            for row in average_sources(rows)
+        ),
+    )
+
+
+def _left_out_table(rows: Sequence[SourceReport]) -> str:
+    return _source_figures_table(rows) if rows else NOT_RUN
+
+
+def _source_figures_table(rows: Sequence[SourceReport]) -> str:
+    return _format(
+        ("modality", "label", "language", "source", "rows that are 0", "1", "0", "AUROC", "AUPRC"),
+        (
+            (
+                row.modality,
+                row.label,
+                row.language or DASH,
+                row.source,
+                row.negatives,
+                row.n_positives,
+                row.n_negatives,
+                row.auroc,
+                row.auprc,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _alarms_table(rows: Sequence[FalseAlarms]) -> str:
+    return _format(
+        ("modality", "source", "language", "harmless rows", "reach review", "reach block"),
+        (
+            (row.modality, row.source, row.language or DASH, row.n_rows, _tenths(row.reviewed), _tenths(row.blocked))
+            for row in rows
+        ),
+    )
+
+
+def _mixtures_table(rows: Sequence[MixtureReport]) -> str:
+    return _format(
+        ("label", "SNR", "1", "0", "clips", "AUPRC", "AUROC"),
+        (
+            (row.label, f"{row.snr_db:.0f} dB", row.n_positives, row.n_negatives, row.n_clips, row.auprc, row.auroc)
+            for row in rows
+        ),
+    )
+
+
+def _fusion_table(rows: Sequence[LabelReport]) -> str:
+    return _format(
+        ("modality", "label", "encoder AUPRC", "fusion AUPRC", "difference", f"above -{MAX_FUSION_LOSS}"),
+        (
+            (
+                row.modality,
+                row.label,
+                *_digits(row.encoder_auprc, row.auprc.value),
+                row.gain,
+                "yes" if row.gain.value >= -MAX_FUSION_LOSS else "**no**",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _pairs_table(rows: Sequence[PairReport]) -> str:
+    return _format(
+        ("label", "1", "0", "fusion AUPRC", "best single part AUPRC"),
+        ((row.label, row.n_positives, row.n_negatives, *_digits(row.fused, row.best_part)) for row in rows),
+    )
+
+
+def _evidence_table(rows: Sequence[EvidenceReport]) -> str:
+    return _format(
+        ("measure", "texts", "figure", "chance"),
+        ((row.measure, row.n_rows, row.figure, *_digits(row.chance)) for row in rows),
+    )
+
+
+def _bias_table(rows: Sequence[BiasReport]) -> str:
+    return _format(
+        ("rows", "identity", "1", "0", "subgroup AUC", "BPSN AUC", "BNSP AUC"),
+        ((row.rows, row.identity, row.n_positives, row.n_negatives, row.subgroup, row.bpsn, row.bnsp) for row in rows),
+    )
+
+
+def _swaps_table(rows: Sequence[SwapReport]) -> str:
+    return _format(
+        ("swap", "group", "sentences", "toxicity, difference", "reach review", "the others"),
+        (
+            (
+                row.comparison,
+                row.group,
+                row.n_rows,
+                row.difference,
+                _tenths(row.flagged),
+                _tenths(row.flagged_otherwise),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _robustness_table(rows: Sequence[Robustness]) -> str:
+    known = {True: "yes", False: "no", None: DASH}
+    return _format(
+        ("trick", "trained on its kind", "language", "label", "1", "AUPRC", "AUPRC obfuscated", "drop", "kept"),
+        (
+            (
+                row.trick,
+                known[row.trained],
+                row.language,
+                row.label,
+                row.n_positives,
+                row.plain,
+                row.tricked,
+                row.drop,
+                _share(row.kept),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _functional_table(rows: Sequence[FunctionalReport]) -> str:
+    return _format(
+        ("from", "family", "should be flagged", "sentences", "accuracy"),
+        ((row.suite, row.family, "yes" if row.harmful else "no", row.n_rows, row.accuracy) for row in rows),
+    )
+
+
+def _quantisation_table(rows: Sequence[QuantisationReport]) -> str:
+    return _format(
+        ("label", "1", "AUPRC, single precision", "AUPRC, eight bits", "loss", f"at most {MAX_QUANTISATION_LOSS}"),
+        (
+            (
+                row.label,
+                row.n_positives,
+                row.single,
+                row.eight_bit,
+                row.loss,
+                "yes" if row.loss.value <= MAX_QUANTISATION_LOSS else "**no**",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _cost_table(rows: Sequence[CostReport]) -> str:
+    return _format(
+        ("model", "MB", "batch", "median ms", "95th percentile ms"),
+        (
+            (row.model, f"{row.n_bytes / 1e6:.1f}", row.n_batch, f"{row.median_ms:.1f}", f"{row.p95_ms:.1f}")
+            for row in rows
+        ),
+    )
+
+
 def _licence_table(origins: Sequence[Origin]) -> str:
     n_train, n_val = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for origin in origins:
@@ -128,6 +299,14 @@ def _source_table(origins: Sequence[Origin]) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.0f} %"
+
+
+def _tenths(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _digits(*values: float) -> list[str]:
+    return [f"{value:.3f}" for value in values]
 
 
 def _format(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

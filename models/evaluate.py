@@ -17,7 +17,7 @@ from models.card import CARD_FILE, fill_card, make_tables
 from models.config import RUNS
 from models.console import report_errors
 from models.evaluation import Evaluation, evaluate_all
-from models.report_plots import draw_plots
+from models.report_plots import draw_plots, draw_training
 
 
 class SplitName(StrEnum):
@@ -55,6 +55,7 @@ def main(
         evaluation, scored = evaluate_all(bundle, runs, split.value, console)
         for each in scored:
             draw_plots(each, out)
+        draw_training(runs, out)
         (out / "report.json").write_text(to_json(evaluation) + "\n", "utf-8")
         tables = make_tables(evaluation)
         if card:

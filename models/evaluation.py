@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,22 +18,31 @@ from models import checkpoint
 from models.bias import LABEL, BiasReport, find_any_member, measure_bias
 from models.bundle import Example, Split, read_media, read_texts
 from models.config import ROOT, TRITON_REPO, TextConfig, load_config
+from models.counterfactuals import SwapReport, measure_counterfactuals
 from models.encode import Encoded, encode_split
-from models.encoders import TextEncoder
+from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from models.folds import read_figures
 from models.functional import FunctionalReport, measure_functions
 from models.fusion import Fusion
+from models.headlines import Headline, measure_headlines
 from models.label_figures import LabelReport, Scored, report_part, score_split
+from models.mixtures import MixtureReport, measure_mixtures
 from models.obfuscation import Robustness, measure_robustness
 from models.origins import Origin, count_origins
+from models.pairs import PairReport, measure_pairs
+from models.quantisation_check import QuantisationReport, check_quantisation
 from models.rationales import EvidenceReport, measure_faithfulness, measure_spans
+from models.score_media import MediaScorer
 from models.score_texts import TextScorer
 from models.serving_cost import CostReport, measure_costs
+from models.source_figures import SourceReport
 from models.train_fusion import load_encoders
+from models.unseen import FalseAlarms, Limits, measure_unused_media, measure_unused_texts
 
 POLICY_FILE = ROOT / "ops" / "policies" / "default.yaml"
 N_TEXTS = 12_000
 """At most so many texts are gone through for evidence, bias and robustness."""
-N_OBFUSCATED = 400
+N_OBFUSCATED = 800
 """Texts per language that every trick is tried on."""
 N_BACKGROUND = 600
 """English texts that name no identity, for comparison."""
@@ -43,49 +54,115 @@ N_EXPLAINABLE = 600
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Reports in the order in which they are printed."""
+    """Reports in the order in which they are printed; `left_out` is empty where no fold has been run."""
 
     split: str
+    headlines: tuple[Headline, ...]
     labels: tuple[LabelReport, ...]
+    left_out: tuple[SourceReport, ...]
+    unseen: tuple[SourceReport, ...]
+    alarms: tuple[FalseAlarms, ...]
+    mixtures: tuple[MixtureReport, ...]
+    pairs: tuple[PairReport, ...]
     evidence: tuple[EvidenceReport, ...]
     bias: tuple[BiasReport, ...]
+    swaps: tuple[SwapReport, ...]
     robustness: tuple[Robustness, ...]
     functional: tuple[FunctionalReport, ...]
+    quantisation: tuple[QuantisationReport, ...]
     costs: tuple[CostReport, ...]
     origins: tuple[Origin, ...]
 
 
+@dataclass(frozen=True)
+class Models:
+    """The four trained models."""
+
+    text: TextEncoder
+    image: ImageEncoder
+    audio: AudioEncoder
+    fusion: Fusion
+
+
+class Steps:
+    """Says what is measured next, and how long the whole has taken so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start_s = time.monotonic()
+
+    def say(self, what: str) -> None:
+        """One line."""
+        self._console.print(f"{time.monotonic() - self._start_s:4.0f} s  {what}")
+
+
+def load_models(runs: Path) -> Models:
+    """All four; raises `SettingsError` if one is missing."""
+    match (*load_encoders(runs), checkpoint.load("fusion", runs)):
+        case (TextEncoder() as text, ImageEncoder() as image, AudioEncoder() as audio, Fusion() as fusion):
+            return Models(text, image, audio, fusion)
+    raise SettingsError(f"{runs} does not hold the four models")
+
+
 def evaluate_all(bundle: Path, runs: Path, split: Split, console: Console) -> tuple[Evaluation, list[Scored]]:
     """Measure everything; raises `SettingsError` if bundle, checkpoints or policy are missing."""
-    fusion = checkpoint.load("fusion", runs)
-    encoders = load_encoders(runs)
-    if not isinstance(fusion, Fusion) or not isinstance(encoders[0], TextEncoder):
-        raise SettingsError(f"{runs} does not hold the four models")
-    thresholds = read_thresholds(POLICY_FILE)
-    console.print(f"encoding the {split} split")
-    parts = encode_split(encoders, bundle, split, load_config("text_encoder", TextConfig).training, runs)
-    scored = score_split(fusion, [parts[0], *name_sources(parts[1:], bundle, split)])
-    console.print("figures per label and source")
-    labels = tuple(report for each in scored for report in report_part(each, thresholds))
-    scorer, examples = TextScorer(encoders[0], fusion), read_texts(bundle, split)
+    models, limits, steps = load_models(runs), read_limits(POLICY_FILE), Steps(console)
+    choice = load_config("text_encoder", TextConfig).rows
+    steps.say(f"encoding the {split} split")
+    parts = encode_split([models.text, models.image, models.audio], bundle, split, choice, runs)
+    scored = score_split(models.fusion, [parts[0], *name_sources(parts[1:], bundle, split)])
+    steps.say("figures per label and source")
+    labels = tuple(report for each in scored for report in report_part(each, limits.review))
+    scorer, examples = TextScorer(models.text, models.fusion), read_texts(bundle, split)
     examples = examples[:: -(-len(examples) // N_TEXTS) or 1]
-    console.print("evidence")
+    steps.say("sources that are never trained on")
+    unseen, alarms = _measure_unused(models, bundle, examples, limits)
+    steps.say("mixtures of sounds, and posts whose meaning needs two parts")
+    mixtures = tuple(measure_mixtures(models.audio, bundle))
+    pairs = tuple(measure_pairs(models.fusion, models.text, parts, choice))
+    steps.say("evidence")
     evidence = _measure_evidence(scorer, examples)
-    console.print("bias")
-    bias = _measure_bias(scorer, examples)
-    console.print("robustness")
+    steps.say("bias")
+    bias, swaps = _measure_bias(scorer, examples), tuple(measure_counterfactuals(scorer, limits.review))
+    steps.say("obfuscation")
     robustness = tuple(measure_robustness(scorer, examples, N_OBFUSCATED))
-    console.print("functional tests, latency, sources")
+    steps.say("functional tests")
+    headlines = tuple(measure_headlines(scorer, examples, limits.review))
+    functional = tuple(measure_functions(scorer, limits.review))
+    steps.say("the eight-bit form, latency")
+    quantisation = tuple(check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", examples))
+    costs, origins = tuple(measure_costs(TRITON_REPO)), tuple(count_origins(bundle))
+    steps.say("done")
     return Evaluation(
         split=split,
+        headlines=headlines,
         labels=labels,
+        left_out=tuple(read_figures(runs)),
+        unseen=unseen,
+        alarms=alarms,
+        mixtures=mixtures,
+        pairs=pairs,
         evidence=evidence,
         bias=bias,
+        swaps=swaps,
         robustness=robustness,
-        functional=tuple(measure_functions(scorer, thresholds)),
-        costs=tuple(measure_costs(TRITON_REPO)),
-        origins=tuple(count_origins(bundle)),
+        functional=functional,
+        quantisation=quantisation,
+        costs=costs,
+        origins=origins,
     ), scored
+
+
+def _measure_unused(
+    models: Models, bundle: Path, examples: Sequence[Example], limits: Limits
+) -> tuple[tuple[SourceReport, ...], tuple[FalseAlarms, ...]]:
+    """Texts, images and clips under non-commercial terms."""
+    found = [
+        measure_unused_texts(TextScorer(models.text, models.fusion), bundle, examples, limits),
+        measure_unused_media(MediaScorer(models.image, models.fusion), bundle, "images", limits),
+        measure_unused_media(MediaScorer(models.audio, models.fusion), bundle, "audio", limits),
+    ]
+    return tuple(row for rows, _ in found for row in rows), tuple(row for _, rows in found for row in rows)
 
 
 def _measure_evidence(scorer: TextScorer, examples: list[Example]) -> tuple[EvidenceReport, ...]:
@@ -117,10 +194,14 @@ def name_sources(parts: list[Encoded], bundle: Path, split: Split) -> list[Encod
     return named
 
 
-def read_thresholds(policy: Path) -> dict[str, float]:
-    """Scores from which the shipped policy asks for a review, by label."""
+def read_limits(policy: Path) -> Limits:
+    """Scores from which the shipped policy asks for a review, and blocks, by label."""
     try:
         labels = yaml.safe_load(policy.read_text("utf-8"))["labels"]
-        return {label: float(limits["review"]) for label, limits in labels.items() if "review" in limits}
+        sides = (
+            {label: float(limits[side]) for label, limits in labels.items() if side in limits}
+            for side in ("review", "block")
+        )
+        return Limits(*sides)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{policy}: {error}") from error

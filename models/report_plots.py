@@ -1,7 +1,8 @@
-"""Draws precision-recall curves and reliability diagrams, a PNG per modality."""
+"""Draws precision-recall curves and reliability diagrams, a PNG per modality, and the curves of training."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from engine.schema import LABELS
 from models.intervals import N_BINS, Bools, Floats
 from models.label_figures import MIN_POSITIVES, Scored, certain_rows
 
+CURVE_ENDING = ".curve.json"
+"""Of what training leaves: mean losses of equal stretches of steps."""
 Draw = Callable[[Any, Floats, Bools], None]
 
 
@@ -39,6 +42,23 @@ def _draw(scored: Scored, scores: Floats, draw: Draw, file: Path) -> Path:
         panel.set_axis_off()
     figure.savefig(file, dpi=100)
     return file
+
+
+def draw_training(runs: Path, out: Path) -> Path | None:
+    """Write ``training.png``, a panel per model that left a curve in `runs`; None if none did."""
+    from matplotlib.figure import Figure
+
+    curves = {file.name.removesuffix(CURVE_ENDING): file for file in sorted(runs.glob(f"*{CURVE_ENDING}"))}
+    if not curves:
+        return None
+    out.mkdir(parents=True, exist_ok=True)
+    figure = Figure(figsize=(4 * len(curves), 3), layout="constrained")
+    for panel, (name, file) in zip(figure.subplots(1, len(curves), squeeze=False).flat, curves.items(), strict=True):
+        losses = json.loads(file.read_text("utf-8"))
+        panel.plot(np.arange(1, len(losses) + 1) / max(len(losses), 1), losses)
+        panel.set(title=name, xlabel="share of the steps", ylabel="mean loss")
+    figure.savefig(out / "training.png", dpi=100)
+    return out / "training.png"
 
 
 def _plotted_labels(scored: Scored) -> list[str]:

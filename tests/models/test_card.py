@@ -9,55 +9,108 @@ import pytest
 from engine.errors import SettingsError
 from engine.schema import LABELS
 from models.bias import BiasReport
-from models.card import CARD_FILE, TABLES, fill_card, make_tables
+from models.card import CARD_FILE, NOT_RUN, fill_card, make_tables
+from models.counterfactuals import SwapReport
 from models.encode import Encoded
 from models.evaluate import to_json
 from models.evaluation import Evaluation
-from models.functional import FunctionalReport
+from models.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
+from models.headlines import Headline
 from models.intervals import NO_FIGURE, Figure
 from models.label_figures import LabelReport, Scored
-from models.obfuscation import Robustness
+from models.mixtures import MixtureReport
+from models.obfuscation import ALL_TRICKS, Robustness
 from models.origins import Origin
+from models.pairs import PairReport
+from models.quantisation_check import QuantisationReport
 from models.rationales import EvidenceReport
-from models.report_plots import draw_plots
+from models.report_plots import draw_plots, draw_training
 from models.serving_cost import CostReport, measure_costs
+from models.source_figures import OWN_NEGATIVES, SourceReport
+from models.unseen import FalseAlarms
 
 pytestmark = pytest.mark.torch
 FIGURE = Figure(0.5, 0.4, 0.6)
+WORSE = Figure(-0.02, -0.03, -0.01)
 
 
-def make_label_report(source):
-    return LabelReport("text", "hate", source, 7, 9, FIGURE, FIGURE, FIGURE, FIGURE, NO_FIGURE, 0.5, 0.6, math.nan)
+def make_label_report(source, modality="text", gain=FIGURE):
+    figures = [FIGURE, FIGURE, FIGURE, FIGURE, NO_FIGURE]
+    return LabelReport(modality, "hate", source, 7, 9, *figures, 0.5, gain, 0.6, math.nan)
 
 
-def make_evaluation():
-    return Evaluation(
-        split="val",
-        labels=(make_label_report("all"), make_label_report("one|two")),
-        evidence=(EvidenceReport("token F1", 3, FIGURE, 0.25),),
-        bias=(BiasReport("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
-        robustness=(Robustness("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9),),
-        functional=(FunctionalReport("negation", False, 6, FIGURE),),
-        costs=(CostReport("fusion", 1_200_000, 8, 1.0, 2.0),),
-        origins=(
+def make_source_report(source, auroc, modality="text"):
+    return SourceReport(source, "en", "hate", OWN_NEGATIVES, 7, 9, Figure(auroc, 0.0, 1.0), FIGURE, modality)
+
+
+def make_evaluation(**changes):
+    reports = {
+        "split": "val",
+        "headlines": (Headline("accuracy", "rows", 3, FIGURE),),
+        "labels": (make_label_report("all"), make_label_report("all", "image", WORSE), make_label_report("one|two")),
+        "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
+        "unseen": (make_source_report("never", 0.6, "image"),),
+        "alarms": (FalseAlarms("audio", "never", "", 50, 0.04, 0.0),),
+        "mixtures": (MixtureReport("gunshot", 0, 9, 9, 3, FIGURE, FIGURE),),
+        "pairs": (PairReport("threat", 5, 6, 0.9, 0.7),),
+        "evidence": (EvidenceReport("token F1", 3, FIGURE, 0.25),),
+        "bias": (BiasReport("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
+        "swaps": (SwapReport("dialect, English", "African-American", 40, FIGURE, 0.1, 0.05),),
+        "robustness": (
+            Robustness("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9, trained=True),
+            Robustness(ALL_TRICKS, "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.8),
+        ),
+        "functional": (
+            FunctionalReport(TEMPLATES, "negation", False, 6, FIGURE),
+            FunctionalReport(TEMPLATES, f"all hateful {OVER_FAMILIES}", True, 6, FIGURE),
+        ),
+        "quantisation": (QuantisationReport("hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03)),),
+        "costs": (CostReport("fusion", 1_200_000, 8, 1.0, 2.0),),
+        "origins": (
             Origin("text", "one", "CC0", "open", 10, 2),
             Origin("text", "two", "MIT", "open", 5, 1),
             Origin("text", "three", "CC-BY-NC-4.0", "nc", 8, 1),
         ),
-    )
+    }
+    return Evaluation(**{**reports, **changes})
 
 
 def test_the_card_has_a_marker_for_every_table():
-    tables = dict.fromkeys(TABLES, "| filled |")
-    assert fill_card(CARD_FILE.read_text("utf-8"), tables).count("| filled |") == len(TABLES)
+    tables = dict.fromkeys(make_tables(make_evaluation()), "| filled |")
+    assert fill_card(CARD_FILE.read_text("utf-8"), tables).count("| filled |") == len(tables)
 
 
 def test_tables_are_made_alike_each_time_and_filling_twice_changes_nothing():
     tables = make_tables(make_evaluation())
-    assert tuple(tables) == TABLES
     assert tables == make_tables(make_evaluation())
     once = fill_card(CARD_FILE.read_text("utf-8"), tables)
     assert fill_card(once, tables) == once
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head():
+    for name, table in make_tables(make_evaluation()).items():
+        lines = table.splitlines()
+        assert len(lines) > 2, name
+        assert {line.count(" | ") for line in lines} == {lines[0].count(" | ")}, name
+
+
+def test_folds_that_have_not_been_run_are_said_to_be_missing():
+    tables = make_tables(make_evaluation(left_out=()))
+    assert tables["left-out"] == tables["left-out-means"] == NOT_RUN
+    assert "left out of training" not in tables["headlines"]
+
+
+def test_the_mean_over_sources_leads_the_headlines():
+    first = make_tables(make_evaluation())["headlines"].splitlines()[2]
+    assert first.startswith("| English hate, AUROC | mean over sources, each left out of training | 2 | 0.800 [")
+
+
+def test_what_loses_too_much_is_marked():
+    tables = make_tables(make_evaluation())
+    text, image = tables["fusion"].splitlines()[2:]
+    assert text.endswith("| yes |")
+    assert image.endswith("| **no** |")
+    assert tables["quantisation"].splitlines()[-1].endswith("| **no** |")
 
 
 def test_licence_classes_are_summed_and_what_is_not_used_has_no_row_of_its_own():
@@ -96,3 +149,12 @@ def test_plots_are_pictures(tmp_path):
 
 def test_models_that_are_not_exported_cost_nothing(tmp_path):
     assert measure_costs(tmp_path) == []
+
+
+def test_training_curves_are_drawn_where_training_left_them(tmp_path):
+    assert draw_training(tmp_path, tmp_path / "report") is None
+    (tmp_path / "fusion.curve.json").write_text("[1.0, 0.5, 0.4]")
+    (tmp_path / "words.curve.json").write_text("[]")
+    file = draw_training(tmp_path, tmp_path / "report")
+    assert file.name == "training.png"
+    assert file.read_bytes().startswith(b"\x89PNG")

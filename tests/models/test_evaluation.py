@@ -1,7 +1,5 @@
 """What is measured about texts: bias, obfuscation, evidence, functional tests; and about calibration."""
 
-import random
-import unicodedata
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,29 +10,15 @@ from engine.features import TextRow
 from engine.schema import LABELS
 from models.bias import find_any_member, find_members, report_identity
 from models.bundle import Example
-from models.config import FusionNetwork, TextNetwork
 from models.encode import Encoded
-from models.encoders import TextEncoder
-from models.evaluation import POLICY_FILE, read_thresholds
-from models.functional import fill_family, judge, load_tests, measure_functions
-from models.fusion import Fusion
+from models.evaluation import POLICY_FILE, read_limits
+from models.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
 from models.label_figures import Scored, certain_rows, cross_fit, measure_calibration, report_part
-from models.obfuscation import TRICKS, measure_robustness, obfuscate
-from models.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_row
-from models.score_texts import TextScorer
-from models.templates import load_templates
+from models.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
+from models.templates import fill_templates, is_held_out, load_templates
 
 pytestmark = pytest.mark.torch
 N_LABELS = len(LABELS)
-NETWORK = TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128)
-
-
-@pytest.fixture(scope="module")
-def scorer():
-    torch.manual_seed(0)
-    encoder, fusion = TextEncoder(NETWORK, 40_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
-    fusion.shift -= 20  # no text is anything
-    return TextScorer(encoder.eval(), fusion.eval())
 
 
 def make_example(text, lang="en", meta=None, source="made", **labels):
@@ -63,32 +47,9 @@ def test_bias_that_raises_an_identitys_scores_shows_in_bpsn_alone():
     assert (report.subgroup.value, report.bpsn.value, report.bnsp.value) == (1.0, 0.0, 1.0)
 
 
-@pytest.mark.parametrize("trick", TRICKS)
-def test_every_trick_changes_the_spelling_and_is_repeatable(trick):
-    text = "perhaps someone reads these silly sentences aloud"
-    changed = obfuscate(text, trick, random.Random(1))
-    assert changed != text
-    assert changed == obfuscate(text, trick, random.Random(1))
-
-
-def test_hidden_gaps_and_spaces_keep_the_letters():
-    text = "perhaps someone reads these silly sentences aloud"
-    for trick in ("spacing", "zero-width"):
-        changed = obfuscate(text, trick, random.Random(1))
-        assert "".join(c for c in changed if unicodedata.category(c) not in ("Zs", "Cf")) == text.replace(" ", "")
-
-
-def test_robustness_is_measured_where_there_are_rows_enough(scorer):
-    rows = [make_example(f"sentence number {i} of the lot", toxicity=i % 2) for i in range(60)]
-    reports = measure_robustness(scorer, rows, n_rows=50)
-    assert {report.trick for report in reports} == set(TRICKS)
-    unseen = next(report for report in reports if report.trick == "zero-width")
-    assert unseen.drop.value == pytest.approx(0, abs=1e-6)  # the extractor takes them out
-
-
 def test_tokens_are_marked_as_in_serving():
     spans = np.array([[0, 0], [0, 3], [4, 7], [0, 0]], np.int32)
-    row = TextRow(np.arange(4), np.ones(4, np.int64), spans)
+    row = TextRow(np.arange(4), np.ones(4, np.int64), spans, np.arange(4), np.ones(4, np.int64))
     assert mark_tokens(row, np.array([0.9, 0.6, 0.3, 0.9], np.float32)).tolist() == [False, True, False, False]
     assert mark_tokens(row, np.array([0.9, 0.3, 0.2, 0.9], np.float32)).tolist() == [False, True, True, False]
     assert not mark_tokens(row, np.full(4, 0.05, np.float32)).any()
@@ -107,8 +68,9 @@ class MarkOneWord:
         self.read = lambda texts: [features.rows[0] for features in extractor.extract_batch(texts)]
         self._fool = self.read(["fool"])[0].input_ids[1]
 
-    def score_ids(self, rows):
-        return np.zeros((len(rows), N_LABELS), np.float32), [(row == self._fool).astype(np.float32) for row in rows]
+    def score_rows(self, rows):
+        marks = [(row.input_ids == self._fool).astype(np.float32) for row in rows]
+        return np.zeros((len(rows), N_LABELS), np.float32), marks
 
 
 def test_evidence_on_the_marked_places_scores_one():
@@ -122,9 +84,11 @@ def test_evidence_on_the_marked_places_scores_one():
     assert reports[0].chance == pytest.approx(0.4)  # one of four tokens
 
 
-def test_a_row_is_split_into_its_rationale_and_the_rest():
-    rationale, rest = split_row(np.array([101, 7, 8, 9, 102]), np.array([0.1, 0.9, 0.2], np.float32), 0.3)
-    assert (rationale.tolist(), rest.tolist()) == ([101, 8, 102], [101, 7, 9, 102])
+def test_a_text_is_split_into_its_rationale_and_the_rest():
+    spans = np.array([[0, 3], [4, 5], [5, 7], [8, 11]], np.int32)
+    scores = np.array([0.1, 0.9, 0.2, 0.8], np.float32)
+    assert split_text("see ab? you, or not", spans, scores, 0.5) == ("a you", "see b? ")
+    assert split_text("see ab? you", spans, scores, 0.01) == ("a", "see b? you")
 
 
 def test_faithfulness_needs_flagged_texts(scorer):
@@ -150,8 +114,19 @@ def test_a_family_is_judged_by_the_review_thresholds():
 
 
 def test_untrained_models_flag_nothing(scorer):
-    reports = measure_functions(scorer, read_thresholds(POLICY_FILE))
+    reports = measure_functions(scorer, read_limits(POLICY_FILE).review)
     assert all(report.accuracy.value == (0.0 if report.harmful else 1.0) for report in reports)
+    assert {report.suite for report in reports} == {OWN, TEMPLATES}
+    for suite in (OWN, TEMPLATES):
+        names = {report.family.removesuffix(f" {OVER_FAMILIES}") for report in reports if report.suite == suite}
+        assert {"all hateful", "all not hateful, about groups", "all harmful", "all harmless"} < names
+
+
+def test_templates_that_are_measured_are_not_drawn_in_training():
+    measured = {row.meta["family"]: row for row in fill_templates(300, 1, held_out=True)}
+    assert len(measured) > 3
+    for family in load_templates().families:
+        assert not {s for s in family.sentences if is_held_out(s)} & {s for s in family.sentences if not is_held_out(s)}
 
 
 def make_part(n_rows=600, seed=0):
@@ -168,7 +143,7 @@ def test_cross_fitting_does_not_see_the_calibration_that_shipped():
     half = np.arange(len(raw)) % 2 == 0
     fitted = []
     for scale, shift in ((1.0, 0.0), (3.0, -2.0)):
-        fusion = SimpleNamespace(scale=torch.full((N_LABELS,), scale), shift=torch.full((N_LABELS,), shift))
+        fusion = SimpleNamespace(scale=torch.full((2, N_LABELS), scale), shift=torch.full((2, N_LABELS), shift))
         fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [half])[0])
     assert np.allclose(*fitted, atol=1e-4)
 
@@ -176,7 +151,7 @@ def test_cross_fitting_does_not_see_the_calibration_that_shipped():
 def test_a_half_is_calibrated_on_the_other_alone():
     raw, part = make_part()
     half = np.arange(len(raw)) % 2 == 0
-    fusion = SimpleNamespace(scale=torch.ones(N_LABELS), shift=torch.zeros(N_LABELS))
+    fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
     before = cross_fit(fusion, [raw], [part], [half])[0]
     part.targets[half] = 1 - part.targets[half]
     after = cross_fit(fusion, [raw], [part], [half])[0]
@@ -197,6 +172,14 @@ def test_labels_are_reported_for_all_rows_and_for_each_source():
     ]
     assert reports[0].n_positives + reports[0].n_negatives == certain_rows(part, "toxicity").sum() == 500
     assert reports[0].auroc.low > 0.5
+    assert reports[0].gain.value == 0  # the encoder alone scores the same here
+
+
+def test_a_fusion_that_ranks_worse_than_its_encoder_shows_as_a_loss():
+    raw, part = make_part()
+    alone = 1 / (1 + np.exp(-raw))
+    scored = Scored("text", part, 1 - alone, alone, alone, np.arange(len(raw)) < 300)
+    assert next(report_part(scored, {})).gain.high < 0
 
 
 def test_too_few_rows_have_no_calibration_error():
