@@ -162,7 +162,12 @@ def _inputs(row: Row) -> Arrays:
     """The tensors of a row, as its encoder names them."""
     match row:
         case TextRow():
-            return {"input_ids": row.input_ids, "attention_mask": row.attention_mask}
+            return {
+                "input_ids": row.input_ids,
+                "attention_mask": row.attention_mask,
+                "byte_ids": row.byte_ids,
+                "byte_mask": row.byte_mask,
+            }
         case ImageRow():
             return {"pixels": row.pixels}
         case AudioRow():

@@ -84,7 +84,7 @@ def encode_validation(bundle: Path, runs: Path, console: Console) -> tuple[list[
     if not isinstance(fusion, Fusion):
         raise SettingsError(f"{runs} holds no fusion")
     console.print("scoring the validation split")
-    parts = encode_split(load_encoders(runs), bundle, "val", load_config("text_encoder", TextConfig).training, runs)
+    parts = encode_split(load_encoders(runs), bundle, "val", load_config("text_encoder", TextConfig).rows, runs)
     return parts, score_rows(fusion, parts)
 
 

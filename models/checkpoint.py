@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.errors import SettingsError
 from models.config import (
+    BYTE_FILE,
     TOKENIZER_FILE,
     AudioConfig,
     FusionConfig,
@@ -21,6 +22,7 @@ from models.config import (
 )
 from models.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
 from models.fusion import Fusion
+from models.towers import WordTower
 from models.vocabulary import minilm_folder
 
 ENCODERS: tuple[ModelName, ...] = ("text_encoder", "image_encoder", "audio_encoder")
@@ -39,11 +41,16 @@ MINILM_LAYER = {
 
 
 def build_text_encoder() -> TextEncoder:
-    """A text encoder that starts from MiniLM; tokens that MiniLM lacks start near its mean embedding."""
-    tokens = Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab()
-    encoder = TextEncoder(load_config("text_encoder", TextConfig).network, len(tokens))
-    encoder.load_state_dict(_minilm_weights(tokens), strict=False)
+    """An untrained text encoder: its word tower starts from MiniLM, its byte tower from nothing."""
+    words, pieces = (len(Tokenizer.from_file(str(file)).get_vocab()) for file in (TOKENIZER_FILE, BYTE_FILE))
+    encoder = TextEncoder(load_config("text_encoder", TextConfig).network, words, pieces)
+    start_from_minilm(encoder.words)
     return encoder
+
+
+def start_from_minilm(tower: WordTower) -> None:
+    """Fill a word tower from MiniLM; tokens that MiniLM lacks start near its mean embedding."""
+    tower.load_state_dict(_minilm_weights(Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab()), strict=False)
 
 
 def build_image_encoder() -> ImageEncoder:
@@ -119,7 +126,7 @@ def save(model: nn.Module, file: Path) -> None:
     part.replace(file)
 
 
-def load_weights(model: nn.Module, name: ModelName, runs: Path) -> None:
+def load_state(model: nn.Module, name: str, runs: Path) -> None:
     """Fill a model with what was trained; raises `SettingsError` if it has not been trained yet."""
     file = checkpoint_file(runs, name)
     if not file.is_file():
@@ -130,5 +137,5 @@ def load_weights(model: nn.Module, name: ModelName, runs: Path) -> None:
 def load(name: ModelName, runs: Path) -> Encoder | Fusion:
     """A trained model in evaluation mode; raises `SettingsError` if it has not been trained yet."""
     model = build(name)
-    load_weights(model, name, runs)
+    load_state(model, name, runs)
     return model.eval()

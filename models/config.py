@@ -22,10 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs"
 TRITON_REPO = ROOT / "triton_repo"
 TOKENIZER_FILE = ROOT / "engine" / "features" / "tokenizer.json"
+BYTE_FILE = ROOT / "engine" / "features" / "bytes.json"
 
 
-class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes of the text encoder: those of all-MiniLM-L6-v2."""
+class WordNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the tower that reads word pieces: those of all-MiniLM-L6-v2."""
 
     d_hidden: int = 384
     d_inner: int = 1536
@@ -34,10 +35,31 @@ class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_positions: int = 512
 
 
-class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Channels after each halving of the 160 x 160 pixels: the last stage has 10 x 10 cells."""
+class ByteNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the tower that reads byte pieces."""
 
-    channels: tuple[int, int, int, int] = (24, 48, 96, 192)
+    d_hidden: int = 256
+    d_inner: int = 1024
+    n_layers: int = 5
+    n_heads: int = 4
+    n_positions: int = 192
+
+
+class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the text encoder's two towers."""
+
+    words: WordNetwork
+    bytes: ByteNetwork
+
+
+class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Channels after each halving of the 160 x 160 pixels: the last stage has 10 x 10 cells.
+
+    `n_kinds` is the room for kinds of objects that training tells apart.
+    """
+
+    channels: tuple[int, int, int, int] = (24, 48, 96, 256)
+    n_kinds: int = 160
 
 
 class AudioNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +75,7 @@ class FusionNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_layers: int = 1
     n_heads: int = 4
     d_inner: int = 512
+    dropout: float = 0.1
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,14 +94,6 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Share of the budget over which the rate rises.
     max_positive_weight : float
         Upper limit of the weight that a rare label's positives get in the loss.
-    max_rows : dict of str to int
-        At most so many rows of a source are seen per pass; other sources are seen whole.
-    max_tokens : int
-        Longest row in training (text only).
-    weak_zeros : tuple of str
-        Labels that count as 0 where a row does not say (text only), with weight `weak_weight`.
-    n_templates : int
-        Rows filled from templates per pass (text only).
     """
 
     n_steps: int
@@ -88,18 +103,43 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: float = 0.01
     warm_up: float = 0.05
     max_positive_weight: float = 4.0
-    max_rows: dict[str, int] = {}
-    max_tokens: int = 96
-    weak_zeros: tuple[str, ...] = ()
-    weak_weight: float = 0.3
-    n_templates: int = 0
+
+
+class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which texts a pass of training sees.
+
+    Attributes
+    ----------
+    max_rows : dict of str to int
+        At most so many rows of a source are seen per pass; other sources are seen whole.
+    max_tokens, max_byte_tokens : int
+        Longest row in word pieces and in byte pieces.
+    weak_zeros : tuple of str
+        Labels that count as 0 where a row does not say, with weight `weak_weight`.
+    max_positive_weight : float
+        As in `Training`.
+    n_templates : int
+        Rows filled from templates.
+    """
+
+    max_rows: dict[str, int]
+    max_tokens: int
+    max_byte_tokens: int
+    weak_zeros: tuple[str, ...]
+    weak_weight: float
+    max_positive_weight: float
+    n_templates: int
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`text_encoder.yaml`."""
+    """`text_encoder.yaml`: the stages in their order are `words` beside `language` and `bytes`, then `training`."""
 
     network: TextNetwork
     training: Training
+    words: Training
+    bytes: Training
+    language: Training
+    rows: TextRows
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

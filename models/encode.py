@@ -15,12 +15,12 @@ from torch import Tensor
 from engine.features.text import TextExtractor
 from engine.schema import LABELS, Modality
 from models.bundle import Example, Split, read_texts
-from models.config import TOKENIZER_FILE, Training
+from models.config import TOKENIZER_FILE, TextRows
 from models.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
 from models.picture_rows import load_pictures, vary
 from models.sound_rows import compose_sounds, plain_sounds, read_clips
 from models.templates import fill_templates
-from models.text_rows import collate, prepare, sample_pass
+from models.text_rows import collate, prepare, sample_pass, text_inputs
 
 N_BATCH = 64
 N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200
@@ -49,15 +49,15 @@ class Encoded:
     sources: list[str]
 
 
-def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, training: Training) -> Encoded:
+def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, choice: TextRows) -> Encoded:
     """Training: a sample as the encoder sees it, templates included; validation: every text of the bundle."""
     examples = read_texts(bundle, split)
-    chosen = sample_pass(examples, training, seed=99)[:N_TEXTS] if split == "train" else examples
-    rows = prepare(chosen, TextExtractor(TOKENIZER_FILE), training)
+    chosen = sample_pass(examples, choice, seed=99)[:N_TEXTS] if split == "train" else examples
+    rows = prepare(chosen, TextExtractor(TOKENIZER_FILE), choice)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))  # like lengths together: less padding
     rows, chosen = [rows[index] for index in order], [chosen[index] for index in order]
     batches = (collate(rows[start : start + N_BATCH]) for start in range(0, len(rows), N_BATCH))
-    tokens, logits = _run(encoder, ((batch.input_ids, batch.attention_mask) for batch in batches), split)
+    tokens, logits = _run(encoder, (text_inputs(batch) for batch in batches), split)
     severity = np.stack([text_severity(example) for example in chosen])
     targets, weights = np.stack([row.targets for row in rows]), np.stack([row.weights for row in rows])
     return Encoded(tokens, logits, targets, weights, severity, [example.source for example in chosen])
@@ -80,12 +80,12 @@ def encode_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> Encoded:
     return _plain(*_run(encoder, chunks, split), sounds.targets, "audio")
 
 
-def encode_split(encoders: list[Encoder], bundle: Path, split: Split, training: Training, runs: Path) -> list[Encoded]:
-    """All three, in the order of the fusion's kinds; `training` is the text encoder's."""
+def encode_split(encoders: list[Encoder], bundle: Path, split: Split, choice: TextRows, runs: Path) -> list[Encoded]:
+    """All three, in the order of the fusion's kinds; `choice` is of texts."""
     found: dict[Modality, Encoded] = {}
     for encoder in encoders:
         if isinstance(encoder, TextEncoder):
-            found["text"] = encode_texts(encoder, bundle, split, training)
+            found["text"] = encode_texts(encoder, bundle, split, choice)
         elif isinstance(encoder, ImageEncoder):
             found["image"] = encode_pictures(encoder, bundle, split, runs)
         else:
@@ -110,13 +110,17 @@ def plain_severity(targets: Float32) -> Float32:
     return (targets * PLAIN_SEVERITY).astype(np.float32)
 
 
-def encode_templates(encoder: TextEncoder, training: Training, n_rows: int) -> Encoded:
+def encode_templates(encoder: TextEncoder, choice: TextRows, n_rows: int) -> Encoded:
     """Fresh fillings of our own templates."""
-    examples = fill_templates(n_rows, seed=12345)
-    rows = prepare(examples, TextExtractor(TOKENIZER_FILE), training)
-    batches = (collate(rows[start : start + N_BATCH]) for start in range(0, n_rows, N_BATCH))
-    tokens, logits = _run(encoder, ((batch.input_ids, batch.attention_mask) for batch in batches), "val")
-    return _plain(tokens, logits, np.stack([row.targets for row in rows]), "templates")
+    return encode_examples(encoder, fill_templates(n_rows, seed=12345), choice)
+
+
+def encode_examples(encoder: TextEncoder, examples: list[Example], choice: TextRows) -> Encoded:
+    """Texts of our own, as they are and in their order."""
+    rows = prepare(examples, TextExtractor(TOKENIZER_FILE), choice)
+    batches = (collate(rows[start : start + N_BATCH]) for start in range(0, len(rows), N_BATCH))
+    tokens, logits = _run(encoder, (text_inputs(batch) for batch in batches), "val")
+    return _plain(tokens, logits, np.stack([row.targets for row in rows]), "our own")
 
 
 def _plain(tokens: Float32, logits: Float32, targets: Float32, source: str) -> Encoded:

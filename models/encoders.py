@@ -6,21 +6,21 @@ the other rows of its batch nor on padding.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
-from engine.features import IMAGE_SIZE_PX, N_FRAMES
+from engine.features import N_FRAMES
 from engine.schema import LABELS
+from models import picture_network
 from models.config import D_TOKEN, N_TOKENS, AudioNetwork, ImageNetwork, TextNetwork
+from models.towers import MASKED, ByteTower, WordTower, standardise
 
 N_LABELS = len(LABELS)
-MASKED = -1e4
-"""Added to the scores of what must not be looked at: large, and still finite in half precision."""
 RARE_LOGIT = -4.0
 """Where every label starts: about 2 %."""
+SHARED_SPREAD = 0.1
+"""Of the text head's directions: evidence of a token then reaches from about -20 to 20."""
 
 
 def pool_evidence(evidence: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -63,71 +63,24 @@ class LabelHead(nn.Module):
         return pool_evidence(self.evidence(tokens)) * self.scale + self.shift
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention with an additive mask."""
-
-    def __init__(self, d_hidden: int, n_heads: int) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.d_head = d_hidden // n_heads
-        self.query = nn.Linear(d_hidden, d_hidden)
-        self.key = nn.Linear(d_hidden, d_hidden)
-        self.value = nn.Linear(d_hidden, d_hidden)
-        self.out = nn.Linear(d_hidden, d_hidden)
-
-    def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
-        """(B, L, D) and (B, 1, 1, L) to (B, L, D)."""
-        query = self._heads(self.query(hidden)) / math.sqrt(self.d_head)
-        scores = query @ self._heads(self.key(hidden)).transpose(-1, -2) + bias
-        context = torch.softmax(scores, dim=-1) @ self._heads(self.value(hidden))
-        return self.out(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
-
-    def _heads(self, hidden: Tensor) -> Tensor:
-        return hidden.view(*hidden.shape[:2], self.n_heads, self.d_head).transpose(1, 2)
-
-
-class TransformerLayer(nn.Module):
-    """Attention and a feed-forward part, each with its residual and then its norm (as in BERT)."""
-
-    def __init__(self, d_hidden: int, d_inner: int, n_heads: int, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.attention = Attention(d_hidden, n_heads)
-        self.attention_norm = nn.LayerNorm(d_hidden, eps=1e-12)
-        self.widen = nn.Linear(d_hidden, d_inner)
-        self.narrow = nn.Linear(d_inner, d_hidden)
-        self.norm = nn.LayerNorm(d_hidden, eps=1e-12)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
-        """(B, L, D) and (B, 1, 1, L) to (B, L, D)."""
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, bias)))
-        inner = self.narrow(F.gelu(self.widen(hidden)))
-        return self.norm(hidden + self.dropout(inner))  # type: ignore[no-any-return]
-
-
 class TextEncoder(nn.Module):
-    """MiniLM, pooled by `N_TOKENS` learned queries."""
+    """Two towers that read the same text, in word pieces and in byte pieces; their tokens are summed."""
 
-    def __init__(self, network: TextNetwork, n_vocabulary: int) -> None:
+    def __init__(self, network: TextNetwork, n_words: int, n_pieces: int) -> None:
         super().__init__()
-        self.words = nn.Embedding(n_vocabulary, network.d_hidden)
-        self.positions = nn.Embedding(network.n_positions, network.d_hidden)
-        self.embedding_norm = nn.LayerNorm(network.d_hidden, eps=1e-12)
-        self.layers = nn.ModuleList(
-            TransformerLayer(network.d_hidden, network.d_inner, network.n_heads) for _ in range(network.n_layers)
-        )
-        self.queries = nn.Parameter(torch.randn(N_TOKENS, network.d_hidden) * 0.2)
-        self.to_tokens = nn.Linear(network.d_hidden, D_TOKEN)
-        self.token_norm = nn.LayerNorm(D_TOKEN)
-        self.marks = nn.Linear(network.d_hidden, 1)
-        self.head = LabelHead()
+        self.words = WordTower(network.words, n_words)
+        self.bytes = ByteTower(network.bytes, n_pieces)
+        self.head = shared_head()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, byte_ids: Tensor, byte_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Score texts.
 
         Parameters
         ----------
         input_ids, attention_mask : Tensor of int64, shape = (B, L)
+        byte_ids, byte_mask : Tensor of int64, shape = (B, M)
 
         Returns
         -------
@@ -136,24 +89,22 @@ class TextEncoder(nn.Module):
         token_scores : Tensor, shape = (B, L)
             In [0, 1]; 0 at padding.
         """
-        mask = attention_mask.to(self.queries.dtype)
-        hidden = self._contextualise(input_ids, mask)
-        tokens = self._pool(hidden, mask)
-        token_scores = torch.sigmoid(self.marks(hidden).squeeze(-1)) * mask
+        by_words, token_scores = self.words(input_ids, attention_mask)
+        tokens = standardise(by_words + self.bytes(byte_ids, byte_mask))
         return tokens, self.head(tokens), token_scores
 
-    def _contextualise(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        positions = self.positions.weight[: input_ids.shape[1]]
-        hidden = self.embedding_norm(self.words(input_ids) + positions)
-        bias = ((1.0 - mask) * MASKED).unsqueeze(1).unsqueeze(1)
-        for layer in self.layers:
-            hidden = layer(hidden, bias)
-        return hidden  # type: ignore[no-any-return]
 
-    def _pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        scores = hidden @ self.queries.t() / math.sqrt(hidden.shape[-1])
-        weights = torch.softmax(scores + (1.0 - mask).unsqueeze(-1) * MASKED, dim=1)
-        return self.token_norm(self.to_tokens(weights.transpose(1, 2) @ hidden))  # type: ignore[no-any-return]
+def shared_head() -> LabelHead:
+    """A head whose directions are drawn once and never learned, so that towers trained apart mean the same by a token.
+
+    With 256 dimensions for a few labels nothing is lost: the towers learn to write in its language.
+    """
+    head = LabelHead()
+    directions = torch.randn(N_LABELS, D_TOKEN, generator=torch.Generator().manual_seed(17))
+    with torch.no_grad():
+        head.evidence.weight.copy_(directions * SHARED_SPREAD)
+    head.evidence.weight.requires_grad_(False)
+    return head
 
 
 class ConvBlock(nn.Module):
@@ -175,21 +126,20 @@ def _convolution(n_in: int, n_out: int, stride: tuple[int, int] = (1, 1)) -> nn.
 
 
 class ImageEncoder(nn.Module):
-    """A small residual network; its 10 x 10 cells become 2 x 2 tokens and the heatmap."""
+    """A small residual network; its 10 x 10 cells become 2 x 2 tokens and the heatmap.
 
-    CELLS = IMAGE_SIZE_PX // 16
+    `kinds` tells what object an image shows; only training asks for it.
+    """
 
     def __init__(self, network: ImageNetwork) -> None:
         super().__init__()
-        first, second, third, fourth = network.channels
-        self.stem = _convolution(3, first, (2, 2))
-        self.stages = nn.Sequential(
-            ConvBlock(first, second, (2, 2)), ConvBlock(second, third, (2, 2)), ConvBlock(third, fourth, (2, 2))
-        )
-        self.to_tokens = nn.Linear(fourth, D_TOKEN)
+        n_planes = network.channels[-1]
+        self.stages = picture_network.stack(network.channels)
+        self.to_tokens = nn.Linear(3 * n_planes, D_TOKEN)
         self.token_norm = nn.LayerNorm(D_TOKEN)
-        self.cells = nn.Conv2d(fourth, N_LABELS, 1)
+        self.cells = nn.Conv2d(n_planes, N_LABELS, 1)
         nn.init.constant_(self.cells.bias, RARE_LOGIT)  # type: ignore[arg-type]
+        self.kinds = nn.Linear(n_planes, network.n_kinds)
         self.head = LabelHead()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,6 +148,7 @@ class ImageEncoder(nn.Module):
         Parameters
         ----------
         pixels : Tensor of uint8, shape = (B, 3, 160, 160)
+            Training also uses other sides, multiples of 32; cells are 16 px wide at any.
 
         Returns
         -------
@@ -206,10 +157,21 @@ class ImageEncoder(nn.Module):
         heatmap : Tensor, shape = (B, labels, 10, 10)
             In [0, 1].
         """
-        planes = self.stages(F.relu(self.stem(pixels.to(self.cells.weight.dtype) / 127.5 - 1.0)))
-        quarters = F.avg_pool2d(planes, self.CELLS // 2).flatten(2).transpose(1, 2)
-        tokens = self.token_norm(self.to_tokens(quarters))
+        planes = self.look(pixels)
+        tokens = self.tokens(planes)
         return tokens, self.head(tokens), torch.sigmoid(self.cells(planes))
+
+    def look(self, pixels: Tensor) -> Tensor:
+        """Pixels to planes, shape = (B, C, side / 16, side / 16)."""
+        return self.stages(pixels.to(self.cells.weight.dtype) / 127.5 - 1.0)  # type: ignore[no-any-return]
+
+    def tokens(self, planes: Tensor) -> Tensor:
+        """A token per quarter: its mean, its strongest cells (small objects), and the mean of the whole image."""
+        half = planes.shape[-1] // 2
+        means, peaks = F.avg_pool2d(planes, half).flatten(2), F.max_pool2d(planes, half).flatten(2)
+        whole = means.mean(dim=2, keepdim=True).expand_as(means)
+        quarters = torch.cat([means, peaks, whole], dim=1).transpose(1, 2)
+        return self.token_norm(self.to_tokens(quarters))  # type: ignore[no-any-return]
 
 
 class AudioEncoder(nn.Module):

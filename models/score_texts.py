@@ -14,16 +14,16 @@ from models.config import TOKENIZER_FILE
 from models.encoders import TextEncoder
 from models.fusion import Fusion
 from models.scores import to_probabilities
+from models.text_rows import pad
 
 N_BATCH = 64
 Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 
 class TextScorer:
-    """Text encoder and fusion, in that order; of a long text only the first window is read."""
+    """Text encoder and fusion, in that order, or the encoder alone; of a long text only the first window is read."""
 
-    def __init__(self, encoder: TextEncoder, fusion: Fusion) -> None:
+    def __init__(self, encoder: TextEncoder, fusion: Fusion | None = None) -> None:
         self._encoder = encoder
         self._fusion = fusion
         self._extractor = TextExtractor(TOKENIZER_FILE)
@@ -34,31 +34,23 @@ class TextScorer:
 
     def score(self, texts: Sequence[str]) -> Floats:
         """Probabilities, shape = (n, labels)."""
-        return self.score_ids([row.input_ids for row in self.read(texts)])[0]
+        return self.score_rows(self.read(texts))[0]
 
-    def score_ids(self, rows: Sequence[Ids]) -> tuple[Floats, list[Floats]]:
+    def score_rows(self, rows: Sequence[TextRow]) -> tuple[Floats, list[Floats]]:
         """Probabilities, shape = (n, labels), and each row's token scores, shape = (L,)."""
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index].input_ids))
         chunks = [order[start : start + N_BATCH] for start in range(0, len(order), N_BATCH)]
         scored = [self._score_batch([rows[index] for index in chunk]) for chunk in chunks]
         back = np.argsort(order)
         token_scores = [scores for _, batch in scored for scores in batch]
         return np.concatenate([found for found, _ in scored])[back], [token_scores[index] for index in back]
 
-    def _score_batch(self, rows: Sequence[Ids]) -> tuple[Floats, list[Floats]]:
-        ids, mask = _pad(rows)
+    def _score_batch(self, rows: Sequence[TextRow]) -> tuple[Floats, list[Floats]]:
+        inputs = (*pad([row.input_ids for row in rows]), *pad([row.byte_ids for row in rows]))
         with torch.inference_mode():
-            tokens, _, token_scores = self._encoder(torch.from_numpy(ids), torch.from_numpy(mask))
-            present = torch.ones(tokens.shape[:2], dtype=torch.bool)
-            logits, _ = self._fusion(tokens, present, torch.zeros(tokens.shape[:2], dtype=torch.int64))
-        cut = [scores[: len(row)] for scores, row in zip(token_scores.numpy(), rows, strict=True)]
+            tokens, logits, token_scores = self._encoder(*map(torch.from_numpy, inputs))
+            if self._fusion is not None:
+                present = torch.ones(tokens.shape[:2], dtype=torch.bool)
+                logits, _ = self._fusion(tokens, present, torch.zeros(tokens.shape[:2], dtype=torch.int64))
+        cut = [scores[: len(row.input_ids)] for scores, row in zip(token_scores.numpy(), rows, strict=True)]
         return to_probabilities(logits.numpy()), cut
-
-
-def _pad(rows: Sequence[Ids]) -> tuple[Ids, Ids]:
-    """Ids and mask, shape = (n, longest)."""
-    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    mask = np.zeros_like(ids)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)], mask[index, : len(row)] = row, 1
-    return ids, mask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from engine.features import TextRow
 from engine.features.text import TextExtractor
 from engine.schema import HARMS, LABELS
 from models.bundle import Example
-from models.config import Training
+from models.config import TextRows
 from models.templates import fill_templates
+from models.text_noise import NOISY_SHARE, roughen
 
 CUES = len(HARMS)
 """Labels from here on are carried by pictures or sound; a text has none of them."""
@@ -29,9 +30,17 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TextExample:
-    """A tokenised text: `ids` shape = (L,), `marks` shape = (L,), `targets` and `weights` shape = (labels,)."""
+    """A tokenised text.
+
+    Attributes
+    ----------
+    ids, marks : ndarray, shape = (L,)
+    byte_ids : ndarray, shape = (M,)
+    targets, weights : ndarray, shape = (labels,)
+    """
 
     ids: npt.NDArray[np.int64]
+    byte_ids: npt.NDArray[np.int64]
     marks: Float32
     targets: Float32
     weights: Float32
@@ -39,26 +48,37 @@ class TextExample:
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Rows padded to the longest: (B, L), (B, L), (B, L), (B, labels), (B, labels)."""
+    """Rows padded to the longest: (B, L) twice, (B, M) twice, (B, L), (B, labels), (B, labels)."""
 
     input_ids: Tensor
     attention_mask: Tensor
+    byte_ids: Tensor
+    byte_mask: Tensor
     marks: Tensor
     targets: Tensor
     weights: Tensor
 
 
-def sample_pass(examples: list[Example], training: Training, seed: int) -> list[Example]:
+def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Example]:
     """One pass: each source up to its limit, rows with rare harms always, and templates; in random order."""
     chance = random.Random(seed)
     by_source: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_source[example.source].append(example)
-    chosen = fill_templates(training.n_templates, seed)
-    for source, rows in by_source.items():
-        chosen += _limit(rows, training.max_rows.get(source, len(rows)), chance)
+    chosen = fill_templates(rows.n_templates, seed)
+    for source, own in by_source.items():
+        chosen += _limit(own, rows.max_rows.get(source, len(own)), chance)
     chance.shuffle(chosen)
     return chosen
+
+
+def add_noise(examples: list[Example], seed: int) -> list[Example]:
+    """A share of the texts roughened; their marks, whose places no longer hold, are left out."""
+    chance = random.Random(seed)
+    return [
+        replace(one, text=roughen(chance, one.text or ""), meta={}) if chance.random() < NOISY_SHARE else one
+        for one in examples
+    ]
 
 
 RARE = [LABELS.index(label) for label in ("threat", "violence", "self_harm", "spam", "fraud", "gambling", "illicit")]
@@ -70,31 +90,38 @@ def _limit(rows: list[Example], limit: int, chance: random.Random) -> list[Examp
     return rare + chance.sample(common, min(limit, len(common)))
 
 
-def prepare(examples: list[Example], extractor: TextExtractor, training: Training) -> list[TextExample]:
+def prepare(examples: list[Example], extractor: TextExtractor, rows: TextRows) -> list[TextExample]:
     """Tokenise; only a text's first window is trained on."""
     prepared = []
     for start in range(0, len(examples), 512):
         chunk = examples[start : start + 512]
         for example, features in zip(chunk, extractor.extract_batch([e.text or "" for e in chunk]), strict=True):
-            prepared.append(_prepare(example, features.rows[0], training))
+            prepared.append(_prepare(example, features.rows[0], rows))
     return prepared
 
 
-def _prepare(example: Example, row: TextRow, training: Training) -> TextExample:
-    targets, weights = complete_targets(example.targets, training)
-    marks = mark_tokens(example, row)
-    return TextExample(row.input_ids[: training.max_tokens], marks[: training.max_tokens], targets, weights)
+def _prepare(example: Example, row: TextRow, rows: TextRows) -> TextExample:
+    targets, weights = complete_targets(example.targets, rows)
+    ids, marks = row.input_ids[: rows.max_tokens], mark_tokens(example, row)[: rows.max_tokens]
+    return TextExample(ids, cut_bytes(row.byte_ids, rows.max_byte_tokens), marks, targets, weights)
 
 
-def complete_targets(targets: Float32, training: Training) -> tuple[Float32, Float32]:
+def cut_bytes(byte_ids: npt.NDArray[np.int64], n_most: int) -> npt.NDArray[np.int64]:
+    """At most so many pieces; the end token stays the last."""
+    if len(byte_ids) <= n_most:
+        return byte_ids
+    return np.append(byte_ids[: n_most - 1], byte_ids[-1])
+
+
+def complete_targets(targets: Float32, rows: TextRows) -> tuple[Float32, Float32]:
     """Targets and weights, shape = (labels,): cues are 0, and labels that hardly ever occur unsaid are weakly 0."""
     targets, weights = targets.copy(), np.ones(len(targets), np.float32)
     targets[CUES:] = 0.0
     related = any(targets[LABELS.index(label)] == 1 for label in RELATED)
-    for label in training.weak_zeros:
+    for label in rows.weak_zeros:
         index = LABELS.index(label)
         if np.isnan(targets[index]) and not (related and label in RELATED):
-            targets[index], weights[index] = 0.0, training.weak_weight
+            targets[index], weights[index] = 0.0, rows.weak_weight
     return targets, weights
 
 
@@ -126,13 +153,13 @@ def _rationale_spans(text: str, meta: dict[str, Any]) -> Iterator[tuple[int, int
             yield start, position, float(share)
 
 
-def bucket(rows: list[TextExample], n_batch: int, seed: int) -> Iterator[list[TextExample]]:
-    """Batches of rows of like length, in random order."""
+def bucket(rows: list[TextExample], n_batch: int, seed: int, by_bytes: bool = False) -> Iterator[list[TextExample]]:
+    """Batches of rows of like length, in word pieces or in byte pieces, in random order."""
     chance = random.Random(seed)
     stretch = n_batch * 50
     batches = []
     for start in range(0, len(rows), stretch):
-        alike = sorted(rows[start : start + stretch], key=lambda row: len(row.ids))
+        alike = sorted(rows[start : start + stretch], key=lambda row: len(row.byte_ids if by_bytes else row.ids))
         batches += [alike[first : first + n_batch] for first in range(0, len(alike), n_batch)]
     chance.shuffle(batches)
     yield from batches
@@ -140,12 +167,24 @@ def bucket(rows: list[TextExample], n_batch: int, seed: int) -> Iterator[list[Te
 
 def collate(rows: list[TextExample]) -> TextBatch:
     """Pad rows to the longest of them."""
-    length = max(len(row.ids) for row in rows)
-    ids = np.zeros((len(rows), length), np.int64)
-    mask = np.zeros((len(rows), length), np.int64)
-    marks = np.full((len(rows), length), np.nan, np.float32)
+    ids, mask = pad([row.ids for row in rows])
+    byte_ids, byte_mask = pad([row.byte_ids for row in rows])
+    marks = np.full(ids.shape, np.nan, np.float32)
     for index, row in enumerate(rows):
-        ids[index, : len(row.ids)], mask[index, : len(row.ids)] = row.ids, 1
         marks[index, : len(row.ids)] = row.marks
     targets, weights = (np.stack(part) for part in zip(*((row.targets, row.weights) for row in rows), strict=True))
-    return TextBatch(*(torch.from_numpy(part) for part in (ids, mask, marks, targets, weights)))
+    return TextBatch(*(torch.from_numpy(part) for part in (ids, mask, byte_ids, byte_mask, marks, targets, weights)))
+
+
+def pad(rows: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids and mask, shape = (n, longest)."""
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)], mask[index, : len(row)] = row, 1
+    return ids, mask
+
+
+def text_inputs(batch: TextBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the text encoder takes of a batch."""
+    return batch.input_ids, batch.attention_mask, batch.byte_ids, batch.byte_mask

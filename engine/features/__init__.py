@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 TEXT_WINDOW_TOKENS = 128
-"""Longest row of text, special tokens included."""
+"""Longest row of text in word pieces, special tokens included."""
+BYTE_WINDOW_TOKENS = 192
+"""Longest row of text in byte pieces, the end included; what is behind is left to the word pieces."""
 IMAGE_SIZE_PX = 160
 """Height and width of a row of pixels."""
 N_MELS = 64
@@ -35,11 +37,15 @@ class TextRow:
         Token ids and ones, special tokens included; L <= `TEXT_WINDOW_TOKENS`.
     spans : ndarray of int32, shape = (L, 2)
         Characters [start, end) of the text *as published* behind each token; (0, 0) for special tokens.
+    byte_ids, byte_mask : ndarray of int64, shape = (M,)
+        The same window spelled in byte pieces, and ones; an end token last, M <= `BYTE_WINDOW_TOKENS`.
     """
 
     input_ids: npt.NDArray[np.int64]
     attention_mask: npt.NDArray[np.int64]
     spans: npt.NDArray[np.int32]
+    byte_ids: npt.NDArray[np.int64]
+    byte_mask: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""A text to rows of token ids, each token with its place in the text as published."""
+"""A text to rows of token ids, each token with its place in the text as published.
+
+Every row is spelled twice: in word pieces, after `folding` has undone what hides words, and in byte pieces, which see
+the text as it is written.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from engine.features import TEXT_WINDOW_TOKENS, Features, TextRow
+from engine.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
+from engine.features.folding import fold
 
 OVERLAP_TOKENS = 32
 """Tokens that a window shares with the one before, so that nothing is cut in two in every window."""
@@ -39,6 +45,16 @@ _MAX_JOINED = 30
 Int32 = npt.NDArray[np.int32]
 Tokens = tuple[npt.NDArray[np.int64], Int32]
 """Token ids, shape = (n,), and their spans in the text as published, shape = (n, 2)."""
+BYTE_END = "<end>"
+"""Closes a row of byte pieces, and is all that a row without any has."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Windows of one text, not yet spelled in bytes."""
+
+    tokens: list[Tokens]
+    partial: str | None = None
 
 
 def _find_marks() -> str:
@@ -103,24 +119,25 @@ class TextExtractor:
 
     Parameters
     ----------
-    tokenizer_file : Path, optional
-        A `tokenizers` JSON file with ``[CLS]`` and ``[SEP]``; the one shipped beside this module by default.
+    tokenizer_file, byte_file : Path, optional
+        `tokenizers` JSON files: word pieces with ``[CLS]`` and ``[SEP]``, and byte pieces with ``<end>``; those shipped
+        beside this module by default.
 
     Raises
     ------
     FileNotFoundError
-        If the file is not there.
+        If a file is not there.
     """
 
-    def __init__(self, tokenizer_file: Path | None = None) -> None:
-        file = tokenizer_file or Path(__file__).with_name("tokenizer.json")
-        self._tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+    def __init__(self, tokenizer_file: Path | None = None, byte_file: Path | None = None) -> None:
+        self._tokenizer = _load(tokenizer_file or Path(__file__).with_name("tokenizer.json"))
+        self._byte_tokenizer = _load(byte_file or Path(__file__).with_name("bytes.json"))
         # A post that spells "[SEP]" means five characters, not our separator.
         self._tokenizer.encode_special_tokens = True
+        self._byte_tokenizer.encode_special_tokens = True
         self._cls_id = self._tokenizer.token_to_id("[CLS]")
         self._sep_id = self._tokenizer.token_to_id("[SEP]")
+        self._end_id = self._byte_tokenizer.token_to_id(BYTE_END)
 
     def extract(self, text: str) -> Features[TextRow]:
         """Rows of one text; see `extract_batch`."""
@@ -142,40 +159,76 @@ class TextExtractor:
         """
         normalised = [_normalise_whole(text) for text in texts]
         read = iter(self._tokenise([each for each in normalised if each is not None]))
-        return [
-            self._sample(text) if each is None else self._window(next(read))
+        windows = [
+            self._sample(text) if each is None else _window(next(read))
             for text, each in zip(texts, normalised, strict=True)
+        ]
+        pieces = [
+            piece
+            for text, each, found in zip(texts, normalised, windows, strict=True)
+            for piece in _spell(text, each, found.tokens)
+        ]
+        spelled = iter(self._spell_bytes(pieces))
+        return [
+            Features(tuple(self._make_row(tokens, next(spelled)) for tokens in found.tokens), found.partial)
+            for found in windows
         ]
 
     def _tokenise(self, normalised: Sequence[tuple[str, Int32]]) -> list[Tokens]:
-        encodings = self._tokenizer.encode_batch([text for text, _ in normalised], add_special_tokens=False)
-        return [_locate(encoding, origin) for encoding, (_, origin) in zip(encodings, normalised, strict=True)]
+        folded = [fold(*each) for each in normalised]
+        encodings = self._tokenizer.encode_batch([text for text, _ in folded], add_special_tokens=False)
+        return [_locate(encoding, origin) for encoding, (_, origin) in zip(encodings, folded, strict=True)]
 
-    def _window(self, tokens: Tokens) -> Features[TextRow]:
-        n_windows = _count_windows(len(tokens[0]))
-        rows = tuple(self._make_row(tokens, index * _STEP) for index in _choose_windows(n_windows))
-        partial = f"{len(rows)} of {n_windows} windows read" if len(rows) < n_windows else None
-        return Features(rows, partial)
+    def _spell_bytes(self, pieces: list[str]) -> list[npt.NDArray[np.int64]]:
+        encodings = self._byte_tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
+        ids = (encoding.ids[: BYTE_WINDOW_TOKENS - 1] for encoding in encodings)
+        return [np.array([*each, self._end_id], np.int64) for each in ids]
 
-    def _sample(self, text: str) -> Features[TextRow]:
-        """Rows of a text that is too long to tokenise: its head, and slices spread over the rest."""
+    def _sample(self, text: str) -> _Windows:
+        """Windows of a text that is too long to tokenise: its head, and slices spread over the rest."""
         starts = [0, *_spread_slices(len(text))]
         stops = [_HEAD_CHARS, *(start + _SLICE_CHARS for start in starts[1:])]
         slices = self._tokenise([_normalise_slice(text, *ends) for ends in zip(starts, stops, strict=True)])
         n_head = min(_N_HEAD_WINDOWS, _count_windows(len(slices[0][0])))
-        rows = [self._make_row(slices[0], index * _STEP) for index in range(n_head)]
-        rows += [self._make_row(tokens, 0) for tokens in slices[1:-1]]
-        rows.append(self._make_row(slices[-1], max(0, len(slices[-1][0]) - _CAPACITY)))
-        n_windows = _estimate_windows(len(text), slices)
-        return Features(tuple(rows), f"{len(rows)} of about {n_windows} windows read")
+        windows = [_cut(slices[0], index * _STEP) for index in range(n_head)]
+        windows += [_cut(tokens, 0) for tokens in slices[1:-1]]
+        windows.append(_cut(slices[-1], max(0, len(slices[-1][0]) - _CAPACITY)))
+        return _Windows(windows, f"{len(windows)} of about {_estimate_windows(len(text), slices)} windows read")
 
-    def _make_row(self, tokens: Tokens, start: int) -> TextRow:
-        ids, spans = (part[start : start + _CAPACITY] for part in tokens)
+    def _make_row(self, tokens: Tokens, byte_ids: npt.NDArray[np.int64]) -> TextRow:
+        ids, spans = tokens
         input_ids = np.empty(len(ids) + 2, dtype=np.int64)
         input_ids[0], input_ids[1:-1], input_ids[-1] = self._cls_id, ids, self._sep_id
         row_spans = np.zeros((len(ids) + 2, 2), dtype=np.int32)
         row_spans[1:-1] = spans
-        return TextRow(input_ids, np.ones(len(ids) + 2, dtype=np.int64), row_spans)
+        return TextRow(input_ids, np.ones_like(input_ids), row_spans, byte_ids, np.ones_like(byte_ids))
+
+
+def _load(file: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _window(tokens: Tokens) -> _Windows:
+    n_windows = _count_windows(len(tokens[0]))
+    windows = [_cut(tokens, index * _STEP) for index in _choose_windows(n_windows)]
+    return _Windows(windows, f"{len(windows)} of {n_windows} windows read" if len(windows) < n_windows else None)
+
+
+def _cut(tokens: Tokens, start: int) -> Tokens:
+    return tokens[0][start : start + _CAPACITY], tokens[1][start : start + _CAPACITY]
+
+
+def _spell(text: str, normalised: tuple[str, Int32] | None, windows: list[Tokens]) -> Iterator[str]:
+    """What the byte tokeniser reads of each window: the text as written, normalised and in lower case."""
+    if normalised is not None and len(windows) == 1:
+        yield normalised[0].lower()
+        return
+    for _, spans in windows:
+        start, end = (int(spans[0, 0]), int(spans[-1, 1])) if len(spans) else (0, 0)
+        yield normalise(text[start:end])[0].lower()
 
 
 def _locate(encoding: Encoding, origin: Int32) -> Tokens:

@@ -50,8 +50,8 @@ class ModelSpec:
 
 TEXT_ENCODER = ModelSpec(
     "text_encoder",
-    {"input_ids": "INT64", "attention_mask": "INT64"},
-    {"input_ids": (1,), "attention_mask": (1,)},
+    {"input_ids": "INT64", "attention_mask": "INT64", "byte_ids": "INT64", "byte_mask": "INT64"},
+    {"input_ids": (1,), "attention_mask": (1,), "byte_ids": (1,), "byte_mask": (1,)},
     ("tokens", "logits", "token_scores"),
     padded_outputs=("token_scores",),
 )

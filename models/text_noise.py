@@ -1,0 +1,83 @@
+"""Writes training texts as people do who hide from filters or type carelessly; harmful and harmless texts alike."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+NOISY_SHARE = 0.15
+"""Of the texts of a pass."""
+_WORD = re.compile(r"[A-Za-z]{3,}|[\u4e00-\u9fff]{2,}")
+_DIGITS = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7", "b": "8", "g": "9", "l": "1"}
+_CYRILLIC = dict(zip("aceopxyikhbmt", "асеорхуікһЬмт", strict=True))
+_GREEK = dict(zip("aoeinkpuvxy", "αοειηκρυνχγ", strict=True))
+_MARKED = dict(zip("aeioucnsyz", "áèîöûçñšýž", strict=True))
+_SIGNS = ".-_*~|/·"
+Chance = random.Random
+
+
+def _leet(chance: Chance, word: str) -> str:
+    return "".join(chance.choice(_DIGITS[c]) if c in _DIGITS and chance.random() < 0.7 else c for c in word.lower())
+
+
+def _other_letters(chance: Chance, word: str) -> str:
+    letters = chance.choice((_CYRILLIC, _GREEK, _MARKED))
+    return "".join(letters.get(c, c) if chance.random() < 0.8 else c for c in word.lower())
+
+
+def _set_apart(chance: Chance, word: str) -> str:
+    return (" " if chance.random() < 0.5 else chance.choice(_SIGNS)).join(word)
+
+
+def _one_sign(chance: Chance, word: str) -> str:
+    place = chance.randrange(1, len(word))
+    return word[:place] + chance.choice(_SIGNS + " ") + word[place:]
+
+
+def _star_out(chance: Chance, word: str) -> str:
+    place = chance.randrange(1, len(word))
+    return word[:place] + chance.choice("**#_x") + word[place + 1 :]
+
+
+def _repeat(chance: Chance, word: str) -> str:
+    place = chance.randrange(len(word))
+    return word[:place] + word[place] * chance.randint(2, 5) + word[place + 1 :]
+
+
+def _swap(chance: Chance, word: str) -> str:
+    place = chance.randrange(len(word) - 1)
+    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+
+
+def _leave_out(chance: Chance, word: str) -> str:
+    place = chance.randrange(1, len(word))
+    return word[:place] + word[place + 1 :]
+
+
+LATIN: tuple[Callable[[Chance, str], str], ...] = (
+    _leet,
+    _leet,
+    _other_letters,
+    _other_letters,
+    _set_apart,
+    _one_sign,
+    _star_out,
+    _repeat,
+    _swap,
+    _leave_out,
+)
+HAN: tuple[Callable[[Chance, str], str], ...] = (_set_apart, _one_sign, _one_sign, _star_out, _repeat, _swap)
+
+
+def roughen(chance: Chance, text: str) -> str:
+    """One kind of noise over a share of the words; the same `chance` gives the same text."""
+    share = chance.choice((0.2, 0.5, 0.8))
+    latin, han = chance.choice(LATIN), chance.choice(HAN)
+
+    def change(match: re.Match[str]) -> str:
+        if chance.random() >= share:
+            return match[0]
+        return (latin if match[0].isascii() else han)(chance, match[0])
+
+    return _WORD.sub(change, text)
