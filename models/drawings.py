@@ -1,4 +1,7 @@
-"""Pictures drawn by program: harmless rows that the bundle's photographs lack."""
+"""Pictures drawn by program: harmless rows that the bundle's photographs lack, and scenes with a weapon or a fire.
+
+Where the harm is in a scene is known, which no photograph of the bundle says.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from engine.features import IMAGE_SIZE_PX
 from engine.features.image import image_rows
+from models.picture_flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
+from models.picture_shapes import HARMLESS, WEAPONS, Box, Colour, draw_outline, lay
 
 SIDE_PX = 240
+N_SCENES = 1000
+ROW_SHAPE = (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
 WORDS = ("hello", "menu", "sale", "open", "total 12.50", "meeting 10:00", "你好", "score 3:1", "page 2", "thank you")
-Colour = tuple[int, int, int]
 Sketch = Callable[[random.Random, ImageDraw.ImageDraw], None]
 
 
@@ -24,10 +31,64 @@ def draw_pictures(n_pictures: int, seed: int) -> npt.NDArray[np.uint8]:
     return np.stack([image_rows(_draw(chance))[0].pixels for _ in range(n_pictures)])
 
 
+def draw_scenes(n_scenes: int, seed: int = 3) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Scenes with a weapon and with a fire by turns.
+
+    Returns
+    -------
+    pixels : ndarray, shape = (n_scenes, 3, 160, 160)
+    boxes : ndarray, shape = (n_scenes, 4)
+        Left, top, right, bottom of the harm as shares of the image.
+    """
+    chance = random.Random(seed)
+    scenes = [_scene(chance, index % 2 == 1) for index in range(n_scenes)]
+    pixels = [image_rows(picture)[0].pixels for picture, _ in scenes]
+    boxes = np.array([box for _, box in scenes], np.float32).reshape(-1, 4)
+    return np.array(pixels, np.uint8).reshape(-1, *ROW_SHAPE), boxes
+
+
+def _scene(chance: random.Random, with_fire: bool) -> tuple[Image.Image, Box]:
+    """A third on white: such objects are then pasted on photographs too (`models.picture_cutouts`)."""
+    if chance.random() < 0.67:
+        return (draw_fire_scene if with_fire else draw_weapon_scene)(chance)
+    picture = Image.new("RGB", (SIDE_PX, SIDE_PX), (255, 255, 255))
+    return picture, _add_fire(chance, picture) if with_fire else draw_outline(chance, picture, WEAPONS)
+
+
+def draw_weapon_scene(chance: random.Random) -> tuple[Image.Image, Box]:
+    """A drawn gun or knife somewhere on a coloured background with harmless things, and where it is."""
+    picture = _backdrop(chance)
+    return picture, draw_outline(chance, picture, WEAPONS)
+
+
+def draw_fire_scene(chance: random.Random) -> tuple[Image.Image, Box]:
+    """A drawn fire somewhere on a coloured background, often a dark one, and where it is."""
+    picture = _backdrop(chance)
+    if chance.random() < 0.5:
+        picture = Image.blend(picture, Image.new("RGB", picture.size), chance.uniform(0.4, 0.8))
+    return picture, _add_fire(chance, picture)
+
+
+def _add_fire(chance: random.Random, picture: Image.Image) -> Box:
+    return lay(chance, picture, draw_flames(chance), (0.3, 0.8))
+
+
+def _backdrop(chance: random.Random) -> Image.Image:
+    return _sketch_all(chance, chance.choice((_gradient, _noise))(chance))
+
+
 def _draw(chance: random.Random) -> Image.Image:
-    picture = chance.choice((_plain, _gradient, _noise))(chance)
+    if chance.random() < 0.25:
+        return chance.choice((draw_sunset, draw_leaves, draw_fireworks, draw_lamps))(chance, SIDE_PX)
+    picture = _sketch_all(chance, chance.choice((_plain, _gradient, _noise))(chance))
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        draw_outline(chance, picture, HARMLESS)
+    return picture
+
+
+def _sketch_all(chance: random.Random, picture: Image.Image) -> Image.Image:
     pen = ImageDraw.Draw(picture)
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(0, 3)):
         chance.choice(SKETCHES)(chance, pen)
     return picture
 

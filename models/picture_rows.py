@@ -1,53 +1,132 @@
-"""Images for training: decoded once as in serving, and varied on the way into a batch."""
+"""Images for training: decoded once as in serving, with what is known about each."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from engine.features import IMAGE_SIZE_PX
-from engine.features.image import extract_image
+from engine.features.image import extract_image, image_rows
 from engine.schema import LABELS
 from models.bundle import Example, Split, read_media
-from models.drawings import draw_pictures
+from models.drawings import N_SCENES, draw_pictures, draw_scenes
+from models.picture_variation import compress, place, recolour, soften
 
 SEEN = ("weapons", "fire")
 """Labels that the bundle's images have positives for; every other label counts as 0."""
+WEAPONS, FIRE = (LABELS.index(label) for label in SEEN)
 N_DRAWN = {"train": 1200, "val": 150}
+KINDS = {
+    "revolvers": "revolver", "handgun": "pistol", "pistols": "pistol", "machine_pistols": "smg",
+    "submachine_guns": "smg", "shotguns": "shotgun", "ak47": "rifle", "bolt-action_rifles": "rifle",
+    "lever-action_rifles": "rifle", "semi-automatic_rifles": "rifle", "sniper_rifles": "rifle", "daggers": "knife",
+    "bayonets": "knife", "throwing_knives": "knife", "kukri": "knife", "laptops": "laptop",
+}  # fmt: skip
+"""The same kind of object by the names of different sources."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """`pixels` of uint8, shape = (n, 3, 160, 160), on disk; `targets`, shape = (n, labels); NaN is not annotated."""
+    """Images of a split, then harmless drawings, then (in training) drawn scenes with a weapon or a fire.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape = (n, 3, 160, 160)
+        On disk.
+    targets : ndarray, shape = (n, labels)
+        NaN is not annotated.
+    boxes : ndarray, shape = (n, 4)
+        Left, top, right, bottom of the harm as shares of the image; NaN where nobody knows.
+    kinds : ndarray of int64, shape = (n,)
+        The object that is shown, by number; -1 where nobody says or the number of kinds is used up.
+    groups : ndarray of str, shape = (n,)
+        What `models.picture_batches` balances: the source, or drawn; and weapons, fire or harmless.
+    """
 
     pixels: npt.NDArray[np.uint8]
     targets: npt.NDArray[np.float32]
+    boxes: npt.NDArray[np.float32]
+    kinds: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.str_]
 
 
-def load_pictures(bundle: Path, split: Split, runs: Path) -> Pictures:
-    """All images of a split and drawn ones; decoded once into ``runs/pixels-<split>.npy``."""
+def load_pictures(bundle: Path, split: Split, runs: Path, n_kinds: int = 0) -> Pictures:
+    """All images of a split and drawn ones; decoded once into ``runs/pictures-<split>.npy``.
+
+    `read_media` has left out training images that nearly repeat what is measured on.
+    """
     examples = read_media(bundle, "images", split)
-    drawn = np.zeros((N_DRAWN[split], len(LABELS)), np.float32)
-    targets = np.concatenate([np.stack([picture_targets(example) for example in examples]), drawn])
-    file = runs / f"pixels-{split}.npy"
-    if not file.is_file():
-        _decode_all(examples, split, file)
-    return Pictures(np.load(file, mmap_mode="r"), targets)
+    pixels, boxes = _read_cache(examples, split, runs)
+    targets = np.zeros((len(pixels), len(LABELS)), np.float32)
+    targets[: len(examples)] = [picture_targets(example) for example in examples]
+    scenes = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    targets[scenes[0::2], WEAPONS] = targets[scenes[1::2], FIRE] = 1
+    sources = [example.source for example in examples] + ["drawn"] * (len(pixels) - len(examples))
+    groups = np.array([f"{source}:{_harm(row)}" for source, row in zip(sources, targets, strict=True)])
+    kinds = np.full(len(pixels), -1, np.int64)
+    kinds[: len(examples)] = _number_kinds(examples, n_kinds)
+    return Pictures(pixels, targets, boxes, kinds, groups)
 
 
-def _decode_all(examples: list[Example], split: Split, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    photographs = [extract_image(example.media.read_bytes()).rows[0].pixels for example in examples if example.media]
-    drawn = draw_pictures(N_DRAWN[split], seed=1 if split == "train" else 2)
-    np.save(file, np.concatenate([np.stack(photographs), drawn]))
+def _read_cache(
+    examples: list[Example], split: Split, runs: Path
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Pixels, on disk, and boxes; made if they are not there or are of other rows."""
+    n_scenes = N_SCENES if split == "train" else 0
+    n_rows = len(examples) + N_DRAWN[split] + n_scenes
+    files = runs / f"pictures-{split}.npy", runs / f"pictures-{split}.boxes.npy"
+    if not all(file.is_file() and len(np.load(file, mmap_mode="r")) == n_rows for file in files):
+        runs.mkdir(parents=True, exist_ok=True)
+        scenes, boxes = draw_scenes(n_scenes)
+        np.save(files[0], np.concatenate([_decode(examples, split), _draw(split), scenes]))
+        np.save(files[1], np.concatenate([np.full((n_rows - n_scenes, 4), np.nan, np.float32), boxes]))
+    return np.load(files[0], mmap_mode="r"), np.load(files[1])
+
+
+def _draw(split: Split) -> npt.NDArray[np.uint8]:
+    return draw_pictures(N_DRAWN[split], seed=1 if split == "train" else 2)
+
+
+def _decode(examples: list[Example], split: Split) -> npt.NDArray[np.uint8]:
+    """The first view of each image as in serving; long images that show a harm are squashed for training instead.
+
+    Which view of a long image shows the harm is not known, and a view without it must not be taken for one.
+    """
+    return np.stack(
+        [_read_view(example.media, split == "train" and _is_harmful(example)) for example in examples if example.media]
+    )
+
+
+def _is_harmful(example: Example) -> bool:
+    return bool((example.targets == 1).any())
+
+
+def _read_view(file: Path, whole: bool) -> npt.NDArray[np.uint8]:
+    rows = extract_image(file.read_bytes()).rows
+    if len(rows) == 1 or not whole:
+        return rows[0].pixels
+    with Image.open(file) as image:
+        square = image.convert("RGB").resize((IMAGE_SIZE_PX, IMAGE_SIZE_PX), Image.Resampling.BILINEAR)
+    return image_rows(square)[0].pixels
+
+
+def _harm(targets: npt.NDArray[np.float32]) -> str:
+    return "weapons" if targets[WEAPONS] == 1 else "fire" if targets[FIRE] == 1 else "harmless"
+
+
+def _number_kinds(examples: list[Example], n_kinds: int) -> npt.NDArray[np.int64]:
+    names = [str(example.meta.get("cls", "")).lower() for example in examples]
+    names = [KINDS.get(name, name) for name in names]
+    numbers = {name: index for index, name in enumerate(sorted({name for name in names if name}))}
+    found = np.array([numbers.get(name, -1) for name in names], np.int64)
+    return np.where(found < n_kinds, found, -1)
 
 
 def picture_targets(example: Example) -> npt.NDArray[np.float32]:
@@ -56,52 +135,8 @@ def picture_targets(example: Example) -> npt.NDArray[np.float32]:
     return np.where(seen, example.targets, 0.0).astype(np.float32)
 
 
-def picture_batches(pictures: Pictures, n_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless varied batches: pixels of uint8, shape = (B, 3, 160, 160), and targets."""
-    chance = np.random.default_rng(0)
-    generator = torch.Generator().manual_seed(0)
-    while True:
-        order = chance.permutation(len(pictures.targets))
-        for start in range(0, len(order) - n_batch + 1, n_batch):
-            chosen = np.sort(order[start : start + n_batch])
-            pixels = torch.from_numpy(np.asarray(pictures.pixels[chosen]))
-            yield vary(pixels, generator), torch.from_numpy(pictures.targets[chosen])
-
-
 def vary(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip, turn, scale, shift, recolour and roughen a batch.
-
-    Rotation leaves black corners in half of the batches, with weapons and without alike: some of the bundle's weapon
-    images came rotated that way, and the corners must not give them away.
-    """
-    floats = pixels.float()
-    corners = "zeros" if torch.rand(1, generator=generator) < 0.5 else "border"
-    grid = F.affine_grid(_placements(len(pixels), generator), list(floats.shape), align_corners=False)
-    moved = F.grid_sample(floats, grid, mode="bilinear", padding_mode=corners, align_corners=False)
-    return _recolour(moved, generator).clamp(0, 255).to(torch.uint8)
-
-
-def _placements(n_rows: int, generator: torch.Generator) -> Tensor:
-    """Affine maps, shape = (n, 2, 3): mostly small turns, any turn for one in ten."""
-    draws = torch.rand(5, n_rows, generator=generator) * 2 - 1
-    wide = torch.rand(n_rows, generator=generator) < 0.1
-    angles = draws[0] * torch.where(wide, torch.tensor(math.pi), torch.tensor(0.2))
-    scales = torch.exp(draws[1] * 0.2)
-    flips = torch.sign(draws[2])
-    rows = [
-        torch.stack([angles.cos() * scales * flips, -angles.sin() * scales, draws[3] * 0.1], dim=1),
-        torch.stack([angles.sin() * scales * flips, angles.cos() * scales, draws[4] * 0.1], dim=1),
-    ]
-    return torch.stack(rows, dim=1)
-
-
-def _recolour(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    n_rows = len(pixels)
-    gains = 1 + 0.15 * (torch.rand(n_rows, 3, 1, 1, generator=generator) * 2 - 1)
-    brightness = 1 + 0.2 * (torch.rand(n_rows, 1, 1, 1, generator=generator) * 2 - 1)
-    offset = 20 * (torch.rand(n_rows, 1, 1, 1, generator=generator) * 2 - 1)
-    grey = (torch.rand(n_rows, 1, 1, 1, generator=generator) < 0.1).float()
-    noise = torch.randn(n_rows, 1, IMAGE_SIZE_PX, IMAGE_SIZE_PX, generator=generator) * 6
-    noisy = (torch.rand(n_rows, 1, 1, 1, generator=generator) < 0.3).float()
-    coloured = pixels * gains * brightness + offset + noise * noisy
-    return coloured * (1 - grey) + coloured.mean(dim=1, keepdim=True) * grey
+    """Move, recolour and roughen a batch of uint8, shape = (B, 3, 160, 160)."""
+    moved = place(pixels.float(), generator, IMAGE_SIZE_PX)
+    coloured = soften(recolour(moved, generator), generator).clamp(0, 255).to(torch.uint8)
+    return compress(coloured, random.Random(int(torch.randint(2**31, (1,), generator=generator))))
