@@ -1,7 +1,7 @@
 """The fusion: all tokens of a post, of whatever modalities it has, to one set of scores.
 
-Each token gives evidence of its own, through a head per modality that starts as its encoder's; a small transformer over
-all tokens and a token that is always there adds what only shows together. With no tokens at all, the base rates remain.
+Each kind of part gives evidence through its encoder's own head, calibrated as there: a post of one kind scores as its
+encoder says. A small transformer over all tokens adds what only shows where kinds come together, and rates severity.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ from torch import Tensor, nn
 
 from engine.schema import MODALITIES
 from models.config import D_TOKEN, FusionNetwork
-from models.encoders import MASKED, N_LABELS, Encoder, TransformerLayer, pool_evidence
+from models.encoders import N_LABELS, Encoder, pool_evidence
+from models.towers import MASKED, TransformerLayer
 
 N_KINDS = len(MODALITIES)
+TOGETHER = N_KINDS
+"""The row of `Fusion.scale` and `Fusion.shift` for posts of several kinds; the rows before are the kinds' own."""
 PRIOR_LOGIT = -5.5
-"""What a post without any token starts from: about 0.4 % per label."""
+"""What a post without any token scores: about 0.4 % per label."""
 
 
 class Fusion(nn.Module):
-    """Attention over the tokens of a post, with a presence mask."""
+    """Evidence per kind, and attention over the tokens of a post with a presence mask.
+
+    `scale` and `shift`, shape = (N_KINDS + 1, labels), make the logits probabilities: each kind's own, and those of
+    kinds together. The evidence is the encoders' and is not trained here.
+    """
 
     scale: Tensor
     shift: Tensor
@@ -29,17 +36,18 @@ class Fusion(nn.Module):
         super().__init__()
         self.kinds = nn.Embedding(N_KINDS, D_TOKEN)
         self.prior = nn.Parameter(torch.randn(1, 1, D_TOKEN) * 0.02)
-        self.prior_evidence = nn.Parameter(torch.full((1, 1, N_LABELS), PRIOR_LOGIT))
-        self.evidence = nn.Linear(D_TOKEN, N_KINDS * N_LABELS)
+        self.evidence = nn.Linear(D_TOKEN, N_KINDS * N_LABELS).requires_grad_(False)
+        self.told = nn.Linear(N_LABELS, D_TOKEN, bias=False)
         self.layers = nn.ModuleList(
-            TransformerLayer(D_TOKEN, network.d_inner, network.n_heads) for _ in range(network.n_layers)
+            TransformerLayer(D_TOKEN, network.d_inner, network.n_heads, network.dropout)
+            for _ in range(network.n_layers)
         )
         self.context = nn.Linear(D_TOKEN, N_LABELS)
         self.severity = nn.Linear(D_TOKEN, N_LABELS)
         nn.init.zeros_(self.context.weight)
         nn.init.zeros_(self.context.bias)
-        self.register_buffer("scale", torch.ones(N_LABELS))
-        self.register_buffer("shift", torch.zeros(N_LABELS))
+        self.register_buffer("scale", torch.ones(N_KINDS + 1, N_LABELS))
+        self.register_buffer("shift", torch.zeros(N_KINDS + 1, N_LABELS))
         self.register_buffer("kind_numbers", torch.arange(N_KINDS))
 
     def forward(self, tokens: Tensor, mask: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,32 +66,48 @@ class Fusion(nn.Module):
         logits, severity : Tensor, shape = (B, labels)
             Severity is in [0, 1].
         """
-        present = torch.cat([torch.ones_like(kind[:, :1]), mask.to(kind.dtype)], dim=1).to(tokens.dtype)
-        membership = (kind.unsqueeze(-1) == self.kind_numbers).to(tokens.dtype)
-        pooled = pool_evidence(self._evidence(tokens, membership), present)
-        context = self._contextualise(tokens, membership, present)
-        logits = (pooled + self.context(context)) * self.scale + self.shift
-        return logits, torch.sigmoid(self.severity(context) + 0.5 * logits)
+        present = mask.to(tokens.dtype)
+        membership = (kind.unsqueeze(-1) == self.kind_numbers).to(tokens.dtype) * present.unsqueeze(-1)
+        has_kind = membership.amax(dim=1)
+        evidence = self.evidence(tokens).unflatten(-1, (N_KINDS, N_LABELS))
+        apart = self._pool_kinds(evidence, membership, has_kind)
+        context = self._contextualise(tokens, evidence, membership, present)
+        logits = self._join(apart, context, has_kind)
+        return logits, torch.sigmoid(self.severity(context) + 0.5 * logits.detach())
 
-    def _evidence(self, tokens: Tensor, membership: Tensor) -> Tensor:
-        """Every token through its own modality's head, the prior in front: (B, 1 + S, labels)."""
-        per_kind = self.evidence(tokens).unflatten(-1, (N_KINDS, N_LABELS))
-        own = (per_kind * membership.unsqueeze(-1)).sum(dim=2)
-        return torch.cat([self.prior_evidence.expand(own.shape[0], 1, N_LABELS), own], dim=1)
+    def _pool_kinds(self, evidence: Tensor, membership: Tensor, has_kind: Tensor) -> Tensor:
+        """Each kind's calibrated logits, the largest of those that are there prevailing: (B, labels)."""
+        per_kind = [pool_evidence(evidence[:, :, k], membership[:, :, k]) for k in range(N_KINDS)]
+        calibrated = torch.stack(per_kind, dim=1) * self.scale[:N_KINDS] + self.shift[:N_KINDS]
+        return pool_evidence(calibrated, has_kind)
 
-    def _contextualise(self, tokens: Tensor, membership: Tensor, present: Tensor) -> Tensor:
-        """What the prior token holds after it has attended to all others: (B, 256)."""
-        prior = self.prior.expand(tokens.shape[0], 1, D_TOKEN)
-        hidden = torch.cat([prior, tokens + membership @ self.kinds.weight], dim=1)
-        bias = ((1.0 - present) * MASKED).unsqueeze(1).unsqueeze(1)
+    def _join(self, apart: Tensor, context: Tensor, has_kind: Tensor) -> Tensor:
+        """What the parts say apart; where there are several kinds, with what they say together; else the prior."""
+        n_kinds = has_kind.sum(dim=1, keepdim=True)
+        several, none = torch.clamp(n_kinds - 1.0, 0.0, 1.0), 1.0 - torch.clamp(n_kinds, 0.0, 1.0)
+        together = (apart + self.context(context)) * self.scale[TOGETHER] + self.shift[TOGETHER]
+        return apart * (1.0 - several - none) + together * several + PRIOR_LOGIT * none
+
+    def _contextualise(self, tokens: Tensor, evidence: Tensor, membership: Tensor, present: Tensor) -> Tensor:
+        """What the prior token holds after it has attended to all others: (B, 256).
+
+        Tokens are told their kind and what their own head sees in them.
+        """
+        own = (evidence * membership.unsqueeze(-1)).sum(dim=2)
+        known = tokens + membership @ self.kinds.weight + self.told(torch.sigmoid(own))
+        hidden = torch.cat([self.prior.expand(tokens.shape[0], 1, D_TOKEN), known], dim=1)
+        seen = torch.cat([torch.ones_like(present[:, :1]), present], dim=1)
+        bias = ((1.0 - seen) * MASKED).unsqueeze(1).unsqueeze(1)
         for layer in self.layers:
             hidden = layer(hidden, bias)
         return hidden[:, 0]
 
 
 def start_from_encoders(fusion: Fusion, encoders: list[Encoder]) -> None:
-    """Copy the encoders' calibrated heads, in the order of `MODALITIES`, into the fusion's evidence."""
+    """Copy the encoders' heads and their calibration, in the order of `MODALITIES`."""
     heads = [encoder.head for encoder in encoders]
     with torch.no_grad():
-        fusion.evidence.weight.copy_(torch.cat([head.evidence.weight * head.scale[:, None] for head in heads]))
-        fusion.evidence.bias.copy_(torch.cat([head.evidence.bias * head.scale + head.shift for head in heads]))
+        fusion.evidence.weight.copy_(torch.cat([head.evidence.weight for head in heads]))
+        fusion.evidence.bias.copy_(torch.cat([head.evidence.bias for head in heads]))
+        fusion.scale[:N_KINDS] = torch.stack([head.scale for head in heads])
+        fusion.shift[:N_KINDS] = torch.stack([head.shift for head in heads])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.schema import MODALITIES
 from models.config import D_TOKEN, N_TOKENS
 from models.encode import Encoded
 
@@ -17,7 +18,7 @@ SLOTS = ((0, 0.75), (0, 0.08), (1, 0.30), (1, 0.08), (2, 0.25), (2, 0.05))
 """The parts that a post may have: modality, and how often it is there. Many posts have one part alone."""
 TOKEN_DROPOUT = 0.05
 N_KEPT_EMPTY = 0.02
-"""Share of posts without any part: what the prior is learned from."""
+"""Share of posts without any part: their severity is learned too."""
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 
@@ -50,6 +51,18 @@ def compose_posts(parts: Sequence[Encoded], n_batch: int) -> Iterator[PostBatch]
         kinds = np.broadcast_to(kind, mask.shape).copy()
         weighted = np.where(targets == 1, 1.0, weights.min(axis=1)).astype(np.float32)
         yield PostBatch(*(torch.from_numpy(array) for array in (tokens, mask, kinds, targets, weighted, severity)))
+
+
+def join_batches(first: PostBatch, second: PostBatch) -> PostBatch:
+    """Both batches' posts, in that order."""
+    return PostBatch(*(torch.cat(pair) for pair in zip(vars(first).values(), vars(second).values(), strict=True)))
+
+
+def keep_several(batch: PostBatch) -> PostBatch:
+    """The posts that have parts of several kinds."""
+    kinds = torch.stack([(batch.mask & (batch.kind == kind)).any(dim=1) for kind in range(len(MODALITIES))])
+    several = kinds.sum(dim=0) > 1
+    return PostBatch(*(part[several] for part in vars(batch).values()))
 
 
 def draw_presence(n_posts: int, chance: np.random.Generator) -> Bool:

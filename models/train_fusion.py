@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -14,30 +13,36 @@ from models import checkpoint
 from models.checkpoint import ENCODERS, build_fusion
 from models.config import TextConfig, Training, load_config
 from models.encode import Encoded, Float32, encode_split
-from models.encoders import Encoder
-from models.fusion import Fusion, start_from_encoders
+from models.encoders import Encoder, TextEncoder
+from models.fusion import TOGETHER, Fusion, start_from_encoders
 from models.losses import masked_loss
+from models.pairs import PairTexts, compose_pairs, encode_pairs, score_posts
 from models.platt import fit_calibration
-from models.posts import PostBatch, compose_posts, single_parts
+from models.posts import PostBatch, compose_posts, join_batches, keep_several, single_parts
 from models.training import Task, fit
 
 SEVERITY_WEIGHT = 0.5
+N_PAIR_TEXTS, N_CALIBRATION_PAIRS, N_CALIBRATION_POSTS = 6000, 1000, 6000
+PAIR_SHARE = 0.35
+"""Of a batch, posts whose meaning needs two parts."""
 
 
 def train_fusion(bundle: Path, training: Training, runs: Path, console: Console) -> None:
     """Train and leave ``fusion.pt`` in `runs`; also writes the encoders' calibration into their checkpoints."""
     torch.manual_seed(0)
     encoders = load_encoders(runs)
-    texts = load_config("text_encoder", TextConfig).training
+    choice = load_config("text_encoder", TextConfig).rows
     console.print("fusion: encoding the validation split")
-    held_out = encode_split(encoders, bundle, "val", texts, runs)
+    held_out = encode_split(encoders, bundle, "val", choice, runs)
     calibrate_encoders(encoders, held_out, runs)
     console.print("fusion: encoding the training split")
-    parts = encode_split(encoders, bundle, "train", texts, runs)
+    parts = encode_split(encoders, bundle, "train", choice, runs)
+    reader = find_reader(encoders)
     fusion = build_fusion()
     start_from_encoders(fusion, encoders)
-    fit(fusion_task(fusion, parts, training), training, runs, console)
-    calibrate_fusion(fusion, held_out)
+    pairs = encode_pairs(reader, choice, N_PAIR_TEXTS, held_out=False)
+    fit(fusion_task(fusion, parts, pairs, training), training, runs, console)
+    calibrate_fusion(fusion, held_out, encode_pairs(reader, choice, N_CALIBRATION_PAIRS, held_out=True))
     checkpoint.save(fusion, checkpoint.checkpoint_file(runs, "fusion"))
 
 
@@ -50,16 +55,18 @@ def load_encoders(runs: Path) -> list[Encoder]:
     return encoders
 
 
-def fusion_task(fusion: Fusion, parts: list[Encoded], training: Training) -> Task[PostBatch]:
-    """Evidence heads, which start as the encoders', learn slower than the rest."""
-    named = list(fusion.named_parameters())
-    started = [weight for name, weight in named if name.startswith("evidence")]
-    fresh = [weight for name, weight in named if not name.startswith("evidence")]
-    groups = [
-        {"params": started, "lr": training.learning_rate},
-        {"params": fresh, "lr": training.fresh_learning_rate},
-    ]
-    batches = compose_posts(parts, training.n_batch)
+def find_reader(encoders: list[Encoder]) -> TextEncoder:
+    """The text encoder among them."""
+    return next(encoder for encoder in encoders if isinstance(encoder, TextEncoder))
+
+
+def fusion_task(fusion: Fusion, parts: list[Encoded], pairs: PairTexts, training: Training) -> Task[PostBatch]:
+    """All but the evidence, which stays the encoders'."""
+    learned = [weight for weight in fusion.parameters() if weight.requires_grad]
+    groups = [{"params": learned, "lr": training.fresh_learning_rate}]
+    n_pairs = round(training.n_batch * PAIR_SHARE)
+    posts, turned = compose_posts(parts, training.n_batch - n_pairs), compose_pairs(pairs, parts, n_pairs)
+    batches = map(join_batches, posts, turned)
     return Task("fusion", fusion, groups, batches, lambda batch: fusion_loss(fusion, batch))
 
 
@@ -82,14 +89,14 @@ def calibrate_encoders(encoders: list[Encoder], held_out: list[Encoded], runs: P
         checkpoint.save(encoder, checkpoint.checkpoint_file(runs, name))
 
 
-def calibrate_fusion(fusion: Fusion, held_out: list[Encoded]) -> None:
-    """Fit the fusion's last step to posts of one part each, all modalities together."""
-    logits = np.concatenate([score_parts(fusion, part, modality)[0] for modality, part in enumerate(held_out)])
-    targets = np.concatenate([part.targets for part in held_out])
-    weights = np.concatenate([part.weights for part in held_out])
-    scale, shift = fit_calibration(logits, targets, weights)
-    fusion.shift.mul_(scale).add_(shift)
-    fusion.scale.mul_(scale)
+def calibrate_fusion(fusion: Fusion, held_out: list[Encoded], pairs: PairTexts) -> None:
+    """Fit the scores of posts of several kinds; those of one kind are calibrated with their encoder."""
+    drawn = keep_several(next(compose_posts(held_out, N_CALIBRATION_POSTS)))
+    posts = join_batches(drawn, next(compose_pairs(pairs, held_out, N_CALIBRATION_PAIRS)))
+    logits = score_posts(fusion, posts)
+    scale, shift = fit_calibration(logits, posts.targets.numpy(), posts.weights.numpy())
+    fusion.shift[TOGETHER] = fusion.shift[TOGETHER] * scale + shift
+    fusion.scale[TOGETHER] *= scale
 
 
 def score_parts(fusion: Fusion, part: Encoded, modality: int) -> tuple[Float32, Float32]:
