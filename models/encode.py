@@ -98,11 +98,19 @@ def text_severity(example: Example) -> Float32:
     severity = plain_severity(example.targets)
     if isinstance(example.meta.get("severity"), float | int):  # one source has words there
         severity[example.targets == 1] = example.meta["severity"]
-    elif example.source == "hatexplain":
-        votes = np.array(example.meta["votes"])
-        severity[LABELS.index("toxicity")] = float((votes != 1).mean())
-        severity[LABELS.index("hate")] = float((votes == 0).mean())
+    elif shares := _vote_shares(example):
+        severity[LABELS.index("toxicity")], severity[LABELS.index("hate")] = shares
     return severity
+
+
+def _vote_shares(example: Example) -> tuple[float, float] | None:
+    """Shares of the annotators who called it toxic, hate among it, and hate; None where no votes are told."""
+    votes = np.array(example.meta.get("votes") or [0])
+    if example.source == "hatexplain":  # a vote each: 0 hate, 1 normal, 2 offensive
+        return float((votes != 1).mean()), float((votes == 0).mean())
+    if example.source == "davidson2017":  # counted: hate, offensive, neither
+        return float(votes[:2].sum() / votes.sum()), float(votes[0] / votes.sum())
+    return None
 
 
 def plain_severity(targets: Float32) -> Float32:

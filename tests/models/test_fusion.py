@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from engine.schema import LABELS
-from models.config import FusionNetwork, ImageNetwork
-from models.encoders import ImageEncoder
-from models.fusion import PRIOR_LOGIT, Fusion, start_from_encoders
+from models.config import FusionNetwork
+from models.encoders import LabelHead
+from models.fusion import PRIOR_LOGIT, TOGETHER, Fusion, start_from_encoders
 
 pytestmark = pytest.mark.torch
 
@@ -62,12 +64,72 @@ def test_the_same_token_counts_differently_as_another_kind(fusion):
     assert not torch.allclose(as_text, as_image)
 
 
+def make_encoder(bias, scale, shift):
+    """What the fusion takes from an encoder: its head."""
+    head = LabelHead()
+    with torch.no_grad():
+        head.evidence.bias.fill_(bias)
+        head.scale.fill_(scale)
+        head.shift.fill_(shift)
+    return SimpleNamespace(head=head)
+
+
+@pytest.fixture
+def started(fusion):
+    """A fusion with calibrated heads, and with a context that says something."""
+    encoders = [make_encoder(-3.0, 1.5, 0.5), make_encoder(-1.0, 0.7, -0.2), make_encoder(2.0, 1.0, 0.0)]
+    start_from_encoders(fusion, encoders)
+    with torch.no_grad():
+        fusion.context.bias.fill_(4.0)
+    return fusion, encoders
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
 @torch.no_grad()
-def test_starting_from_encoders_a_clear_single_part_scores_as_its_encoder(fusion):
-    encoder = ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8))).eval()
-    encoder.head.evidence.bias.fill_(3.0)
-    encoder.head.scale.fill_(1.5)
-    start_from_encoders(fusion, [encoder, encoder, encoder])
-    tokens, logits, _ = encoder(torch.randint(0, 256, (1, 3, 160, 160), dtype=torch.uint8))
-    fused, _ = fusion(tokens, torch.ones(1, 4, dtype=torch.bool), torch.ones(1, 4, dtype=torch.long))
-    torch.testing.assert_close(fused, logits, atol=0.1, rtol=0)
+def test_a_post_of_one_kind_scores_exactly_as_its_encoder(started, kind):
+    fusion, encoders = started
+    tokens, mask, _ = make_post(4)
+    fused, _ = fusion(tokens, mask, torch.full((1, 4), kind))
+    torch.testing.assert_close(fused, encoders[kind].head(tokens), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_parts_that_are_masked_out_are_no_other_kind(started):
+    fusion, encoders = started
+    tokens, mask, kind = torch.randn(1, 8, 256), torch.ones(1, 8, dtype=torch.bool), torch.arange(8)[None] // 4
+    mask[:, 4:] = False
+    torch.testing.assert_close(fusion(tokens, mask, kind)[0], encoders[0].head(tokens[:, :4]), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_context_speaks_where_kinds_come_together(started):
+    fusion, encoders = started
+    tokens, kind = torch.randn(1, 8, 256), torch.arange(8)[None] // 4
+    fused, _ = fusion(tokens, torch.ones(1, 8, dtype=torch.bool), kind)
+    apart = torch.maximum(encoders[0].head(tokens[:, :4]), encoders[1].head(tokens[:, 4:]))
+    assert ((fused - apart - 4.0).abs() < 0.6).all()  # the context's 4, and the maximum is a smooth one
+
+
+@torch.no_grad()
+def test_posts_of_several_kinds_have_a_calibration_of_their_own(started):
+    fusion, _ = started
+    tokens, mask, kind = make_post(6)
+    before, _ = fusion(tokens, mask, kind)
+    alone, _ = fusion(tokens, mask, torch.zeros_like(kind))
+    fusion.scale[TOGETHER] = 0.5
+    fusion.shift[TOGETHER] = -1.0
+    torch.testing.assert_close(fusion(tokens, mask, kind)[0], before * 0.5 - 1.0)
+    torch.testing.assert_close(fusion(tokens, mask, torch.zeros_like(kind))[0], alone)
+
+
+def test_the_encoders_evidence_is_not_trained(fusion):
+    trained = {name for name, weight in fusion.named_parameters() if weight.requires_grad}
+    assert trained
+    assert not any(name.startswith("evidence") for name in trained)
+
+
+def test_severity_is_learned_without_moving_the_scores(fusion):
+    _, severity = fusion(*make_post(6))
+    severity.sum().backward()
+    assert fusion.severity.weight.grad.abs().max() > 0
+    assert fusion.context.weight.grad is None

@@ -4,7 +4,16 @@ import pytest
 from models.config import D_TOKEN, N_TOKENS
 from models.encode import Encoded, plain_severity
 from models.encoders import N_LABELS
-from models.posts import SLOTS, compose_posts, draw_presence, join_severity, join_targets, single_parts
+from models.posts import (
+    SLOTS,
+    compose_posts,
+    draw_presence,
+    join_batches,
+    join_severity,
+    join_targets,
+    keep_several,
+    single_parts,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -49,3 +58,19 @@ def test_single_parts_are_all_present():
     assert tokens.shape == (5, N_TOKENS, D_TOKEN)
     assert mask.all()
     assert (kind == 2).all()
+
+
+def test_joined_batches_hold_the_posts_of_both():
+    posts = compose_posts([make_part(20, seed) for seed in range(3)], 5)
+    first, second = next(posts), next(posts)
+    joined = join_batches(first, second)
+    assert len(joined.tokens) == len(joined.severity) == 10
+    assert (joined.tokens[5:] == second.tokens).all()
+
+
+def test_posts_of_several_kinds_are_kept():
+    batch = next(compose_posts([make_part(20, seed) for seed in range(3)], 64))
+    kept = keep_several(batch)
+    assert 0 < len(kept.tokens) < 64
+    for mask, kind in zip(kept.mask, kept.kind, strict=True):
+        assert len(kind[mask].unique()) > 1
