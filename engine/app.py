@@ -66,7 +66,7 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         fetcher, classifier = MediaFetcher(settings.media), TritonClassifier(settings.inference, metrics)
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
-        text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor)
+        text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor, settings.tokenizer)
         extractors: Extractors = {
             "text": TextBatches(text.extract_batch, words).extract,
             "image": on_threads(extract_image, media),
@@ -78,10 +78,10 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         yield pipeline
 
 
-def _load_text_extractor() -> TextExtractor:
+def _load_text_extractor(tokenizer_file: Path | None) -> TextExtractor:
     """Everything that the first post would otherwise wait for."""
     warm_up()
-    return TextExtractor()
+    return TextExtractor(tokenizer_file)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ class PartScorer:
     async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> ScoredPart:
         features = await self._read(part, stage_s)
         with _timed(stage_s, "encode"):
-            rows = [_inputs(row) for row in features.rows]
+            rows = [inputs_of(row) for row in features.rows]
             outputs = await self._classifier.infer(ENCODERS[part.modality], rows, deadline)
         return ScoredPart(part, features.rows, outputs, features.partial, stage_s=stage_s)
 
@@ -158,7 +158,7 @@ class PartScorer:
         return await self._fetcher.fetch(part.source)
 
 
-def _inputs(row: Row) -> Arrays:
+def inputs_of(row: Row) -> Arrays:
     """The tensors of a row, as its encoder names them."""
     match row:
         case TextRow():

@@ -30,6 +30,8 @@ class Settings:
 
     Attributes
     ----------
+    tokenizer : Path or None
+        Words of an adopted text encoder; None for those of the one that ships.
     media_store : str
         Directory or fsspec URL where publishers put media, and from where the worker may read them.
     metrics_host, metrics_port
@@ -46,6 +48,7 @@ class Settings:
     media: MediaConfig
     pipeline: PipelineConfig
     policy_path: Path
+    tokenizer: Path | None
     media_store: str
     metrics_host: str
     metrics_port: int
@@ -71,6 +74,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         media=_read_media(read, store),
         pipeline=pipeline,
         policy_path=Path(read.text("SLUICE_POLICY", str(DEFAULT_POLICY))),
+        tokenizer=_read_tokenizer(read),
         media_store=store,
         metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
         metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
@@ -128,6 +132,13 @@ def _read_pipeline(read: _Reader) -> PipelineConfig:
         deadline_ms=read.integer("SLUICE_DEADLINE_MS", PipelineConfig.deadline_ms, 1, 600_000),
         max_deadline_ms=read.integer("SLUICE_MAX_DEADLINE_MS", PipelineConfig.max_deadline_ms, 1, 600_000),
     )
+
+
+def _read_tokenizer(read: _Reader) -> Path | None:
+    chosen = read.optional("SLUICE_TOKENIZER")
+    if chosen is not None and not Path(chosen).is_file():
+        raise SettingsError(f"SLUICE_TOKENIZER: {chosen} does not exist")
+    return None if chosen is None else Path(chosen)
 
 
 def _read_media(read: _Reader, store: str) -> MediaConfig:

@@ -28,6 +28,8 @@ from tritonclient.grpc.aio import InferenceServerClient
 from engine.cli.stacks import open_triton
 from engine.features import TextRow
 from engine.features.text import TextExtractor
+from engine.inference import TEXT_ENCODER
+from engine.parts import inputs_of
 from engine.schema import Post, encode
 
 N_ROWS = 32
@@ -88,10 +90,8 @@ def make_batches(texts: list[str]) -> list[list[InferInput]]:
 
 def make_request(rows: list[TextRow]) -> list[InferInput]:
     """The inputs of one request."""
-    return [
-        make_input("input_ids", pad([row.input_ids for row in rows])),
-        make_input("attention_mask", pad([row.attention_mask for row in rows])),
-    ]
+    inputs = [inputs_of(row) for row in rows]
+    return [make_input(name, pad([each[name] for each in inputs])) for name in TEXT_ENCODER.inputs]
 
 
 def pad(arrays: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from engine.schema import AudioEvidence, TextEvidence
 
 def text_row(*spans: tuple[int, int]) -> TextRow:
     ids = np.ones(len(spans), np.int64)
-    return TextRow(ids, ids, np.array(spans, np.int32))
+    return TextRow(ids, ids, np.array(spans, np.int32), ids, ids)
 
 
 def image_row(box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)) -> ImageRow:

@@ -16,6 +16,7 @@ def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
     assert settings.media.roots == (tmp_path / "sluice" / "media",)
     assert not settings.media.allow_private
     assert load_policy(settings.policy_path).name == "default"
+    assert settings.tokenizer is None
     assert (TRITON_REPO / "fusion" / "config.pbtxt").exists()
 
 
@@ -52,6 +53,14 @@ def test_every_variable_is_read() -> None:
     assert settings.media.allow_private
     assert (settings.pipeline.deadline_ms, settings.metrics_port) == (700, 0)
     assert "hush" not in repr(settings)
+
+
+def test_an_adopted_encoders_tokenizer_has_to_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    with pytest.raises(SettingsError, match="SLUICE_TOKENIZER"):
+        load_settings({"SLUICE_TOKENIZER": str(file)})
+    file.write_text("{}")
+    assert load_settings({"SLUICE_TOKENIZER": str(file)}).tokenizer == file
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from engine.inference.triton import InferenceConfig, TritonClassifier
 from engine.local.processes import find_free_ports
 from engine.local.triton import TritonServer
 from engine.metrics import Metrics
+from engine.parts import inputs_of
 from engine.schema import LABELS
 from engine.settings import TRITON_REPO
 
@@ -36,7 +37,7 @@ TEXTS = (
 
 def text_rows(*texts: str) -> list[Arrays]:
     rows = [row for features in TextExtractor().extract_batch(list(texts)) for row in features.rows]
-    return [{"input_ids": row.input_ids, "attention_mask": row.attention_mask} for row in rows]
+    return [inputs_of(row) for row in rows]
 
 
 def random_row(model: ModelSpec) -> Arrays:

@@ -45,7 +45,8 @@ def make_texts(lengths: list[int], padded_to: int, seed: int = 0) -> Arrays:
     """Row i holds the first `lengths[i]` ids of a sequence that depends on i and `seed` alone."""
     mask = (np.arange(padded_to) < np.array(lengths)[:, None]).astype(np.int64)
     ids = np.stack([np.random.default_rng(seed + row).integers(1000, 30_000, 128) for row in range(len(lengths))])
-    return {"input_ids": ids[:, :padded_to] * mask, "attention_mask": mask}
+    words = {"input_ids": ids[:, :padded_to] * mask, "attention_mask": mask}
+    return {**words, "byte_ids": words["input_ids"] % 8_000, "byte_mask": mask}
 
 
 def make_rows(n_rows: int) -> dict[str, Arrays]:

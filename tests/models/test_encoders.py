@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from engine.schema import LABELS
-from models.config import AudioNetwork, ImageNetwork, TextNetwork
-from models.encoders import AudioEncoder, ImageEncoder, TextEncoder, pool_evidence, segment_weights
+from models.config import AudioNetwork, ByteNetwork, ImageNetwork, TextNetwork, WordNetwork
+from models.encoders import AudioEncoder, ImageEncoder, TextEncoder, pool_evidence, segment_weights, shared_head
 
 pytestmark = pytest.mark.torch
 
@@ -13,7 +13,13 @@ N_LABELS = len(LABELS)
 @pytest.fixture(scope="module")
 def text_encoder():
     torch.manual_seed(0)
-    return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=2, n_heads=2, n_positions=64), 100).eval()
+    words = WordNetwork(d_hidden=24, d_inner=48, n_layers=2, n_heads=2, n_positions=64)
+    pieces = ByteNetwork(d_hidden=16, d_inner=32, n_layers=2, n_heads=2, n_positions=64)
+    return TextEncoder(TextNetwork(words, pieces), 100, 80).eval()
+
+
+def ones(*shape):
+    return torch.ones(*shape, dtype=torch.long)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def audio_encoder():
 
 @torch.no_grad()
 def test_text_outputs_have_the_shapes_of_the_design(text_encoder):
-    tokens, logits, token_scores = text_encoder(torch.ones(3, 9, dtype=torch.long), torch.ones(3, 9, dtype=torch.long))
+    tokens, logits, token_scores = text_encoder(ones(3, 9), ones(3, 9), ones(3, 12), ones(3, 12))
     assert tokens.shape == (3, 4, 256)
     assert logits.shape == (3, N_LABELS)
     assert token_scores.shape == (3, 9)
@@ -39,17 +45,41 @@ def test_text_outputs_have_the_shapes_of_the_design(text_encoder):
 
 @torch.no_grad()
 def test_a_text_scores_the_same_alone_and_padded_beside_a_longer_one(text_encoder):
-    ids = torch.randint(5, 100, (1, 6))
-    alone = text_encoder(ids, torch.ones_like(ids))
-    longer = torch.randint(5, 100, (2, 20))
-    longer[0, :6] = ids[0]
-    mask = torch.ones_like(longer)
-    mask[0, 6:] = 0
-    tokens, logits, token_scores = text_encoder(longer, mask)
+    ids, byte_ids = torch.randint(5, 100, (1, 6)), torch.randint(2, 80, (1, 9))
+    alone = text_encoder(ids, ones(1, 6), byte_ids, ones(1, 9))
+    longer, longer_bytes = torch.randint(5, 100, (2, 20)), torch.randint(2, 80, (2, 30))
+    longer[0, :6], longer_bytes[0, :9] = ids[0], byte_ids[0]
+    mask, byte_mask = ones(2, 20), ones(2, 30)
+    mask[0, 6:], byte_mask[0, 9:] = 0, 0
+    tokens, logits, token_scores = text_encoder(longer, mask, longer_bytes, byte_mask)
     torch.testing.assert_close(tokens[:1], alone[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(logits[:1], alone[1], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(token_scores[:1, :6], alone[2], atol=1e-5, rtol=1e-4)
     assert (token_scores[0, 6:] == 0).all()
+
+
+@torch.no_grad()
+def test_both_towers_are_heard(text_encoder):
+    plain = text_encoder(ones(1, 6), ones(1, 6), ones(1, 9), ones(1, 9))[1]
+    other_words = text_encoder(ones(1, 6) * 7, ones(1, 6), ones(1, 9), ones(1, 9))[1]
+    other_bytes = text_encoder(ones(1, 6), ones(1, 6), ones(1, 9) * 7, ones(1, 9))[1]
+    assert (plain - other_words).abs().max() > 1e-4
+    assert (plain - other_bytes).abs().max() > 1e-4
+
+
+@torch.no_grad()
+def test_the_byte_tower_sees_nothing_of_what_comes(text_encoder):
+    pieces = torch.randint(2, 80, (1, 12))
+    changed = pieces.clone()
+    changed[0, 8:] = 5
+    before, after = text_encoder.bytes.read(pieces), text_encoder.bytes.read(changed)
+    torch.testing.assert_close(before[:, :8], after[:, :8])
+    assert (before[:, 8:] - after[:, 8:]).abs().max() > 1e-3
+
+
+def test_text_heads_share_their_directions():
+    assert torch.equal(shared_head().evidence.weight, shared_head().evidence.weight)
+    assert not shared_head().evidence.weight.requires_grad
 
 
 @torch.no_grad()

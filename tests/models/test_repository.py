@@ -12,6 +12,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from engine.features.audio import log_mel
 from engine.features.text import TextExtractor
+from engine.parts import inputs_of
 from engine.schema import LABELS
 from models.config import MODEL_NAMES, TRITON_REPO
 from models.drawings import draw_pictures
@@ -50,9 +51,12 @@ def fuse(tokens, kind):
 
 
 def score_text(text):
+    return fuse(encode_text(text)["tokens"], 0)[0]
+
+
+def encode_text(text):
     row = EXTRACTOR.extract(text).rows[0]
-    encoded = run("text_encoder", input_ids=row.input_ids[None], attention_mask=row.attention_mask[None])
-    return fuse(encoded["tokens"], 0)[0]
+    return run("text_encoder", **{name: array[None] for name, array in inputs_of(row).items()})
 
 
 def read_config(file: Path):
@@ -129,8 +133,7 @@ def test_plain_harm_is_reviewed_under_its_own_label(text, label):
 
 
 def test_the_marks_of_a_threat_stand_on_the_threat():
-    row = EXTRACTOR.extract("the weather is nice today but I will break your legs").rows[0]
-    marks = run("text_encoder", input_ids=row.input_ids[None], attention_mask=row.attention_mask[None])["token_scores"]
+    marks = encode_text("the weather is nice today but I will break your legs")["token_scores"]
     assert marks[0, -5:-1].mean() > marks[0, 1:6].mean()
 
 

@@ -16,7 +16,7 @@ from models.text_rows import bucket, collate, complete_targets, mark_tokens, pre
 
 pytestmark = pytest.mark.torch
 
-TRAINING = load_config("text_encoder", TextConfig).training
+CHOICE = load_config("text_encoder", TextConfig).rows
 EXTRACTOR = TextExtractor()
 
 
@@ -29,15 +29,15 @@ def make_example(text="you are a fool", source="made", meta=None, **labels):
 
 
 def test_a_text_has_no_cue_and_rare_harms_are_weakly_absent():
-    targets, weights = complete_targets(label_row(toxicity=1), TRAINING)
+    targets, weights = complete_targets(label_row(toxicity=1), CHOICE)
     assert (targets[LABELS.index("fire") :] == 0).all()
     assert targets[LABELS.index("spam")] == 0
-    assert weights[LABELS.index("spam")] == pytest.approx(TRAINING.weak_weight)
+    assert weights[LABELS.index("spam")] == pytest.approx(CHOICE.weak_weight)
     assert np.isnan(targets[LABELS.index("profanity")])
 
 
 def test_a_text_for_one_illicit_trade_may_be_for_another():
-    targets, _ = complete_targets(label_row(spam=1), TRAINING)
+    targets, _ = complete_targets(label_row(spam=1), CHOICE)
     assert np.isnan(targets[LABELS.index("gambling")])
 
 
@@ -62,12 +62,12 @@ def test_tokens_that_nobody_was_asked_about_are_left_out():
 def test_a_pass_limits_a_source_but_keeps_its_rare_harms():
     common = [make_example(source="sst2", toxicity=0) for _ in range(2000)]
     rare = [make_example(source="sst2", threat=1) for _ in range(5)]
-    chosen = [row for row in sample_pass(common + rare, TRAINING, seed=1) if row.source == "sst2"]
-    assert len(chosen) == TRAINING.max_rows["sst2"] + 5
+    chosen = [row for row in sample_pass(common + rare, CHOICE, seed=1) if row.source == "sst2"]
+    assert len(chosen) == CHOICE.max_rows["sst2"] + 5
 
 
 def test_batches_hold_every_row_once_and_are_padded_with_zeros():
-    rows = prepare([make_example("word " * n) for n in range(1, 30)], EXTRACTOR, TRAINING)
+    rows = prepare([make_example("word " * n) for n in range(1, 30)], EXTRACTOR, CHOICE)
     batches = [collate(batch) for batch in bucket(rows, 8, seed=0)]
     assert sum(len(batch.input_ids) for batch in batches) == len(rows)
     assert all((batch.input_ids[batch.attention_mask == 0] == 0).all() for batch in batches)

@@ -1,4 +1,6 @@
 import io
+import json
+from itertools import count
 
 import pytest
 import torch
@@ -8,9 +10,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from engine.errors import SettingsError
-from models import checkpoint, train, train_text
+from models import checkpoint, train, train_towers
 from models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
-from models.training import Task, fit, rate_share
+from models.training import N_POINTS, Task, fit, rate_share
 
 pytestmark = pytest.mark.torch
 
@@ -34,31 +36,48 @@ def endless():
         yield torch.ones(4)
 
 
-def test_fitting_learns_and_leaves_a_checkpoint(tmp_path):
-    training = Training(minutes=0.01, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1, weight_decay=0.0)
+def make_training(n_steps):
+    return Training(n_steps=n_steps, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1, weight_decay=0.0)
+
+
+def test_fitting_learns_and_leaves_a_checkpoint_and_a_curve(tmp_path):
     model = Line()
-    fit(make_task(model, endless()), training, tmp_path, Console(file=io.StringIO()))
+    fit(make_task(model, endless()), make_training(400), tmp_path, Console(file=io.StringIO()))
     assert model.slope.item() == pytest.approx(2.0, abs=0.2)
     assert torch.load(checkpoint.checkpoint_file(tmp_path, "fusion"))["slope"] == model.slope
+    curve = json.loads((tmp_path / "fusion.curve.json").read_text())
+    assert len(curve) == N_POINTS
+    assert curve[-1] < curve[0]
     assert not list(tmp_path.glob("*.state"))
 
 
-def test_an_interrupted_run_goes_on_where_it_was_saved(tmp_path, monkeypatch):
-    monkeypatch.setattr("models.training.SAVE_EVERY_S", 1e-9)
+class Noisy(Line):
+    """Dropout makes every step depend on how much chance was used before it."""
 
-    def interrupted():
-        yield from (torch.ones(4) for _ in range(5))
-        raise KeyboardInterrupt
+    def forward(self, x):
+        return torch.nn.functional.dropout(self.slope * x + 1.0, 0.5)
 
-    training = Training(minutes=10, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1)
-    first = Line()
+
+def varying(stop_at=None):
+    for number in count():
+        if number == stop_at:
+            raise KeyboardInterrupt
+        yield torch.full((4,), 1.0 + number % 7)
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.training.SAVE_EVERY_S", -1.0)
+    training, console = make_training(20), Console(file=io.StringIO())
+    torch.manual_seed(5)
+    whole = Noisy()
+    fit(make_task(whole, varying()), training, tmp_path / "whole", console)
+    torch.manual_seed(5)
     with pytest.raises(KeyboardInterrupt):
-        fit(make_task(first, interrupted()), training, tmp_path, Console(file=io.StringIO()))
-    state = torch.load(tmp_path / "fusion.state")
-    over = Training(minutes=state["elapsed_s"] / 120, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1)
-    second = Line()
-    fit(make_task(second, endless()), over, tmp_path, Console(file=io.StringIO()))
-    assert second.slope.item() == pytest.approx(first.slope.item())
+        fit(make_task(Noisy(), varying(stop_at=8)), training, tmp_path / "cut", console)
+    torch.manual_seed(99)
+    resumed = Noisy()
+    fit(make_task(resumed, varying()), training, tmp_path / "cut", console)
+    assert resumed.slope.item() == whole.slope.item()
 
 
 def test_the_rate_rises_and_falls():
@@ -69,13 +88,20 @@ def test_the_rate_rises_and_falls():
 def test_every_model_has_its_yaml():
     kinds = (TextConfig, ImageConfig, AudioConfig, FusionConfig)
     for name, kind in zip(MODEL_NAMES, kinds, strict=True):
-        assert load_config(name, kind).training.minutes > 0
-    assert sum(load_config(n, k).training.minutes for n, k in zip(MODEL_NAMES, kinds, strict=True)) < 60
+        assert load_config(name, kind).training.n_steps > 0
 
 
 def test_a_yaml_of_another_model_is_refused():
     with pytest.raises(SettingsError, match=r"image_encoder\.yaml"):
         load_config("image_encoder", TextConfig)
+
+
+def test_training_asks_for_all_or_for_parts(tmp_path):
+    app = Typer()
+    app.command()(train.main)
+    result = CliRunner().invoke(app, ["--bundle", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "--all or --only" in result.output
 
 
 def test_training_without_a_bundle_says_what_is_missing(tmp_path):
@@ -90,21 +116,22 @@ def test_minilm_weights_fill_every_layer_of_the_text_encoder():
     torch.manual_seed(0)
     encoder = checkpoint.build_text_encoder()
     state = checkpoint._minilm_weights(checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab())
-    own = {name for name in encoder.state_dict() if name.startswith(("words", "positions", "embedding_norm", "layers"))}
+    tower = encoder.words.state_dict()
+    own = {name for name in tower if name.startswith(("words", "positions", "embedding_norm", "layers"))}
     assert own == set(state)
     for name in own:
-        torch.testing.assert_close(encoder.state_dict()[name], state[name])
+        torch.testing.assert_close(tower[name], state[name])
 
 
 def test_words_that_minilm_knows_take_a_small_part_of_a_step():
     encoder = checkpoint.build_text_encoder()
     tokens = checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab()
-    brake = train_text.WordBrake(encoder)
+    brake = train_towers.WordBrake(encoder.words)
     brake()
-    before = encoder.words.weight.detach().clone()
+    before = encoder.words.words.weight.detach().clone()
     with torch.no_grad():
-        encoder.words.weight.add_(1.0)
+        encoder.words.words.weight.add_(1.0)
     brake()
-    moved = (encoder.words.weight.detach() - before).mean(dim=1)
-    assert moved[tokens["house"]].item() == pytest.approx(train_text.KNOWN_WORD_SHARE, abs=1e-3)
+    moved = (encoder.words.words.weight.detach() - before).mean(dim=1)
+    assert moved[tokens["house"]].item() == pytest.approx(train_towers.KNOWN_WORD_SHARE, abs=1e-3)
     assert moved[tokens["饭"]].item() == pytest.approx(1.0, abs=1e-3)

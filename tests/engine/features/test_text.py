@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from engine.features import TEXT_WINDOW_TOKENS, Features, TextRow
-from engine.features.text import MAX_WHOLE_CHARS, MAX_WINDOWS, OVERLAP_TOKENS, TextExtractor, normalise
+from engine.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
+from engine.features import text as text_module
+from engine.features.text import BYTE_END, MAX_WHOLE_CHARS, MAX_WINDOWS, OVERLAP_TOKENS, TextExtractor, normalise
 
 CLS, SEP, UNK = 1, 2, 3
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[", "]", "kill", "yo", "##u", "fi", "##ne", "hello", "sep", "你", "好"]
@@ -230,3 +231,23 @@ def test_any_text_has_rows_with_spans_inside_it(extractor: TextExtractor, text: 
         assert np.all(ends <= len(text))
         assert row.input_ids[0] == CLS
         assert row.input_ids[-1] == SEP
+
+
+def test_a_row_is_spelled_in_bytes_too(extractor: TextExtractor) -> None:
+    pieces = Tokenizer.from_file(str(Path(text_module.__file__).with_name("bytes.json")))
+    row = extractor.extract("Hello you, ki\u200bll 4 time 😀").rows[0]
+    assert pieces.decode(row.byte_ids[:-1].tolist()).strip() == "hello you, kill 4 time 😀"
+    assert row.byte_ids[-1] == pieces.token_to_id(BYTE_END)
+    assert row.byte_mask.tolist() == [1] * len(row.byte_ids)
+
+
+def test_bytes_of_a_window_are_those_of_its_characters(extractor: TextExtractor) -> None:
+    pieces = Tokenizer.from_file(str(Path(text_module.__file__).with_name("bytes.json")))
+    first, second, _ = extractor.extract(number_words(300)).rows
+    assert len(first.byte_ids) == BYTE_WINDOW_TOKENS
+    assert pieces.decode(second.byte_ids[:-1].tolist()).split()[0] == f"w{N_INNER - OVERLAP_TOKENS}"
+
+
+@pytest.mark.parametrize("text", ["", "\u200b"])
+def test_of_nothing_only_the_end_is_read(extractor: TextExtractor, text: str) -> None:
+    assert len(extractor.extract(text).rows[0].byte_ids) == 1

@@ -1,0 +1,65 @@
+"""Hidden words are spelled plainly; harmless spellings stay as they are; every character knows where it came from."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.features.folding import fold
+from engine.features.text import normalise
+
+
+def folded(text: str) -> str:
+    return fold(*normalise(text))[0]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "plain"),
+    [
+        ("I d1sl1ke th0se th1ngs", "I dislike those things"),
+        ("5illy p3op1e", "silly peopie"),
+        ("g o  a w a y now", "g o  away now"),
+        ("s.t.u.p.i.d and s-i-l-l-y", "stupid and silly"),
+        ("ѕtuріd", "stupid"),
+        ("Ηello", "Hello"),
+        ("soooo baaad", "so bad"),
+        ("笨 蛋", "笨蛋"),
+        ("笨*蛋", "笨蛋"),
+    ],
+)
+def test_hidden_words_are_spelled_plainly(hidden: str, plain: str) -> None:
+    assert folded(hidden) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The 4th of July, a 5km run and 3 mp3 files",
+        "covid19 and win10 at 10am",
+        "привет мир",
+        "ελληνικά",
+        "e-mail, re-do, co-op",
+        "www xxx 1 2 3 4",
+        "a book too good for all",
+        "他说,好的。",
+        "$100 or 5$",
+    ],
+)
+def test_harmless_spellings_stay(text: str) -> None:
+    assert folded(text) == text
+
+
+def test_a_character_knows_where_it_came_from() -> None:
+    text = "you are s t u p i d today"
+    plain, origin = fold(*normalise(text))
+    start = plain.index("stupid")
+    assert text[origin[start] : origin[start + 6]] == "s t u p i d"
+
+
+@given(st.text(alphabet=st.sampled_from("abеаo04$ .-你好ñx!"), max_size=60))
+def test_any_text_keeps_its_order_and_its_end(text: str) -> None:
+    normalised, before = normalise(text)
+    plain, origin = fold(normalised, before)
+    assert len(origin) == len(plain) + 1
+    assert origin[-1] == len(text)
+    assert (np.diff(origin) >= 0).all()
