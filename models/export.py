@@ -38,7 +38,13 @@ OUTPUTS: dict[ModelName, tuple[str, ...]] = {
     "fusion": ("logits", "severity"),
 }
 DYNAMIC: dict[ModelName, dict[str, dict[int, str]]] = {
-    "text_encoder": {"input_ids": {1: "length"}, "attention_mask": {1: "length"}, "token_scores": {1: "length"}},
+    "text_encoder": {
+        "input_ids": {1: "length"},
+        "attention_mask": {1: "length"},
+        "byte_ids": {1: "byte_length"},
+        "byte_mask": {1: "byte_length"},
+        "token_scores": {1: "length"},
+    },
     "image_encoder": {},
     "audio_encoder": {},
     "fusion": {"tokens": {1: "n_tokens"}, "mask": {1: "n_tokens"}, "kind": {1: "n_tokens"}},
@@ -62,12 +68,13 @@ def sample_inputs(name: ModelName, n_rows: int, seed: int = 0) -> dict[str, Tens
     """Random rows with the names, shapes and types of the model's inputs; some are padded."""
     generator = torch.Generator().manual_seed(seed)
     if name == "text_encoder":
-        length = 24 + seed
-        lengths = torch.randint(3, length + 1, (n_rows, 1), generator=generator)
-        mask = (torch.arange(length) < lengths).long()
+        input_ids, attention_mask = _sample_ids(n_rows, 24 + seed, 30_000, generator)
+        byte_ids, byte_mask = _sample_ids(n_rows, 31 + 2 * seed, 8_000, generator)
         return {
-            "input_ids": torch.randint(5, 30_000, mask.shape, generator=generator) * mask,
-            "attention_mask": mask,
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "byte_ids": byte_ids,
+            "byte_mask": byte_mask,
         }
     if name == "image_encoder":
         shape = (n_rows, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
@@ -80,6 +87,13 @@ def sample_inputs(name: ModelName, n_rows: int, seed: int = 0) -> dict[str, Tens
         "mask": torch.rand((n_rows, n_tokens), generator=generator) < 0.7,
         "kind": torch.randint(0, 3, (n_rows, n_tokens), generator=generator),
     }
+
+
+def _sample_ids(n_rows: int, length: int, n_ids: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Ids, padded with zeros, and their mask."""
+    lengths = torch.randint(3, length + 1, (n_rows, 1), generator=generator)
+    mask = (torch.arange(length) < lengths).long()
+    return torch.randint(5, n_ids, mask.shape, generator=generator) * mask, mask
 
 
 def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:

@@ -13,7 +13,7 @@ import onnxruntime
 from models.config import MODEL_NAMES
 
 BATCHES = (1, 8)
-LENGTHS = {"length": 32, "n_tokens": 8}
+LENGTHS = {"length": 32, "byte_length": 32, "n_tokens": 8}
 """Of the axes that vary: a text of about 25 words, a post of two parts."""
 N_RUNS = 15
 _TYPES = {"tensor(int64)": np.int64, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
