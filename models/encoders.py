@@ -189,7 +189,7 @@ class AudioEncoder(nn.Module):
     def __init__(self, network: AudioNetwork) -> None:
         super().__init__()
         first, second, third, fourth = network.channels
-        self.n_heads = network.n_heads
+        self.n_heads, self.d_head = network.n_heads, fourth // network.n_heads
         self.stem = _convolution(2, first, (2, 2))
         self.stages = nn.Sequential(
             ConvBlock(first, second, (2, 2)), ConvBlock(second, third, (2, 1)), ConvBlock(third, fourth, (2, 1))
@@ -227,8 +227,9 @@ class AudioEncoder(nn.Module):
     def _attend(self, frames: Tensor) -> Tensor:
         """(B, C, 50) to (B, C, N_TOKENS): every head weighs the frames of a segment for its share of the channels."""
         shares = torch.exp(self.MAX_SCORE * torch.tanh(self.attention(frames))).unsqueeze(2)
-        heads = frames.unflatten(1, (self.n_heads, -1))
-        return ((heads * shares) @ self.segments / (shares @ self.segments)).flatten(1, 2)
+        heads = frames.reshape(-1, self.n_heads, self.d_head, self.FRAMES)
+        pooled = (heads * shares) @ self.segments / (shares @ self.segments)
+        return pooled.reshape(-1, self.n_heads * self.d_head, N_TOKENS)
 
 
 def segment_weights(n_frames: int, n_segments: int) -> Tensor:

@@ -17,6 +17,8 @@ from models.sounds import Chance, Waveform, set_peak
 
 _MAX_ROOM_S = 0.8
 _ANCHORS_HZ = np.geomspace(50, 8000, 8)
+_GRID_HZ = np.geomspace(5, 8000, 200)
+"""Where a microphone's gains are computed; between them they are interpolated."""
 _MU = 255.0  # ITU-T G.711
 
 
@@ -37,12 +39,12 @@ def colour(waveform: Waveform, chance: Chance) -> Waveform:
 
 def _microphone(n_transform: int, chance: Chance) -> npt.NDArray[np.float32]:
     """Gains: a smooth curve of 4 dB deviation; three in ten also lose the low or the high end, as a telephone does."""
-    frequencies_hz = np.maximum(np.fft.rfftfreq(n_transform, 1 / SAMPLE_RATE_HZ), 1.0)
-    gains_db = np.interp(np.log(frequencies_hz), np.log(_ANCHORS_HZ), chance.normal(0, 4, len(_ANCHORS_HZ)))
-    octaves_above = np.log2(frequencies_hz / (chance.uniform(2500, 7000) if chance.random() < 0.3 else 8000))
-    octaves_below = np.log2((chance.uniform(80, 400) if chance.random() < 0.3 else 20) / frequencies_hz)
+    gains_db = np.interp(np.log(_GRID_HZ), np.log(_ANCHORS_HZ), chance.normal(0, 4, len(_ANCHORS_HZ)))
+    octaves_above = np.log2(_GRID_HZ / (chance.uniform(2500, 7000) if chance.random() < 0.3 else 8000))
+    octaves_below = np.log2((chance.uniform(80, 400) if chance.random() < 0.3 else 20) / _GRID_HZ)
     gains_db = gains_db - 24 * np.maximum(octaves_above, 0) - 12 * np.maximum(octaves_below, 0)
-    return np.asarray(10 ** (gains_db / 20), np.float32)
+    frequencies_hz = np.fft.rfftfreq(n_transform, 1 / SAMPLE_RATE_HZ)
+    return np.asarray(np.interp(frequencies_hz, _GRID_HZ, 10 ** (gains_db / 20)), np.float32)
 
 
 def _room(chance: Chance) -> npt.NDArray[np.float32]:

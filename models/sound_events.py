@@ -36,13 +36,15 @@ def _shot(chance: Chance, n_samples: int) -> Float64:
     for _ in range(chance.integers(0, 5)):
         smooth = np.convolve(dry, np.hanning(chance.integers(3, 16)), "same")
         add_at(shot, chance.uniform(0.03, 0.5), smooth / np.abs(smooth).max() * chance.uniform(0.05, 0.5))
-    if chance.random() < 0.3:  # the bullet's own shock wave arrives before the blast
-        crack = np.zeros(n_samples)
-        crack[: chance.integers(4, 16)] = np.sign(chance.uniform(-1, 1))
-        delayed = np.zeros(n_samples)
-        add_at(delayed, chance.uniform(0.003, 0.05), shot)
-        shot = delayed + crack * chance.uniform(0.3, 1)
-    return shot
+    return _add_crack(chance, shot) if chance.random() < 0.3 else shot
+
+
+def _add_crack(chance: Chance, shot: Float64) -> Float64:
+    """The bullet's own shock wave, 3 to 50 ms before the blast."""
+    cracked = np.zeros(len(shot))
+    add_at(cracked, chance.uniform(0.003, 0.05), shot)
+    cracked[: chance.integers(4, 16)] += np.sign(chance.uniform(-1, 1)) * chance.uniform(0.3, 1)
+    return cracked
 
 
 def _tilted_noise(chance: Chance, n_samples: int) -> Float64:
@@ -79,10 +81,11 @@ def _scream_pitch(chance: Chance, time_s: Float64) -> Float64:
     course = np.interp(time_s / time_s[-1], [0, chance.uniform(0.1, 0.3), chance.uniform(0.6, 0.85), 1], knots)
     steps = np.interp(time_s, np.arange(0, MAX_SCREAM_S, 0.01), chance.standard_normal(round(MAX_SCREAM_S * 100)))
     vibrato = chance.uniform(0, 0.04) * np.sin(2 * np.pi * chance.uniform(4, 9) * time_s)
-    return course * (1 + vibrato + chance.uniform(0.003, 0.03) * steps)
+    return np.asarray(course * (1 + vibrato + chance.uniform(0.003, 0.03) * steps))
 
 
 def _roughness(chance: Chance, time_s: Float64) -> Float64:
     """Modulation that comes and goes, in [1 - depth, 1]."""
     depth = chance.uniform(0.2, 0.9) * (0.5 + 0.5 * np.sin(2 * np.pi * chance.uniform(0.3, 2) * time_s))
-    return 1 - depth * (0.5 + 0.5 * np.sin(2 * np.pi * chance.uniform(*_MODULATION_HZ) * time_s))
+    beats = np.sin(2 * np.pi * chance.uniform(*_MODULATION_HZ) * time_s)
+    return np.asarray(1 - depth * (0.5 + 0.5 * beats))

@@ -182,7 +182,7 @@ def add_at(piece: npt.NDArray[np.float64], start_s: float, sound: npt.NDArray[np
 
 
 def _fade(n_samples: int, decay_per_s: float) -> npt.NDArray[np.float64]:
-    return np.exp(-np.arange(n_samples) / SAMPLE_RATE_HZ * decay_per_s)
+    return np.asarray(np.exp(-np.arange(n_samples) / SAMPLE_RATE_HZ * decay_per_s))
 
 
 def _glide(chance: Chance, low_hz: float, high_hz: float) -> npt.NDArray[np.float64]:
