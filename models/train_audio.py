@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from models.checkpoint import build_audio_encoder, load_weights
+from models.checkpoint import build_audio_encoder
 from models.config import Training
 from models.encoders import AudioEncoder
 from models.losses import masked_loss, masked_mark_loss, weigh_positives
@@ -20,14 +20,12 @@ MAP_WEIGHT = 0.5
 N_SOUNDS = 6_000
 
 
-def train_audio(bundle: Path, training: Training, runs: Path, console: Console, further: bool = False) -> None:
-    """Train and leave ``audio_encoder.pt`` in `runs`; `further` goes on from the one that is there."""
+def train_audio(bundle: Path, training: Training, runs: Path, console: Console) -> None:
+    """Train and leave ``audio_encoder.pt`` in `runs`."""
     torch.manual_seed(0)
     console.print(f"audio: composing {N_SOUNDS} windows")
     sounds = compose_sounds(read_clips(bundle, "train"), N_SOUNDS, seed=0)
     encoder = build_audio_encoder()
-    if further:
-        load_weights(encoder, "audio_encoder", runs)
     weights = weigh_positives(sounds.targets, training.max_positive_weight)
     batches = sound_batches(sounds, training.n_batch)
     groups = one_group(encoder, training)
