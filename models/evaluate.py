@@ -16,7 +16,7 @@ from rich.markdown import Markdown
 from models.card import CARD_FILE, fill_card, make_tables
 from models.config import RUNS
 from models.console import report_errors
-from models.evaluation import Evaluation, evaluate_all
+from models.evaluation import N_OBFUSCATED, Evaluation, evaluate_all
 from models.report_plots import draw_plots, draw_training
 
 
@@ -45,6 +45,9 @@ def main(
     split: Annotated[SplitName, typer.Option(help="Of `train`, the figures are of a varied sample.")] = SplitName.VAL,
     runs: Annotated[Path, typer.Option(help="Where the checkpoints are.")] = RUNS,
     out: Annotated[Path | None, typer.Option(help="Where plots and report.json go; runs/report by default.")] = None,
+    obfuscated: Annotated[
+        int, typer.Option(min=1, help="Texts per language that every trick is tried on; fewer are quicker.")
+    ] = N_OBFUSCATED,
     card: Annotated[bool, typer.Option("--card", help="Write the tables of the model card.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -52,7 +55,7 @@ def main(
     console = Console(stderr=True)
     out = out or runs / "report"
     with report_errors():
-        evaluation, scored = evaluate_all(bundle, runs, split.value, console)
+        evaluation, scored = evaluate_all(bundle, runs, split.value, console, obfuscated)
         for each in scored:
             draw_plots(each, out)
         draw_training(runs, out)

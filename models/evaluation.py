@@ -104,7 +104,9 @@ def load_models(runs: Path) -> Models:
     raise SettingsError(f"{runs} does not hold the four models")
 
 
-def evaluate_all(bundle: Path, runs: Path, split: Split, console: Console) -> tuple[Evaluation, list[Scored]]:
+def evaluate_all(
+    bundle: Path, runs: Path, split: Split, console: Console, n_obfuscated: int = N_OBFUSCATED
+) -> tuple[Evaluation, list[Scored]]:
     """Measure everything; raises `SettingsError` if bundle, checkpoints or policy are missing."""
     models, limits, steps = load_models(runs), read_limits(POLICY_FILE), Steps(console)
     choice = load_config("text_encoder", TextConfig).rows
@@ -125,9 +127,9 @@ def evaluate_all(bundle: Path, runs: Path, split: Split, console: Console) -> tu
     steps.say("bias")
     bias, swaps = _measure_bias(scorer, examples), tuple(measure_counterfactuals(scorer, limits.review))
     steps.say("obfuscation")
-    robustness = tuple(measure_robustness(scorer, examples, N_OBFUSCATED))
+    robustness = tuple(measure_robustness(scorer, examples, n_obfuscated))
     steps.say("functional tests")
-    headlines = tuple(measure_headlines(scorer, examples, limits.review))
+    headlines = tuple(measure_headlines(scorer, examples, scored[0], limits.review))
     functional = tuple(measure_functions(scorer, limits.review))
     steps.say("the eight-bit form, latency")
     quantisation = tuple(check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", examples))

@@ -24,7 +24,7 @@ from models.templates import fill_templates
 OWN, TEMPLATES = "functional tests", "templates held out"
 OVER_FAMILIES = "(mean over families)"
 HATE = "hate"
-N_FILLED, FILLING_SEED = 3_000, 2026
+N_FILLED, FILLING_SEED = 1_800, 2026
 """Fillings of the sentences that are held out from training, over all families."""
 ABOUT_GROUPS = ("groups", "identity", "negation", "counter-speech", "quotation", "pride")
 """Words in the names of harmless families that speak of groups of people."""

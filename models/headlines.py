@@ -10,6 +10,7 @@ import numpy as np
 from engine.schema import LABELS
 from models.bundle import Example
 from models.intervals import Figure, Floats, draw_counts, find_interval, measure_with_interval, resample_auroc
+from models.label_figures import Scored, certain_rows
 from models.rationales import find_mean
 from models.score_texts import TextScorer
 
@@ -29,21 +30,24 @@ class Headline:
 
 
 def measure_headlines(
-    scorer: TextScorer, examples: Sequence[Example], thresholds: Mapping[str, float]
+    scorer: TextScorer, examples: Sequence[Example], texts: Scored, thresholds: Mapping[str, float]
 ) -> Iterator[Headline]:
-    """Two figures that other work reports: HateXplain's hate against the rest, and COLD's accuracy."""
+    """Two figures that other work reports: HateXplain's hate against the rest, and COLD's accuracy.
+
+    `texts` holds the scores of the split that `examples` are of; posts with votes are scored again.
+    """
     posts = [row for row in examples if row.meta.get("votes") and row.source == "hatexplain"]
     if posts:
         yield measure_votes(posts, scorer.score([row.text or "" for row in posts])[:, LABELS.index("hate")])
     toxicity = LABELS.index("toxicity")
-    chinese = [row for row in examples if row.source == "cold" and not np.isnan(row.targets[toxicity])]
-    if chinese:
-        scores = scorer.score([row.text or "" for row in chinese])[:, toxicity]
-        positive = np.array([row.targets[toxicity] == 1 for row in chinese])
-        rows = "COLD, own validation rows"
+    rows = certain_rows(texts.part, "toxicity") & (np.array(texts.part.sources) == "cold")
+    if rows.any():
+        scores, positive = texts.probabilities[rows, toxicity], texts.part.targets[rows, toxicity] == 1
         for name, limit in (("at even odds", EVEN), ("at review", thresholds.get("toxicity", np.inf))):
             right = np.asarray((scores >= limit) == positive, np.float32)
-            yield Headline(f"Chinese toxicity, accuracy {name}", rows, len(chinese), find_mean(right))
+            yield Headline(
+                f"Chinese toxicity, accuracy {name}", "COLD, own validation rows", len(right), find_mean(right)
+            )
 
 
 def measure_votes(posts: Sequence[Example], scores: Floats) -> Headline:

@@ -41,7 +41,7 @@ def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = 
     by_source: dict[str, list[Example]] = {}
     for example in examples:
         by_source.setdefault(example.source, []).append(example)
-    reports = []
+    reports: list[SourceReport] = []
     for source in sorted(by_source):
         sample = sample_source(by_source[source], n_rows)
         reports += report_source(sample, scorer.score([row.text or "" for row in sample.rows]))

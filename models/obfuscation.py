@@ -83,7 +83,6 @@ TRICKS: dict[str, Trick] = {
     "homoglyphs": Trick(lambda word, _: word.translate(_CYRILLIC), trained=True),
     "zero-width": Trick(lambda word, _: _UNSEEN.join(word), trained=False, in_chinese=True),
     "dots inside words": Trick(lambda word, _: ".".join(word), trained=True, in_chinese=True),
-    "hyphens inside words": Trick(lambda word, _: "-".join(word), trained=True, in_chinese=True),
     "repeated letters": Trick(_repeat_letter, trained=True),
     "swapped letters": Trick(_swap_inner, trained=True),
     "one letter starred": Trick(_star_one, trained=True),
@@ -145,7 +144,7 @@ def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: s
     tricked = {}
     for trick in _tricks_of(language):
         chance = random.Random(seed)
-        tricked[trick] = scorer.score([obfuscate(text, trick, chance) for text in texts])
+        tricked[trick] = _score_again(scorer, texts, [obfuscate(text, trick, chance) for text in texts], plain)
     targets = np.stack([example.targets for example in sample])
     return [
         report
@@ -158,6 +157,15 @@ def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: s
             {name: rows[:, index] for name, rows in tricked.items()},
         )
     ]
+
+
+def _score_again(scorer: TextScorer, texts: Sequence[str], changed: Sequence[str], plain: Floats) -> Floats:
+    """Scores of the changed texts, shape = (n, labels): of a text that is still the same, those it has."""
+    scores = plain.copy()
+    places = [number for number, pair in enumerate(zip(texts, changed, strict=True)) if pair[0] != pair[1]]
+    if places:
+        scores[places] = scorer.score([changed[place] for place in places])
+    return scores
 
 
 def _tricks_of(language: str) -> list[str]:

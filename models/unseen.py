@@ -20,7 +20,7 @@ from models.score_media import MediaScorer
 from models.score_texts import TextScorer
 from models.source_figures import MIN_ROWS, OWN_NEGATIVES, SourceReport, compare
 
-N_TEXTS = 2_000
+N_TEXTS = 1_200
 """Of a source."""
 N_HARMLESS = 400
 """Texts of the validation split per language, for sources without any of their own."""

@@ -5,7 +5,9 @@ import pytest
 
 from engine.schema import LABELS
 from models.bundle import Example
+from models.encode import Encoded
 from models.headlines import average_figures, measure_headlines, measure_votes
+from models.label_figures import Scored
 from models.quantisation_check import check_quantisation, compare_forms
 
 pytestmark = pytest.mark.torch
@@ -25,18 +27,15 @@ def test_two_of_three_votes_make_hate():
 
 
 def test_accuracy_on_chinese_toxicity_is_at_even_odds_and_at_review():
-    targets = np.full((40, len(LABELS)), np.nan, np.float32)
-    targets[:, TOXICITY] = np.arange(40) % 2
-    rows = [Example(f"c-{i}", f"{i}", None, "zh", row, "cold") for i, row in enumerate(targets)]
-
-    class SureOfHalf:
-        def score(self, texts):
-            scores = np.zeros((len(texts), len(LABELS)), np.float32)
-            scores[:, TOXICITY] = [0.6 if int(text) % 2 else 0.1 for text in texts]
-            return scores
-
-    even, review = measure_headlines(SureOfHalf(), rows, {"toxicity": 0.8})
-    assert (even.figure.value, review.figure.value) == (1.0, 0.5)
+    targets = np.full((60, len(LABELS)), np.nan, np.float32)
+    targets[:, TOXICITY] = np.arange(60) % 2
+    scores = np.where(targets == 1, 0.6, 0.1).astype(np.float32)
+    scores[40:] = 0.6  # of another source
+    ones = np.ones_like(scores)
+    part = Encoded(np.zeros((60, 4, 256), np.float32), scores, targets, ones, targets, ["cold"] * 40 + ["other"] * 20)
+    texts = Scored("text", part, scores, scores, scores, np.arange(60) < 30)
+    even, review = measure_headlines(None, [], texts, {"toxicity": 0.8})
+    assert (even.n_rows, even.figure.value, review.figure.value) == (40, 1.0, 0.5)
 
 
 def test_a_mean_over_sources_has_an_interval_over_sources():
