@@ -1,0 +1,85 @@
+"""The shipped models behind the engine's seam, run in this process: for tests of what a verdict says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
+
+import onnxruntime
+from prometheus_client import CollectorRegistry
+
+from engine.extraction import Extractors, on_threads
+from engine.features.audio import extract_audio
+from engine.features.image import extract_image
+from engine.features.text import TextExtractor
+from engine.inference import MODELS, Array, Arrays, ModelSpec
+from engine.inference.batching import BatchQueue
+from engine.media import MediaConfig, MediaFetcher
+from engine.metrics import Metrics
+from engine.parts import PartScorer
+from engine.pipeline import Pipeline, PipelineConfig
+from engine.policy import load_policy
+from models.config import ROOT, TRITON_REPO
+
+PATIENCE_MS = 60_000
+"""Deadline of a post: these tests are about scores, on however slow a machine."""
+
+
+class OnnxClassifier:
+    """A `Classifier` on ONNX Runtime that makes batches as the real one does."""
+
+    def __init__(self) -> None:
+        self._queues = {spec.name: BatchQueue(spec, _send) for spec in MODELS}
+
+    async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
+        """See `Classifier.infer`."""
+        return await self._queues[model.name].run(rows, deadline)
+
+    async def versions(self) -> dict[str, str]:
+        """See `Classifier.versions`."""
+        return {spec.name: "1" for spec in MODELS}
+
+
+async def _send(spec: ModelSpec, batch: dict[str, Array], _deadline: float) -> list[Array]:
+    found: list[Array] = load_session(spec.name).run(list(spec.outputs), batch)
+    return found
+
+
+@lru_cache
+def load_session(name: str) -> Any:
+    """A shipped model, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(TRITON_REPO / name / "1" / "model.onnx"), options)
+
+
+@lru_cache
+def load_extractor() -> TextExtractor:
+    """The shipped tokenisers."""
+    return TextExtractor()
+
+
+@asynccontextmanager
+async def open_pipeline() -> AsyncIterator[Pipeline]:
+    """The engine's pipeline over the shipped models and the default policy; media come as data URIs."""
+    fetcher = MediaFetcher(MediaConfig())
+    with ThreadPoolExecutor(1) as executor:
+        extractors: Extractors = {
+            "text": on_threads(load_extractor().extract, executor),
+            "image": on_threads(extract_image, executor),
+            "audio": on_threads(extract_audio, executor),
+        }
+        classifier = OnnxClassifier()
+        pipeline = Pipeline(
+            PartScorer(fetcher, extractors, classifier),
+            classifier,
+            load_policy(ROOT / "ops" / "policies" / "default.yaml"),
+            Metrics(CollectorRegistry()),
+            PipelineConfig(PATIENCE_MS, PATIENCE_MS),
+        )
+        await pipeline.prepare()
+        yield pipeline
+    await fetcher.close()
