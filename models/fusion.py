@@ -66,14 +66,21 @@ class Fusion(nn.Module):
         logits, severity : Tensor, shape = (B, labels)
             Severity is in [0, 1].
         """
+        logits, severity, _ = self.read(tokens, mask, kind)
+        return logits, severity
+
+    def read(self, tokens: Tensor, mask: Tensor, kind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and what the context added to the logits before their calibration: (B, labels)."""
         present = mask.to(tokens.dtype)
         membership = (kind.unsqueeze(-1) == self.kind_numbers).to(tokens.dtype) * present.unsqueeze(-1)
         has_kind = membership.amax(dim=1)
+        n_kinds = has_kind.sum(dim=1, keepdim=True)
         evidence = self.evidence(tokens).unflatten(-1, (N_KINDS, N_LABELS))
         apart = self._pool_kinds(evidence, membership, has_kind)
         context = self._contextualise(tokens, evidence, membership, present)
-        logits = self._join(apart, context, has_kind)
-        return logits, torch.sigmoid(self.severity(context) + 0.5 * logits.detach())
+        added = self.context(context) * torch.clamp(n_kinds - 1.0, 0.0, 1.0)
+        logits = self._join(apart, added, n_kinds)
+        return logits, torch.sigmoid(self.severity(context) + 0.5 * logits.detach()), added
 
     def _pool_kinds(self, evidence: Tensor, membership: Tensor, has_kind: Tensor) -> Tensor:
         """Each kind's calibrated logits, the largest of those that are there prevailing: (B, labels)."""
@@ -81,11 +88,10 @@ class Fusion(nn.Module):
         calibrated = torch.stack(per_kind, dim=1) * self.scale[:N_KINDS] + self.shift[:N_KINDS]
         return pool_evidence(calibrated, has_kind)
 
-    def _join(self, apart: Tensor, context: Tensor, has_kind: Tensor) -> Tensor:
+    def _join(self, apart: Tensor, added: Tensor, n_kinds: Tensor) -> Tensor:
         """What the parts say apart; where there are several kinds, with what they say together; else the prior."""
-        n_kinds = has_kind.sum(dim=1, keepdim=True)
         several, none = torch.clamp(n_kinds - 1.0, 0.0, 1.0), 1.0 - torch.clamp(n_kinds, 0.0, 1.0)
-        together = (apart + self.context(context)) * self.scale[TOGETHER] + self.shift[TOGETHER]
+        together = (apart + added) * self.scale[TOGETHER] + self.shift[TOGETHER]
         return apart * (1.0 - several - none) + together * several + PRIOR_LOGIT * none
 
     def _contextualise(self, tokens: Tensor, evidence: Tensor, membership: Tensor, present: Tensor) -> Tensor:
