@@ -115,6 +115,7 @@ def _measure(name: str, read: Read, n_parameters: int, examples: list[Example], 
     targets = np.stack([example.targets for example in examples])
     language = np.array([example.lang for example in examples])
     toxicity = LABELS.index("toxicity")
+    known = _known(examples, targets, toxicity)
     per_label = [_auprc(scores, targets, i, np.ones(len(targets), np.bool_)) for i in range(len(HARMS))]
     return CandidateReport(
         name=name,
@@ -124,7 +125,7 @@ def _measure(name: str, read: Read, n_parameters: int, examples: list[Example], 
         chinese=_auprc(scores, targets, toxicity, language == "zh"),
         hate=_auprc(scores, targets, LABELS.index("hate"), np.ones(len(targets), np.bool_)),
         mean=float(np.nanmean(per_label)),
-        cold_accuracy=_accuracy(scores[:, toxicity], targets[:, toxicity], _is_from(examples, ACCURACY_SOURCE)),
+        cold_accuracy=measure_accuracy(scores[known, toxicity], targets[known, toxicity] == 1),
         kept=_kept(read, examples, choice),
     )
 
@@ -147,14 +148,19 @@ def _auprc(scores: Floats, targets: Floats, label: int, chosen: Bools) -> float:
     return measure_auprc(scores[known, label], positive)
 
 
-def _is_from(examples: Sequence[Example], source: str) -> Bools:
-    return np.array([example.source == source for example in examples])
+def _known(examples: Sequence[Example], targets: Floats, label: int) -> Bools:
+    """Rows of `ACCURACY_SOURCE` that say whether they have the label."""
+    of_source = np.array([example.source == ACCURACY_SOURCE for example in examples])
+    return np.asarray(of_source & ~np.isnan(targets[:, label]))
 
 
-def _accuracy(scores: Floats, targets: Floats, chosen: Bools) -> float:
-    """Mean over both halves, each at the threshold that is best on the other."""
-    kept = chosen & ~np.isnan(targets)
-    scores, positive = scores[kept], targets[kept] == 1
+def measure_accuracy(scores: Floats, positive: Bools) -> float:
+    """Mean over both halves, each at the threshold that is best on the other; NaN for a handful of rows.
+
+    Parameters
+    ----------
+    scores, positive : ndarray, shape = (n,)
+    """
     if len(scores) < 2 * MIN_POSITIVES:
         return float("nan")
     halves = np.arange(len(scores)) % 2 == 0

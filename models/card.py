@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.errors import SettingsError
 from models.bias import BiasReport
+from models.candidates import CandidateReport
 from models.counterfactuals import SwapReport
 from models.evaluation import Evaluation
 from models.functional import FunctionalReport
@@ -57,6 +58,7 @@ def make_tables(evaluation: Evaluation) -> dict[str, str]:
         "sources": _source_table(evaluation.origins),
         "labels": _label_table(labels),
         "by-source": _by_source_table([row for row in evaluation.labels if row.source != ALL_SOURCES]),
+        "candidates": _candidate_table(evaluation.candidates),
         "left-out-means": _means_table(evaluation.left_out),
         "left-out": _left_out_table(evaluation.left_out),
         "unseen": _source_figures_table(evaluation.unseen),
@@ -104,6 +106,33 @@ def _label_table(rows: Sequence[LabelReport]) -> str:
 def _figures(row: LabelReport) -> tuple[object, ...]:
     measured = row.auprc, row.auroc, row.f1, row.recall, row.ece
     return row.n_positives, row.n_negatives, *measured, f"{row.encoder_auprc:.3f}"
+
+
+def _candidate_table(rows: Sequence[CandidateReport]) -> str:
+    head = (
+        "reader",
+        "M parameters",
+        "ms a text",
+        "toxicity, English",
+        "toxicity, Chinese",
+        "hate",
+        "mean of the labels",
+        "COLD accuracy",
+        "toxicity kept under tricks",
+    )
+    return _format(
+        head,
+        (
+            (
+                row.name,
+                f"{row.n_parameters / 1e6:.1f}",
+                f"{row.ms_per_text:.1f}",
+                *(f"{value:.3f}" for value in (row.english, row.chinese, row.hate, row.mean, row.cold_accuracy)),
+                _share(row.kept),
+            )
+            for row in rows
+        ),
+    )
 
 
 def _by_source_table(rows: Sequence[LabelReport]) -> str:

@@ -17,6 +17,7 @@ from engine.schema import LABELS
 from models import checkpoint
 from models.bias import LABEL, BiasReport, find_any_member, measure_bias
 from models.bundle import Example, Split, read_media, read_texts
+from models.candidates import CandidateReport, compare_candidates
 from models.config import ROOT, TRITON_REPO, TextConfig, load_config
 from models.counterfactuals import SwapReport, measure_counterfactuals
 from models.encode import Encoded, encode_split
@@ -59,6 +60,7 @@ class Evaluation:
     split: str
     headlines: tuple[Headline, ...]
     labels: tuple[LabelReport, ...]
+    candidates: tuple[CandidateReport, ...]
     left_out: tuple[SourceReport, ...]
     unseen: tuple[SourceReport, ...]
     alarms: tuple[FalseAlarms, ...]
@@ -117,6 +119,8 @@ def evaluate_all(
     labels = tuple(report for each in scored for report in report_part(each, limits.review))
     scorer, examples = TextScorer(models.text, models.fusion), read_texts(bundle, split)
     examples = examples[:: -(-len(examples) // N_TEXTS) or 1]
+    steps.say("candidates for reading texts")
+    candidates = tuple(compare_candidates(models.text, examples, choice, runs))
     steps.say("sources that are never trained on")
     unseen, alarms = _measure_unused(models, bundle, examples, limits)
     steps.say("mixtures of sounds, and posts whose meaning needs two parts")
@@ -139,6 +143,7 @@ def evaluate_all(
         split=split,
         headlines=headlines,
         labels=labels,
+        candidates=candidates,
         left_out=tuple(read_figures(runs)),
         unseen=unseen,
         alarms=alarms,

@@ -9,6 +9,7 @@ import pytest
 from engine.errors import SettingsError
 from engine.schema import LABELS
 from models.bias import BiasReport
+from models.candidates import CandidateReport
 from models.card import CARD_FILE, NOT_RUN, fill_card, make_tables
 from models.counterfactuals import SwapReport
 from models.encode import Encoded
@@ -48,6 +49,7 @@ def make_evaluation(**changes):
         "split": "val",
         "headlines": (Headline("accuracy", "rows", 3, FIGURE),),
         "labels": (make_label_report("all"), make_label_report("all", "image", WORSE), make_label_report("one|two")),
+        "candidates": (CandidateReport("both", 29_000_000, 9.0, 0.9, 0.9, 0.7, 0.8, 0.85, 0.95),),
         "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
         "unseen": (make_source_report("never", 0.6, "image"),),
         "alarms": (FalseAlarms("audio", "never", "", 50, 0.04, 0.0),),
