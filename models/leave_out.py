@@ -18,6 +18,7 @@ from rich.table import Table
 from models.bundle import Example, read_source_rows
 from models.config import RUNS
 from models.console import report_errors
+from models.device import best_device
 from models.folds import FOLDER, FOLDS, read_figures, write_figures
 from models.score_texts import TextScorer
 from models.source_figures import SourceReport, average_sources, report_source, sample_source
@@ -34,6 +35,8 @@ class Fold(StrEnum):
     A = "A"
     B = "B"
     C = "C"
+    D = "D"
+    E = "E"
 
 
 def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceReport]:
@@ -54,7 +57,7 @@ def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console
     console.print(f"fold {fold}: training without {', '.join(sorted(sources))}")
     encoder = train_text_model(bundle, runs / FOLDER / fold, console, share, sources)
     console.print(f"fold {fold}: scoring what was left out")
-    reports = measure_left_out(TextScorer(encoder.eval()), read_source_rows(bundle, sources))
+    reports = measure_left_out(TextScorer(encoder.to(best_device())), read_source_rows(bundle, sources))
     console.print(f"wrote {write_figures(runs, fold, reports)}")
     return reports
 

@@ -36,7 +36,8 @@ def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor, positive_weigh
     """
     known = ~torch.isnan(targets)
     wanted = torch.where(known, targets, torch.zeros_like(targets))
-    losses = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none", pos_weight=positive_weights)
+    counts = positive_weights.to(logits.device)
+    losses = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none", pos_weight=counts)
     return (losses * weights * known).sum() / len(logits)
 
 

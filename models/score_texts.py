@@ -27,6 +27,7 @@ class TextScorer:
         self._encoder = encoder
         self._fusion = fusion
         self._extractor = TextExtractor(TOKENIZER_FILE)
+        self._device = next(encoder.parameters()).device
 
     def read(self, texts: Sequence[str]) -> list[TextRow]:
         """The first window of each text."""
@@ -48,9 +49,9 @@ class TextScorer:
     def _score_batch(self, rows: Sequence[TextRow]) -> tuple[Floats, list[Floats]]:
         inputs = (*pad([row.input_ids for row in rows]), *pad([row.byte_ids for row in rows]))
         with torch.inference_mode():
-            tokens, logits, token_scores = self._encoder(*map(torch.from_numpy, inputs))
+            tokens, logits, token_scores = self._encoder(*(torch.from_numpy(part).to(self._device) for part in inputs))
             if self._fusion is not None:
-                present = torch.ones(tokens.shape[:2], dtype=torch.bool)
-                logits, _ = self._fusion(tokens, present, torch.zeros(tokens.shape[:2], dtype=torch.int64))
-        cut = [scores[: len(row.input_ids)] for scores, row in zip(token_scores.numpy(), rows, strict=True)]
-        return to_probabilities(logits.numpy()), cut
+                present = torch.ones(tokens.shape[:2], dtype=torch.bool, device=self._device)
+                logits, _ = self._fusion(tokens, present, torch.zeros_like(present, dtype=torch.int64))
+        cut = [scores[: len(row.input_ids)] for scores, row in zip(token_scores.cpu().numpy(), rows, strict=True)]
+        return to_probabilities(logits.cpu().numpy()), cut

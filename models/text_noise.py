@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
-NOISY_SHARE = 0.15
+import yaml
+
+NOISY_SHARE = 0.18
 """Of the texts of a pass."""
 _WORD = re.compile(r"[A-Za-z]{3,}|[\u4e00-\u9fff]{2,}")
 _DIGITS = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7", "b": "8", "g": "9", "l": "1"}
@@ -14,6 +18,8 @@ _CYRILLIC = dict(zip("aceopxyikhbmt", "асеорхуікһЬмт", strict=True)
 _GREEK = dict(zip("aoeinkpuvxy", "αοειηκρυνχγ", strict=True))
 _MARKED = dict(zip("aeioucnsyz", "áèîöûçñšýž", strict=True))
 _SIGNS = ".-_*~|/·"
+PICTURE_SHARE = 0.2
+"""Of noisy texts, those in which pictographs stand for words."""
 Chance = random.Random
 
 
@@ -70,8 +76,17 @@ LATIN: tuple[Callable[[Chance, str], str], ...] = (
 HAN: tuple[Callable[[Chance, str], str], ...] = (_set_apart, _one_sign, _one_sign, _star_out, _repeat, _swap)
 
 
+@lru_cache
+def load_pictographs() -> dict[str, str]:
+    """Words and what `pictographs.yaml` writes for them."""
+    content = yaml.safe_load(Path(__file__).with_name("pictographs.yaml").read_text("utf-8"))
+    return {word: pictograph for pictograph, words in content.items() for word in words}
+
+
 def roughen(chance: Chance, text: str) -> str:
     """One kind of noise over a share of the words; the same `chance` gives the same text."""
+    if chance.random() < PICTURE_SHARE:
+        return _WORD.sub(lambda match: load_pictographs().get(match[0].lower(), match[0]), text)
     share = chance.choice((0.2, 0.5, 0.8))
     latin, han = chance.choice(LATIN), chance.choice(HAN)
 

@@ -37,6 +37,7 @@ class TextExample:
     ids, marks : ndarray, shape = (L,)
     byte_ids : ndarray, shape = (M,)
     targets, weights : ndarray, shape = (labels,)
+    source : str
     """
 
     ids: npt.NDArray[np.int64]
@@ -44,11 +45,12 @@ class TextExample:
     marks: Float32
     targets: Float32
     weights: Float32
+    source: str
 
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Rows padded to the longest: (B, L) twice, (B, M) twice, (B, L), (B, labels), (B, labels)."""
+    """Rows padded to the longest: (B, L) twice, (B, M) twice, (B, L), (B, labels), (B, labels); and their sources."""
 
     input_ids: Tensor
     attention_mask: Tensor
@@ -57,6 +59,7 @@ class TextBatch:
     marks: Tensor
     targets: Tensor
     weights: Tensor
+    sources: tuple[str, ...]
 
 
 def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Example]:
@@ -103,7 +106,8 @@ def prepare(examples: list[Example], extractor: TextExtractor, rows: TextRows) -
 def _prepare(example: Example, row: TextRow, rows: TextRows) -> TextExample:
     targets, weights = complete_targets(example.targets, rows)
     ids, marks = row.input_ids[: rows.max_tokens], mark_tokens(example, row)[: rows.max_tokens]
-    return TextExample(ids, cut_bytes(row.byte_ids, rows.max_byte_tokens), marks, targets, weights)
+    byte_ids = cut_bytes(row.byte_ids, rows.max_byte_tokens)
+    return TextExample(ids, byte_ids, marks, targets, weights, example.source)
 
 
 def cut_bytes(byte_ids: npt.NDArray[np.int64], n_most: int) -> npt.NDArray[np.int64]:
@@ -173,7 +177,16 @@ def collate(rows: list[TextExample]) -> TextBatch:
     for index, row in enumerate(rows):
         marks[index, : len(row.ids)] = row.marks
     targets, weights = (np.stack(part) for part in zip(*((row.targets, row.weights) for row in rows), strict=True))
-    return TextBatch(*(torch.from_numpy(part) for part in (ids, mask, byte_ids, byte_mask, marks, targets, weights)))
+    return TextBatch(
+        torch.from_numpy(ids),
+        torch.from_numpy(mask),
+        torch.from_numpy(byte_ids),
+        torch.from_numpy(byte_mask),
+        torch.from_numpy(marks),
+        torch.from_numpy(targets),
+        torch.from_numpy(weights),
+        tuple(row.source for row in rows),
+    )
 
 
 def pad(rows: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -13,7 +13,9 @@ from engine.features.text import TextExtractor
 from models.bundle import Example, read_texts
 from models.checkpoint import build_text_encoder
 from models.config import TextConfig, Training, load_config
+from models.device import best_device
 from models.encoders import TextEncoder
+from models.habits import SourceHabits, find_sources
 from models.losses import masked_mark_loss
 from models.text_rows import TextBatch
 from models.towers import standardise
@@ -41,7 +43,7 @@ def train_text(examples: list[Example], config: TextConfig, runs: Path, console:
     """Train both towers together and leave ``text_encoder.pt`` in `runs`; needs ``words.pt`` and ``bytes.pt``."""
     torch.manual_seed(3)
     encoder = build_text_encoder()
-    join_towers(encoder, runs)
+    habits = join_towers(encoder, find_sources(examples), runs).to(best_device())
     weights = positive_weights(examples, config.rows)
     batches = endless_batches(examples, TextExtractor(), config.rows, config.training.n_batch, first_seed=N_SEEN)
     groups = parameter_groups(encoder, config.training)
@@ -50,20 +52,21 @@ def train_text(examples: list[Example], config: TextConfig, runs: Path, console:
         encoder,
         groups,
         batches,
-        lambda batch: text_loss(encoder, batch, weights),
+        lambda batch: text_loss(encoder, habits, batch, weights),
         WordBrake(encoder.words),
     )
     fit(task, config.training, runs, console)
     return encoder
 
 
-def text_loss(encoder: TextEncoder, batch: TextBatch, weights: Tensor) -> Tensor:
+def text_loss(encoder: TextEncoder, habits: SourceHabits, batch: TextBatch, weights: Tensor) -> Tensor:
     """Labels, some rows by one tower alone, and the annotators' marks on tokens."""
     by_words, scores = encoder.words(batch.input_ids, batch.attention_mask)
     by_bytes = encoder.bytes(batch.byte_ids, batch.byte_mask)
-    draw = torch.rand(len(by_words), 1, 1)
+    draw = torch.rand(len(by_words), 1, 1, device=by_words.device)
     tokens = standardise(by_words * (draw > ALONE_SHARE) + by_bytes * (draw < 1 - ALONE_SHARE))
-    return label_loss(encoder.head(tokens), batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
+    logits = habits(encoder.head(tokens), batch.sources)
+    return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
 
 def parameter_groups(encoder: TextEncoder, training: Training) -> Groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from models.bundle import Example
 from models.checkpoint import build_text_encoder, load_state, minilm_indices
 from models.config import TOKENIZER_FILE, TextConfig, TextRows, Training
 from models.encoders import LabelHead, TextEncoder, shared_head
+from models.habits import HABIT_RATE, SourceHabits, find_sources
 from models.han import count_neighbours, embed_characters, place_characters
 from models.losses import masked_loss, masked_mark_loss, weigh_positives
 from models.text_rows import TextBatch, add_noise, bucket, collate, prepare, sample_pass
@@ -37,12 +38,16 @@ Groups = list[dict[str, object]]
 
 
 class Reader(nn.Module):
-    """One tower with a head of its own, in the directions that all text heads share."""
+    """One tower with a head of its own, in the directions that all text heads share.
 
-    def __init__(self, tower: WordTower | ByteTower) -> None:
+    `habits` are kept beside them and only used in training.
+    """
+
+    def __init__(self, tower: WordTower | ByteTower, sources: Iterable[str] = ()) -> None:
         super().__init__()
         self.tower = tower
         self.head: LabelHead = shared_head()
+        self.habits = SourceHabits(sources)
 
 
 def train_words(examples: list[Example], config: TextConfig, runs: Path, console: Console) -> None:
@@ -51,11 +56,12 @@ def train_words(examples: list[Example], config: TextConfig, runs: Path, console
     extractor = TextExtractor()
     tower = build_text_encoder().words
     place_han(tower, examples, extractor, console)
-    reader, weights = Reader(tower), positive_weights(examples, config.rows)
+    reader, weights = Reader(tower, find_sources(examples)), positive_weights(examples, config.rows)
 
     def loss(batch: TextBatch) -> Tensor:
         tokens, scores = tower(batch.input_ids, batch.attention_mask)
-        return label_loss(reader.head(tokens), batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
+        logits = reader.habits(reader.head(tokens), batch.sources)
+        return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
     batches = endless_batches(examples, extractor, config.rows, config.words.n_batch)
     fit(
@@ -85,11 +91,11 @@ def train_bytes(examples: list[Example], config: TextConfig, runs: Path, console
     torch.manual_seed(2)
     tower = build_text_encoder().bytes
     load_state(tower, "language", runs)
-    reader, weights = Reader(tower), positive_weights(examples, config.rows)
+    reader, weights = Reader(tower, find_sources(examples)), positive_weights(examples, config.rows)
 
     def loss(batch: TextBatch) -> Tensor:
         hidden = tower.read(batch.byte_ids)
-        logits = reader.head(tower.pool(hidden, batch.byte_mask))
+        logits = reader.habits(reader.head(tower.pool(hidden, batch.byte_mask)), batch.sources)
         return label_loss(logits, batch, weights) + LANGUAGE_WEIGHT * language_loss(
             tower, hidden, batch, LANGUAGE_EVERY
         )
@@ -143,7 +149,11 @@ def word_groups(reader: Reader, training: Training) -> Groups:
     named = [(name, weight) for name, weight in reader.named_parameters() if weight.requires_grad]
     fresh = ("tower.pooling", "tower.marks", "head")
     return [
-        {"params": [w for n, w in named if not n.startswith((*fresh, "tower.words"))], "lr": training.learning_rate},
+        habit_group(reader, training),
+        {
+            "params": [w for n, w in named if not n.startswith((*fresh, "habits", "tower.words"))],
+            "lr": training.learning_rate,
+        },
         {"params": [w for n, w in named if n.startswith(fresh)], "lr": training.fresh_learning_rate},
         {
             "params": [w for n, w in named if n.startswith("tower.words")],
@@ -158,9 +168,19 @@ def byte_groups(reader: Reader, training: Training) -> Groups:
     named = [(name, weight) for name, weight in reader.named_parameters() if weight.requires_grad]
     fresh = ("tower.pooling", "head")
     return [
-        {"params": [w for n, w in named if not n.startswith(fresh)], "lr": training.learning_rate},
+        habit_group(reader, training),
+        {"params": [w for n, w in named if not n.startswith((*fresh, "habits"))], "lr": training.learning_rate},
         {"params": [w for n, w in named if n.startswith(fresh)], "lr": training.fresh_learning_rate},
     ]
+
+
+def habit_group(reader: Reader, training: Training) -> dict[str, object]:
+    """Fast, so that the habits are known before the towers learn them."""
+    return {
+        "params": list(reader.habits.parameters()),
+        "lr": training.fresh_learning_rate * HABIT_RATE,
+        "weight_decay": 0.0,
+    }
 
 
 class WordBrake:
@@ -178,6 +198,7 @@ class WordBrake:
         """Pull the step back; the first of a run is let through."""
         if self._before is None:
             self._before = self._words.detach().clone()
+            self._is_slow = self._is_slow.to(self._words.device)
         share = 1.0 - self._is_slow * (1.0 - KNOWN_WORD_SHARE)
         with torch.no_grad():
             self._before += (self._words - self._before) * share
@@ -202,10 +223,13 @@ def place_han(tower: WordTower, examples: list[Example], extractor: TextExtracto
     place_characters(tower.words.weight, rows, vectors)
 
 
-def join_towers(encoder: TextEncoder, runs: Path) -> None:
-    """Fill a text encoder with both trained towers; its head starts midway between theirs."""
-    readers = Reader(encoder.words), Reader(encoder.bytes)
+def join_towers(encoder: TextEncoder, sources: Sequence[str], runs: Path) -> SourceHabits:
+    """Fill a text encoder with both trained towers; its head, and the habits returned, are midway between theirs."""
+    readers = Reader(encoder.words, sources), Reader(encoder.bytes, sources)
     for reader, name in zip(readers, ("words", "bytes"), strict=True):
         load_state(reader, name, runs)
     with torch.no_grad():
         encoder.head.evidence.bias.copy_(torch.stack([reader.head.evidence.bias for reader in readers]).mean(dim=0))
+        habits = SourceHabits(sources)
+        habits.table.weight.copy_(torch.stack([reader.habits.table.weight for reader in readers]).mean(dim=0))
+    return habits.requires_grad_(False)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models import checkpoint
 from models.config import Training
+from models.device import best_device, move
 
 SAVE_EVERY_S = 90.0
 N_POINTS = 200
@@ -38,7 +39,7 @@ class Task(Generic[BatchT]):
     batches : iterator
         Endless and the same at each start, so that a resumed run sees what an uninterrupted one would.
     loss : callable
-        A batch to a scalar; run under bfloat16 autocast.
+        A batch, on the model's device, to a scalar; run under bfloat16 autocast.
     after_step : callable
         Called after each step of Adam.
     """
@@ -77,8 +78,10 @@ def fit(task: Task[BatchT], training: Training, runs: Path, console: Console) ->
     """Train and leave ``<name>.pt`` and ``<name>.curve.json`` in `runs`.
 
     An interrupted run goes on where it was saved and ends where it would have ended: batches, dropout and Adam are
-    taken up at the saved step.
+    taken up at the saved step. It runs on `best_device`, and leaves the model on the CPU.
     """
+    device = best_device()
+    task.model.to(device)
     optimiser = torch.optim.AdamW(task.groups, weight_decay=training.weight_decay, fused=True)
     peaks = [group["lr"] for group in optimiser.param_groups]
     course = _resume(task, optimiser, runs)
@@ -90,12 +93,12 @@ def fit(task: Task[BatchT], training: Training, runs: Path, console: Console) ->
         saved_s = time.monotonic()
         while course.step < training.n_steps:
             _set_rates(optimiser, peaks, rate_share(course.step / training.n_steps, training.warm_up))
-            course.note(_step(task, next(batches), optimiser), training.n_steps)
+            course.note(_step(task, move(next(batches), device), device, optimiser), training.n_steps)
             report(course)
             if time.monotonic() - saved_s > SAVE_EVERY_S:
                 _save_state(task, optimiser, course, runs)
                 saved_s = time.monotonic()
-    task.model.eval()
+    task.model.cpu().eval()
     checkpoint.save(task.model, checkpoint.checkpoint_file(runs, task.name))
     (runs / f"{task.name}.curve.json").write_text(json.dumps(course.curve), "utf-8")
     _state_file(runs, task.name).unlink(missing_ok=True)
@@ -120,8 +123,8 @@ def _set_rates(optimiser: torch.optim.Optimizer, peaks: list[float], share: floa
         group["lr"] = peak * share
 
 
-def _step(task: Task[BatchT], batch: BatchT, optimiser: torch.optim.Optimizer) -> float:
-    with torch.autocast("cpu", torch.bfloat16):
+def _step(task: Task[BatchT], batch: BatchT, device: torch.device, optimiser: torch.optim.Optimizer) -> float:
+    with torch.autocast(device.type, torch.bfloat16):
         loss = task.loss(batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -155,7 +158,7 @@ def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Co
     state = {
         "model": task.model.state_dict(),
         "adam": optimiser.state_dict(),
-        "chance": torch.get_rng_state(),
+        "chance": _chance_states(),
         "course": vars(course),
     }
     torch.save(state, part)
@@ -167,11 +170,18 @@ def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) ->
     file = _state_file(runs, task.name)
     if not file.is_file():
         return Course()
-    state = torch.load(file, weights_only=True)
+    state = torch.load(file, weights_only=True, map_location="cpu")
     task.model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["adam"])
-    torch.set_rng_state(state["chance"])
+    for set_state, chance in zip((torch.set_rng_state, torch.cuda.set_rng_state), state["chance"], strict=False):
+        set_state(chance)
     return Course(**state["course"])
+
+
+def _chance_states() -> list[Tensor]:
+    """Of the generators that dropout draws from: the CPU's, and the GPU's if there is one."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state()] if torch.cuda.is_available() else states
 
 
 def _progress(console: Console) -> Progress:

@@ -7,6 +7,7 @@ ordinals and units (4th, 5km), other scripts (a Russian word has letters like no
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +31,12 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$]([ .\-_*~|/])(?:[A-Za-z0-9@$]\1)+[A-Za-z0-9@$](?![^\W_])")
 _HAN_GAP = re.compile(r"(?<=[\u4e00-\u9fff])[ .\-_*~^|/\\·+=#&@]{1,2}(?=[\u4e00-\u9fff])")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
+_PICTOGRAPH = re.compile("([\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff])\\1*")
+_SKIN_TONES = {"type-1-2": "light", "type-3": "light", "type-5": "dark", "type-6": "dark"}
+_EMPTY_WORDS = frozenset(
+    ["face", "with", "of", "and", "the", "for", "sign", "symbol", "mark", "suit", "letter", "regional", "indicator"]
+) | {"heavy", "medium", "black", "white"}
+"""Of pictographs' names: what is in nearly all, and colours that there say only how the glyph is printed."""
 _SUSPECT = re.compile(
     r"[^\x00-\x7f]|[A-Za-z][431057@$]|[431057@$][A-Za-z]|[A-Za-z0-9@$]([ .\-_*~|/])[A-Za-z0-9@$]\1|([A-Za-z])\2\2"
 )
@@ -54,7 +61,34 @@ def fold(text: str, origin: Int32) -> tuple[str, Int32]:
     text = _LETTERS.sub(_plain_letters, text)
     text, origin = _drop(text, origin, _gaps(text))
     text = _WORD.sub(_plain_leet, text)
-    return _drop(text, origin, _repetitions(text))
+    return _name_pictographs(*_drop(text, origin, _repetitions(text)))
+
+
+def _name_pictographs(text: str, origin: Int32) -> tuple[str, Int32]:
+    """Behind each pictograph, or each run of the same, what Unicode calls it: a word reader knows those words."""
+    pieces, counts, place = [], np.ones(len(origin), np.int64), 0
+    for match in _PICTOGRAPH.finditer(text):
+        name = describe_pictograph(match[1])
+        pieces += [text[place : match.end()], name]
+        counts[match.end() - 1] += len(name)
+        place = match.end()
+    return ("".join([*pieces, text[place:]]), np.repeat(origin, counts)) if pieces else (text, origin)
+
+
+@lru_cache(maxsize=4096)
+def describe_pictograph(character: str) -> str:
+    """The words of a pictograph's Unicode name that tell it from others, between spaces; nothing if it has none.
+
+    Examples
+    --------
+    >>> describe_pictograph("\N{MONKEY FACE}")
+    ' monkey '
+    """
+    words = unicodedata.name(character, "").lower().split()
+    if words[:2] == ["emoji", "modifier"]:
+        words = [_SKIN_TONES.get(words[-1], "medium"), "skin"]
+    kept = [word for word in words if word not in _EMPTY_WORDS]
+    return f" {' '.join(kept)} " if kept else ""
 
 
 def _plain_letters(match: re.Match[str]) -> str:

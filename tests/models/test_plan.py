@@ -100,7 +100,8 @@ def test_another_gpu_version_or_model_has_another_plan(run, repository, monkeypa
     newer.__version__ = "10.12.0.36"
     keys.append(read(run(tensorrt=newer))["record"]["key"])
     torch.manual_seed(1)
-    export_model("fusion", Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32)), repository / "fusion" / "1" / "model.onnx")
+    version = repository / "fusion" / "1"
+    export_model("fusion", Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32)), version / "model.onnx")
     keys.append(read(run())["record"]["key"])
     assert len(set(keys)) == 4
     assert keys[0].startswith("fusion-nvidia-h100-80gb-hbm3-sm90-trt10.11.0.33-")

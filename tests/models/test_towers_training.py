@@ -68,8 +68,8 @@ def test_a_stage_says_what_has_to_be_trained_before(tmp_path, config, examples, 
 def test_padding_is_no_language():
     from models.text_rows import TextExample
 
-    row = TextExample(np.array([1]), np.array([5, 6, 1]), np.zeros(1), np.zeros(17), np.ones(17))
-    longer = TextExample(np.array([1]), np.array([5, 6, 7, 8, 9, 1]), np.zeros(1), np.zeros(17), np.ones(17))
+    row = TextExample(np.array([1]), np.array([5, 6, 1]), np.zeros(1), np.zeros(17), np.ones(17), "ours")
+    longer = TextExample(np.array([1]), np.array([5, 6, 7, 8, 9, 1]), np.zeros(1), np.zeros(17), np.ones(17), "ours")
     tower = checkpoint.build_text_encoder().bytes.eval()
     alone, padded = collate([row]), collate([row, longer])
     padded.byte_mask[1] = 0
