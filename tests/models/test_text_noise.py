@@ -37,3 +37,8 @@ def test_some_rows_of_a_pass_are_roughened_and_lose_their_marks():
     changed = [new for old, new in zip(rows, noisy, strict=True) if new is not old]
     assert NOISY_SHARE / 2 < len(changed) / len(rows) < NOISY_SHARE * 2
     assert all(row.meta == {} for row in changed)
+
+
+def test_pictographs_stand_for_words_and_nothing_else_changes():
+    texts = {roughen(random.Random(seed), "the monkey plays FOOTBALL here") for seed in range(60)}
+    assert "the 🐵 plays ⚽ here" in texts

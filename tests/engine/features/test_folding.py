@@ -49,6 +49,31 @@ def test_harmless_spellings_stay(text: str) -> None:
     assert folded(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("you \N{MONKEY FACE}", "monkey"),
+        ("\N{BLACK HEART SUIT}", "heart"),
+        ("\N{MAN}\N{EMOJI MODIFIER FITZPATRICK TYPE-6}", "man dark skin"),
+        ("\N{REGIONAL INDICATOR SYMBOL LETTER C}\N{REGIONAL INDICATOR SYMBOL LETTER N}", "c n"),
+    ],
+)
+def test_a_pictograph_is_followed_by_its_name(text: str, words: str) -> None:
+    plain, origin = fold(*normalise(text))
+    latin = [word for word in plain.split() if word.isascii() and word != "you"]
+    assert latin == words.split()
+    named = plain.index(latin[0])
+    assert text[origin[named]] == next(character for character in text if not character.isascii())
+
+
+def test_a_run_of_one_pictograph_is_named_once() -> None:
+    assert folded("\N{MONKEY FACE}" * 9).split() == ["\N{MONKEY FACE}" * 9, "monkey"]
+
+
+def test_a_sign_without_a_name_stays() -> None:
+    assert folded("a \U0001faff b") == "a \U0001faff b"
+
+
 def test_a_character_knows_where_it_came_from() -> None:
     text = "you are s t u p i d today"
     plain, origin = fold(*normalise(text))
@@ -56,7 +81,7 @@ def test_a_character_knows_where_it_came_from() -> None:
     assert text[origin[start] : origin[start + 6]] == "s t u p i d"
 
 
-@given(st.text(alphabet=st.sampled_from("abеаo04$ .-你好ñx!"), max_size=60))
+@given(st.text(alphabet=st.sampled_from("abеаo04$ .-你好ñx!😀🐵"), max_size=60))
 def test_any_text_keeps_its_order_and_its_end(text: str) -> None:
     normalised, before = normalise(text)
     plain, origin = fold(normalised, before)

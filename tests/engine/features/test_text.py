@@ -76,8 +76,10 @@ def test_nothing_visible_is_one_row_of_special_tokens(extractor: TextExtractor, 
     assert features.partial is None
 
 
-def test_only_emoji_is_one_row(extractor: TextExtractor) -> None:
-    assert extractor.extract("😀🎉").rows[0].input_ids.tolist() == [CLS, UNK, SEP]
+def test_only_emoji_is_one_row_whose_words_point_at_them(extractor: TextExtractor) -> None:
+    (row,) = extractor.extract("😀🎉").rows
+    assert row.input_ids.tolist() == [CLS, UNK, UNK, UNK, UNK, UNK, SEP]  # 😀 grinning 🎉 party popper
+    assert row.spans[1:-1].tolist() == [[0, 1], [0, 1], [1, 2], [1, 2], [1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_only_emoji_is_one_row(extractor: TextExtractor) -> None:
         ("ﬁne", ["ﬁ", "ne"]),
         ("k\u00adi\u2060ll", ["k\u00adi\u2060ll"]),
         ("你 好", ["你 ", "好"]),  # a gap inside a word belongs to what is before it
-        ("x\U0001f600 kill", ["x\U0001f600", "kill"]),
+        ("x\U0001f600 kill", ["x\U0001f600", "\U0001f600", "kill"]),
     ],
 )
 def test_spans_point_into_the_text_as_published(extractor: TextExtractor, text: str, words: list[str]) -> None:

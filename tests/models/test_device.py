@@ -1,0 +1,32 @@
+"""A batch goes to the device whole, whatever it is made of."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.device import best_device, move
+from models.text_rows import TextBatch
+
+pytestmark = pytest.mark.torch
+NOWHERE = torch.device("meta")
+
+
+class Pair(NamedTuple):
+    left: Tensor
+    right: Tensor
+
+
+def test_tensors_in_tuples_and_dataclasses_move_and_the_rest_stays():
+    pair = move(Pair(torch.zeros(2), torch.ones(3)), NOWHERE)
+    assert isinstance(pair, Pair)
+    assert pair.right.device == NOWHERE
+    batch = move(TextBatch(*(torch.zeros(1) for _ in range(7)), ("a source",)), NOWHERE)
+    assert batch.targets.device == NOWHERE
+    assert batch.sources == ("a source",)
+    assert [part.device for part in move((torch.zeros(1), torch.zeros(1)), NOWHERE)] == [NOWHERE, NOWHERE]
+
+
+def test_without_a_gpu_training_runs_on_the_cpu():
+    assert best_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
