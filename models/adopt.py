@@ -18,10 +18,10 @@ from rich.console import Console
 from tokenizers import Tokenizer
 
 from engine.features.text import TextExtractor
-from models.adopt_encoders import Adopted, AdoptedText, AdoptError, count_parameters
-from models.adopt_folder import load_folder, load_tokenizer
-from models.adopt_onnx import OnnxEncoder, graft_head, read_head, require_contract
-from models.adopt_repository import (
+from models.adopting.encoders import Adopted, AdoptedText, AdoptError, count_parameters
+from models.adopting.folder import load_folder, load_tokenizer
+from models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
+from models.adopting.repository import (
     TOKENIZER_NAME,
     copy_repository,
     describe_model,
@@ -31,8 +31,8 @@ from models.adopt_repository import (
     require_repository,
     write_tokenizer,
 )
-from models.adopt_rows import Material, encode_parts, read_posts
-from models.adopt_training import (
+from models.adopting.rows import Material, encode_parts, read_posts
+from models.adopting.training import (
     AdoptConfig,
     School,
     calibrate_head,

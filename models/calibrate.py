@@ -23,8 +23,8 @@ from models import checkpoint
 from models.config import ROOT, RUNS, TextConfig, load_config
 from models.console import report_errors
 from models.encode import Encoded, Float32, encode_split
-from models.fusion import Fusion
-from models.train_fusion import load_encoders, score_parts
+from models.fusion.network import Fusion
+from models.fusion.train import load_encoders, score_parts
 
 DEFAULT_POLICY = ROOT / "ops" / "policies" / "default.yaml"
 TOXICITY = LABELS.index("toxicity")

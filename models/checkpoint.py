@@ -21,8 +21,8 @@ from models.config import (
     load_config,
 )
 from models.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
-from models.fusion import Fusion
-from models.towers import WordTower
+from models.fusion.network import Fusion
+from models.text.towers import WordTower
 from models.vocabulary import minilm_folder
 
 ENCODERS: tuple[ModelName, ...] = ("text_encoder", "image_encoder", "audio_encoder")

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from engine.features.text import TextExtractor
 from engine.schema import LABELS, Modality
+from models.audio.rows import compose_sounds, plain_sounds, read_clips
 from models.bundle import Example, Split, read_texts
 from models.config import TOKENIZER_FILE, TextRows
 from models.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
-from models.picture_rows import load_pictures, vary
-from models.sound_rows import compose_sounds, plain_sounds, read_clips
-from models.templates import fill_templates
-from models.text_rows import collate, prepare, sample_pass, text_inputs
+from models.image.rows import load_pictures, vary
+from models.text.rows import collate, prepare, sample_pass, text_inputs
+from models.text.templates import fill_templates
 
 N_BATCH = 64
 N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200

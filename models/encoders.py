@@ -12,9 +12,9 @@ from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from engine.features import N_FRAMES
 from engine.schema import LABELS
-from models import picture_network
 from models.config import D_TOKEN, N_TOKENS, AudioNetwork, ImageNetwork, TextNetwork
-from models.towers import MASKED, ByteTower, WordTower, standardise
+from models.image import network as picture_network
+from models.text.towers import MASKED, ByteTower, WordTower, standardise
 
 N_LABELS = len(LABELS)
 RARE_LOGIT = -4.0

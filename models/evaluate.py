@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from models.card import CARD_FILE, fill_card, make_tables
 from models.config import RUNS
 from models.console import report_errors
-from models.evaluation import N_OBFUSCATED, Evaluation, evaluate_all
-from models.report_plots import draw_plots, draw_training
+from models.measure.card import CARD_FILE, fill_card, make_tables
+from models.measure.evaluation import N_OBFUSCATED, Evaluation, evaluate_all
+from models.measure.report_plots import draw_plots, draw_training
 
 
 class SplitName(StrEnum):

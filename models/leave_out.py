@@ -19,10 +19,10 @@ from models.bundle import Example, read_source_rows
 from models.config import RUNS
 from models.console import report_errors
 from models.device import best_device
-from models.folds import FOLDER, FOLDS, read_figures, write_figures
-from models.score_texts import TextScorer
-from models.source_figures import SourceReport, average_sources, report_source, sample_source
-from models.train_text import train_text_model
+from models.measure.folds import FOLDER, FOLDS, read_figures, write_figures
+from models.measure.score_texts import TextScorer
+from models.measure.source_figures import SourceReport, average_sources, report_source, sample_source
+from models.text.train import train_text_model
 
 N_ROWS = 2_500
 """Of each source that is left out, besides all rows with rare labels."""

@@ -17,10 +17,10 @@ from rich.progress import Progress
 
 from models.config import MODEL_NAMES, TRITON_REPO, ModelName
 from models.console import report_errors
-from models.cuda import Cuda
-from models.plan_build import Order, Precision, build_plan, load_tensorrt, put
-from models.plan_profiles import PROFILES, PlanError
-from models.plan_run import TOLERANCE, PlanRunner, Timing, benchmark, compare, is_close, reference
+from models.plans.build import Order, Precision, build_plan, load_tensorrt, put
+from models.plans.cuda import Cuda
+from models.plans.profiles import PROFILES, PlanError
+from models.plans.run import TOLERANCE, PlanRunner, Timing, benchmark, compare, is_close, reference
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """In the order in which they are tried: single precision where half is too rough."""

@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 
 from engine.errors import SettingsError
+from models.audio.train import train_audio
 from models.bundle import read_texts
 from models.config import RUNS, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
 from models.console import report_errors
+from models.fusion.train import train_fusion
+from models.image.train import train_image
 from models.lanes import Job, run_jobs
-from models.train_audio import train_audio
-from models.train_fusion import train_fusion
-from models.train_image import train_image
-from models.train_text import shorten, train_text
-from models.train_towers import train_bytes, train_language, train_words
+from models.text.train import shorten, train_text
+from models.text.train_towers import train_bytes, train_language, train_words
 
 
 class Part(StrEnum):

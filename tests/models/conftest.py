@@ -33,8 +33,8 @@ def scorer():
 
     from models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
     from models.encoders import TextEncoder
-    from models.fusion import Fusion
-    from models.score_texts import TextScorer
+    from models.fusion.network import Fusion
+    from models.measure.score_texts import TextScorer
 
     torch.manual_seed(0)
     network = TextNetwork(

@@ -21,8 +21,13 @@ from typer.testing import CliRunner
 
 from engine.features.text import TextExtractor
 from engine.schema import LABELS
-from models import adopt, adopt_folder, adopt_onnx, adopt_rows, adopt_training, encode, picture_rows, train_fusion
-from models.adopt_encoders import AdoptedText, AdoptError
+from models import adopt, encode
+from models.adopting import folder as adopt_folder
+from models.adopting import onnx_files as adopt_onnx
+from models.adopting import rows as adopt_rows
+from models.adopting import training as adopt_training
+from models.adopting.encoders import AdoptedText, AdoptError
+from models.audio.sounds import N_SAMPLES
 from models.config import (
     D_TOKEN,
     MODEL_NAMES,
@@ -35,11 +40,12 @@ from models.config import (
     TextNetwork,
     WordNetwork,
 )
-from models.drawings import draw_pictures, draw_scenes
 from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from models.export import OUTPUTS, export_model, sample_inputs
-from models.fusion import Fusion
-from models.sounds import N_SAMPLES
+from models.fusion import train as train_fusion
+from models.fusion.network import Fusion
+from models.image import rows as picture_rows
+from models.image.drawings import draw_pictures, draw_scenes
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

@@ -6,9 +6,9 @@ import pytest
 from engine.schema import LABELS
 from models import checkpoint
 from models.bundle import Example
-from models.candidates import compare_candidates, measure_accuracy
 from models.config import TextConfig, load_config
-from models.train_towers import Reader
+from models.measure.candidates import compare_candidates, measure_accuracy
+from models.text.train_towers import Reader
 
 pytestmark = pytest.mark.torch
 

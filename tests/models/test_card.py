@@ -8,27 +8,27 @@ import pytest
 
 from engine.errors import SettingsError
 from engine.schema import LABELS
-from models.bias import BiasReport
-from models.candidates import CandidateReport
-from models.card import CARD_FILE, NOT_RUN, fill_card, make_tables
-from models.counterfactuals import SwapReport
 from models.encode import Encoded
 from models.evaluate import to_json
-from models.evaluation import Evaluation
-from models.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
-from models.headlines import Headline
-from models.intervals import NO_FIGURE, Figure
-from models.label_figures import LabelReport, Scored
-from models.mixtures import MixtureReport
-from models.obfuscation import ALL_TRICKS, Robustness
-from models.origins import Origin
-from models.pairs import PairReport
-from models.quantisation_check import QuantisationReport
-from models.rationales import EvidenceReport
-from models.report_plots import draw_plots, draw_training
-from models.serving_cost import CostReport, measure_costs
-from models.source_figures import OWN_NEGATIVES, SourceReport
-from models.unseen import FalseAlarms
+from models.measure.bias import BiasReport
+from models.measure.candidates import CandidateReport
+from models.measure.card import CARD_FILE, NOT_RUN, fill_card, make_tables
+from models.measure.counterfactuals import SwapReport
+from models.measure.evaluation import Evaluation
+from models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
+from models.measure.headlines import Headline
+from models.measure.intervals import NO_FIGURE, Figure
+from models.measure.label_figures import LabelReport, Scored
+from models.measure.mixtures import MixtureReport
+from models.measure.obfuscation import ALL_TRICKS, Robustness
+from models.measure.origins import Origin
+from models.measure.pair_figures import PairReport
+from models.measure.quantisation_check import QuantisationReport
+from models.measure.rationales import EvidenceReport
+from models.measure.report_plots import draw_plots, draw_training
+from models.measure.serving_cost import CostReport, measure_costs
+from models.measure.source_figures import OWN_NEGATIVES, SourceReport
+from models.measure.unseen import FalseAlarms
 
 pytestmark = pytest.mark.torch
 FIGURE = Figure(0.5, 0.4, 0.6)

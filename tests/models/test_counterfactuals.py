@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.schema import LABELS
-from models.counterfactuals import load_counterfactuals, measure_counterfactuals
-from models.templates import load_templates
+from models.measure.counterfactuals import load_counterfactuals, measure_counterfactuals
+from models.text.templates import load_templates
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.device import best_device, move
-from models.text_rows import TextBatch
+from models.text.rows import TextBatch
 
 pytestmark = pytest.mark.torch
 NOWHERE = torch.device("meta")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine.features import IMAGE_SIZE_PX
-from models.drawings import draw_fire_scene, draw_scenes, draw_weapon_scene
-from models.picture_flames import draw_flames
-from models.picture_shapes import HARMLESS, WEAPONS, draw_outline
+from models.image.drawings import draw_fire_scene, draw_scenes, draw_weapon_scene
+from models.image.flames import draw_flames
+from models.image.shapes import HARMLESS, WEAPONS, draw_outline
 
 pytestmark = pytest.mark.torch
 

@@ -8,14 +8,14 @@ import torch
 
 from engine.features import TextRow
 from engine.schema import LABELS
-from models.bias import find_any_member, find_members, report_identity
 from models.bundle import Example
 from models.encode import Encoded
-from models.evaluation import POLICY_FILE, read_limits
-from models.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
-from models.label_figures import Scored, certain_rows, cross_fit, measure_calibration, report_part
-from models.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
-from models.templates import fill_templates, is_held_out, load_templates
+from models.measure.bias import find_any_member, find_members, report_identity
+from models.measure.evaluation import POLICY_FILE, read_limits
+from models.measure.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
+from models.measure.label_figures import Scored, certain_rows, cross_fit, measure_calibration, report_part
+from models.measure.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
+from models.text.templates import fill_templates, is_held_out, load_templates
 
 pytestmark = pytest.mark.torch
 N_LABELS = len(LABELS)

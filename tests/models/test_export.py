@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from models import checkpoint, export
 from models.config import AudioNetwork, FusionNetwork, ImageNetwork, TextNetwork
 from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
-from models.fusion import Fusion
+from models.fusion.network import Fusion
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

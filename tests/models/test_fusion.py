@@ -6,7 +6,7 @@ import torch
 from engine.schema import LABELS
 from models.config import FusionNetwork
 from models.encoders import LabelHead
-from models.fusion import PRIOR_LOGIT, TOGETHER, Fusion, start_from_encoders
+from models.fusion.network import PRIOR_LOGIT, TOGETHER, Fusion, start_from_encoders
 
 pytestmark = pytest.mark.torch
 

@@ -6,9 +6,9 @@ import pytest
 from engine.schema import LABELS
 from models.bundle import Example
 from models.encode import Encoded
-from models.headlines import average_figures, measure_headlines, measure_votes
-from models.label_figures import Scored
-from models.quantisation_check import check_quantisation, compare_forms
+from models.measure.headlines import average_figures, measure_headlines, measure_votes
+from models.measure.label_figures import Scored
+from models.measure.quantisation_check import check_quantisation, compare_forms
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

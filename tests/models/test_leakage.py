@@ -18,7 +18,7 @@ from models.bundle import (
 )
 from models.duplicates import find_nearest, hash_files, hash_image, normalise_text
 from models.leakage import find_image_leaks, find_text_leaks, main, report_leaks
-from models.origins import count_origins
+from models.measure.origins import count_origins
 
 pytestmark = pytest.mark.torch
 NOTHING = np.zeros(17, np.float32)

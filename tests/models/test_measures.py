@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models.losses import masked_loss, masked_mark_loss, weigh_positives
+from models.measure.scores import find_threshold, measure_auprc, measure_auroc
 from models.platt import fit_calibration
-from models.scores import find_threshold, measure_auprc, measure_auroc
 
 pytestmark = pytest.mark.torch
 

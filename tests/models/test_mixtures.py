@@ -8,12 +8,12 @@ import soundfile
 import torch
 
 from engine.schema import LABELS
-from models import mixtures
+from models.audio.rows import Pools, make_event
+from models.audio.sounds import N_SAMPLES, babble
 from models.config import AudioNetwork
 from models.encoders import AudioEncoder
-from models.mixtures import compose_mixtures, count_clips, measure_mixtures, shot_scene
-from models.sound_rows import Pools, make_event
-from models.sounds import N_SAMPLES, babble
+from models.measure import mixtures
+from models.measure.mixtures import compose_mixtures, count_clips, measure_mixtures, shot_scene
 
 pytestmark = pytest.mark.torch
 

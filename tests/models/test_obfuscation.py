@@ -11,7 +11,7 @@ import pytest
 import models
 from engine.schema import LABELS
 from models.bundle import Example
-from models.obfuscation import ALL_TRICKS, NEVER_TRAINED, TRICKS, measure_robustness, obfuscate
+from models.measure.obfuscation import ALL_TRICKS, NEVER_TRAINED, TRICKS, measure_robustness, obfuscate
 
 pytestmark = pytest.mark.torch
 TEXT = "perhaps someone reads these silly sentences aloud"
@@ -82,7 +82,8 @@ def imports_of(file):
 
 def test_no_training_code_imports_the_tricks():
     folder = Path(models.__file__).parent
-    training = [file for file in folder.glob("*.py") if file.name.startswith(("train", "text_", "encode", "posts"))]
+    rooms = ("text", "image", "audio", "fusion")
+    training = [folder / "encode.py", *(file for room in rooms for file in (folder / room).glob("*.py"))]
     assert len(training) > 4
-    assert not [file.name for file in training if "models.obfuscation" in imports_of(file)]
-    assert "models.text_noise" not in imports_of(folder / "obfuscation.py")
+    assert not [file.name for file in training if "models.measure.obfuscation" in imports_of(file)]
+    assert "models.text.noise" not in imports_of(folder / "measure" / "obfuscation.py")

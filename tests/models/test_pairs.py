@@ -6,17 +6,17 @@ from engine.schema import LABELS
 from models.config import D_TOKEN, N_TOKENS, FusionNetwork
 from models.encode import Encoded, plain_severity
 from models.encoders import N_LABELS
-from models.fusion import TOGETHER, Fusion
-from models.pairs import (
+from models.fusion.network import TOGETHER, Fusion
+from models.fusion.pairs import (
     CUES,
     PairTexts,
     compose_pairs,
     is_held_out,
     load_pairs,
-    report_pairs,
     score_posts,
     write_lines,
 )
+from models.measure.pair_figures import report_pairs
 
 pytestmark = pytest.mark.torch
 

@@ -11,13 +11,13 @@ from PIL import Image
 from engine.features import IMAGE_SIZE_PX
 from engine.schema import LABELS
 from models.config import ImageNetwork
-from models.drawings import draw_pictures, draw_scenes
 from models.encoders import ImageEncoder
-from models.picture_batches import SHARES, cell_targets, mark_box, picture_batches, row_chances, side_at
-from models.picture_cutouts import cut, find_cutouts, paste
-from models.picture_rows import FIRE, SEEN, WEAPONS, Pictures
-from models.picture_variation import caption, compress, cut_out, draw_captions, place
-from models.train_image import cell_loss, image_loss
+from models.image.batches import SHARES, cell_targets, mark_box, picture_batches, row_chances, side_at
+from models.image.cutouts import cut, find_cutouts, paste
+from models.image.drawings import draw_pictures, draw_scenes
+from models.image.rows import FIRE, SEEN, WEAPONS, Pictures
+from models.image.train import cell_loss, image_loss
+from models.image.variation import caption, compress, cut_out, draw_captions, place
 
 pytestmark = pytest.mark.torch
 
@@ -149,7 +149,7 @@ def test_the_loss_reaches_every_weight_at_every_side():
 
 
 def test_a_long_image_with_a_weapon_is_seen_whole_in_training(tmp_path):
-    from models.picture_rows import _read_view
+    from models.image.rows import _read_view
 
     picture = Image.new("RGB", (480, 160), (255, 255, 255))
     picture.paste((0, 0, 0), (400, 0, 480, 160))

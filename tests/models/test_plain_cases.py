@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from engine.schema import Decision, Post
-from models import functional, pairs, templates
+from models.fusion import pairs
+from models.measure import functional
+from models.text import templates
 from tests.models.onnx_classifier import open_pipeline
 
 pytestmark = pytest.mark.torch

@@ -16,10 +16,14 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from engine.features import audio, image, text
-from models import cuda, plan, plan_build, plan_profiles, plan_run
+from models import plan
 from models.config import MODEL_NAMES, TRITON_REPO, FusionNetwork
 from models.export import export_model, sample_inputs
-from models.fusion import Fusion
+from models.fusion.network import Fusion
+from models.plans import build as plan_build
+from models.plans import cuda
+from models.plans import profiles as plan_profiles
+from models.plans import run as plan_run
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

@@ -4,7 +4,7 @@ import pytest
 from models.config import D_TOKEN, N_TOKENS
 from models.encode import Encoded, plain_severity
 from models.encoders import N_LABELS
-from models.posts import (
+from models.fusion.posts import (
     SLOTS,
     compose_posts,
     draw_presence,

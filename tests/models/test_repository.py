@@ -14,10 +14,10 @@ from engine.features.audio import log_mel
 from engine.features.text import TextExtractor
 from engine.parts import inputs_of
 from engine.schema import LABELS
+from models.audio.sounds import SOUNDS
 from models.config import MODEL_NAMES, TRITON_REPO
-from models.drawings import draw_pictures
 from models.export import sample_inputs
-from models.sounds import SOUNDS
+from models.image.drawings import draw_pictures
 
 pytestmark = pytest.mark.torch
 

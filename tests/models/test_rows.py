@@ -9,10 +9,10 @@ from engine.features.text import TextExtractor
 from engine.schema import LABELS
 from models.bundle import Example
 from models.config import TextConfig, load_config
-from models.drawings import draw_pictures
 from models.encode import PLAIN_SEVERITY, text_severity
-from models.picture_rows import picture_targets, vary
-from models.text_rows import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
+from models.image.drawings import draw_pictures
+from models.image.rows import picture_targets, vary
+from models.text.rows import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
 
 pytestmark = pytest.mark.torch
 

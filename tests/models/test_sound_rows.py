@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from engine.schema import LABELS
-from models.sound_rows import (
+from models.audio.rows import (
     HARMLESS,
     Clip,
     compose_sounds,
@@ -20,7 +20,7 @@ from models.sound_rows import (
     sound_batches,
     sound_targets,
 )
-from models.sounds import N_SAMPLES
+from models.audio.sounds import N_SAMPLES
 
 pytestmark = pytest.mark.torch
 GUNSHOT, SCREAM, WEAPONS, SHOUTING = (LABELS.index(name) for name in ("gunshot", "scream", "weapons", "shouting"))

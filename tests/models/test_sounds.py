@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models.sound_channel import colour, encode_and_decode, pass_channel
-from models.sound_events import MAX_SCREAM_S, MAX_SHOT_S, scream, shoot
-from models.sounds import N_SAMPLES, SHRILL, SOUNDS, SUDDEN, hiss, set_peak
+from models.audio.channel import colour, encode_and_decode, pass_channel
+from models.audio.events import MAX_SCREAM_S, MAX_SHOT_S, scream, shoot
+from models.audio.sounds import N_SAMPLES, SHRILL, SOUNDS, SUDDEN, hiss, set_peak
 
 pytestmark = pytest.mark.torch
 

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from engine.schema import LABELS
-from models.templates import (
-    FOLDER,
+from models.config import ROOT
+from models.text.templates import (
     OVERLAPPING,
     cut_marks,
     fill,
@@ -82,7 +82,7 @@ def test_no_sentence_has_two_sets_of_labels():
 
 
 def test_functional_sentences_are_no_templates():
-    tests = yaml.safe_load((FOLDER.parent / "functional.yaml").read_text("utf-8"))
+    tests = yaml.safe_load((ROOT / "models" / "measure" / "functional.yaml").read_text("utf-8"))
     tested = {bare(sentence) for family in tests["families"] for sentence in family["sentences"]}
     ours = {bare(sentence): sentence for family in FAMILIES for sentence in family.sentences}
     assert len(tested) > 20

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from models.bundle import Example
-from models.text_noise import HAN, LATIN, NOISY_SHARE, roughen
+from models.text.noise import HAN, LATIN, NOISY_SHARE, roughen
 
 pytestmark = pytest.mark.torch
 
@@ -28,7 +28,7 @@ def test_every_trick_leaves_something_of_the_word(trick):
 
 
 def test_some_rows_of_a_pass_are_roughened_and_lose_their_marks():
-    from models.text_rows import add_noise
+    from models.text.rows import add_noise
 
     rows = [
         Example(str(n), "meet me at lunch please", None, "en", None, "made", {"spans": [[0, 4]]}) for n in range(600)

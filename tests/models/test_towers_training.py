@@ -13,10 +13,10 @@ from engine.schema import LABELS
 from models import checkpoint
 from models.bundle import Example
 from models.config import TextConfig, load_config
-from models.habits import N_SLOTS, SourceHabits
-from models.text_rows import collate, cut_bytes
-from models.train_text import shorten, train_text
-from models.train_towers import language_loss, train_bytes, train_language, train_words
+from models.text.habits import N_SLOTS, SourceHabits
+from models.text.rows import collate, cut_bytes
+from models.text.train import shorten, train_text
+from models.text.train_towers import language_loss, train_bytes, train_language, train_words
 
 pytestmark = pytest.mark.torch
 
@@ -67,7 +67,7 @@ def test_a_stage_says_what_has_to_be_trained_before(tmp_path, config, examples, 
 
 
 def test_padding_is_no_language():
-    from models.text_rows import TextExample
+    from models.text.rows import TextExample
 
     row = TextExample(np.array([1]), np.array([5, 6, 1]), np.zeros(1), np.zeros(17), np.ones(17), "ours")
     longer = TextExample(np.array([1]), np.array([5, 6, 7, 8, 9, 1]), np.zeros(1), np.zeros(17), np.ones(17), "ours")

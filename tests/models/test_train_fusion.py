@@ -5,10 +5,10 @@ import torch
 from models.config import D_TOKEN, N_TOKENS, FusionNetwork
 from models.encode import Encoded, plain_severity
 from models.encoders import N_LABELS
-from models.fusion import N_KINDS, TOGETHER, Fusion
-from models.pairs import PairTexts, write_lines
-from models.posts import PostBatch
-from models.train_fusion import calibrate_fusion, fusion_loss, score_parts
+from models.fusion.network import N_KINDS, TOGETHER, Fusion
+from models.fusion.pairs import PairTexts, write_lines
+from models.fusion.posts import PostBatch
+from models.fusion.train import calibrate_fusion, fusion_loss, score_parts
 
 pytestmark = pytest.mark.torch
 

@@ -10,8 +10,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from engine.errors import SettingsError
-from models import checkpoint, train, train_towers
+from models import checkpoint, train
 from models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
+from models.text import train_towers
 from models.training import N_POINTS, Task, fit, rate_share
 
 pytestmark = pytest.mark.torch

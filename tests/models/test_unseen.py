@@ -10,9 +10,9 @@ from PIL import Image
 from engine.errors import SettingsError
 from engine.schema import HARMS, LABELS
 from models.bundle import Example, read_source_rows, read_unused_media
-from models.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
 from models.leave_out import measure_left_out
-from models.source_figures import (
+from models.measure.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
+from models.measure.source_figures import (
     OWN_NEGATIVES,
     SourceReport,
     average_sources,
@@ -20,7 +20,7 @@ from models.source_figures import (
     report_source,
     sample_source,
 )
-from models.unseen import ELSEWHERE, Limits, Rows, count_alarms, measure_unused_texts, report_rows
+from models.measure.unseen import ELSEWHERE, Limits, Rows, count_alarms, measure_unused_texts, report_rows
 
 pytestmark = pytest.mark.torch
 HATE, THREAT, WEAPONS = (LABELS.index(label) for label in ("hate", "threat", "weapons"))

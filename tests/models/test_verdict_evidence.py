@@ -15,9 +15,9 @@ from PIL import Image
 from engine.client.inline_media import encode_inline
 from engine.features import SAMPLE_RATE_HZ
 from engine.schema import AudioEvidence, ImageEvidence, Media, Post, Reason, TextEvidence
-from models.drawings import draw_fire_scene, draw_weapon_scene
-from models.mixtures import shot_scene
-from models.templates import cut_marks
+from models.image.drawings import draw_fire_scene, draw_weapon_scene
+from models.measure.mixtures import shot_scene
+from models.text.templates import cut_marks
 from tests.models.onnx_classifier import open_pipeline
 
 pytestmark = pytest.mark.torch

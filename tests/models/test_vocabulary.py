@@ -5,8 +5,8 @@ import torch
 from tokenizers import Tokenizer
 
 from models.config import TOKENIZER_FILE
-from models.han import count_neighbours, embed_characters, place_characters
-from models.templates import fill_templates, load_templates
+from models.text.han import count_neighbours, embed_characters, place_characters
+from models.text.templates import fill_templates, load_templates
 from models.vocabulary import SPECIAL_TOKENS, extend_tokenizer, find_frequent, is_kept, minilm_folder
 
 pytestmark = pytest.mark.torch

@@ -1,0 +1,1 @@
+"""Putting an encoder of somebody else's behind the same contract."""

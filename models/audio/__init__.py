@@ -1,0 +1,1 @@
+"""Hearing clips: composed windows, synthesised sounds, and the training."""

@@ -1,0 +1,1 @@
+"""Seeing images: rows, drawn scenes, variation, the network, and its training."""

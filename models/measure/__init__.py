@@ -1,0 +1,1 @@
+"""Measuring the trained models, and the tables of the model card."""

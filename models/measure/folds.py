@@ -1,0 +1,77 @@
+"""Folds that leave out whole sources of texts, and the figures that a fold's run leaves under `runs/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import SettingsError
+from engine.schema import HARMS, LABELS
+from models.bundle import Example
+from models.measure.source_figures import SourceReport
+from models.text.templates import load_templates
+
+FOLDS: Mapping[str, frozenset[str]] = {
+    "A": frozenset({"hatexplain", "convabuse", "sms_spam_collection"}),
+    "B": frozenset({"davidson2017", "toxigen_demonstrations", "cold"}),
+    "C": frozenset(
+        {
+            "vicomtech_stormfront",
+            "olid_train",
+            "jigsaw_bias_templates",
+            "jigsaw_sample(IBM MAX)",
+            "jigsaw_sample(detoxify tests)",
+        }
+    ),
+    "D": frozenset({"tweeteval_hate(HatEval)", "ethos", "swsr", "youtube_spam_collection"}),
+    "E": frozenset({"hatemoji_build", "edos", "sdcnl", "surge_toxicity"}),
+}
+"""Each source with rows of both kinds is left out once; what remains has positives of every harm (`find_bare_labels`).
+
+Sources that a run on its own could not measure (one kind of rows alone) stay in training.
+"""
+FOLDER = "leave_out"
+
+
+def find_bare_labels(fold: str, examples: Iterable[Example]) -> set[str]:
+    """Harms that no text outside the fold's sources is positive for, our own templates not counted."""
+    remaining = [example.targets == 1 for example in examples if example.source not in FOLDS[fold]]
+    return {label for label in HARMS if not any(row[LABELS.index(label)] for row in remaining)}
+
+
+def template_labels() -> set[str]:
+    """Harms that our own templates have sentences for."""
+    return {label for family in load_templates().families for label in family.labels}
+
+
+def figures_file(runs: Path, fold: str) -> Path:
+    """Where a fold's figures lie."""
+    return runs / FOLDER / f"{fold}.json"
+
+
+def write_figures(runs: Path, fold: str, reports: list[SourceReport]) -> Path:
+    """Keep a fold's figures; returns the file."""
+    file = figures_file(runs, fold)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(reports)) + b"\n")
+    return file
+
+
+def read_figures(runs: Path) -> list[SourceReport]:
+    """The figures of every fold that has been run, sorted by label; none if none has.
+
+    Raises
+    ------
+    SettingsError
+        If a file is not what `write_figures` writes.
+    """
+    reports: list[SourceReport] = []
+    for file in (figures_file(runs, fold) for fold in FOLDS):
+        if file.is_file():
+            try:
+                reports += msgspec.json.decode(file.read_bytes(), type=list[SourceReport])
+            except msgspec.DecodeError as error:
+                raise SettingsError(f"{file}: {error}") from error
+    return sorted(reports, key=lambda row: (row.language, LABELS.index(row.label), row.source))

@@ -1,0 +1,94 @@
+"""What the eight-bit form of the text encoder, which Triton serves on a CPU, loses against single precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from engine.features import TextRow
+from engine.features.text import TextExtractor
+from engine.local.row_quantisation import quantise_file
+from engine.schema import LABELS
+from models.bundle import Example
+from models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
+from models.measure.source_figures import sample_source
+from models.text.rows import pad
+
+N_TEXTS = 2_700
+"""Besides those with rare harms: about 3,000 in all."""
+N_BATCH = 16
+MIN_POSITIVES = 10
+"""Of either kind."""
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class QuantisationReport:
+    """One label: AUPRC of the encoder's logits in single precision and in eight bits; `loss` is the difference."""
+
+    label: str
+    n_positives: int
+    single: Figure
+    eight_bit: Figure
+    loss: Figure
+
+
+def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = N_TEXTS) -> list[QuantisationReport]:
+    """Both forms of the exported text encoder on a sample with all rare harms; nothing where it is not exported."""
+    if not model.is_file():
+        return []
+    sample = sample_source(examples, n_texts).rows
+    rows = [features.rows[0] for features in TextExtractor().extract_batch([row.text or "" for row in sample])]
+    with TemporaryDirectory() as scratch:
+        quantised = Path(scratch) / "model.onnx"
+        quantise_file(model, quantised, read_cpu_flags())
+        single, eight_bit = (score_rows(file, rows) for file in (model, quantised))
+    return list(compare_forms(np.stack([row.targets for row in sample]), single, eight_bit))
+
+
+def read_cpu_flags() -> frozenset[str]:
+    """What the kernels are chosen by, as serving reads it; empty where it cannot be read."""
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.is_file() else []
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return frozenset(flag for flag in flags if flag.startswith(("avx", "amx")))
+
+
+def score_rows(model: Path, rows: Sequence[TextRow]) -> Floats:
+    """Logits of an ONNX text encoder, shape = (n, labels)."""
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].input_ids))
+    logits = np.zeros((len(rows), len(LABELS)), np.float32)
+    for start in range(0, len(order), N_BATCH):
+        chunk = order[start : start + N_BATCH]
+        logits[chunk] = session.run(["logits"], _make_inputs([rows[index] for index in chunk]))[0]
+    return logits
+
+
+def _make_inputs(rows: Sequence[TextRow]) -> dict[str, Any]:
+    input_ids, attention_mask = pad([row.input_ids for row in rows])
+    byte_ids, byte_mask = pad([row.byte_ids for row in rows])
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "byte_ids": byte_ids, "byte_mask": byte_mask}
+
+
+def compare_forms(targets: Floats, single: Floats, eight_bit: Floats) -> list[QuantisationReport]:
+    """Every label with rows enough; arrays of shape = (n, labels), targets NaN where not annotated."""
+    reports = []
+    for index, label in enumerate(LABELS):
+        known = ~np.isnan(targets[:, index])
+        positive = targets[known, index] == 1
+        if min(positive.sum(), (~positive).sum()) >= MIN_POSITIVES:
+            reports.append(_compare(label, positive, single[known, index], eight_bit[known, index]))
+    return reports
+
+
+def _compare(label: str, positive: Bools, single: Floats, eight_bit: Floats) -> QuantisationReport:
+    counts = draw_counts(len(positive))
+    before, after = (resample_auprc(scores, positive, counts) for scores in (single, eight_bit))
+    figures = (find_interval(values) for values in (before, after, before - after))
+    return QuantisationReport(label, int(positive.sum()), *figures)

@@ -1,0 +1,1 @@
+"""Reading texts: rows, noise, templates, the two towers, and their training."""
