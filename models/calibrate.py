@@ -34,8 +34,8 @@ PROVENANCE = "Computed by python -m models.calibrate on the validation split of 
 def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
     """All modalities' rows as posts; what counts as 0 only because nobody said otherwise is not annotated.
 
-    A text whose toxicity nobody judged is not counted as benign, whatever else it was found not to be: many are only
-    known to be, say, no hate speech, and are rude.
+    Pictures and sounds of our own are left out. A text whose toxicity nobody judged is not counted as benign, whatever
+    else it was found not to be: many are only known to be, say, no hate speech, and are rude.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
     truths = [np.where(part.weights == 1, part.targets, np.nan) for part in parts]
     text = truths[MODALITIES.index("text")]
     text[np.isnan(text[:, TOXICITY]) & ~(text == 1).any(axis=1)] = np.nan
-    return Labelled(np.concatenate(scores), np.concatenate(truths))
+    found = np.concatenate([part.found for part in parts])
+    return Labelled(np.concatenate(scores)[found], np.concatenate(truths)[found])
 
 
 def score_rows(fusion: Fusion, parts: Sequence[Encoded]) -> list[Float32]:
@@ -70,7 +71,7 @@ def main(
         posts, risks = label_rows(parts, scores), Risks(review_risk, block_risk)
         calibrated = calibrate_policy(policy, posts, risks, policy.name, policy.version + 1)
     console.print(_figures_table(calibrated))
-    console.print(_modality_table(calibrated.policy, posts, [len(part.targets) for part in parts]))
+    console.print(_modality_table(calibrated.policy, posts, [int(part.found.sum()) for part in parts]))
     text = write_policy(calibrated, [PROVENANCE])
     if out:
         out.write_text(text, "utf-8")

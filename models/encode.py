@@ -15,10 +15,10 @@ from torch import Tensor
 from engine.features.text import TextExtractor
 from engine.schema import LABELS, Modality
 from models.audio.rows import compose_sounds, plain_sounds, read_clips
-from models.bundle import Example, Split, read_texts
+from models.bundle import Example, Split, read_media, read_texts
 from models.config import TOKENIZER_FILE, TextRows
 from models.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
-from models.image.rows import load_pictures, vary
+from models.image.rows import DRAWN, load_pictures, vary
 from models.text.rows import collate, prepare, sample_pass, text_inputs
 from models.text.templates import fill_templates
 
@@ -27,6 +27,8 @@ N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200
 PLAIN_SEVERITY = 0.7
 """Of a harm that is there, where nobody said how bad it is."""
 Float32 = npt.NDArray[np.float32]
+OURS = "made by us"
+"""The source of drawings and synthesised sounds."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Encoded:
     weights: Float32
     severity: Float32
     sources: list[str]
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """Rows of data sets, shape = (n,): among our own, harms occur as often as we made them."""
+        return np.array([source != OURS for source in self.sources], np.bool_)
 
 
 def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, choice: TextRows) -> Encoded:
@@ -69,7 +76,8 @@ def encode_pictures(encoder: ImageEncoder, bundle: Path, split: Split, runs: Pat
     generator = torch.Generator().manual_seed(7)
     chunks = (torch.from_numpy(np.array(pictures.pixels[i : i + N_BATCH])) for i in _starts(pictures.targets))
     varied = ((vary(chunk, generator) if split == "train" else chunk,) for chunk in chunks)
-    return _plain(*_run(encoder, varied, split), pictures.targets, "image")
+    sources = [group.rpartition(":")[0].replace(DRAWN, OURS) for group in pictures.groups.tolist()]
+    return _plain(*_run(encoder, varied, split), pictures.targets, sources)
 
 
 def encode_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> Encoded:
@@ -77,7 +85,9 @@ def encode_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> Encoded:
     clips = read_clips(bundle, split)
     sounds = compose_sounds(clips, N_SOUNDS, 99) if split == "train" else plain_sounds(clips, N_SYNTHETIC, 99)
     chunks = ((torch.from_numpy(sounds.log_mels[i : i + N_BATCH]),) for i in _starts(sounds.targets))
-    return _plain(*_run(encoder, chunks, split), sounds.targets, "audio")
+    named = [] if split == "train" else [row.source for row in read_media(bundle, "audio", split)]
+    sources = named + [OURS] * (len(sounds.targets) - len(named))
+    return _plain(*_run(encoder, chunks, split), sounds.targets, sources)
 
 
 def encode_split(encoders: list[Encoder], bundle: Path, split: Split, choice: TextRows, runs: Path) -> list[Encoded]:
@@ -128,11 +138,11 @@ def encode_examples(encoder: TextEncoder, examples: list[Example], choice: TextR
     rows = prepare(examples, TextExtractor(TOKENIZER_FILE), choice)
     batches = (collate(rows[start : start + N_BATCH]) for start in range(0, len(rows), N_BATCH))
     tokens, logits = _run(encoder, (text_inputs(batch) for batch in batches), "val")
-    return _plain(tokens, logits, np.stack([row.targets for row in rows]), "our own")
+    return _plain(tokens, logits, np.stack([row.targets for row in rows]), [OURS] * len(rows))
 
 
-def _plain(tokens: Float32, logits: Float32, targets: Float32, source: str) -> Encoded:
-    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), [source] * len(targets))
+def _plain(tokens: Float32, logits: Float32, targets: Float32, sources: list[str]) -> Encoded:
+    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), sources)
 
 
 def _starts(rows: Float32) -> range:

@@ -87,9 +87,9 @@ def fusion_loss(fusion: Fusion, batch: PostBatch) -> Tensor:
 
 
 def calibrate_encoders(encoders: list[Encoder], held_out: list[Encoded], runs: Path) -> None:
-    """Fit each encoder's head to the validation split, fold it in, and keep it; fitting twice changes nothing."""
+    """Fit each encoder's head to the data sets' validation rows, and keep it; fitting twice changes nothing."""
     for name, encoder, part in zip(ENCODERS, encoders, held_out, strict=True):
-        scale, shift = fit_calibration(part.logits, part.targets, part.weights)
+        scale, shift = fit_calibration(part.logits[part.found], part.targets[part.found], part.weights[part.found])
         encoder.head.shift.mul_(scale).add_(shift)
         encoder.head.scale.mul_(scale)
         checkpoint.save(encoder, checkpoint.checkpoint_file(runs, name))

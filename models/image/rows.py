@@ -22,6 +22,8 @@ from models.image.variation import compress, place, recolour, soften
 SEEN = ("weapons", "fire")
 """Labels that the bundle's images have positives for; every other label counts as 0."""
 WEAPONS, FIRE = (LABELS.index(label) for label in SEEN)
+DRAWN = "drawn"
+"""In place of a source, for drawings and drawn scenes."""
 N_DRAWN = {"train": 1200, "val": 150}
 KINDS = {
     "revolvers": "revolver", "handgun": "pistol", "pistols": "pistol", "machine_pistols": "smg",
@@ -68,7 +70,7 @@ def load_pictures(bundle: Path, split: Split, runs: Path, n_kinds: int = 0) -> P
     targets[: len(examples)] = [picture_targets(example) for example in examples]
     scenes = np.flatnonzero(~np.isnan(boxes[:, 0]))
     targets[scenes[0::2], WEAPONS] = targets[scenes[1::2], FIRE] = 1
-    sources = [example.source for example in examples] + ["drawn"] * (len(pixels) - len(examples))
+    sources = [example.source for example in examples] + [DRAWN] * (len(pixels) - len(examples))
     groups = np.array([f"{source}:{_harm(row)}" for source, row in zip(sources, targets, strict=True)])
     kinds = np.full(len(pixels), -1, np.int64)
     kinds[: len(examples)] = _number_kinds(examples, n_kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,9 @@ from rich.console import Console
 from engine.errors import SettingsError
 from engine.schema import LABELS
 from models import checkpoint
-from models.bundle import Example, Split, read_media, read_texts
+from models.bundle import Example, Split, read_texts
 from models.config import ROOT, TRITON_REPO, TextConfig, load_config
-from models.encode import Encoded, encode_split
+from models.encode import encode_split
 from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from models.fusion.network import Fusion
 from models.fusion.train import load_encoders
@@ -114,7 +114,7 @@ def evaluate_all(
     choice = load_config("text_encoder", TextConfig).rows
     steps.say(f"encoding the {split} split")
     parts = encode_split([models.text, models.image, models.audio], bundle, split, choice, runs)
-    scored = score_split(models.fusion, [parts[0], *name_sources(parts[1:], bundle, split)])
+    scored = score_split(models.fusion, parts)
     steps.say("figures per label and source")
     labels = tuple(report for each in scored for report in report_part(each, limits.review))
     scorer, examples = TextScorer(models.text, models.fusion), read_texts(bundle, split)
@@ -187,18 +187,6 @@ def _measure_bias(scorer: TextScorer, examples: list[Example]) -> tuple[BiasRepo
     sample = random.Random(0).sample(others, min(len(others), N_BACKGROUND))
     rows = [row for row, member in zip(english, named, strict=True) if member] + sample
     return tuple(measure_bias(rows, scorer.score([row.text or "" for row in rows])[:, index]))
-
-
-def name_sources(parts: list[Encoded], bundle: Path, split: Split) -> list[Encoded]:
-    """Images and clips with the data sets they come from; what follows them was made by ourselves."""
-    if split == "train":
-        return parts  # varied and composed: rows have no one source
-    images, clips = read_media(bundle, "images", split), read_media(bundle, "audio", split)
-    named = []
-    for part, rows in zip(parts, (images, clips), strict=True):
-        sources = [row.source for row in rows]
-        named.append(replace(part, sources=sources + ["made by us"] * (len(part.targets) - len(sources))))
-    return named
 
 
 def read_limits(policy: Path) -> Limits:

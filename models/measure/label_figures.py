@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.schema import LABELS, MODALITIES
-from models.encode import Encoded
+from models.encode import OURS, Encoded
 from models.fusion.network import Fusion
 from models.fusion.train import score_parts
 from models.measure.intervals import (
@@ -31,6 +31,7 @@ from models.measure.scores import find_threshold, to_probabilities
 from models.platt import fit_calibration
 
 ALL_SOURCES = "all"
+WITH_OURS = f"all, and what was {OURS}"
 MIN_POSITIVES = 5
 """Of either kind; with fewer, a figure would be chance."""
 MIN_CALIBRATION_ROWS = 300
@@ -126,17 +127,22 @@ def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], halves
 def _cross_fit_part(raw: Floats, part: Encoded, half: Bools) -> Floats:
     fitted = np.empty_like(raw)
     for side in (True, False):
-        other, own = half != side, half == side
+        other, own = (half != side) & part.found, half == side
         scale, shift = fit_calibration(raw[other], part.targets[other], part.weights[other])
         fitted[own] = to_probabilities(raw[own] * scale.numpy() + shift.numpy())
     return fitted
 
 
 def report_part(scored: Scored, thresholds: Mapping[str, float]) -> Iterator[LabelReport]:
-    """Every label that has enough rows of both kinds: all sources together, then each that has enough by itself."""
+    """Every label that has enough rows of both kinds: all data sets together, then each that has enough by itself.
+
+    Rows of our own making are in `WITH_OURS` alone.
+    """
     sources = np.array(scored.part.sources)
     for label in LABELS:
-        yield from _report_rows(scored, label, ALL_SOURCES, np.ones(len(sources), np.bool_), thresholds)
+        yield from _report_rows(scored, label, ALL_SOURCES, scored.part.found, thresholds)
+        if not scored.part.found.all():
+            yield from _report_rows(scored, label, WITH_OURS, np.ones(len(sources), np.bool_), thresholds)
         for source in sorted(set(scored.part.sources)):
             yield from _report_rows(scored, label, source, sources == source, thresholds)
 

@@ -1,5 +1,6 @@
 """What is measured about texts: bias, obfuscation, evidence, functional tests; and about calibration."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +10,11 @@ import torch
 from engine.features import TextRow
 from engine.schema import LABELS
 from models.bundle import Example
-from models.encode import Encoded
+from models.encode import OURS, Encoded
 from models.measure.bias import find_any_member, find_members, report_identity
 from models.measure.evaluation import POLICY_FILE, read_limits
 from models.measure.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
-from models.measure.label_figures import Scored, certain_rows, cross_fit, measure_calibration, report_part
+from models.measure.label_figures import WITH_OURS, Scored, certain_rows, cross_fit, measure_calibration, report_part
 from models.measure.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
 from models.text.templates import fill_templates, is_held_out, load_templates
 
@@ -173,6 +174,21 @@ def test_labels_are_reported_for_all_rows_and_for_each_source():
     assert reports[0].n_positives + reports[0].n_negatives == certain_rows(part, "toxicity").sum() == 500
     assert reports[0].auroc.low > 0.5
     assert reports[0].gain.value == 0  # the encoder alone scores the same here
+
+
+def test_rows_of_our_own_making_are_reported_apart_and_calibrate_nothing():
+    raw, part = make_part()
+    part.targets[:, 1:] = np.nan
+    part = replace(part, sources=[OURS if n % 3 == 0 else "one" for n in range(len(raw))])
+    scored = Scored("image", part, *[1 / (1 + np.exp(-raw))] * 3, np.arange(len(raw)) < 300)
+    counts = {row.source: row.n_positives + row.n_negatives for row in report_part(scored, {})}
+    assert counts["all"] == counts["one"] == 400
+    assert counts[WITH_OURS] == 600
+    half = np.arange(len(raw)) % 2 == 0
+    fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
+    before = cross_fit(fusion, [raw], [part], [half])[0]
+    part.targets[~part.found] = 1 - part.targets[~part.found]
+    assert np.array_equal(before, cross_fit(fusion, [raw], [part], [half])[0])
 
 
 def test_a_fusion_that_ranks_worse_than_its_encoder_shows_as_a_loss():
