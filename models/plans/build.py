@@ -43,12 +43,13 @@ class Order:
 
 def load_tensorrt() -> Any:
     """Import TensorRT under either of its names; raises `PlanError` if it is not installed or another version."""
+    refusals = []
     for module in MODULES:
         try:
             return _check_version(importlib.import_module(module))
-        except ImportError:
-            continue
-    raise PlanError(f"TensorRT is not installed: neither {' nor '.join(MODULES)} can be imported")
+        except ImportError as error:
+            refusals.append(f"{module}: {error}")
+    raise PlanError(f"TensorRT cannot be loaded ({'; '.join(refusals)})")
 
 
 def _check_version(tensorrt: Any) -> Any:

@@ -219,7 +219,7 @@ def test_without_tensorrt_the_command_says_so(monkeypatch, tmp_path):
     app.command()(plan.main)
     result = CliRunner().invoke(app, ["--repository", str(tmp_path)])
     assert result.exit_code == 1
-    assert "TensorRT is not installed" in result.output
+    assert "TensorRT cannot be loaded (no_such_tensorrt: " in result.output
 
 
 def test_a_version_without_the_choice_of_half_precision_is_refused(monkeypatch):
