@@ -8,7 +8,7 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from models import checkpoint, export
-from models.config import AudioNetwork, FusionNetwork, ImageNetwork, TextNetwork
+from models.config import AudioNetwork, ByteNetwork, FusionNetwork, ImageNetwork, TextNetwork, WordNetwork
 from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from models.fusion.network import Fusion
 
@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 def build_small(name):
     torch.manual_seed(0)
     if name == "text_encoder":
-        return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64), 30_000)
+        words = WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64)
+        pieces = ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=64)
+        return TextEncoder(TextNetwork(words, pieces), 30_000, 8_000)
     if name == "image_encoder":
         return ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8)))
     if name == "audio_encoder":
