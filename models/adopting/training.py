@@ -22,6 +22,7 @@ from models.adopting.rows import Call, Material, encode_texts
 from models.bundle import Example
 from models.checkpoint import build_fusion
 from models.config import Training
+from models.device import best_device
 from models.encode import Encoded
 from models.encoders import N_LABELS, LabelHead, pool_evidence
 from models.fusion.network import TOGETHER, Fusion, start_from_encoders
@@ -67,6 +68,14 @@ class School:
         """All weights of a model, from nothing."""
         fit(Task(name, model, one_group(model, training), batches, loss), training, self.work, self.console)
 
+    def train_heads(
+        self, name: str, adopted: AdoptedText | AdoptedImage, batches: Batches, loss: Loss, training: Training
+    ) -> None:
+        """The heads on an encoder that stays as it is, and goes where they are trained."""
+        adopted.to(best_device())
+        self.train(name, adopted.heads, batches, loss, training)
+        adopted.cpu()
+
 
 def load_adopt_config(file: Path) -> AdoptConfig:
     """Read a file of hyper-parameters; raises `AdoptError` naming the mistake."""
@@ -88,7 +97,7 @@ def train_text_heads(adopted: AdoptedText, school: School, training: Training) -
         labels = masked_loss(logits, batch.targets, batch.weights, weights)
         return labels + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
-    school.train("text_heads", adopted.heads, _text_batches(school, training.n_batch), loss, training)
+    school.train_heads("text_heads", adopted, _text_batches(school, training.n_batch), loss, training)
 
 
 def _text_batches(school: School, n_batch: int) -> Iterator[TextBatch]:
@@ -113,7 +122,7 @@ def train_image_heads(adopted: AdoptedImage, school: School, training: Training)
         return by_label + MAP_WEIGHT * by_cell
 
     batches = _picture_batches(pixels, targets, training.n_batch)
-    school.train("image_heads", adopted.heads, batches, loss, training)
+    school.train_heads("image_heads", adopted, batches, loss, training)
 
 
 def _picture_batches(pixels: Any, targets: Any, n_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
