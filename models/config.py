@@ -143,10 +143,11 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`image_encoder.yaml`."""
+    """`image_encoder.yaml`; `finish` goes on from `training`, at full size and with more look-alikes."""
 
     network: ImageNetwork
     training: Training
+    finish: Training
 
 
 class AudioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -53,7 +53,9 @@ def train_part(part: Part, bundle: Path, runs: Path, share: float, console: Cons
         config = shorten(load_config("text_encoder", TextConfig), share)
         TEXT_STAGES[part](read_texts(bundle, "train"), config, runs, console)
     elif part is Part.IMAGE:
-        train_image(bundle, _shorten(load_config("image_encoder", ImageConfig).training, share), runs, console)
+        image = load_config("image_encoder", ImageConfig)
+        stages = {"training": _shorten(image.training, share), "finish": _shorten(image.finish, share)}
+        train_image(bundle, msgspec.structs.replace(image, **stages), runs, console)
     elif part is Part.AUDIO:
         train_audio(bundle, _shorten(load_config("audio_encoder", AudioConfig).training, share), runs, console)
     else:

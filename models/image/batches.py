@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,31 @@ PASTED = 0.25
 """Of pictures that get a cut-out object pasted on."""
 SIDES = ((0.5, 96), (0.75, 128), (1.0, IMAGE_SIZE_PX))
 """Up to which share of the steps pictures have which side, px: small ones teach the same at a third of the time."""
+
+
+@dataclass(frozen=True)
+class Diet:
+    """What a stage of training is fed.
+
+    Attributes
+    ----------
+    shares : mapping
+        As `SHARES`.
+    sides : tuple
+        As `SIDES`.
+    seed : int
+        Of what is drawn and how it is varied.
+    """
+
+    shares: Mapping[str, float]
+    sides: tuple[tuple[float, int], ...]
+    seed: int
+
+
+FIRST = Diet(SHARES, SIDES, 0)
+LOOK_ALIKES = {"drawn:weapons": 0.12, "drawn:fire": 0.06, "drawn:harmless": 0.18, "weapons": 0.24, "fire": 0.10}
+LAST = Diet(SHARES | LOOK_ALIKES, ((1.0, IMAGE_SIZE_PX),), 1)
+"""At the end: full size, and more drawn harms and look-alikes, which are the hardest to tell apart."""
 CELL_PX = 16
 _INSIDE = 0.3
 """Share of a cell that the harm covers, from which the cell should tell."""
@@ -57,13 +83,12 @@ class PictureBatch(NamedTuple):
     kinds: Tensor
 
 
-def row_chances(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
+def row_chances(groups: npt.NDArray[np.str_], shares: Mapping[str, float] = SHARES) -> npt.NDArray[np.float64]:
     """How likely each picture is to be the next, shape = (n,): its group's share, evenly."""
     owners = np.array([_share_name(group) for group in groups])
     names, inverse, counts = np.unique(owners, return_inverse=True, return_counts=True)
-    rest = 1 - sum(SHARES[name] for name in names if name in SHARES)
-    shares = np.array([SHARES.get(name, rest) for name in names])
-    chances = (shares / counts)[inverse]
+    rest = 1 - sum(shares[name] for name in names if name in shares)
+    chances = (np.array([shares.get(name, rest) for name in names]) / counts)[inverse]
     return chances / chances.sum()  # type: ignore[no-any-return]
 
 
@@ -72,34 +97,34 @@ def _share_name(group: str) -> str:
     return group if group in SHARES else harm if harm in SHARES else "rest"
 
 
-def side_at(progress: float) -> int:
+def side_at(progress: float, sides: Sequence[tuple[float, int]] = SIDES) -> int:
     """Side of the pictures, px, at a share of the steps."""
-    return next((side for end, side in SIDES if progress < end), IMAGE_SIZE_PX)
+    return next((side for end, side in sides if progress < end), IMAGE_SIZE_PX)
 
 
-def picture_batches(pictures: Pictures, n_batch: int, n_steps: int) -> Iterator[PictureBatch]:
+def picture_batches(pictures: Pictures, n_batch: int, n_steps: int, diet: Diet = FIRST) -> Iterator[PictureBatch]:
     """Endless batches, the same at each start; after `n_steps` they stay at the full side."""
-    composer = Composer(pictures)
+    composer = Composer(pictures, diet)
     step = 0
     while True:
-        yield composer.compose(n_batch, side_at(step / n_steps))
+        yield composer.compose(n_batch, side_at(step / n_steps, diet.sides))
         step += 1
 
 
 class Composer:
     """Draws rows by their chances, pastes objects, and varies the whole."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, diet: Diet) -> None:
         self.pictures = pictures
-        self.chances = row_chances(pictures.groups)
+        self.chances = row_chances(pictures.groups, diet.shares)
         cutouts = find_cutouts(pictures.pixels) & ~np.char.startswith(pictures.groups, "drawn")
         cutouts &= ~np.char.startswith(pictures.groups, "sroie")
         harmful = pictures.targets[:, WEAPONS] == 1
         self.donors = np.flatnonzero(cutouts & harmful), np.flatnonzero(cutouts & ~harmful)
         self.captions = draw_captions()
-        self.rng = np.random.default_rng(0)
-        self.chance = random.Random(0)
-        self.generator = torch.Generator().manual_seed(0)
+        self.rng = np.random.default_rng(diet.seed)
+        self.chance = random.Random(diet.seed)
+        self.generator = torch.Generator().manual_seed(diet.seed)
 
     def compose(self, n_batch: int, side: int) -> PictureBatch:
         """The next batch."""

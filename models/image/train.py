@@ -9,32 +9,42 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
-from models.checkpoint import build_image_encoder
-from models.config import ImageConfig, Training, load_config
+from models.checkpoint import build_image_encoder, checkpoint_file, load_state
+from models.config import ImageConfig, Training
 from models.encoders import ImageEncoder, pool_evidence
-from models.image.batches import PictureBatch, picture_batches
-from models.image.rows import FIRE, WEAPONS, load_pictures
+from models.image.batches import FIRST, LAST, Diet, PictureBatch, picture_batches
+from models.image.rows import FIRE, WEAPONS, Pictures, load_pictures
 from models.losses import masked_loss, weigh_positives
 from models.training import Task, fit, one_group
 
 POOLED_WEIGHT, CELL_WEIGHT, KIND_WEIGHT = 0.5, 0.5, 0.4
 """Of the losses of the heatmap pooled, of its cells, and of the kinds, next to the labels'."""
+START = "image_start"
+"""The first stage's checkpoint."""
 SMOOTHING = 0.1
 """Of the kinds: some are nearly the same."""
 
 
-def train_image(bundle: Path, training: Training, runs: Path, console: Console) -> None:
-    """Train and leave ``image_encoder.pt`` in `runs`."""
+def train_image(bundle: Path, config: ImageConfig, runs: Path, console: Console) -> None:
+    """Train in two stages and leave ``image_encoder.pt`` in `runs`; a first stage that is there is not run again."""
     torch.manual_seed(0)
-    n_kinds = load_config("image_encoder", ImageConfig).network.n_kinds
-    pictures = load_pictures(bundle, "train", runs, n_kinds)
+    pictures = load_pictures(bundle, "train", runs, config.network.n_kinds)
     console.print(f"image: {len(pictures.targets)} rows")
     encoder = build_image_encoder()
     encoder.to(memory_format=torch.channels_last)
+    if not checkpoint_file(runs, START).is_file():
+        _fit_stage(START, encoder, pictures, config.training, FIRST, runs, console)
+    load_state(encoder, START, runs)
+    torch.manual_seed(1)
+    _fit_stage("image_encoder", encoder, pictures, config.finish, LAST, runs, console)
+
+
+def _fit_stage(
+    name: str, encoder: ImageEncoder, pictures: Pictures, training: Training, diet: Diet, runs: Path, console: Console
+) -> None:
     weights = weigh_positives(pictures.targets, training.max_positive_weight)
-    batches = picture_batches(pictures, training.n_batch, training.n_steps)
-    groups = one_group(encoder, training)
-    task = Task("image_encoder", encoder, groups, batches, lambda batch: image_loss(encoder, batch, weights))
+    batches = picture_batches(pictures, training.n_batch, training.n_steps, diet)
+    task = Task(name, encoder, one_group(encoder, training), batches, lambda batch: image_loss(encoder, batch, weights))
     fit(task, training, runs, console)
 
 

@@ -12,7 +12,7 @@ from engine.features import IMAGE_SIZE_PX
 from engine.schema import LABELS
 from models.config import ImageNetwork
 from models.encoders import ImageEncoder
-from models.image.batches import SHARES, cell_targets, mark_box, picture_batches, row_chances, side_at
+from models.image.batches import FIRST, LAST, SHARES, cell_targets, mark_box, picture_batches, row_chances, side_at
 from models.image.cutouts import cut, find_cutouts, paste
 from models.image.drawings import draw_pictures, draw_scenes
 from models.image.rows import FIRE, SEEN, WEAPONS, Pictures
@@ -49,6 +49,13 @@ def test_groups_get_their_shares_whatever_their_size():
     ratio = chances[:300].sum() / chances[300:310].sum()
     assert ratio == pytest.approx(SHARES["weapons"] / SHARES["fire"])
     assert len(set(chances[:300])) == 1
+
+
+def test_the_last_stage_is_full_size_and_sees_more_look_alikes():
+    assert all(sum(diet.shares.values()) < 1 for diet in (FIRST, LAST))
+    assert LAST.shares["drawn:harmless"] > FIRST.shares["drawn:harmless"]
+    batches = list(itertools.islice(picture_batches(make_pictures(), 8, 4, LAST), 2))
+    assert {batch.pixels.shape[-1] for batch in batches} == {S}
 
 
 def test_batches_are_the_same_at_each_start():
