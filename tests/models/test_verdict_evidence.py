@@ -22,8 +22,10 @@ from tests.models.onnx_classifier import open_pipeline
 
 pytestmark = pytest.mark.torch
 
-SEEDS = range(90_001, 90_006)
+SEEDS = range(90_001, 90_018)
 """Of scenes that no training draws: its seeds are small."""
+N_JUDGED = 10
+"""Of the scenes in which the harm is found; a verdict that does not speak of it points nowhere."""
 MIN_IOU = 0.3
 Box = tuple[float, float, float, float]
 
@@ -89,15 +91,20 @@ def test_boxes_are_judged_by_their_middle_or_overlap(found: Box, right: bool) ->
     assert is_right(found, (0.1, 0.1, 0.4, 0.4)) is right
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("label", "draw"), [("weapons", draw_weapon_scene), ("fire", draw_fire_scene)])
-async def test_a_verdict_points_at_the_object_in_a_picture(label, draw, seed: int) -> None:
-    picture, true = draw(random.Random(seed))
+async def find_box(label: str, picture: Image.Image) -> Box | None:
+    """The first box of a verdict's reason; nothing if the verdict does not speak of the label."""
     reasons = await find_reasons(image=save_picture(picture))
     items = [item for reason in reasons if reason.label == label for item in reason.evidence]
-    boxes = [item.box for item in items if isinstance(item, ImageEvidence)]
-    assert boxes, f"{label} is not found"
-    assert is_right(boxes[0], true)
+    return next((item.box for item in items if isinstance(item, ImageEvidence)), None)
+
+
+@pytest.mark.parametrize(("label", "draw"), [("weapons", draw_weapon_scene), ("fire", draw_fire_scene)])
+async def test_verdicts_point_at_the_object_in_ten_pictures(label, draw) -> None:
+    scenes = [draw(random.Random(seed)) for seed in SEEDS]
+    boxes = [(await find_box(label, picture), true) for picture, true in scenes]
+    judged = [is_right(found, true) for found, true in boxes if found is not None]
+    assert len(judged) >= N_JUDGED, f"{label} is seldom found"
+    assert all(judged[:N_JUDGED]), judged
 
 
 @pytest.mark.parametrize("seed", range(90_001, 90_011))
