@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ def place_inputs(name: ModelName, batch: int) -> list[Tensor]:
 
 def capture(model: nn.Module, inputs: list[Tensor]) -> Callable[[], None]:
     """A CUDA graph of one run, after a few on a stream of their own, as capturing asks for."""
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(5):
@@ -42,7 +43,7 @@ def capture(model: nn.Module, inputs: list[Tensor]) -> Callable[[], None]:
     return graph.replay
 
 
-def measure_ms(run: Callable[[], None]) -> np.ndarray:
+def measure_ms(run: Callable[[], None]) -> npt.NDArray[np.float64]:
     """Milliseconds of each of `N_TIMED` runs."""
     times_s = []
     for _ in range(N_WARM_UP + N_TIMED):
