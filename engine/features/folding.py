@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,8 @@ _EMPTY_WORDS = frozenset(
     ["face", "with", "of", "and", "the", "for", "sign", "symbol", "mark", "suit", "letter", "regional", "indicator"]
 ) | {"heavy", "medium", "black", "white"}
 """Of pictographs' names: what is in nearly all, and colours that there say only how the glyph is printed."""
+MAX_NAMED = 200
+"""Pictographs of one text that are named: a name is many times as long, and the work per post has to stay bounded."""
 _SUSPECT = re.compile(
     r"[^\x00-\x7f]|[A-Za-z][431057@$]|[431057@$][A-Za-z]|[A-Za-z0-9@$]([ .\-_*~|/])[A-Za-z0-9@$]\1|([A-Za-z])\2\2"
 )
@@ -67,7 +70,7 @@ def fold(text: str, origin: Int32) -> tuple[str, Int32]:
 def _name_pictographs(text: str, origin: Int32) -> tuple[str, Int32]:
     """Behind each pictograph, or each run of the same, what Unicode calls it: a word reader knows those words."""
     pieces, counts, place = [], np.ones(len(origin), np.int64), 0
-    for match in _PICTOGRAPH.finditer(text):
+    for match in islice(_PICTOGRAPH.finditer(text), MAX_NAMED):
         name = describe_pictograph(match[1])
         pieces += [text[place : match.end()], name]
         counts[match.end() - 1] += len(name)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.device import best_device, move
+from models.device import move
 from models.text.rows import TextBatch
 
 pytestmark = pytest.mark.torch
@@ -26,7 +26,3 @@ def test_tensors_in_tuples_and_dataclasses_move_and_the_rest_stays():
     assert batch.targets.device == NOWHERE
     assert batch.sources == ("a source",)
     assert [part.device for part in move((torch.zeros(1), torch.zeros(1)), NOWHERE)] == [NOWHERE, NOWHERE]
-
-
-def test_without_a_gpu_training_runs_on_the_cpu():
-    assert best_device().type == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.features.folding import fold
+from engine.features.folding import MAX_NAMED, fold
 from engine.features.text import normalise
 
 
@@ -68,6 +68,13 @@ def test_a_pictograph_is_followed_by_its_name(text: str, words: str) -> None:
 
 def test_a_run_of_one_pictograph_is_named_once() -> None:
     assert folded("\N{MONKEY FACE}" * 9).split() == ["\N{MONKEY FACE}" * 9, "monkey"]
+
+
+def test_a_text_of_pictographs_alone_grows_by_no_more_than_the_names_of_some() -> None:
+    text = "\N{MONKEY FACE}\N{DOG FACE}" * 5_000
+    plain = folded(text)
+    assert plain.count("monkey") + plain.count("dog") == MAX_NAMED
+    assert plain.endswith(text[-100:])
 
 
 def test_a_sign_without_a_name_stays() -> None:
