@@ -19,14 +19,14 @@ from models.image.rows import FIRE, SEEN, WEAPONS, Pictures
 from models.image.variation import caption, compress, cut_out, draw_captions, place, recolour, soften
 
 SHARES = {
-    "drawn:weapons": 0.05,
+    "drawn:weapons": 0.07,
     "drawn:fire": 0.04,
     "weapons": 0.30,
     "fire": 0.14,
     "objects_webthumbs_sparsh:harmless": 0.11,
     "sofwerx_ak47:harmless": 0.04,
     "kaggle_fire_dataset(phylake1337):harmless": 0.04,
-    "drawn:harmless": 0.05,
+    "drawn:harmless": 0.08,
     "sroie_receipts:harmless": 0.02,
 }
 """Of a batch, by source and harm or by harm; the rest is everything else."""

@@ -19,7 +19,7 @@ from models.image.flames import draw_fireworks, draw_flames, draw_lamps, draw_le
 from models.image.shapes import HARMLESS, WEAPONS, Box, Colour, draw_outline, lay
 
 SIDE_PX = 240
-N_SCENES = 1000
+N_SCENES = 6000
 ROW_SHAPE = (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
 WORDS = ("hello", "menu", "sale", "open", "total 12.50", "meeting 10:00", "你好", "score 3:1", "page 2", "thank you")
 Sketch = Callable[[random.Random, ImageDraw.ImageDraw], None]
@@ -48,7 +48,7 @@ def draw_scenes(n_scenes: int, seed: int = 3) -> tuple[npt.NDArray[np.uint8], np
 
 
 def _scene(chance: random.Random, with_fire: bool) -> tuple[Image.Image, Box]:
-    """A third on white: such objects are then pasted on photographs too (`models.image.cutouts`)."""
+    """A third on white, as product shots are."""
     if chance.random() < 0.67:
         return (draw_fire_scene if with_fire else draw_weapon_scene)(chance)
     picture = Image.new("RGB", (SIDE_PX, SIDE_PX), (255, 255, 255))

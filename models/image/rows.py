@@ -24,7 +24,7 @@ SEEN = ("weapons", "fire")
 WEAPONS, FIRE = (LABELS.index(label) for label in SEEN)
 DRAWN = "drawn"
 """In place of a source, for drawings and drawn scenes."""
-N_DRAWN = {"train": 1200, "val": 150}
+N_DRAWN = {"train": 4000, "val": 150}
 KINDS = {
     "revolvers": "revolver", "handgun": "pistol", "pistols": "pistol", "machine_pistols": "smg",
     "submachine_guns": "smg", "shotguns": "shotgun", "ak47": "rifle", "bolt-action_rifles": "rifle",
