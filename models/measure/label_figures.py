@@ -30,12 +30,15 @@ from models.measure.intervals import (
 from models.measure.scores import find_threshold, to_probabilities
 from models.platt import fit_calibration
 
+Turns = npt.NDArray[np.int64]
 ALL_SOURCES = "all"
 WITH_OURS = f"all, and what was {OURS}"
 MIN_POSITIVES = 5
 """Of either kind; with fewer, a figure would be chance."""
 MIN_CALIBRATION_ROWS = 300
-"""Ten to a bin in either half."""
+"""Twenty to a bin."""
+N_TURNS = 10
+"""Parts of the rows, each calibrated by the others."""
 REVIEW_SHARE, BLOCK_SHARE = 0.05, 0.005
 """Harmless rows that may reach a threshold."""
 
@@ -47,8 +50,7 @@ class Scored:
     Attributes
     ----------
     probabilities, alone, cross_fitted : ndarray, shape = (n, labels)
-        From the fusion; from the encoder alone; from the fusion, calibrated on the other half of the rows.
-    first_half : ndarray of bool, shape = (n,)
+        From the fusion; from the encoder alone; from the fusion, each tenth of the rows calibrated on the others.
     """
 
     modality: str
@@ -56,7 +58,6 @@ class Scored:
     probabilities: Floats
     alone: Floats
     cross_fitted: Floats
-    first_half: Bools
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class LabelReport:
     recall : Figure
         At 1 % false positives.
     ece : Figure
-        Expected calibration error of cross-fitted calibration, mean of the halves.
+        Expected calibration error of cross-fitted calibration.
     encoder_auprc : float
         Of the encoder without the fusion.
     gain : Figure
@@ -98,8 +99,8 @@ class LabelReport:
 def score_split(fusion: Fusion, parts: list[Encoded]) -> list[Scored]:
     """Every row through the fusion, in the order of `MODALITIES`."""
     logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
-    halves = [np.random.default_rng(0).random(len(part.targets)) < 0.5 for part in parts]
-    cross_fitted = cross_fit(fusion, logits, parts, halves)
+    turns = [np.random.default_rng(0).integers(N_TURNS, size=len(part.targets)) for part in parts]
+    cross_fitted = cross_fit(fusion, logits, parts, turns)
     return [
         Scored(*columns)
         for columns in zip(
@@ -108,27 +109,27 @@ def score_split(fusion: Fusion, parts: list[Encoded]) -> list[Scored]:
             map(to_probabilities, logits),
             (to_probabilities(part.logits) for part in parts),
             cross_fitted,
-            halves,
             strict=True,
         )
     ]
 
 
-def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], halves: list[Bools]) -> list[Floats]:
-    """Probabilities as if only the other half of a kind's rows had calibrated the fusion.
+def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], turns: list[Turns]) -> list[Floats]:
+    """Probabilities as if only the other turns' rows of the same kind had calibrated the fusion.
 
-    The shipped scale and shift of each kind, which saw all rows, are taken out first.
+    The shipped scale and shift of each kind, which saw all rows, are taken out first. `turns` says for each kind whose
+    turn each row is, shape = (n,).
     """
     calibrations = zip(fusion.scale.numpy(), fusion.shift.numpy(), strict=True)
     raw = [(rows - shift) / scale for rows, (scale, shift) in zip(logits, calibrations, strict=False)]
-    return [_cross_fit_part(*each) for each in zip(raw, parts, halves, strict=True)]
+    return [_cross_fit_part(*each) for each in zip(raw, parts, turns, strict=True)]
 
 
-def _cross_fit_part(raw: Floats, part: Encoded, half: Bools) -> Floats:
+def _cross_fit_part(raw: Floats, part: Encoded, turns: Turns) -> Floats:
     fitted = np.empty_like(raw)
-    for side in (True, False):
-        other, own = (half != side) & part.found, half == side
-        scale, shift = fit_calibration(raw[other], part.targets[other], part.weights[other])
+    for turn in np.unique(turns):
+        others, own = (turns != turn) & part.found, turns == turn
+        scale, shift = fit_calibration(raw[others], part.targets[others], part.weights[others])
         fitted[own] = to_probabilities(raw[own] * scale.numpy() + shift.numpy())
     return fitted
 
@@ -174,7 +175,7 @@ def _report_rows(
         auroc=measure_with_interval(resample_auroc, scores, positive, counts),
         f1=measure_with_interval(resample_f1(thresholds.get(label, math.inf)), scores, positive, counts),
         recall=measure_with_interval(resample_recall, scores, positive, counts),
-        ece=measure_calibration(scored.cross_fitted[rows, index], positive, scored.first_half[rows]),
+        ece=measure_calibration(scored.cross_fitted[rows, index], positive, counts),
         encoder_auprc=float(alone[0]),
         gain=find_interval(joined - alone),
         review=find_threshold(scores, ~positive, REVIEW_SHARE),
@@ -182,12 +183,8 @@ def _report_rows(
     )
 
 
-def measure_calibration(scores: Floats, positive: Bools, first_half: npt.NDArray[np.bool_]) -> Figure:
-    """Mean of both halves' calibration errors; no figure where there are too few rows."""
-    if min(first_half.sum(), (~first_half).sum()) < MIN_CALIBRATION_ROWS / 2:
+def measure_calibration(scores: Floats, positive: Bools, counts: Floats) -> Figure:
+    """Calibration error; no figure where there are too few rows."""
+    if len(scores) < MIN_CALIBRATION_ROWS:
         return NO_FIGURE
-    errors = [
-        resample_ece(scores[half], positive[half], draw_counts(int(half.sum()), seed=seed))
-        for seed, half in enumerate((first_half, ~first_half))
-    ]
-    return find_interval((errors[0] + errors[1]) / 2)
+    return measure_with_interval(resample_ece, scores, positive, counts)

@@ -14,6 +14,7 @@ from models.encode import OURS, Encoded
 from models.measure.bias import find_any_member, find_members, report_identity
 from models.measure.evaluation import POLICY_FILE, read_limits
 from models.measure.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
+from models.measure.intervals import draw_counts
 from models.measure.label_figures import WITH_OURS, Scored, certain_rows, cross_fit, measure_calibration, report_part
 from models.measure.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
 from models.text.templates import fill_templates, is_held_out, load_templates
@@ -141,30 +142,31 @@ def make_part(n_rows=600, seed=0):
 
 def test_cross_fitting_does_not_see_the_calibration_that_shipped():
     raw, part = make_part()
-    half = np.arange(len(raw)) % 2 == 0
+    turns = np.arange(len(raw)) % 2
     fitted = []
     for scale, shift in ((1.0, 0.0), (3.0, -2.0)):
         fusion = SimpleNamespace(scale=torch.full((2, N_LABELS), scale), shift=torch.full((2, N_LABELS), shift))
-        fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [half])[0])
+        fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [turns])[0])
     assert np.allclose(*fitted, atol=1e-4)
 
 
-def test_a_half_is_calibrated_on_the_other_alone():
+def test_rows_are_calibrated_on_those_of_other_turns_alone():
     raw, part = make_part()
-    half = np.arange(len(raw)) % 2 == 0
+    turns = np.arange(len(raw)) % 3
+    own = turns == 0
     fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
-    before = cross_fit(fusion, [raw], [part], [half])[0]
-    part.targets[half] = 1 - part.targets[half]
-    after = cross_fit(fusion, [raw], [part], [half])[0]
-    assert np.array_equal(before[half], after[half])
-    assert not np.allclose(before[~half], after[~half])
+    before = cross_fit(fusion, [raw], [part], [turns])[0]
+    part.targets[own] = 1 - part.targets[own]
+    after = cross_fit(fusion, [raw], [part], [turns])[0]
+    assert np.array_equal(before[own], after[own])
+    assert not np.allclose(before[~own], after[~own])
 
 
 def test_labels_are_reported_for_all_rows_and_for_each_source():
     raw, part = make_part()
     part.targets[:, 1:] = np.nan
     part.weights[:100] = 0.3
-    scored = Scored("text", part, *[1 / (1 + np.exp(-raw))] * 3, np.arange(len(raw)) < 300)
+    scored = Scored("text", part, *[1 / (1 + np.exp(-raw))] * 3)
     reports = list(report_part(scored, {"toxicity": 0.5}))
     assert [(report.label, report.source) for report in reports] == [
         ("toxicity", "all"),
@@ -180,24 +182,29 @@ def test_rows_of_our_own_making_are_reported_apart_and_calibrate_nothing():
     raw, part = make_part()
     part.targets[:, 1:] = np.nan
     part = replace(part, sources=[OURS if n % 3 == 0 else "one" for n in range(len(raw))])
-    scored = Scored("image", part, *[1 / (1 + np.exp(-raw))] * 3, np.arange(len(raw)) < 300)
+    scored = Scored("image", part, *[1 / (1 + np.exp(-raw))] * 3)
     counts = {row.source: row.n_positives + row.n_negatives for row in report_part(scored, {})}
     assert counts["all"] == counts["one"] == 400
     assert counts[WITH_OURS] == 600
-    half = np.arange(len(raw)) % 2 == 0
+    turns = np.arange(len(raw)) % 2
     fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
-    before = cross_fit(fusion, [raw], [part], [half])[0]
+    before = cross_fit(fusion, [raw], [part], [turns])[0]
     part.targets[~part.found] = 1 - part.targets[~part.found]
-    assert np.array_equal(before, cross_fit(fusion, [raw], [part], [half])[0])
+    assert np.array_equal(before, cross_fit(fusion, [raw], [part], [turns])[0])
 
 
 def test_a_fusion_that_ranks_worse_than_its_encoder_shows_as_a_loss():
     raw, part = make_part()
     alone = 1 / (1 + np.exp(-raw))
-    scored = Scored("text", part, 1 - alone, alone, alone, np.arange(len(raw)) < 300)
+    scored = Scored("text", part, 1 - alone, alone, alone)
     assert next(report_part(scored, {})).gain.high < 0
 
 
 def test_too_few_rows_have_no_calibration_error():
     scores, positive = np.full(100, 0.5, np.float32), np.arange(100) % 2 == 0
-    assert np.isnan(measure_calibration(scores, positive, positive).value)
+    assert np.isnan(measure_calibration(scores, positive, draw_counts(len(scores))).value)
+
+
+def test_the_calibration_error_is_how_far_scores_are_from_shares():
+    scores, positive = np.full(900, 0.5, np.float32), np.arange(900) % 4 == 0
+    assert measure_calibration(scores, positive, draw_counts(len(scores))).value == pytest.approx(0.25, abs=0.01)
