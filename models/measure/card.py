@@ -21,7 +21,7 @@ from models.measure.mixtures import MixtureReport
 from models.measure.obfuscation import Robustness
 from models.measure.origins import Origin
 from models.measure.pair_figures import PairReport
-from models.measure.quantisation_check import QuantisationReport
+from models.measure.precision import PrecisionReport
 from models.measure.rationales import EvidenceReport
 from models.measure.serving_cost import CostReport
 from models.measure.source_figures import SourceReport, average_sources
@@ -29,7 +29,7 @@ from models.measure.summary import summarise
 from models.measure.unseen import FalseAlarms
 
 CARD_FILE = ROOT / "models" / "MODEL_CARD.md"
-MAX_FUSION_LOSS, MAX_QUANTISATION_LOSS = 0.005, 0.005
+MAX_FUSION_LOSS, MAX_PRECISION_LOSS = 0.005, 0.005
 DASH = "–"
 NOT_RUN = "Not measured yet: `python -m models.leave_out --bundle DIR` runs the folds."
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -71,7 +71,7 @@ def make_tables(evaluation: Evaluation) -> dict[str, str]:
         "swaps": _swaps_table(evaluation.swaps),
         "robustness": _robustness_table(evaluation.robustness),
         "functional": _functional_table(evaluation.functional),
-        "quantisation": _quantisation_table(evaluation.quantisation),
+        "precision": _precision_table(evaluation.precision),
         "cost": _cost_table(evaluation.costs),
     }
 
@@ -278,17 +278,21 @@ def _functional_table(rows: Sequence[FunctionalReport]) -> str:
     )
 
 
-def _quantisation_table(rows: Sequence[QuantisationReport]) -> str:
+def _precision_table(rows: Sequence[PrecisionReport]) -> str:
+    columns = ("AUPRC, single precision", "AUPRC, in this form", "loss", "largest change of a score")
     return _format(
-        ("label", "1", "AUPRC, single precision", "AUPRC, eight bits", "loss", f"at most {MAX_QUANTISATION_LOSS}"),
+        ("form", "modality", "label", "1", *columns, f"loss at most {MAX_PRECISION_LOSS}"),
         (
             (
+                row.form,
+                row.modality,
                 row.label,
                 row.n_positives,
                 row.single,
-                row.eight_bit,
+                row.reduced,
                 row.loss,
-                "yes" if row.loss.value <= MAX_QUANTISATION_LOSS else "**no**",
+                f"{row.largest:.3f}",
+                "yes" if row.loss.value <= MAX_PRECISION_LOSS else "**no**",
             )
             for row in rows
         ),

@@ -26,13 +26,15 @@ from models.measure.candidates import CandidateReport, compare_candidates
 from models.measure.counterfactuals import SwapReport, measure_counterfactuals
 from models.measure.folds import read_figures
 from models.measure.functional import FunctionalReport, measure_functions
+from models.measure.half_check import check_half_pictures, check_half_sounds, check_half_texts
 from models.measure.headlines import Headline, measure_headlines
 from models.measure.label_figures import LabelReport, Scored, report_part, score_split
 from models.measure.mixtures import MixtureReport, measure_mixtures
 from models.measure.obfuscation import Robustness, measure_robustness
 from models.measure.origins import Origin, count_origins
 from models.measure.pair_figures import PairReport, measure_pairs
-from models.measure.quantisation_check import QuantisationReport, check_quantisation
+from models.measure.precision import PrecisionReport
+from models.measure.quantisation_check import check_quantisation
 from models.measure.rationales import EvidenceReport, measure_faithfulness, measure_spans
 from models.measure.score_media import MediaScorer
 from models.measure.score_texts import TextScorer
@@ -71,7 +73,7 @@ class Evaluation:
     swaps: tuple[SwapReport, ...]
     robustness: tuple[Robustness, ...]
     functional: tuple[FunctionalReport, ...]
-    quantisation: tuple[QuantisationReport, ...]
+    precision: tuple[PrecisionReport, ...]
     costs: tuple[CostReport, ...]
     origins: tuple[Origin, ...]
 
@@ -135,8 +137,13 @@ def evaluate_all(
     steps.say("functional tests")
     headlines = tuple(measure_headlines(scorer, examples, scored[0], limits.review))
     functional = tuple(measure_functions(scorer, limits.review))
-    steps.say("the eight-bit form, latency")
-    quantisation = tuple(check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", examples))
+    steps.say("eight bits, half precision, latency")
+    precision = (
+        *check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", examples),
+        *check_half_texts(models.text, examples, choice),
+        *check_half_pictures(models.image, bundle, split, runs),
+        *check_half_sounds(models.audio, bundle, split),
+    )
     costs, origins = tuple(measure_costs(TRITON_REPO)), tuple(count_origins(bundle))
     steps.say("done")
     return Evaluation(
@@ -154,7 +161,7 @@ def evaluate_all(
         swaps=swaps,
         robustness=robustness,
         functional=functional,
-        quantisation=quantisation,
+        precision=precision,
         costs=costs,
         origins=origins,
     ), scored

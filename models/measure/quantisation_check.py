@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,30 +15,19 @@ from engine.features.text import TextExtractor
 from engine.local.row_quantisation import quantise_file
 from engine.schema import LABELS
 from models.bundle import Example
-from models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
+from models.measure.intervals import Floats
+from models.measure.precision import PrecisionReport, compare_forms
 from models.measure.source_figures import sample_source
 from models.text.rows import pad
 
 N_TEXTS = 2_700
 """Besides those with rare harms: about 3,000 in all."""
 N_BATCH = 16
-MIN_POSITIVES = 10
-"""Of either kind."""
+FORM = "eight bits"
 CPU_INFO = Path("/proc/cpuinfo")
 
 
-@dataclass(frozen=True)
-class QuantisationReport:
-    """One label: AUPRC of the encoder's logits in single precision and in eight bits; `loss` is the difference."""
-
-    label: str
-    n_positives: int
-    single: Figure
-    eight_bit: Figure
-    loss: Figure
-
-
-def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = N_TEXTS) -> list[QuantisationReport]:
+def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = N_TEXTS) -> list[PrecisionReport]:
     """Both forms of the exported text encoder on a sample with all rare harms; nothing where it is not exported."""
     if not model.is_file():
         return []
@@ -49,7 +37,7 @@ def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = 
         quantised = Path(scratch) / "model.onnx"
         quantise_file(model, quantised, read_cpu_flags())
         single, eight_bit = (score_rows(file, rows) for file in (model, quantised))
-    return list(compare_forms(np.stack([row.targets for row in sample]), single, eight_bit))
+    return compare_forms(FORM, "text", np.stack([row.targets for row in sample]), single, eight_bit)
 
 
 def read_cpu_flags() -> frozenset[str]:
@@ -74,21 +62,3 @@ def _make_inputs(rows: Sequence[TextRow]) -> dict[str, Any]:
     input_ids, attention_mask = pad([row.input_ids for row in rows])
     byte_ids, byte_mask = pad([row.byte_ids for row in rows])
     return {"input_ids": input_ids, "attention_mask": attention_mask, "byte_ids": byte_ids, "byte_mask": byte_mask}
-
-
-def compare_forms(targets: Floats, single: Floats, eight_bit: Floats) -> list[QuantisationReport]:
-    """Every label with rows enough; arrays of shape = (n, labels), targets NaN where not annotated."""
-    reports = []
-    for index, label in enumerate(LABELS):
-        known = ~np.isnan(targets[:, index])
-        positive = targets[known, index] == 1
-        if min(positive.sum(), (~positive).sum()) >= MIN_POSITIVES:
-            reports.append(_compare(label, positive, single[known, index], eight_bit[known, index]))
-    return reports
-
-
-def _compare(label: str, positive: Bools, single: Floats, eight_bit: Floats) -> QuantisationReport:
-    counts = draw_counts(len(positive))
-    before, after = (resample_auprc(scores, positive, counts) for scores in (single, eight_bit))
-    figures = (find_interval(values) for values in (before, after, before - after))
-    return QuantisationReport(label, int(positive.sum()), *figures)

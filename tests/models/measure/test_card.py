@@ -23,7 +23,7 @@ from models.measure.mixtures import MixtureReport
 from models.measure.obfuscation import ALL_TRICKS, Robustness
 from models.measure.origins import Origin
 from models.measure.pair_figures import PairReport
-from models.measure.quantisation_check import QuantisationReport
+from models.measure.precision import PrecisionReport
 from models.measure.rationales import EvidenceReport
 from models.measure.report_plots import draw_plots, draw_training
 from models.measure.serving_cost import CostReport, measure_costs
@@ -66,7 +66,9 @@ def make_evaluation(**changes):
             FunctionalReport(TEMPLATES, "negation", False, 6, FIGURE),
             FunctionalReport(TEMPLATES, f"all hateful {OVER_FAMILIES}", True, 6, FIGURE),
         ),
-        "quantisation": (QuantisationReport("hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03)),),
+        "precision": (
+            PrecisionReport("eight bits", "text", "hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03), 0.125),
+        ),
         "costs": (CostReport("fusion", 1_200_000, 8, 1.0, 2.0),),
         "origins": (
             Origin("text", "one", "CC0", "open", 10, 2),
@@ -112,7 +114,7 @@ def test_what_loses_too_much_is_marked():
     text, image = tables["fusion"].splitlines()[2:]
     assert text.endswith("| yes |")
     assert image.endswith("| **no** |")
-    assert tables["quantisation"].splitlines()[-1].endswith("| **no** |")
+    assert tables["precision"].splitlines()[-1].endswith("| **no** |")
 
 
 def test_licence_classes_are_summed_and_what_is_not_used_has_no_row_of_its_own():
@@ -143,7 +145,7 @@ def test_plots_are_pictures(tmp_path):
     scores = np.random.default_rng(0).random((200, len(LABELS)), np.float32)
     targets = np.where(np.arange(len(LABELS)) < 2, np.round(scores), np.nan).astype(np.float32)
     part = Encoded(np.zeros((200, 4, 256), np.float32), scores, targets, np.ones_like(scores), targets, ["made"] * 200)
-    scored = Scored("text", part, scores, scores, scores, np.arange(200) < 100)
+    scored = Scored("text", part, scores, scores, scores)
     files = draw_plots(scored, tmp_path)
     assert [file.name for file in files] == ["pr-text.png", "reliability-text.png"]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)

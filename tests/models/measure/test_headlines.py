@@ -1,4 +1,4 @@
-"""Figures that stand at the top of the card, and the check of the eight-bit form."""
+"""Figures that stand at the top of the card."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from models.bundle import Example
 from models.encode import Encoded
 from models.measure.headlines import average_figures, measure_headlines, measure_votes
 from models.measure.label_figures import Scored
-from models.measure.quantisation_check import check_quantisation, compare_forms
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")
@@ -33,7 +32,7 @@ def test_accuracy_on_chinese_toxicity_is_at_even_odds_and_at_review():
     scores[40:] = 0.6  # of another source
     ones = np.ones_like(scores)
     part = Encoded(np.zeros((60, 4, 256), np.float32), scores, targets, ones, targets, ["cold"] * 40 + ["other"] * 20)
-    texts = Scored("text", part, scores, scores, scores, np.arange(60) < 30)
+    texts = Scored("text", part, scores, scores, scores)
     even, review = measure_headlines(None, [], texts, {"toxicity": 0.8})
     assert (even.n_rows, even.figure.value, review.figure.value) == (40, 1.0, 0.5)
 
@@ -42,18 +41,3 @@ def test_a_mean_over_sources_has_an_interval_over_sources():
     mean = average_figures("hate", "sources", [0.7, 0.8, 0.9])
     assert mean.figure.value == pytest.approx(0.8)
     assert 0.7 <= mean.figure.low < 0.8 < mean.figure.high <= 0.9 + 1e-6
-
-
-def test_a_form_that_ranks_alike_loses_nothing_and_a_blurred_one_loses():
-    chance = np.random.default_rng(0)
-    single = chance.normal(size=(400, len(LABELS))).astype(np.float32)
-    targets = np.full_like(single, np.nan)
-    targets[:, TOXICITY] = single[:, TOXICITY] > 0.5
-    (same,) = compare_forms(targets, single, single * 2)
-    assert (same.label, same.loss.value) == ("toxicity", 0)
-    (worse,) = compare_forms(targets, single, single + chance.normal(size=single.shape).astype(np.float32))
-    assert worse.loss.low > 0.005
-
-
-def test_a_model_that_is_not_exported_is_not_checked(tmp_path):
-    assert check_quantisation(tmp_path / "model.onnx", []) == []
