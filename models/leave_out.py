@@ -26,7 +26,7 @@ from models.text.train import train_text_model
 
 N_ROWS = 2_500
 """Of each source that is left out, besides all rows with rare labels."""
-DEFAULT_SHARE = 0.4
+DEFAULT_SHARE = 0.25
 
 
 class Fold(StrEnum):
