@@ -19,7 +19,7 @@ from models.bundle import Example, read_source_rows
 from models.config import RUNS
 from models.console import report_errors
 from models.device import best_device
-from models.measure.folds import FOLDER, FOLDS, read_figures, write_figures
+from models.measure.folds import FIGURES, FOLDS, read_figures, write_figures
 from models.measure.score_texts import TextScorer
 from models.measure.source_figures import SourceReport, average_sources, report_source, sample_source
 from models.text.train import train_text_model
@@ -27,6 +27,7 @@ from models.text.train import train_text_model
 N_ROWS = 2_500
 """Of each source that is left out, besides all rows with rare labels."""
 DEFAULT_SHARE = 0.25
+CHECKPOINTS = "leave_out"
 
 
 class Fold(StrEnum):
@@ -52,28 +53,28 @@ def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = 
 
 
 def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console) -> list[SourceReport]:
-    """Train without the fold's sources, score them, and keep the figures; the checkpoint stays beside them."""
+    """Train without the fold's sources and score them; the checkpoint stays in `runs`."""
     sources = FOLDS[fold]
     console.print(f"fold {fold}: training without {', '.join(sorted(sources))}")
-    encoder = train_text_model(bundle, runs / FOLDER / fold, console, share, sources)
+    encoder = train_text_model(bundle, runs / CHECKPOINTS / fold, console, share, sources)
     console.print(f"fold {fold}: scoring what was left out")
-    reports = measure_left_out(TextScorer(encoder.to(best_device())), read_source_rows(bundle, sources))
-    console.print(f"wrote {write_figures(runs, fold, reports)}")
-    return reports
+    return measure_left_out(TextScorer(encoder.to(best_device())), read_source_rows(bundle, sources))
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
     fold: Annotated[list[Fold] | None, typer.Option(help="Only this; may be repeated. All by default.")] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps.")] = DEFAULT_SHARE,
-    runs: Annotated[Path, typer.Option(help="Where checkpoints and figures go; a run resumes there.")] = RUNS,
+    runs: Annotated[Path, typer.Option(help="Where checkpoints go; a run resumes there.")] = RUNS,
+    figures: Annotated[Path, typer.Option(help="Where figures go; by default where the card has them from.")] = FIGURES,
 ) -> None:
     """Run the folds one after the other, then print the means over sources of all that have been run."""
     console = Console(stderr=True, highlight=False)
     with report_errors():
         for each in fold or list(Fold):
-            run_fold(bundle, each.value, runs, share, console)
-        console.print(_means_table(read_figures(runs)))
+            reports = run_fold(bundle, each.value, runs, share, console)
+            console.print(f"wrote {write_figures(figures, each.value, reports)}")
+        console.print(_means_table(read_figures(figures)))
 
 
 def _means_table(reports: list[SourceReport]) -> Table:

@@ -24,7 +24,7 @@ from models.fusion.train import load_encoders
 from models.measure.bias import LABEL, BiasReport, find_any_member, measure_bias
 from models.measure.candidates import CandidateReport, compare_candidates
 from models.measure.counterfactuals import SwapReport, measure_counterfactuals
-from models.measure.folds import read_figures
+from models.measure.folds import FIGURES, read_figures
 from models.measure.functional import FunctionalReport, measure_functions
 from models.measure.half_check import check_half_pictures, check_half_sounds, check_half_texts
 from models.measure.headlines import Headline, measure_headlines
@@ -151,7 +151,7 @@ def evaluate_all(
         headlines=headlines,
         labels=labels,
         candidates=candidates,
-        left_out=tuple(read_figures(runs)),
+        left_out=tuple(read_figures(FIGURES)),
         unseen=unseen,
         alarms=alarms,
         mixtures=mixtures,

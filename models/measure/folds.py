@@ -1,4 +1,4 @@
-"""Folds that leave out whole sources of texts, and the figures that a fold's run leaves under `runs/`."""
+"""Folds that leave out whole sources of texts, and the figures that their runs leave in `left_out/`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ FOLDS: Mapping[str, frozenset[str]] = {
 
 Sources that a run on its own could not measure (one kind of rows alone) stay in training.
 """
-FOLDER = "leave_out"
+FIGURES = Path(__file__).with_name("left_out")
+"""Kept with the project: a card can be written without the hours that the folds take."""
 
 
 def find_bare_labels(fold: str, examples: Iterable[Example]) -> set[str]:
@@ -46,20 +47,19 @@ def template_labels() -> set[str]:
     return {label for family in load_templates().families for label in family.labels}
 
 
-def figures_file(runs: Path, fold: str) -> Path:
-    """Where a fold's figures lie."""
-    return runs / FOLDER / f"{fold}.json"
-
-
-def write_figures(runs: Path, fold: str, reports: list[SourceReport]) -> Path:
+def write_figures(folder: Path, fold: str, reports: list[SourceReport]) -> Path:
     """Keep a fold's figures; returns the file."""
-    file = figures_file(runs, fold)
+    file = _figures_file(folder, fold)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(reports)) + b"\n")
     return file
 
 
-def read_figures(runs: Path) -> list[SourceReport]:
+def _figures_file(folder: Path, fold: str) -> Path:
+    return folder / f"{fold}.json"
+
+
+def read_figures(folder: Path) -> list[SourceReport]:
     """The figures of every fold that has been run, sorted by label; none if none has.
 
     Raises
@@ -68,7 +68,7 @@ def read_figures(runs: Path) -> list[SourceReport]:
         If a file is not what `write_figures` writes.
     """
     reports: list[SourceReport] = []
-    for file in (figures_file(runs, fold) for fold in FOLDS):
+    for file in (_figures_file(folder, fold) for fold in FOLDS):
         if file.is_file():
             try:
                 reports += msgspec.json.decode(file.read_bytes(), type=list[SourceReport])
