@@ -120,6 +120,8 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         As in `Training`.
     n_templates : int
         Rows filled from templates.
+    n_terms : int
+        Sentences around terms of the bundle's dictionary.
     """
 
     max_rows: dict[str, int]
@@ -129,6 +131,7 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weak_weight: float
     max_positive_weight: float
     n_templates: int
+    n_terms: int
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

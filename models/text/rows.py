@@ -20,6 +20,7 @@ from models.bundle import Example
 from models.config import TextRows
 from models.text.noise import NOISY_SHARE, roughen
 from models.text.templates import fill_templates
+from models.text.terms import fill_terms
 
 CUES = len(HARMS)
 """Labels from here on are carried by pictures or sound; a text has none of them."""
@@ -68,7 +69,7 @@ def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Exam
     by_source: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_source[example.source].append(example)
-    chosen = fill_templates(rows.n_templates, seed)
+    chosen = fill_templates(rows.n_templates, seed) + fill_terms(examples, rows.n_terms, seed)
     for source, own in by_source.items():
         chosen += _limit(own, rows.max_rows.get(source, len(own)), chance)
     chance.shuffle(chosen)

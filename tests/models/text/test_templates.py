@@ -1,5 +1,6 @@
 import random
 import re
+import unicodedata
 
 import pytest
 import yaml
@@ -20,8 +21,9 @@ BY_FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: famil
 
 
 def bare(sentence):
-    """Letters and digits only, without slots: what is left of a sentence whatever stands in it."""
-    return "".join(character for character in re.sub(r"\{\w+\}", "", sentence.lower()) if character.isalnum())
+    """Letters, digits and pictographs, without slots: what is left of a sentence whatever stands in it."""
+    kept = re.sub(r"\{\w+\}", "", sentence.lower())
+    return "".join(one for one in kept if one.isalnum() or unicodedata.category(one) == "So")
 
 
 @BY_FAMILY
