@@ -14,7 +14,7 @@ from engine.features import N_FRAMES
 from engine.schema import LABELS
 from models.config import D_TOKEN, N_TOKENS, AudioNetwork, ImageNetwork, TextNetwork
 from models.image import network as picture_network
-from models.text.towers import MASKED, ByteTower, WordTower, standardise
+from models.text.towers import MASKED, ByteTower, WordTower, join_tokens
 
 N_LABELS = len(LABELS)
 RARE_LOGIT = -4.0
@@ -64,7 +64,7 @@ class LabelHead(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Two towers that read the same text, in word pieces and in byte pieces; their tokens are summed."""
+    """Two towers that read the same text, in word pieces and in byte pieces; `join_tokens` sums their tokens."""
 
     def __init__(self, network: TextNetwork, n_words: int, n_pieces: int) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class TextEncoder(nn.Module):
             In [0, 1]; 0 at padding.
         """
         by_words, token_scores = self.words(input_ids, attention_mask)
-        tokens = standardise(by_words + self.bytes(byte_ids, byte_mask))
+        tokens = join_tokens(by_words, self.bytes(byte_ids, byte_mask))
         return tokens, self.head(tokens), token_scores
 
 

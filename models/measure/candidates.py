@@ -22,7 +22,7 @@ from models.measure.intervals import Bools, Floats
 from models.measure.obfuscation import TRICKS, obfuscate
 from models.measure.scores import measure_auprc
 from models.text.rows import TextBatch, collate, prepare
-from models.text.towers import standardise
+from models.text.towers import join_tokens
 from models.text.train_towers import Reader
 
 N_ROWS = 4_000
@@ -101,7 +101,7 @@ def _by_bytes(encoder: TextEncoder, batch: TextBatch) -> Tensor:
 
 
 def _by_both(encoder: TextEncoder, batch: TextBatch) -> Tensor:
-    return standardise(_by_words(encoder, batch) + _by_bytes(encoder, batch))
+    return join_tokens(_by_words(encoder, batch), _by_bytes(encoder, batch))
 
 
 def _count(model: torch.nn.Module) -> int:

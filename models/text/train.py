@@ -18,7 +18,7 @@ from models.encoders import TextEncoder
 from models.losses import masked_mark_loss
 from models.text.habits import SourceHabits, find_sources
 from models.text.rows import TextBatch
-from models.text.towers import standardise
+from models.text.towers import join_tokens
 from models.text.train_towers import (
     MARK_WEIGHT,
     Groups,
@@ -64,7 +64,7 @@ def text_loss(encoder: TextEncoder, habits: SourceHabits, batch: TextBatch, weig
     by_words, scores = encoder.words(batch.input_ids, batch.attention_mask)
     by_bytes = encoder.bytes(batch.byte_ids, batch.byte_mask)
     draw = torch.rand(len(by_words), 1, 1, device=by_words.device)
-    tokens = standardise(by_words * (draw > ALONE_SHARE) + by_bytes * (draw < 1 - ALONE_SHARE))
+    tokens = join_tokens(by_words * (draw > ALONE_SHARE), by_bytes * (draw < 1 - ALONE_SHARE))
     logits = habits(encoder.head(tokens), batch.sources)
     return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 

@@ -4,6 +4,7 @@ import torch
 from engine.schema import LABELS
 from models.config import AudioNetwork, ByteNetwork, ImageNetwork, TextNetwork, WordNetwork
 from models.encoders import AudioEncoder, ImageEncoder, TextEncoder, pool_evidence, segment_weights, shared_head
+from models.text.towers import join_tokens
 
 pytestmark = pytest.mark.torch
 
@@ -41,6 +42,14 @@ def test_text_outputs_have_the_shapes_of_the_design(text_encoder):
     assert logits.shape == (3, N_LABELS)
     assert token_scores.shape == (3, 9)
     assert ((token_scores >= 0) & (token_scores <= 1)).all()
+
+
+def test_the_word_tower_weighs_more_than_the_byte_tower():
+    by_words, by_bytes = torch.randn(2, 4, 256), torch.randn(2, 4, 256)
+    together = join_tokens(by_words, by_bytes)
+    assert torch.linalg.vector_norm(together - join_tokens(by_words, by_bytes * 0)) < torch.linalg.vector_norm(
+        together - join_tokens(by_words * 0, by_bytes)
+    )
 
 
 @torch.no_grad()
