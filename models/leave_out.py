@@ -1,8 +1,8 @@
 """Trains the text encoder without some sources and measures on those: ``python -m models.leave_out --fold A``.
 
 A figure on rows of a source that training saw says how well its annotators are imitated; these say what to expect of
-texts from elsewhere. A fold leaves out several sources at once, and takes a share of the full training's steps.
-`python -m models.evaluate` puts the figures of all folds that have been run into the model card.
+texts from elsewhere. A fold takes as long as training the text encoder does: most of an hour on a core, minutes on a
+GPU. `python -m models.evaluate` puts the figures of all folds that have been run into the model card.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from models.bundle import Example, read_source_rows
 from models.config import RUNS
 from models.console import report_errors
 from models.device import best_device
+from models.lanes import Job, run_jobs
 from models.measure.folds import FIGURES, FOLDS, read_figures, write_figures
 from models.measure.score_texts import TextScorer
 from models.measure.source_figures import SourceReport, average_sources, report_source, sample_source
@@ -26,7 +27,6 @@ from models.text.train import train_text_model
 
 N_ROWS = 2_500
 """Of each source that is left out, besides all rows with rare labels."""
-DEFAULT_SHARE = 0.25
 CHECKPOINTS = "leave_out"
 
 
@@ -38,6 +38,11 @@ class Fold(StrEnum):
     C = "C"
     D = "D"
     E = "E"
+    F = "F"
+    G = "G"
+    H = "H"
+    I = "I"  # noqa: E741
+    J = "J"
 
 
 def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceReport]:
@@ -61,19 +66,28 @@ def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console
     return measure_left_out(TextScorer(encoder.to(best_device())), read_source_rows(bundle, sources))
 
 
+def run_all(bundle: Path, runs: Path, share: float, figures: Path, console: Console) -> None:
+    """Every fold in a process of its own, as many at a time as there are cores."""
+    options = ("--bundle", str(bundle), "--runs", str(runs), "--share", str(share), "--figures", str(figures))
+    jobs = [Job(fold, ("models.leave_out", "--fold", fold, *options)) for fold in Fold]
+    run_jobs(jobs, runs / CHECKPOINTS / "logs", console)
+
+
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
     fold: Annotated[list[Fold] | None, typer.Option(help="Only this; may be repeated. All by default.")] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps.")] = DEFAULT_SHARE,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps: for a quick try.")] = 1.0,
     runs: Annotated[Path, typer.Option(help="Where checkpoints go; a run resumes there.")] = RUNS,
     figures: Annotated[Path, typer.Option(help="Where figures go; by default where the card has them from.")] = FIGURES,
 ) -> None:
-    """Run the folds one after the other, then print the means over sources of all that have been run."""
+    """Run the folds named one after the other, or all in parallel processes; print the means over their sources."""
     console = Console(stderr=True, highlight=False)
     with report_errors():
-        for each in fold or list(Fold):
+        for each in fold or ():
             reports = run_fold(bundle, each.value, runs, share, console)
             console.print(f"wrote {write_figures(figures, each.value, reports)}")
+        if not fold:
+            run_all(bundle, runs, share, figures, console)
         console.print(_means_table(read_figures(figures)))
 
 

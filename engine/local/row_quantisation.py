@@ -2,7 +2,8 @@
 
 ONNX Runtime's own dynamic quantisation takes one scale over the whole batch: the same text beside other texts then
 scores differently. Here every row of activations has its own scale, computed in the graph; weights have one per
-column. On MiniLM this is also faster than its dynamic quantisation, and closer to single precision.
+column. On MiniLM this is also faster than its dynamic quantisation, and closer to single precision. Attention's value
+products stay in single precision: they are a fourteenth of the time and near half of the squared error.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ SMALLEST_WEIGHT = 2**15
 """Elements; smaller products gain nothing."""
 SMALLEST_WIDTH = 128
 """Columns; narrow products are heads, whose precision is worth more than their time."""
+KEPT = "/value/"
+"""In the names of products that are left alone, as exporters name attention's values. Measured on the text encoder,
+2,909 texts: the logits' error is 0.070 (root mean square) with all products in eight bits, and 0.053 without these."""
 ACTIVATION_STEPS = 127.0
 ZERO_POINT = 128
 """Activations are stored unsigned around it: the fast kernels take unsigned times signed."""
@@ -74,7 +78,7 @@ class RowQuantiser:
 
     def _visit(self, node: Any) -> bool:
         weight = self._weights.get(node.input[1]) if node.op_type == "MatMul" else None
-        if weight is None or not _is_worthwhile(weight):
+        if weight is None or KEPT in node.name or not _is_worthwhile(weight):
             self._nodes.append(node)
             return False
         self._replace(node, numpy_helper.to_array(weight))

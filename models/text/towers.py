@@ -18,7 +18,7 @@ MASKED = -1e4
 DROPOUT = 0.1
 BYTE_SHARE = 0.5
 """Weight of the byte tower's tokens beside the word tower's, which knew language before. A choice that matters little:
-trained at 1, three of the runs of `models.leave_out` rank hate in sources left out as well as trained at a half."""
+where `models.leave_out` ranks English hate with 0.777, the same models scored at 1 have 0.771, and at 0 0.778."""
 
 
 class Attention(nn.Module):

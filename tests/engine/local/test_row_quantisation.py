@@ -18,15 +18,15 @@ VNNI = frozenset({"avx512_vnni"})
 D_IN, D_OUT = 256, 192
 
 
-def write_model(path: Path, opset: int = 17, *, half: bool = False) -> npt.NDArray[np.float32]:
-    """Two large products of one input, a narrow one behind them; returns the weight of the first."""
+def write_model(path: Path, opset: int = 17, *, half: bool = False, name: str = "") -> npt.NDArray[np.float32]:
+    """Two large products of one input (`name` is of the first), a narrow one behind them; returns the first weight."""
     rng = np.random.default_rng(0)
     first, second = (rng.normal(size=(D_IN, D_OUT)).astype(np.float32) for _ in range(2))
     narrow = rng.normal(size=(D_OUT, 8)).astype(np.float32)
     stored = numpy_helper.from_array(first.astype(np.float16) if half else first, "stored")
     nodes = [
         helper.make_node("Cast", ["stored"], ["first"], to=TensorProto.FLOAT),
-        helper.make_node("MatMul", ["x", "first"], ["wide"]),
+        helper.make_node("MatMul", ["x", "first"], ["wide"], name=name),
         helper.make_node("MatMul", ["x", "second"], ["other"]),
         helper.make_node("Add", ["wide", "other"], ["sum"]),
         helper.make_node("MatMul", ["sum", "narrow"], ["small"]),
@@ -69,6 +69,13 @@ def test_large_products_are_replaced_and_close(
     assert np.abs(wide - expected).max(initial=0, where=scale > 1e-6) / scale.max() < 0.01
     assert (np.linalg.norm(wide - expected, axis=-1, keepdims=True) / scale)[:3].max() < 0.02
     assert not wide[3].any()
+
+
+def test_values_of_attention_stay_in_single_precision(tmp_path: Path, rows: npt.NDArray[np.float32]) -> None:
+    weight = write_model(tmp_path / "model.onnx", name="/layers.0/attention/value/MatMul")
+    assert quantise_file(tmp_path / "model.onnx", tmp_path / "small.onnx", VNNI) == 1
+    wide, _ = run(tmp_path / "small.onnx", rows)
+    np.testing.assert_allclose(wide, rows @ weight, rtol=1e-4, atol=1e-4)
 
 
 def test_a_row_alone_gives_what_it_gives_among_others(tmp_path: Path, rows: npt.NDArray[np.float32]) -> None:
