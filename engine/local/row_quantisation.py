@@ -3,7 +3,7 @@
 ONNX Runtime's own dynamic quantisation takes one scale over the whole batch: the same text beside other texts then
 scores differently. Here every row of activations has its own scale, computed in the graph; weights have one per
 column. On MiniLM this is also faster than its dynamic quantisation, and closer to single precision. Attention's value
-products stay in single precision: they are a fourteenth of the time and near half of the squared error.
+products stay in single precision.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SMALLEST_WEIGHT = 2**15
 SMALLEST_WIDTH = 128
 """Columns; narrow products are heads, whose precision is worth more than their time."""
 KEPT = "/value/"
-"""In the names of products that are left alone, as exporters name attention's values. Measured on the text encoder,
-2,909 texts: the logits' error is 0.070 (root mean square) with all products in eight bits, and 0.053 without these."""
+"""In the names of products that are left alone, as exporters name attention's values. With these in eight bits too,
+`models.measure.quantisation_check` finds that self-harm loses 0.013 of its AUPRC; without, no label loses any."""
 ACTIVATION_STEPS = 127.0
 ZERO_POINT = 128
 """Activations are stored unsigned around it: the fast kernels take unsigned times signed."""
