@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ class Job:
 def run_jobs(jobs: Sequence[Job], logs: Path, console: Console, n_lanes: int | None = None) -> None:
     """Run all jobs, each as soon as it may; what each says goes to a file of its own in `logs`.
 
-    A job that finished in an earlier run of the same folder is not run again.
+    A job that finished in an earlier run of the same folder, with the same command, is not run again.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def run_jobs(jobs: Sequence[Job], logs: Path, console: Console, n_lanes: int | N
         At the first that fails; the others are stopped and go on from their checkpoints next time.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    done = {job.name for job in jobs if _mark(logs, job).exists()}
+    done = {job.name for job in jobs if _is_done(logs, job)}
     waiting = [job for job in jobs if job.name not in done]
     running: dict[str, subprocess.Popen[bytes]] = {}
     told_s = 0.0
@@ -79,8 +80,13 @@ def _start(job: Job, logs: Path) -> subprocess.Popen[bytes]:
 def _finish(job: Job, code: int, logs: Path, console: Console) -> None:
     if code:
         raise JobFailed(f"{job.name} ended with {code}: {_last_line(logs / f'{job.name}.log')}")
-    _mark(logs, job).touch()
+    _mark(logs, job).write_text(shlex.join(job.command), "utf-8")
     console.print(f"{job.name}: done")
+
+
+def _is_done(logs: Path, job: Job) -> bool:
+    mark = _mark(logs, job)
+    return mark.exists() and mark.read_text("utf-8") == shlex.join(job.command)
 
 
 def _mark(logs: Path, job: Job) -> Path:

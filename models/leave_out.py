@@ -7,7 +7,6 @@ GPU. `python -m models.evaluate` puts the figures of all folds that have been ru
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,21 +27,7 @@ from models.text.train import train_text_model
 N_ROWS = 2_500
 """Of each source that is left out, besides all rows with rare labels."""
 CHECKPOINTS = "leave_out"
-
-
-class Fold(StrEnum):
-    """What `--fold` takes."""
-
-    A = "A"
-    B = "B"
-    C = "C"
-    D = "D"
-    E = "E"
-    F = "F"
-    G = "G"
-    H = "H"
-    I = "I"  # noqa: E741
-    J = "J"
+NAMES = "|".join(FOLDS)
 
 
 def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceReport]:
@@ -69,13 +54,24 @@ def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console
 def run_all(bundle: Path, runs: Path, share: float, figures: Path, console: Console) -> None:
     """Every fold in a process of its own, as many at a time as there are cores."""
     options = ("--bundle", str(bundle), "--runs", str(runs), "--share", str(share), "--figures", str(figures))
-    jobs = [Job(fold, ("models.leave_out", "--fold", fold, *options)) for fold in Fold]
+    jobs = [Job(fold, ("models.leave_out", "--fold", fold, *options)) for fold in FOLDS]
     run_jobs(jobs, runs / CHECKPOINTS / "logs", console)
+
+
+def check_folds(names: list[str] | None) -> list[str]:
+    """The folds named; an exit with 2 where there is no such fold."""
+    for name in names or ():
+        if name not in FOLDS:
+            raise typer.BadParameter(f"{name!r} is not one of {NAMES}")
+    return names or []
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The unpacked training bundle.", envvar="SLUICE_BUNDLE")],
-    fold: Annotated[list[Fold] | None, typer.Option(help="Only this; may be repeated. All by default.")] = None,
+    fold: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this; may be repeated. All by default.", metavar=f"[{NAMES}]", callback=check_folds),
+    ] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps: for a quick try.")] = 1.0,
     runs: Annotated[Path, typer.Option(help="Where checkpoints go; a run resumes there.")] = RUNS,
     figures: Annotated[Path, typer.Option(help="Where figures go; by default where the card has them from.")] = FIGURES,
@@ -84,8 +80,8 @@ def main(
     console = Console(stderr=True, highlight=False)
     with report_errors():
         for each in fold or ():
-            reports = run_fold(bundle, each.value, runs, share, console)
-            console.print(f"wrote {write_figures(figures, each.value, reports)}")
+            reports = run_fold(bundle, each, runs, share, console)
+            console.print(f"wrote {write_figures(figures, each, reports)}")
         if not fold:
             run_all(bundle, runs, share, figures, console)
         console.print(_means_table(read_figures(figures)))

@@ -50,6 +50,12 @@ def test_what_is_done_is_not_done_again(package, console):
     assert (package / "order").read_text() == "only "
 
 
+def test_what_was_done_with_another_command_is_done_again(package, console):
+    run_jobs([Job("only", ("note", "quick"))], package / "logs", console)
+    run_jobs([Job("only", ("note", "whole"))], package / "logs", console)
+    assert (package / "order").read_text() == "quick whole "
+
+
 def test_a_failure_names_the_job_and_ends_the_run(package, console):
     jobs = [Job("fail", ("note", "fail")), Job("after", ("note", "after"), ("fail",))]
     with pytest.raises(JobFailed, match=r"fail ended with 1: hello from fail"):

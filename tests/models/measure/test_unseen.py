@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import typer
 import zstandard
 from PIL import Image
 
 from engine.errors import SettingsError
 from engine.schema import HARMS, LABELS
 from models.bundle import Example, read_source_rows, read_unused_media
-from models.leave_out import measure_left_out
+from models.leave_out import check_folds, measure_left_out
 from models.measure.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
 from models.measure.source_figures import (
     OWN_NEGATIVES,
@@ -91,6 +92,13 @@ def test_left_out_sources_are_scored_each_alone_and_averaged():
 def test_no_source_is_left_out_twice():
     sources = [source for fold in FOLDS.values() for source in fold]
     assert len(sources) == len(set(sources))
+
+
+def test_a_fold_that_is_none_is_named():
+    with pytest.raises(typer.BadParameter, match=r"'Z' is not one of A\|B"):
+        check_folds(["A", "Z"])
+    assert check_folds(["A"]) == ["A"]
+    assert check_folds(None) == []
 
 
 def test_a_harm_whose_only_source_is_left_out_is_found():
