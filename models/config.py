@@ -112,8 +112,6 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     max_rows : dict of str to int
         At most so many rows of a source are seen per pass; other sources are seen whole.
-    repeats : dict of str to int
-        So many times a pass draws a source's rows; other sources' once.
     max_tokens, max_byte_tokens : int
         Longest row in word pieces and in byte pieces.
     weak_zeros : tuple of str
@@ -127,7 +125,6 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     max_rows: dict[str, int]
-    repeats: dict[str, int]
     max_tokens: int
     max_byte_tokens: int
     weak_zeros: tuple[str, ...]

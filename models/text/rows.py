@@ -64,15 +64,14 @@ class TextBatch:
 
 
 def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Example]:
-    """One pass: each source up to its limit, rows with rare harms always, as often as it says; and templates."""
+    """One pass: each source up to its limit, rows with rare harms always, and templates; in random order."""
     chance = random.Random(seed)
     by_source: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_source[example.source].append(example)
     chosen = fill_templates(rows.n_templates, seed) + fill_terms(examples, rows.n_terms, seed)
     for source, own in by_source.items():
-        for _ in range(rows.repeats.get(source, 1)):
-            chosen += _limit(own, rows.max_rows.get(source, len(own)), chance)
+        chosen += _limit(own, rows.max_rows.get(source, len(own)), chance)
     chance.shuffle(chosen)
     return chosen
 

@@ -140,7 +140,7 @@ def endless_batches(
 
 def language_batches(examples: list[Example], extractor: TextExtractor, config: TextConfig) -> Iterator[TextBatch]:
     """Every text in every pass, and templates."""
-    everything = msgspec.structs.replace(config.rows, max_rows={}, repeats={})
+    everything = msgspec.structs.replace(config.rows, max_rows={})
     return endless_batches(examples, extractor, everything, config.language.n_batch, by_bytes=True)
 
 
