@@ -48,6 +48,12 @@ def run(path: Path, x: npt.NDArray[np.float32]) -> list[Any]:
     return list(session.run(None, {"x": x}))
 
 
+def _largest_error(seen: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
+    """Error by row over the row's length; by number, kernels of processors differ where large terms cancel."""
+    error = np.linalg.norm(seen - expected, axis=-1)
+    return float((error / (np.linalg.norm(expected, axis=-1) + 1e-9)).max())
+
+
 @pytest.fixture
 def rows() -> npt.NDArray[np.float32]:
     """Rows of very different sizes: one scale over all of them would round the small ones away."""
@@ -65,9 +71,7 @@ def test_large_products_are_replaced_and_close(
     assert quantise_file(tmp_path / "model.onnx", tmp_path / "small.onnx", VNNI) == 2
     wide, _ = run(tmp_path / "small.onnx", rows)
     expected = rows @ weight
-    scale = np.linalg.norm(expected, axis=-1, keepdims=True) + 1e-9
-    assert np.abs(wide - expected).max(initial=0, where=scale > 1e-6) / scale.max() < 0.01
-    assert (np.linalg.norm(wide - expected, axis=-1, keepdims=True) / scale)[:3].max() < 0.02
+    assert _largest_error(wide, expected) < 0.02
     assert not wide[3].any()
 
 
@@ -75,7 +79,7 @@ def test_values_of_attention_stay_in_single_precision(tmp_path: Path, rows: npt.
     weight = write_model(tmp_path / "model.onnx", name="/layers.0/attention/value/MatMul")
     assert quantise_file(tmp_path / "model.onnx", tmp_path / "small.onnx", VNNI) == 1
     wide, _ = run(tmp_path / "small.onnx", rows)
-    np.testing.assert_allclose(wide, rows @ weight, rtol=1e-4, atol=1e-4)
+    assert _largest_error(wide, rows @ weight) < 1e-5
 
 
 def test_a_row_alone_gives_what_it_gives_among_others(tmp_path: Path, rows: npt.NDArray[np.float32]) -> None:
@@ -84,7 +88,7 @@ def test_a_row_alone_gives_what_it_gives_among_others(tmp_path: Path, rows: npt.
     together = run(tmp_path / "small.onnx", rows)
     alone = [run(tmp_path / "small.onnx", rows[index : index + 1]) for index in range(len(rows))]
     for output, parts in zip(together, zip(*alone, strict=True), strict=True):
-        np.testing.assert_allclose(np.concatenate(parts), output, rtol=1e-5, atol=1e-6)
+        assert _largest_error(np.concatenate(parts), output) < 1e-5
 
 
 def test_without_vnni_weights_keep_seven_bits(tmp_path: Path, rows: npt.NDArray[np.float32]) -> None:
