@@ -1,3 +1,5 @@
+from threading import Event
+
 import pytest
 
 from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, Window, WindowedPublisher
@@ -33,48 +35,55 @@ def test_more_bytes_than_the_broker_keeps_all_arrive(kafka, start_worker):
     assert sorted(one.index for one in settled) == list(range(200))
 
 
+def answer_when(full, kafka):
+    """Outcomes come only once the window was full: how far ahead a publisher gets is then no matter of time."""
+
+    def answer(message):
+        full.wait(20)
+        full.set()  # where it never is, the wait was for all: the test then says how far it came
+        return answer_once(kafka)(message)
+
+    return answer
+
+
+class Watching(Publisher):
+    """Notes how many posts waited at most, and says when so many do."""
+
+    def watch(self, windowed, n_full, full):
+        self.windowed, self.n_full, self.full, self.n_most = windowed, n_full, full, 0
+        full.clear()
+
+    def publish_bytes(self, *args):
+        n_bytes = super().publish_bytes(*args)
+        self.n_most = max(self.n_most, len(self.windowed.waiting))
+        if self.n_most >= self.n_full:
+            self.full.set()
+        return n_bytes
+
+
 def test_the_window_bounds_posts_and_bytes(kafka, start_worker):
-    most = {"posts": 0, "bytes": 0}
-
-    class Watching(Publisher):
-        windowed = None
-
-        def publish_bytes(self, value, *args):
-            n_bytes = super().publish_bytes(value, *args)
-            most["posts"] = max(most["posts"], len(self.windowed.waiting))
-            most["bytes"] = max(most["bytes"], n_bytes * len(self.windowed.waiting))
-            return n_bytes
-
-    start_worker(answer_once(kafka))
+    start_worker(answer_when(full := Event(), kafka))
     with Outcomes(kafka) as outcomes, Watching(kafka) as publisher:
-        publisher.windowed = WindowedPublisher(publisher, outcomes, Window(n_posts=7, n_bytes=5000))
-        assert len(list(publisher.windowed.exchange([b"x" * 10] * 100))) == 100
-        assert most["posts"] == 7
-        most["bytes"] = 0
-        assert len(list(publisher.windowed.exchange([b"x" * 1000] * 100))) == 100
-        assert most["bytes"] == 5000
+        windowed = WindowedPublisher(publisher, outcomes, Window(n_posts=7, n_bytes=5000))
+        for size, n_full in ((10, 7), (1000, 5)):
+            publisher.watch(windowed, n_full, full)
+            assert len(list(windowed.exchange([b"x" * size] * 100))) == 100
+            assert publisher.n_most == n_full
 
 
 def test_media_in_the_store_leave_room_in_the_window(kafka, start_worker):
-    n_most = 0
-
-    class Watching(Publisher):
-        def publish_bytes(self, *args):
-            nonlocal n_most
-            n_most = max(n_most, len(windowed.waiting))
-            return super().publish_bytes(*args)
-
     class Store:
         def put(self, content, suffix=""):
             return "file:///store/x"
 
-    start_worker(answer_once(kafka))
+    start_worker(answer_when(full := Event(), kafka))
     uri = encode_inline(bytes(300_000), "image/png")
     post = encode(Post(id="p", images=(Media(uri),)))
     with Outcomes(kafka) as outcomes, Watching(kafka, Store()) as publisher:
         windowed = WindowedPublisher(publisher, outcomes, Window(n_posts=20, n_bytes=400_000))
+        publisher.watch(windowed, 20, full)
         assert len(list(windowed.exchange([post] * 40))) == 40
-    assert n_most == 20
+    assert publisher.n_most == 20
 
 
 def test_one_larger_than_the_window_goes_alone(kafka, start_worker):
