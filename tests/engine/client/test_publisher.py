@@ -96,6 +96,8 @@ def test_a_failed_delivery_goes_to_who_asked_for_it():
     errors = []
     with Publisher(KafkaConfig("127.0.0.1:1"), delivery_timeout_s=0.3) as publisher:
         publisher.publish_bytes(b"x", on_delivery=errors.append)
+        while publisher.n_waiting:
+            publisher.poll(0.1)
     assert [type(error) for error in errors] == [PublishError]
 
 
