@@ -92,7 +92,7 @@ class Bench:
         }
         scorer = PartScorer(self.fetcher, extractors, self.classifier)
         self.pipeline = Pipeline(
-            scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=2_000), clock=lambda: 1000.0
+            scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=20_000), clock=lambda: 1000.0
         )
 
     async def score(self, **fields: object) -> Verdict:
@@ -185,7 +185,7 @@ async def test_a_post_whose_parts_all_fail_still_gets_a_verdict(bench: Bench) ->
 
 async def test_a_part_that_never_comes_is_late(bench: Bench) -> None:
     bench.fetcher.media["a:stuck"] = None
-    verdict = await bench.score(text="hello", images=[{"uri": "a:stuck"}], deadline_ms=50)
+    verdict = await bench.score(text="hello", images=[{"uri": "a:stuck"}], deadline_ms=2_000)
     assert verdict.decision == "review"
     assert verdict.modalities["image:0"].startswith("failed: late")
     assert verdict.modalities["text"] == "ok"
@@ -200,7 +200,7 @@ async def test_a_part_that_the_model_refuses_fails_alone(bench: Bench) -> None:
 async def test_without_fusion_the_encoders_own_scores_count(bench: Bench) -> None:
     bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
     bench.classifier.delay_s["fusion"] = 60.0
-    verdict = await bench.score(text="I will come", deadline_ms=50)
+    verdict = await bench.score(text="I will come", deadline_ms=2_000)
     assert verdict.decision == "block"
     assert verdict.scores["threat"] == pytest.approx(0.95)
     assert verdict.modalities["text"].startswith("failed: late")
