@@ -10,8 +10,9 @@ from typing import TypeVar
 import pytest
 import tenacity
 
-from engine.errors import StackError
-from engine.local.kafka import POM, fetch_jars
+from sluice.errors import StackError
+from sluice.local.kafka import fetch_jars
+from sluice.resources import kafka_pom
 
 INSTALL = {
     "java": "apt-get install default-jre-headless",
@@ -39,7 +40,7 @@ def require_kafka() -> None:
     for tool in ("java", "mvn"):
         require(tool)
     try:
-        fetch_jars(POM)
+        fetch_jars(kafka_pom())
     except StackError as error:
         give_up(str(error))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StackError
-from engine.local.broker import EmbeddedBroker
-from engine.local.kafka import NativeKafka
-from engine.local.triton import TritonServer, find_files
-from engine.settings import TRITON_REPO
+from sluice.errors import StackError
+from sluice.local.broker import EmbeddedBroker
+from sluice.local.kafka import NativeKafka
+from sluice.local.triton import TritonServer, find_files
+from sluice.resources import triton_repository
 from tests.components import give_up, require, require_kafka
 
 START_TIMEOUT_S = 120.0
@@ -39,7 +39,7 @@ def triton_files() -> None:
 @pytest.fixture(scope="session")
 def triton_server(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """A Triton with our models, on the CPU."""
-    with TritonServer(TRITON_REPO, tmp_path_factory.mktemp("triton")) as server:
+    with TritonServer(triton_repository(), tmp_path_factory.mktemp("triton")) as server:
         server.wait_until_ready(START_TIMEOUT_S)
         yield server
 

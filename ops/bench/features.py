@@ -14,9 +14,9 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from engine.features.audio import extract_audio, log_mel, warm_up
-from engine.features.image import extract_image
-from engine.features.text import TextExtractor
+from sluice.features.audio import extract_audio, log_mel, warm_up
+from sluice.features.image import extract_image
+from sluice.features.text import TextExtractor
 
 N_TEXTS = 2_000
 SECONDS_PER_CASE = 1.0

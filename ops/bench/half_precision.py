@@ -1,7 +1,7 @@
 """Latency and throughput of the four networks in half precision on a GPU, in torch, by batch: needs the training extra.
 
 Rows of the usual shape lie on the GPU already; each run replays a CUDA graph on one stream. Weights are random: time
-does not depend on them. For the plans that Triton serves, see ``python -m models.plan --benchmark``.
+does not depend on them. For the plans that Triton serves, see ``python -m sluice_models.plan --benchmark``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models import checkpoint
-from models.config import MODEL_NAMES, ModelName
-from models.plans.profiles import PROFILES, sample_rows
+from sluice_models.config import MODEL_NAMES, ModelName
+from sluice_models.plans.profiles import PROFILES, sample_rows
+from sluice_models.training import checkpoint
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 N_WARM_UP, N_TIMED = 20, 200

@@ -25,12 +25,12 @@ import numpy.typing as npt
 from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 
-from engine.cli.stacks import open_triton
-from engine.features import TextRow
-from engine.features.text import TextExtractor
-from engine.inference import TEXT_ENCODER
-from engine.parts import inputs_of
-from engine.schema import Post, encode
+from sluice.cli.stacks import open_triton
+from sluice.features import TextRow
+from sluice.features.text import TextExtractor
+from sluice.inference import TEXT_ENCODER
+from sluice.modalities.parts import inputs_of
+from sluice.schema import Post, encode
 
 N_ROWS = 32
 N_IN_FLIGHT = 4
@@ -128,7 +128,7 @@ async def time_encoder(triton: str, batches: list[list[InferInput]]) -> float:
 
 def time_score(triton: str, posts: Path) -> float:
     """Posts a second, as ``sluice score`` itself says; its start-up is not counted."""
-    command = [sys.executable, "-m", "engine.cli", "score", str(posts), "--json", "--triton", triton]
+    command = [sys.executable, "-m", "sluice.cli", "score", str(posts), "--json", "--triton", triton]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rate = re.search(r"([\d.]+) posts/s", done.stderr)
     if rate is None:

@@ -4,7 +4,7 @@
 ARG TRITON=nvcr.io/nvidia/tritonserver:25.06-py3
 
 FROM ${TRITON} AS base
-ENV PYTHONPATH=/opt/sluice \
+ENV PYTHONPATH=/opt/sluice/engine:/opt/sluice/models \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_BREAK_SYSTEM_PACKAGES=1 \
@@ -18,13 +18,13 @@ FROM base AS cpu
 RUN pip install -c /opt/sluice/constraints.txt numpy onnx onnxruntime \
     && install -d -o triton-server -g triton-server /var/cache/sluice
 ENV SLUICE_CACHE=/var/cache/sluice
-COPY engine/__init__.py /opt/sluice/engine/__init__.py
-COPY engine/local /opt/sluice/engine/local
+COPY engine/sluice/__init__.py /opt/sluice/engine/sluice/__init__.py
+COPY engine/sluice/triton_backend /opt/sluice/engine/sluice/triton_backend
 COPY triton_repo /models
 USER triton-server
 CMD ["tritonserver", "--model-repository=/models", "--model-config-name=cpu"]
 
-# TensorRT plans, built on the GPU that serves them by `python3 -m models.plan`, in a volume at /models; each is checked
+# TensorRT plans, built on the GPU that serves them by `python3 -m sluice_models.plan`, in a volume at /models; each is checked
 # against ONNX Runtime. Plans and timings of earlier builds are kept in a volume at /var/cache/sluice.
 FROM base AS gpu
 RUN pip install -c /opt/sluice/constraints.txt numpy msgspec onnxruntime PyYAML typer \

@@ -18,7 +18,7 @@ COPY engine /opt/sluice/engine
 COPY ops/policies /opt/sluice/ops/policies
 # numba, under librosa, keeps compiled code: /tmp is the one place that stays writable in a read-only container.
 ENV PATH=/venv/bin:$PATH \
-    PYTHONPATH=/opt/sluice \
+    PYTHONPATH=/opt/sluice/engine \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     NUMBA_CACHE_DIR=/tmp/numba \
@@ -28,5 +28,5 @@ ENV PATH=/venv/bin:$PATH \
 WORKDIR /home/sluice
 USER sluice
 EXPOSE 9108
-ENTRYPOINT ["python", "-m", "engine.cli"]
+ENTRYPOINT ["python", "-m", "sluice"]
 CMD ["worker"]

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from engine.client import Outcomes, Publisher
-from engine.kafka import N_PARTITIONS
-from engine.local.kafka import NativeKafka
-from engine.local.stack import Stack, StackConfig
-from engine.local.triton import TritonServer
-from engine.schema import Media, Post
-from engine.settings import TRITON_REPO
+from sluice.client import Outcomes, Publisher
+from sluice.kafka import N_PARTITIONS
+from sluice.local.kafka import NativeKafka
+from sluice.local.stack import Stack, StackConfig
+from sluice.local.triton import TritonServer
+from sluice.resources import triton_repository
+from sluice.schema import Media, Post
 from tests.components import require_kafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
@@ -121,7 +121,7 @@ class Servers:
 def servers(tmp_path: Path, triton_files: None, request: pytest.FixtureRequest) -> Iterator[Servers]:
     require_kafka()
     n_brokers = getattr(request, "param", 1)
-    with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(TRITON_REPO, tmp_path) as triton:
+    with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(triton_repository(), tmp_path) as triton:
         kafka.wait_until_ready(START_S)
         triton.wait_until_ready(START_S)
         with make_worker(kafka, triton, tmp_path) as worker:
@@ -130,7 +130,9 @@ def servers(tmp_path: Path, triton_files: None, request: pytest.FixtureRequest) 
 
 def make_worker(kafka: NativeKafka, triton: TritonServer, folder: Path) -> Stack:
     return Stack(
-        StackConfig(folder, TRITON_REPO, kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE)
+        StackConfig(
+            folder, triton_repository(), kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE
+        )
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from engine.kafka import N_PARTITIONS, KafkaConfig, ensure_topics
+from sluice.config import KafkaConfig
+from sluice.kafka import N_PARTITIONS, ensure_topics
 
 
 @pytest.fixture

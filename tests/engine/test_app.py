@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from engine.app import _run, build_faust
-from engine.settings import load_settings
+from sluice.app import _run, build_faust
+from sluice.settings import load_settings
 
 
 @pytest.mark.parametrize("session_timeout_s", ["6", "30", "1800"])

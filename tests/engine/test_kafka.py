@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from engine.errors import KafkaUnavailable, SettingsError
-from engine.kafka import KafkaConfig, ensure_topics, is_embedded
+from sluice.config import KafkaConfig
+from sluice.errors import KafkaUnavailable, SettingsError
+from sluice.kafka import ensure_topics, is_embedded
 
 
 def test_missing_topics_are_made_and_a_second_time_is_harmless(kafka: KafkaConfig) -> None:

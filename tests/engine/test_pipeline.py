@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from engine.errors import InferenceError, InferenceLate, InferenceUnavailable, MediaInvalid, MediaUnavailable
-from engine.extraction import Extractors, on_threads
-from engine.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
-from engine.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
-from engine.inference.fake import ScriptedClassifier, quiet
-from engine.metrics import Metrics
-from engine.parts import PartScorer
-from engine.pipeline import Pipeline, PipelineConfig
-from engine.policy import Policy, Thresholds
-from engine.schema import LABELS, Media, Post, Verdict, decode_verdict, encode
+from sluice.config import PipelineConfig
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, MediaInvalid, MediaUnavailable
+from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
+from sluice.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
+from sluice.inference.fake import ScriptedClassifier, quiet
+from sluice.metrics import Metrics
+from sluice.modalities.extraction import Extractors, on_threads
+from sluice.modalities.parts import PartScorer
+from sluice.pipeline import Pipeline
+from sluice.schema import LABELS, Media, Post, Verdict, decode_verdict, encode
+from sluice.verdict.policy import Policy, Thresholds
 
 POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4, block=0.9)})
 
@@ -108,7 +109,7 @@ def bench() -> Bench:
 
 
 async def test_no_more_media_than_there_is_room_for_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.parts.MAX_MEDIA_HELD", 3)
+    monkeypatch.setattr("sluice.modalities.parts.MAX_MEDIA_HELD", 3)
     bench, held = Bench(), [0, 0]
 
     async def fetch(_uri: str) -> bytes:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import InvalidPost
-from engine.schema import (
+from sluice.errors import InvalidPost
+from sluice.schema import (
     LABELS,
     MAX_POST_BYTES,
     AudioEvidence,

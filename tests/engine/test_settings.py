@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import SettingsError
-from engine.policy import load_policy
-from engine.settings import TRITON_REPO, load_settings
+from sluice.errors import SettingsError
+from sluice.resources import triton_repository
+from sluice.settings import load_settings
+from sluice.verdict.policy import load_policy
 
 
 def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
     assert not settings.media.allow_private
     assert load_policy(settings.policy_path).name == "default"
     assert settings.tokenizer is None
-    assert (TRITON_REPO / "fusion" / "config.pbtxt").exists()
+    assert (triton_repository() / "fusion" / "config.pbtxt").exists()
 
 
 def test_every_variable_is_read() -> None:

@@ -13,17 +13,18 @@ import pytest
 import tenacity
 from prometheus_client import CollectorRegistry
 
-from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
-from engine.features import N_FRAMES, N_MELS
-from engine.features.text import TextExtractor
-from engine.inference import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, Arrays, ModelSpec
-from engine.inference.triton import InferenceConfig, TritonClassifier
-from engine.local.processes import find_free_ports
-from engine.local.triton import TritonServer
-from engine.metrics import Metrics
-from engine.parts import inputs_of
-from engine.schema import LABELS
-from engine.settings import TRITON_REPO
+from sluice.config import InferenceConfig
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.features import N_FRAMES, N_MELS
+from sluice.features.text import TextExtractor
+from sluice.inference import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, Arrays, ModelSpec
+from sluice.inference.triton import TritonClassifier
+from sluice.local.processes import find_free_ports
+from sluice.local.triton import TritonServer
+from sluice.metrics import Metrics
+from sluice.modalities.parts import inputs_of
+from sluice.resources import triton_repository
+from sluice.schema import LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -137,7 +138,7 @@ async def test_no_server_is_unavailable_and_named() -> None:
 
 
 async def test_a_model_whose_process_died_is_unavailable(tmp_path: Path, triton_files: None) -> None:
-    with TritonServer(TRITON_REPO, tmp_path) as server:
+    with TritonServer(triton_repository(), tmp_path) as server:
         server.wait_until_ready(60)
         async with connect(server.address) as classifier:
             await classifier.infer(FUSION, [random_row(FUSION)], soon())
@@ -150,7 +151,7 @@ async def test_a_model_whose_process_died_is_unavailable(tmp_path: Path, triton_
 
 
 async def test_a_server_that_comes_back_is_used_again(tmp_path: Path, triton_files: None) -> None:
-    with TritonServer(TRITON_REPO, tmp_path) as server:
+    with TritonServer(triton_repository(), tmp_path) as server:
         server.wait_until_ready(60)
         async with connect(server.address) as classifier:
             before = await classifier.infer(TEXT_ENCODER, text_rows(*TEXTS), soon())

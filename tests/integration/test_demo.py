@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from engine.cli.samples import draw_house, play_melody
+from sluice.cli.samples import draw_house, play_melody
 from tests.components import require_kafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
@@ -36,7 +36,7 @@ MALFORMED = (
 
 
 def run_demo(*arguments):
-    command = [sys.executable, "-m", "engine.cli", "demo", *arguments]
+    command = [sys.executable, "-m", "sluice.cli", "demo", *arguments]
     return subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
 
 
@@ -141,7 +141,7 @@ def find_children(process):
 
 
 def test_ctrl_c_leaves_no_process():
-    command = [sys.executable, "-m", "engine.cli", "up", "--json"]
+    command = [sys.executable, "-m", "sluice.cli", "up", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         addresses = json.loads(process.stdout.readline())
         children = find_children(process)

@@ -10,9 +10,10 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from engine.errors import StackError
-from engine.kafka import N_PARTITIONS, Topics, is_embedded
-from engine.local.broker import EmbeddedBroker
+from sluice.config import Topics
+from sluice.errors import StackError
+from sluice.kafka import N_PARTITIONS, is_embedded
+from sluice.local.broker import EmbeddedBroker
 
 pytestmark = pytest.mark.integration
 

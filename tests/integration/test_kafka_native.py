@@ -9,8 +9,9 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from engine.kafka import KafkaConfig, is_embedded
-from engine.local.kafka import NativeKafka
+from sluice.config import KafkaConfig
+from sluice.kafka import is_embedded
+from sluice.local.kafka import NativeKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 

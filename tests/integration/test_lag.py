@@ -9,9 +9,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.client import Outcomes, Publisher, WindowedPublisher
-from engine.local.stack import Stack, StackConfig
-from engine.settings import TRITON_REPO
+from sluice.client import Outcomes, Publisher, WindowedPublisher
+from sluice.local.stack import Stack, StackConfig
+from sluice.resources import triton_repository
 from tests.components import require_kafka, wait_for
 
 N_POSTS = 20
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 @pytest.fixture(scope="module")
 def stack(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     require_kafka()
-    config = StackConfig(tmp_path_factory.mktemp("stack"), TRITON_REPO, broker="kafka", start_timeout_s=240.0)
+    config = StackConfig(tmp_path_factory.mktemp("stack"), triton_repository(), broker="kafka", start_timeout_s=240.0)
     with Stack(config) as stack:
         yield stack
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.cli.samples import make_samples
-from engine.client import Outcomes, Publisher, WindowedPublisher
-from engine.kafka import KafkaConfig
-from engine.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
-from engine.local.stack import Stack, StackConfig
-from engine.settings import TRITON_REPO
+from sluice.cli.samples import make_samples
+from sluice.client import Outcomes, Publisher, WindowedPublisher
+from sluice.config import KafkaConfig
+from sluice.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
+from sluice.local.stack import Stack, StackConfig
+from sluice.resources import triton_repository
 from tests.components import wait_for
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
@@ -62,7 +62,7 @@ def _panel_expressions() -> list[Any]:
 @pytest.fixture(scope="module")
 def stack(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A broker, Triton and a worker that scores the demo's posts, again and again."""
-    with Stack(StackConfig(tmp_path_factory.mktemp("stack"), TRITON_REPO, start_timeout_s=240.0)) as stack:
+    with Stack(StackConfig(tmp_path_factory.mktemp("stack"), triton_repository(), start_timeout_s=240.0)) as stack:
         stop = threading.Event()
         traffic = threading.Thread(target=_publish_until, args=(stop, stack.kafka), daemon=True)
         traffic.start()

@@ -6,8 +6,8 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from typer.testing import CliRunner
 
-from engine.cli import app
-from engine.client import Outcomes
+from sluice.cli import app
+from sluice.client import Outcomes
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 

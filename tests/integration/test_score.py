@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from engine.cli.samples import make_samples
+from sluice.cli.samples import make_samples
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
@@ -20,7 +20,7 @@ def triton(triton_server):
 
 
 def run_score(*arguments, **options):
-    command = [sys.executable, "-m", "engine.cli", "score", *map(str, arguments)]
+    command = [sys.executable, "-m", "sluice.cli", "score", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, **options)
 
 
@@ -60,7 +60,7 @@ def test_the_same_posts_from_standard_input_score_the_same(triton, tmp_path):
 
 
 def test_verdicts_come_while_the_input_is_open_and_ctrl_c_ends_it(triton):
-    command = [sys.executable, "-m", "engine.cli", "score", "-", "--triton", triton]
+    command = [sys.executable, "-m", "sluice.cli", "score", "-", "--triton", triton]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdin.write(b'{"id": "first", "text": "hello"}\n')
         process.stdin.flush()
@@ -90,7 +90,7 @@ def test_no_triton_there_is_one_clear_line(tmp_path, monkeypatch):
 
 
 def test_it_starts_and_stops_its_own_triton():
-    command = [sys.executable, "-m", "engine.cli", "score", "-"]
+    command = [sys.executable, "-m", "sluice.cli", "score", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(b'{"id": "first", "text": "hello"}\n')
         process.stdin.flush()

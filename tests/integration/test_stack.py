@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.errors import StackError
-from engine.kafka import is_embedded
-from engine.local import guard
-from engine.local.processes import answers_http
-from engine.local.stack import Stack, StackConfig
-from engine.settings import TRITON_REPO
+from sluice.errors import StackError
+from sluice.kafka import is_embedded
+from sluice.local import guard
+from sluice.local.processes import answers_http
+from sluice.local.stack import Stack, StackConfig
+from sluice.resources import triton_repository
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
@@ -27,7 +27,7 @@ QUICK_REJOIN = {"SLUICE_SESSION_TIMEOUT_S": "6", "SLUICE_MAX_DEADLINE_MS": "5000
 
 def test_it_is_ready_watched_and_leaves_nothing(tmp_path: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    config = StackConfig(tmp_path, TRITON_REPO, worker_environment=QUICK_REJOIN)
+    config = StackConfig(tmp_path, triton_repository(), worker_environment=QUICK_REJOIN)
     with Stack(config) as stack:
         assert answers_http(f"{stack.addresses.metrics}/readyz")
         assert is_embedded(stack.kafka)
@@ -55,7 +55,7 @@ def test_a_worker_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None
     wrong = {"SLUICE_MAX_IN_FLIGHT": "many"}
     with (
         pytest.raises(StackError, match="SLUICE_MAX_IN_FLIGHT") as caught,
-        Stack(StackConfig(tmp_path, TRITON_REPO, worker_environment=wrong)),
+        Stack(StackConfig(tmp_path, triton_repository(), worker_environment=wrong)),
     ):
         pass
     assert str(tmp_path / "worker.log") in str(caught.value)
@@ -65,9 +65,9 @@ OWNER = """
 import json, sys, time
 from pathlib import Path
 import psutil
-from engine.local.stack import Stack, StackConfig
-from engine.settings import TRITON_REPO
-with Stack(StackConfig(Path(sys.argv[1]), TRITON_REPO)) as stack:
+from sluice.local.stack import Stack, StackConfig
+from sluice.resources import triton_repository
+with Stack(StackConfig(Path(sys.argv[1]), triton_repository())) as stack:
     print(json.dumps([process.pid for process in psutil.Process().children(recursive=True)]), flush=True)
     time.sleep(600)
 """

@@ -14,11 +14,11 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.grpc.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from engine.inference import MODELS
-from engine.local import guard
-from engine.local.triton import TritonServer
-from engine.schema import LABELS
-from engine.settings import TRITON_REPO
+from sluice.inference import MODELS
+from sluice.local import guard
+from sluice.local.triton import TritonServer
+from sluice.resources import triton_repository
+from sluice.schema import LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -121,7 +121,7 @@ async def test_a_bad_request_fails_no_other(triton_server: TritonServer) -> None
 
 
 def test_it_stops_and_starts_on_the_same_address(triton_files: None, tmp_path: Path) -> None:
-    server = TritonServer(TRITON_REPO, tmp_path)
+    server = TritonServer(triton_repository(), tmp_path)
     for end in (server.stop, server.kill):
         server.start()
         server.wait_until_ready(120)

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.client import Outcomes, Publisher
-from engine.local.broker import EmbeddedBroker
-from engine.local.processes import ChildProcess, answers_http, find_free_ports, python_path
-from engine.local.stack import Stack, StackConfig
-from engine.local.triton import TritonServer
-from engine.schema import Post
-from engine.settings import TRITON_REPO
+from sluice.client import Outcomes, Publisher
+from sluice.local.broker import EmbeddedBroker
+from sluice.local.processes import ChildProcess, answers_http, find_free_ports, python_path
+from sluice.local.stack import Stack, StackConfig
+from sluice.local.triton import TritonServer
+from sluice.resources import triton_repository
+from sluice.schema import Post
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ MAX_AT_REST_BYTES = 500_000_000
 
 @pytest.fixture
 def stack(tmp_path: Path, triton_server: TritonServer) -> Iterator[Stack]:
-    with Stack(StackConfig(tmp_path, TRITON_REPO, triton=triton_server.address)) as stack:
+    with Stack(StackConfig(tmp_path, triton_repository(), triton=triton_server.address)) as stack:
         yield stack
 
 
@@ -47,7 +47,7 @@ def test_a_worker_at_rest_is_small_and_has_no_torch(stack: Stack) -> None:
 
 
 def test_nothing_the_worker_imports_brings_torch() -> None:
-    code = "import engine.app, engine.cli, sys; sys.exit('torch' in sys.modules or 'onnx' in sys.modules)"
+    code = "import sluice.app, sluice.cli, sys; sys.exit('torch' in sys.modules or 'onnx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, **python_path()}).returncode == 0
 
 
@@ -65,7 +65,7 @@ def test_it_leaves_nothing_where_it_is_started(stack: Stack, tmp_path: Path) -> 
     port, unwritable = find_free_ports(1)[0], Path("/proc")  # as a read-only container; not even root may write there
     worker = ChildProcess(
         "a worker",
-        [sys.executable, "-m", "engine.cli", "worker"],
+        [sys.executable, "-m", "sluice.cli", "worker"],
         tmp_path / "elsewhere.log",
         str(port),
         environment={
@@ -83,7 +83,7 @@ def test_it_leaves_nothing_where_it_is_started(stack: Stack, tmp_path: Path) -> 
 
 def run_worker(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "engine.cli", "worker"],
+        [sys.executable, "-m", "sluice.cli", "worker"],
         env={**os.environ, **python_path(), "SLUICE_START_TIMEOUT_S": "2", **environment},
         capture_output=True,
         text=True,
@@ -117,9 +117,9 @@ def test_a_wrong_policy_is_named_with_its_line(embedded_broker: EmbeddedBroker, 
 
 
 def test_ready_turns_to_not_ready_while_triton_is_away(tmp_path: Path, triton_files: None) -> None:
-    with TritonServer(TRITON_REPO, tmp_path) as triton:
+    with TritonServer(triton_repository(), tmp_path) as triton:
         triton.wait_until_ready(60)
-        with Stack(StackConfig(tmp_path, TRITON_REPO, triton=triton.address)) as stack:
+        with Stack(StackConfig(tmp_path, triton_repository(), triton=triton.address)) as stack:
             triton.kill()
             assert not answers_http(f"{stack.addresses.metrics}/readyz")
             assert answers_http(f"{stack.addresses.metrics}/healthz")
@@ -128,7 +128,7 @@ def test_ready_turns_to_not_ready_while_triton_is_away(tmp_path: Path, triton_fi
 def test_a_signal_while_it_waits_for_kafka_ends_it_at_once() -> None:
     address = f"127.0.0.1:{find_free_ports(1)[0]}"
     environment = {**os.environ, **python_path(), "SLUICE_KAFKA": address, "SLUICE_START_TIMEOUT_S": "600"}
-    command = [sys.executable, "-m", "engine.cli", "worker"]
+    command = [sys.executable, "-m", "sluice.cli", "worker"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
         assert worker.stderr is not None
         assert any(f"connecting to Kafka at {address}" in line for line in worker.stderr)

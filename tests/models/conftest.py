@@ -31,10 +31,10 @@ def scorer():
     """Untrained models for which no text is anything."""
     import torch
 
-    from models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
-    from models.encoders import TextEncoder
-    from models.fusion.network import Fusion
-    from models.measure.score_texts import TextScorer
+    from sluice_models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
+    from sluice_models.measure.score_texts import TextScorer
+    from sluice_models.networks.encoders import TextEncoder
+    from sluice_models.networks.fusion import Fusion
 
     torch.manual_seed(0)
     network = TextNetwork(

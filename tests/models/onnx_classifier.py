@@ -11,18 +11,20 @@ from typing import Any
 import onnxruntime
 from prometheus_client import CollectorRegistry
 
-from engine.extraction import Extractors, on_threads
-from engine.features.audio import extract_audio
-from engine.features.image import extract_image
-from engine.features.text import TextExtractor
-from engine.inference import MODELS, Array, Arrays, ModelSpec
-from engine.inference.batching import BatchQueue
-from engine.media import MediaConfig, MediaFetcher
-from engine.metrics import Metrics
-from engine.parts import PartScorer
-from engine.pipeline import Pipeline, PipelineConfig
-from engine.policy import load_policy
-from models.config import ROOT, TRITON_REPO
+from sluice.config import MediaConfig, PipelineConfig
+from sluice.features.audio import extract_audio
+from sluice.features.image import extract_image
+from sluice.features.text import TextExtractor
+from sluice.inference import MODELS, Array, Arrays, ModelSpec
+from sluice.inference.batching import BatchQueue
+from sluice.media.fetcher import MediaFetcher
+from sluice.metrics import Metrics
+from sluice.modalities.extraction import Extractors, on_threads
+from sluice.modalities.parts import PartScorer
+from sluice.pipeline import Pipeline
+from sluice.resources import default_policy
+from sluice.verdict.policy import load_policy
+from sluice_models.config import TRITON_REPO
 
 PATIENCE_MS = 60_000
 """Deadline of a post: these tests are about scores, on however slow a machine."""
@@ -76,7 +78,7 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
         pipeline = Pipeline(
             PartScorer(fetcher, extractors, classifier),
             classifier,
-            load_policy(ROOT / "ops" / "policies" / "default.yaml"),
+            load_policy(default_policy()),
             Metrics(CollectorRegistry()),
             PipelineConfig(PATIENCE_MS, PATIENCE_MS),
         )

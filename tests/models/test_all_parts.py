@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from models import leave_out, train
-from models.lanes import JobFailed
+from sluice_models import leave_out, train
+from sluice_models.training.lanes import JobFailed
 
 pytestmark = pytest.mark.torch
 

@@ -5,10 +5,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from engine.policy import load_policy
-from engine.schema import LABELS
-from models import calibrate
-from models.encode import Encoded
+from sluice.schema import LABELS
+from sluice.verdict.policy import load_policy
+from sluice_models import calibrate
+from sluice_models.recipes.fusion.encoding import Encoded
 
 pytestmark = pytest.mark.torch
 TOXICITY, SPAM, FIRE = (LABELS.index(label) for label in ("toxicity", "spam", "fire"))
@@ -84,11 +84,11 @@ def test_without_a_file_the_policy_is_printed(validation, run, tmp_path):
 def test_without_checkpoints_it_says_what_to_run(run, tmp_path):
     result = run("--bundle", tmp_path, "--runs", tmp_path)
     assert result.exit_code == 1
-    assert "python -m models.train" in result.stderr
+    assert "python -m sluice_models.train" in result.stderr
 
 
 def test_logits_become_probabilities():
-    from models.checkpoint import build_fusion
+    from sluice_models.training.checkpoint import build_fusion
 
     part = make_part(make_targets([{TOXICITY: 0}] * 3))
     (scores,) = calibrate.score_rows(build_fusion().eval(), [part])

@@ -7,10 +7,11 @@ import torch
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
-from models import checkpoint, export
-from models.config import AudioNetwork, ByteNetwork, FusionNetwork, ImageNetwork, TextNetwork, WordNetwork
-from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
-from models.fusion.network import Fusion
+from sluice_models import export
+from sluice_models.config import AudioNetwork, ByteNetwork, FusionNetwork, ImageNetwork, TextNetwork, WordNetwork
+from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from sluice_models.networks.fusion import Fusion
+from sluice_models.training import checkpoint
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -68,4 +69,4 @@ def test_without_checkpoints_the_command_names_what_to_run(tmp_path):
     app.command()(export.main)
     result = CliRunner().invoke(app, ["--runs", str(tmp_path), "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert "python -m models.train --only text" in result.output.replace("\n", " ")
+    assert "python -m sluice_models.train --only text" in result.output.replace("\n", " ")

@@ -8,7 +8,7 @@ import typer
 import zstandard
 from PIL import Image
 
-from models.bundle import (
+from sluice_models.data.bundle import (
     Example,
     read_media,
     read_source_rows,
@@ -16,9 +16,9 @@ from models.bundle import (
     read_unused_media,
     read_unused_texts,
 )
-from models.duplicates import find_nearest, hash_files, hash_image, normalise_text
-from models.leakage import find_image_leaks, find_text_leaks, main, report_leaks
-from models.measure.origins import count_origins
+from sluice_models.data.duplicates import find_nearest, hash_files, hash_image, normalise_text
+from sluice_models.leakage import find_image_leaks, find_text_leaks, main, report_leaks
+from sluice_models.measure.origins import count_origins
 
 pytestmark = pytest.mark.torch
 NOTHING = np.zeros(17, np.float32)
@@ -153,7 +153,7 @@ def test_the_command_says_how_many_were_compared(tmp_path, capsys):
 
 def test_the_command_names_the_sources_of_what_leaks(tmp_path, capsys, monkeypatch):
     write_bundle(tmp_path, TEXTS)
-    monkeypatch.setattr("models.bundle.normalise_text", lambda text: text)  # as if nothing were dropped
+    monkeypatch.setattr("sluice_models.data.bundle.normalise_text", lambda text: text)  # as if nothing were dropped
     with pytest.raises(typer.Exit) as left:
         main(tmp_path)
     assert left.value.exit_code == 1

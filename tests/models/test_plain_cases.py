@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.schema import Decision, Post
-from models.fusion import pairs
-from models.measure import functional
-from models.text import templates
+from sluice.schema import Decision, Post
+from sluice_models.measure import functional
+from sluice_models.recipes.fusion import pairs
+from sluice_models.recipes.text import templates
 from tests.models.onnx_classifier import open_pipeline
 
 pytestmark = pytest.mark.torch

@@ -10,18 +10,19 @@ import yaml
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from engine.features.audio import log_mel
-from engine.features.text import TextExtractor
-from engine.parts import inputs_of
-from engine.schema import LABELS
-from models.audio.sounds import SOUNDS
-from models.config import MODEL_NAMES, TRITON_REPO
-from models.export import sample_inputs
-from models.image.drawings import draw_pictures
+from sluice.features.audio import log_mel
+from sluice.features.text import TextExtractor
+from sluice.modalities.parts import inputs_of
+from sluice.resources import default_policy
+from sluice.schema import LABELS
+from sluice_models.config import MODEL_NAMES, TRITON_REPO
+from sluice_models.export import sample_inputs
+from sluice_models.recipes.audio.sounds import SOUNDS
+from sluice_models.recipes.image.drawings import draw_pictures
 
 pytestmark = pytest.mark.torch
 
-POLICY = yaml.safe_load((TRITON_REPO.parent / "ops" / "policies" / "default.yaml").read_text("utf-8"))["labels"]
+POLICY = yaml.safe_load(default_policy().read_text("utf-8"))["labels"]
 REVIEW = np.array([POLICY.get(label, {}).get("review", 2.0) for label in LABELS])
 EXTRACTOR = TextExtractor()
 ONNX_TYPES = {

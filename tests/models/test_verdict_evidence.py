@@ -12,12 +12,12 @@ import soundfile
 import yaml
 from PIL import Image
 
-from engine.client.inline_media import encode_inline
-from engine.features import SAMPLE_RATE_HZ
-from engine.schema import AudioEvidence, ImageEvidence, Media, Post, Reason, TextEvidence
-from models.image.drawings import draw_fire_scene, draw_weapon_scene
-from models.measure.mixtures import shot_scene
-from models.text.templates import cut_marks
+from sluice.client.inline_media import encode_inline
+from sluice.features import SAMPLE_RATE_HZ
+from sluice.schema import AudioEvidence, ImageEvidence, Media, Post, Reason, TextEvidence
+from sluice_models.measure.mixtures import shot_scene
+from sluice_models.recipes.image.drawings import draw_fire_scene, draw_weapon_scene
+from sluice_models.recipes.text.templates import cut_marks
 from tests.models.onnx_classifier import open_pipeline
 
 pytestmark = pytest.mark.torch

@@ -126,7 +126,7 @@ def test_base_images_are_pinned_and_the_last_user_is_not_root(path: Path) -> Non
 
 
 def test_the_settings_of_the_worker_are_ones_it_reads() -> None:
-    known = (ROOT / "engine" / "settings.py").read_text()
+    known = (ROOT / "engine" / "sluice" / "settings.py").read_text()
     dockerfile = (ROOT / "ops" / "docker" / "worker.Dockerfile").read_text()
     names = set(SERVICES["worker"]["environment"]) | set(re.findall(r"\b(SLUICE_\w+)=", dockerfile))
     assert {name for name in names if f'"{name}"' not in known} == set()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli import app
-from engine.policy import load_policy, parse_policy
-from engine.schema import LABELS, encode
-from engine.settings import DEFAULT_POLICY
+from sluice.cli import app
+from sluice.resources import default_policy
+from sluice.schema import LABELS, encode
+from sluice.verdict.policy import load_policy, parse_policy
 from tests.engine.cli.verdicts import make_verdict
 
 DEAD_LETTER = b'{"dead_letter": {"reason": "not_json", "line": 3}}'
@@ -45,7 +45,7 @@ def test_a_policy_comes_out_and_figures_beside_it(sluice, files):
     result = sluice(files[0], "--labels", files[1], "--name", "mine")
     assert result.exit_code == 0, result.output
     policy = parse_policy(result.stdout)
-    shipped = load_policy(DEFAULT_POLICY)
+    shipped = load_policy(default_policy())
     assert (policy.name, policy.version, set(policy.labels)) == ("mine", shipped.version + 1, set(LABELS))
     assert 0.1 <= policy.labels["threat"].review < policy.labels["threat"].block < 1
     assert "From 1040 posts, 1000 of them benign" in result.stdout

@@ -8,11 +8,11 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from engine.cli import app
-from engine.cli.publish import send_all
-from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher
-from engine.errors import PostTooLarge
-from engine.schema import decode_post, encode
+from sluice.cli import app
+from sluice.cli.publish import send_all
+from sluice.client import MAX_MESSAGE_BYTES, Outcomes, Publisher
+from sluice.errors import PostTooLarge
+from sluice.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
 COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "calibrate", "schema", "dead-letters"]
@@ -50,7 +50,7 @@ def test_help_everywhere(sluice, arguments):
 
 
 def test_starting_imports_nothing_heavy():
-    code = "import sys, engine.cli; print({'faust', 'librosa', 'numpy', 'tritonclient', 'torch'} & set(sys.modules))"
+    code = "import sys, sluice.cli; print({'faust', 'librosa', 'numpy', 'tritonclient', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -144,7 +144,7 @@ def test_dead_letters_are_listed_without_their_content_and_redriven_once(sluice,
 @pytest.fixture
 def at_a_terminal(monkeypatch):
     for command in ("verdicts", "dead_letters"):
-        monkeypatch.setattr(f"engine.cli.{command}.wants_json", lambda asked: asked)
+        monkeypatch.setattr(f"sluice.cli.{command}.wants_json", lambda asked: asked)
 
 
 def test_people_get_lines_and_tables_on_standard_error(sluice, kafka, at_a_terminal):

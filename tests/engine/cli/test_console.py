@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from engine.cli.console import ending_like_ctrl_c
+from sluice.cli.console import ending_like_ctrl_c
 
 
 def test_sigterm_ends_a_command_like_ctrl_c():

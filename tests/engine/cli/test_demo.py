@@ -3,11 +3,11 @@ import json
 import pytest
 import typer
 
-from engine.cli import demo
-from engine.cli.demo import Source
-from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, WindowedPublisher
-from engine.errors import StackError
-from engine.schema import encode
+from sluice.cli import demo
+from sluice.cli.demo import Source
+from sluice.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, WindowedPublisher
+from sluice.errors import StackError
+from sluice.schema import encode
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
 

@@ -3,7 +3,7 @@ import os
 import pytest
 import typer
 
-from engine.cli.lines import count_lines, number_lines, open_lines, read_batches
+from sluice.cli.lines import count_lines, number_lines, open_lines, read_batches
 
 
 def test_lines_keep_their_numbers_and_bytes(tmp_path):

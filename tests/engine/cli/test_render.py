@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from engine.cli import render
+from sluice.cli import render
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
 

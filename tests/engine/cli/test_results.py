@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from engine.cli.results import Results
-from engine.client import Outcome, Settled
-from engine.errors import PostTooLarge, PublishError
-from engine.schema import encode
+from sluice.cli.results import Results
+from sluice.client import Outcome, Settled
+from sluice.errors import PostTooLarge, PublishError
+from sluice.schema import encode
 from tests.engine.cli.verdicts import make_verdict
 
 

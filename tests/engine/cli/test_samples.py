@@ -5,10 +5,10 @@ import wave
 import pytest
 from PIL import Image
 
-from engine.cli.samples import make_samples
-from engine.client.inline_media import decode_inline
-from engine.errors import InvalidPost
-from engine.schema import decode_post
+from sluice.cli.samples import make_samples
+from sluice.client.inline_media import decode_inline
+from sluice.errors import InvalidPost
+from sluice.schema import decode_post
 
 
 @pytest.fixture(scope="module")

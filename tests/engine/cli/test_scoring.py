@@ -5,9 +5,9 @@ from io import FileIO
 
 import pytest
 
-from engine.cli.scoring import score_lines
-from engine.errors import InferenceUnavailable
-from engine.schema import decode_verdict
+from sluice.cli.scoring import score_lines
+from sluice.errors import InferenceUnavailable
+from sluice.schema import decode_verdict
 from tests.engine.cli.verdicts import make_verdict
 
 

@@ -1,7 +1,7 @@
 import os
 import stat
 
-from engine.cli.stacks import _open_state
+from sluice.cli.stacks import _open_state
 
 
 def test_what_a_stack_keeps_is_for_its_owner(tmp_path):

@@ -1,6 +1,6 @@
 """A verdict for the tests of the command line."""
 
-from engine.schema import LABELS, PolicyRef, Reason, Verdict
+from sluice.schema import LABELS, PolicyRef, Reason, Verdict
 
 
 def make_verdict(post_id="p-1", decision="allow", **fields):

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from engine.client import INLINE_LIMIT_BYTES, move_inline_media
-from engine.client.inline_media import decode_inline, encode_inline
+from sluice.client import INLINE_LIMIT_BYTES, move_inline_media
+from sluice.client.inline_media import decode_inline, encode_inline
 
 
 class KeepingStore:

@@ -1,9 +1,9 @@
 import pytest
 from confluent_kafka import Producer
 
-from engine.client import CORRELATION_HEADER, Outcomes
-from engine.errors import KafkaUnavailable
-from engine.kafka import KafkaConfig, Topics
+from sluice.client import CORRELATION_HEADER, Outcomes
+from sluice.config import KafkaConfig, Topics
+from sluice.errors import KafkaUnavailable
 
 
 def produce(kafka, topic, *values, headers=()):

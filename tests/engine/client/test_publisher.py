@@ -1,11 +1,11 @@
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from engine.client import MAX_MESSAGE_BYTES, Publisher, read_key
-from engine.client.inline_media import encode_inline
-from engine.errors import PostTooLarge, PublishError
-from engine.kafka import KafkaConfig
-from engine.schema import Media, Post, decode_post
+from sluice.client import MAX_MESSAGE_BYTES, Publisher, read_key
+from sluice.client.inline_media import encode_inline
+from sluice.config import KafkaConfig
+from sluice.errors import PostTooLarge, PublishError
+from sluice.schema import Media, Post, decode_post
 
 
 def read_posts(kafka, n):

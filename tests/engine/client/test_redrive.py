@@ -1,8 +1,8 @@
 import pytest
 from confluent_kafka import Producer
 
-from engine.client import Publisher, Redrive
-from engine.errors import PublishError
+from sluice.client import Publisher, Redrive
+from sluice.errors import PublishError
 from tests.engine.client.test_publisher import read_posts
 
 

@@ -2,10 +2,10 @@ from threading import Event
 
 import pytest
 
-from engine.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, Window, WindowedPublisher
-from engine.client.inline_media import encode_inline
-from engine.errors import PostTooLarge, PublishError
-from engine.schema import Media, Post, encode
+from sluice.client import MAX_MESSAGE_BYTES, Outcomes, Publisher, Window, WindowedPublisher
+from sluice.client.inline_media import encode_inline
+from sluice.errors import PostTooLarge, PublishError
+from sluice.schema import Media, Post, encode
 
 
 def answer_once(kafka):

@@ -12,9 +12,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import MediaInvalid
-from engine.features import N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow
-from engine.features.audio import (
+from sluice.errors import MediaInvalid
+from sluice.features import N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow
+from sluice.features.audio import (
     F_MAX_HZ,
     F_MIN_HZ,
     HOP_SAMPLES,
@@ -212,7 +212,7 @@ def test_absurd_channel_counts_are_refused() -> None:
 
 def test_warming_up_leaves_a_worker_room() -> None:
     script = (
-        "import psutil, sys, engine.features.audio as subject\n"
+        "import psutil, sys, sluice.features.audio as subject\n"
         "assert 'librosa' not in sys.modules\n"
         "subject.warm_up(); assert 'librosa' in sys.modules\n"
         "print(psutil.Process().memory_info().rss)"

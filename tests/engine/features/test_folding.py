@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.features.folding import MAX_NAMED, fold
-from engine.features.text import normalise
+from sluice.features.folding import MAX_NAMED, fold
+from sluice.features.text import normalise
 
 
 def folded(text: str) -> str:

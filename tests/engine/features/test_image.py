@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, TiffImagePlugin
 
-from engine.errors import MediaInvalid
-from engine.features import IMAGE_SIZE_PX, ImageRow
-from engine.features.image import FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
+from sluice.errors import MediaInvalid
+from sluice.features import IMAGE_SIZE_PX, ImageRow
+from sluice.features.image import FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
 
 # Pytest puts aside the filter that the module sets when it is imported.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
@@ -225,7 +225,7 @@ def test_a_long_animation_of_tiles_stays_under_the_limit_of_rows() -> None:
 
 
 def test_a_large_animation_is_read_as_far_as_its_pixels_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.features.image._MAX_ANIMATION_PIXELS", 40 * 40 * 3)
+    monkeypatch.setattr("sluice.features.image._MAX_ANIMATION_PIXELS", 40 * 40 * 3)
     features = extract_image(encode_animation(10))
     assert features.partial == "sampled from the first 3 of 10 frames"
     assert [read_colour(row, 0.5)[0] // 25 for row in features.rows] == [0, 1, 2]
@@ -281,7 +281,7 @@ def test_a_text_chunk_bomb_is_refused() -> None:
 def test_pillow_is_left_as_it_was() -> None:
     script = (
         "import warnings; from PIL import Image; before = Image.MAX_IMAGE_PIXELS\n"
-        "import io, engine.features.image as subject\n"
+        "import io, sluice.features.image as subject\n"
         "assert Image.MAX_IMAGE_PIXELS == before\n"
         "exif = b'Exif\\0\\0II*\\0\\x08\\0\\0\\0\\x01\\0\\x12\\x01\\x03\\0\\xff\\0\\0\\0\\x99\\0\\0\\0'\n"
         "file = io.BytesIO(); Image.new('RGB', (9, 9)).save(file, 'JPEG', exif=exif)\n"

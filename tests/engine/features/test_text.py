@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from engine.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
-from engine.features import text as text_module
-from engine.features.text import BYTE_END, MAX_WHOLE_CHARS, MAX_WINDOWS, OVERLAP_TOKENS, TextExtractor, normalise
+from sluice.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
+from sluice.features import text as text_module
+from sluice.features.text import BYTE_END, MAX_WHOLE_CHARS, MAX_WINDOWS, OVERLAP_TOKENS, TextExtractor, normalise
 
 CLS, SEP, UNK = 1, 2, 3
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[", "]", "kill", "yo", "##u", "fi", "##ne", "hello", "sep", "你", "好"]

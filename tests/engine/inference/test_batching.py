@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.errors import InferenceError, InferenceLate, InferenceUnavailable
-from engine.inference import Array, Arrays, ModelSpec
-from engine.inference.batching import BatchQueue
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.inference import Array, Arrays, ModelSpec
+from sluice.inference.batching import BatchQueue
 
 SPEC = ModelSpec(
     "m", {"x": "INT64"}, {"x": (1,)}, ("double", "scores"), padded_outputs=("scores",), max_rows=4, max_cells=40

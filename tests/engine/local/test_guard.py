@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.local import guard
+from sluice.local import guard
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"

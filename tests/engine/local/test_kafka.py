@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StackError
-from engine.local import kafka
-from engine.local.kafka import NativeKafka, fetch_jars, find_program, make_cluster_id, run_program
+from sluice.errors import StackError
+from sluice.local.kafka import NativeKafka, fetch_jars, find_program, make_cluster_id, run_program
+from sluice.resources import kafka_pom
 
 
 def read_properties(cluster: NativeKafka, index: int) -> dict[str, str]:
@@ -50,7 +50,7 @@ def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch,
         NativeKafka(tmp_path).start()
     monkeypatch.setenv("SLUICE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(StackError, match=r"mvn is not on the PATH.*apt-get install maven"):
-        fetch_jars(kafka.POM)
+        fetch_jars(kafka_pom())
 
 
 def test_without_a_checkout_the_pom_is_named(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.errors import StackError
-from engine.local.processes import ChildProcess, accepts_tcp, answers_http, find_free_ports
+from sluice.errors import StackError
+from sluice.local.processes import ChildProcess, accepts_tcp, answers_http, find_free_ports
 
 PATIENCE_S = 20.0
 
@@ -129,7 +129,7 @@ def test_terminate_does_not_wait(tmp_path: Path) -> None:
 OWNER = f"""
 import sys, time
 from pathlib import Path
-from engine.local.processes import ChildProcess
+from sluice.local.processes import ChildProcess
 segment = Path("/dev/shm") / (sys.argv[2] + "segment")
 child = ChildProcess("a child", [sys.executable, "-c", {WITH_GRANDCHILD!r}], Path(sys.argv[1]), "-",
                      grace_s=0.5, shared_memory=sys.argv[2])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StackError
-from engine.kafka import KafkaConfig, Topics
-from engine.local.stack import Stack, StackConfig
-from engine.settings import load_settings
+from sluice.config import KafkaConfig, Topics
+from sluice.errors import StackError
+from sluice.local.stack import Stack, StackConfig
+from sluice.settings import load_settings
 
 EXISTING = KafkaConfig(
     "k1:9093,k2:9093", "SASL_SSL", sasl_username="u", sasl_password="made-up", ca_file="/ca.pem", topics=Topics("in")

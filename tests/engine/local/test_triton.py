@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StackError
-from engine.local import guard, triton
+from sluice.errors import StackError
+from sluice.local import guard, triton
 
 
 def test_a_folder_without_models_is_named(tmp_path: Path) -> None:

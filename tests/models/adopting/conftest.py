@@ -5,11 +5,12 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
-from models import adopt, encode
-from models.adopting import rows as adopt_rows
-from models.adopting import training as adopt_training
-from models.fusion import train as train_fusion
-from models.image import rows as picture_rows
+from sluice_models import adopt
+from sluice_models.adopting import labelled as adopt_rows
+from sluice_models.adopting import train_heads as adopt_training
+from sluice_models.recipes.fusion import encoding
+from sluice_models.recipes.image import pictures as picture_rows
+from sluice_models.training import train_fusion
 from tests.models.adopting.miniatures import make_tokenizer, save_bert, save_bundle, save_clip, save_repository
 
 
@@ -35,8 +36,8 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture
 def few_rows(monkeypatch):
-    monkeypatch.setattr(encode, "N_SOUNDS", 40)
-    monkeypatch.setattr(encode, "N_SYNTHETIC", 6)
+    monkeypatch.setattr(encoding, "N_SOUNDS", 40)
+    monkeypatch.setattr(encoding, "N_SYNTHETIC", 6)
     monkeypatch.setattr(adopt_rows, "N_STAND_INS", 8)
     for module in (adopt_training, train_fusion):
         monkeypatch.setattr(module, "N_CALIBRATION_POSTS", 60)

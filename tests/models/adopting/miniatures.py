@@ -13,9 +13,8 @@ from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from models.adopting.folder import load_folder
-from models.audio.sounds import N_SAMPLES
-from models.config import (
+from sluice_models.adopting.folder import load_folder
+from sluice_models.config import (
     MODEL_NAMES,
     TRITON_REPO,
     AudioNetwork,
@@ -25,10 +24,11 @@ from models.config import (
     TextNetwork,
     WordNetwork,
 )
-from models.encoders import AudioEncoder, ImageEncoder, TextEncoder
-from models.export import OUTPUTS, export_model
-from models.fusion.network import Fusion
-from models.image.drawings import draw_pictures, draw_scenes
+from sluice_models.export import OUTPUTS, export_model
+from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from sluice_models.networks.fusion import Fusion
+from sluice_models.recipes.audio.sounds import N_SAMPLES
+from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 
 MILD = ["the museum opens at nine", "we had soup for lunch", "her garden is green", "the train was late today"]
 HARSH = ["i will break your window tonight", "watch out or i will hurt you", "i come and smash your door"]

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from engine.features.text import TextExtractor
-from engine.schema import LABELS
-from models import adopt
-from models.config import D_TOKEN, N_TOKENS, TRITON_REPO
-from models.image.drawings import draw_pictures, draw_scenes
+from sluice.features.text import TextExtractor
+from sluice.schema import LABELS
+from sluice_models import adopt
+from sluice_models.config import D_TOKEN, N_TOKENS, TRITON_REPO
+from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from tests.models.adopting.miniatures import HARSH, MILD, assert_served, open_model, spell, write_lines, write_onnx
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

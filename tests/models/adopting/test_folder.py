@@ -6,8 +6,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer, processors
 
-from models.adopting.encoders import AdoptedText, AdoptError
-from models.adopting.folder import FREQUENT_HAN, load_folder, rename_specials
+from sluice_models.adopting.encoders import AdoptedText, AdoptError
+from sluice_models.adopting.folder import FREQUENT_HAN, load_folder, rename_specials
 from tests.models.adopting.miniatures import MILD, make_tokenizer, save_bert
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

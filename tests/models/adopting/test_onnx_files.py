@@ -5,9 +5,9 @@ import onnx
 import pytest
 import torch
 
-from models.adopting.encoders import AdoptError
-from models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
-from models.export import OUTPUTS, sample_inputs
+from sluice_models.adopting.encoders import AdoptError
+from sluice_models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
+from sluice_models.export import OUTPUTS, sample_inputs
 from tests.models.adopting.miniatures import open_model, write_onnx
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from engine.schema import LABELS
-from models import checkpoint
-from models.bundle import Example
-from models.config import TextConfig, load_config
-from models.measure.candidates import compare_candidates, measure_accuracy
-from models.text.train_towers import Reader
+from sluice.schema import LABELS
+from sluice_models.config import TextConfig, load_config
+from sluice_models.data.bundle import Example
+from sluice_models.measure.candidates import compare_candidates, measure_accuracy
+from sluice_models.training import checkpoint
+from sluice_models.training.train_towers import Reader
 
 pytestmark = pytest.mark.torch
 

@@ -6,29 +6,29 @@ import math
 import numpy as np
 import pytest
 
-from engine.errors import SettingsError
-from engine.schema import LABELS
-from models.encode import Encoded
-from models.evaluate import to_json
-from models.measure.bias import BiasReport
-from models.measure.candidates import CandidateReport
-from models.measure.card import CARD_FILE, NOT_RUN, fill_card, make_tables
-from models.measure.counterfactuals import SwapReport
-from models.measure.evaluation import Evaluation
-from models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
-from models.measure.headlines import Headline
-from models.measure.intervals import NO_FIGURE, Figure
-from models.measure.label_figures import LabelReport, Scored
-from models.measure.mixtures import MixtureReport
-from models.measure.obfuscation import ALL_TRICKS, Robustness
-from models.measure.origins import Origin
-from models.measure.pair_figures import PairReport
-from models.measure.precision import PrecisionReport
-from models.measure.rationales import EvidenceReport
-from models.measure.report_plots import draw_plots, draw_training
-from models.measure.serving_cost import CostReport, measure_costs
-from models.measure.source_figures import OWN_NEGATIVES, SourceReport
-from models.measure.unseen import FalseAlarms
+from sluice.errors import SettingsError
+from sluice.schema import LABELS
+from sluice_models.evaluate import to_json
+from sluice_models.measure.bias import BiasReport
+from sluice_models.measure.candidates import CandidateReport
+from sluice_models.measure.card import CARD_FILE, NOT_RUN, fill_card, make_tables
+from sluice_models.measure.counterfactuals import SwapReport
+from sluice_models.measure.evaluation import Evaluation
+from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
+from sluice_models.measure.headlines import Headline
+from sluice_models.measure.intervals import NO_FIGURE, Figure
+from sluice_models.measure.label_figures import LabelReport, Scored
+from sluice_models.measure.mixtures import MixtureReport
+from sluice_models.measure.obfuscation import ALL_TRICKS, Robustness
+from sluice_models.measure.origins import Origin
+from sluice_models.measure.pair_figures import PairReport
+from sluice_models.measure.precision import PrecisionReport
+from sluice_models.measure.rationales import EvidenceReport
+from sluice_models.measure.report_plots import draw_plots, draw_training
+from sluice_models.measure.serving_cost import CostReport, measure_costs
+from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceReport
+from sluice_models.measure.unseen import FalseAlarms
+from sluice_models.recipes.fusion.encoding import Encoded
 
 pytestmark = pytest.mark.torch
 FIGURE = Figure(0.5, 0.4, 0.6)

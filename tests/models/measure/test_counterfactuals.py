@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.schema import LABELS
-from models.measure.counterfactuals import load_counterfactuals, measure_counterfactuals
-from models.text.templates import load_templates
+from sluice.schema import LABELS
+from sluice_models.measure.counterfactuals import load_counterfactuals, measure_counterfactuals
+from sluice_models.recipes.text.templates import load_templates
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

@@ -7,17 +7,38 @@ import numpy as np
 import pytest
 import torch
 
-from engine.features import TextRow
-from engine.schema import LABELS
-from models.bundle import Example
-from models.encode import OURS, Encoded
-from models.measure.bias import find_any_member, find_members, report_identity
-from models.measure.evaluation import POLICY_FILE, read_limits
-from models.measure.functional import OVER_FAMILIES, OWN, TEMPLATES, fill_family, judge, load_tests, measure_functions
-from models.measure.intervals import draw_counts
-from models.measure.label_figures import WITH_OURS, Scored, certain_rows, cross_fit, measure_calibration, report_part
-from models.measure.rationales import mark_tokens, measure_faithfulness, measure_overlap, measure_spans, split_text
-from models.text.templates import fill_templates, is_held_out, load_templates
+from sluice.features import TextRow
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.bias import find_any_member, find_members, report_identity
+from sluice_models.measure.evaluation import POLICY_FILE, read_limits
+from sluice_models.measure.functional import (
+    OVER_FAMILIES,
+    OWN,
+    TEMPLATES,
+    fill_family,
+    judge,
+    load_tests,
+    measure_functions,
+)
+from sluice_models.measure.intervals import draw_counts
+from sluice_models.measure.label_figures import (
+    WITH_OURS,
+    Scored,
+    certain_rows,
+    cross_fit,
+    measure_calibration,
+    report_part,
+)
+from sluice_models.measure.rationales import (
+    mark_tokens,
+    measure_faithfulness,
+    measure_overlap,
+    measure_spans,
+    split_text,
+)
+from sluice_models.recipes.fusion.encoding import OURS, Encoded
+from sluice_models.recipes.text.templates import fill_templates, is_held_out, load_templates
 
 pytestmark = pytest.mark.torch
 N_LABELS = len(LABELS)
@@ -76,7 +97,7 @@ class MarkOneWord:
 
 
 def test_evidence_on_the_marked_places_scores_one():
-    from engine.features.text import TextExtractor
+    from sluice.features.text import TextExtractor
 
     rationale = make_example("you are a fool", meta={"tokens": ["you", "are", "a", "fool"], "rationale": [0, 0, 0, 1]})
     spans = [make_example("what a fool he is", meta={"spans": [[7, 11]]}), make_example("a tree", meta={"spans": []})]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.schema import LABELS
-from models.bundle import Example
-from models.encode import Encoded
-from models.measure.headlines import average_figures, measure_headlines, measure_votes
-from models.measure.label_figures import Scored
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.headlines import average_figures, measure_headlines, measure_votes
+from sluice_models.measure.label_figures import Scored
+from sluice_models.recipes.fusion.encoding import Encoded
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

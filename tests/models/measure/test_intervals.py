@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.measure.intervals import (
+from sluice_models.measure.intervals import (
     NO_FIGURE,
     Figure,
     draw_counts,
@@ -17,7 +17,7 @@ from models.measure.intervals import (
     resample_f1,
     resample_recall,
 )
-from models.measure.scores import measure_auprc, measure_auroc
+from sluice_models.measure.scores import measure_auprc, measure_auroc
 
 pytestmark = pytest.mark.torch
 

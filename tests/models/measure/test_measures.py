@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses import masked_loss, masked_mark_loss, weigh_positives
-from models.measure.scores import find_threshold, measure_auprc, measure_auroc
-from models.platt import fit_calibration
+from sluice_models.measure.scores import find_threshold, measure_auprc, measure_auroc
+from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
+from sluice_models.training.platt import fit_calibration
 
 pytestmark = pytest.mark.torch
 

@@ -7,13 +7,13 @@ import pytest
 import soundfile
 import torch
 
-from engine.schema import LABELS
-from models.audio.rows import Pools, make_event
-from models.audio.sounds import N_SAMPLES, babble
-from models.config import AudioNetwork
-from models.encoders import AudioEncoder
-from models.measure import mixtures
-from models.measure.mixtures import compose_mixtures, count_clips, measure_mixtures, shot_scene
+from sluice.schema import LABELS
+from sluice_models.config import AudioNetwork
+from sluice_models.measure import mixtures
+from sluice_models.measure.mixtures import compose_mixtures, count_clips, measure_mixtures, shot_scene
+from sluice_models.networks.encoders import AudioEncoder
+from sluice_models.recipes.audio.clips import Pools, make_event
+from sluice_models.recipes.audio.sounds import N_SAMPLES, babble
 
 pytestmark = pytest.mark.torch
 

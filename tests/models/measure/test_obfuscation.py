@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import models
-from engine.schema import LABELS
-from models.bundle import Example
-from models.measure.obfuscation import ALL_TRICKS, NEVER_TRAINED, TRICKS, measure_robustness, obfuscate
+import sluice_models
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.obfuscation import ALL_TRICKS, NEVER_TRAINED, TRICKS, measure_robustness, obfuscate
 
 pytestmark = pytest.mark.torch
 TEXT = "perhaps someone reads these silly sentences aloud"
@@ -81,9 +81,8 @@ def imports_of(file):
 
 
 def test_no_training_code_imports_the_tricks():
-    folder = Path(models.__file__).parent
-    rooms = ("text", "image", "audio", "fusion")
-    training = [folder / "encode.py", *(file for room in rooms for file in (folder / room).glob("*.py"))]
+    folder = Path(sluice_models.__file__).parent
+    training = [file for room in ("recipes", "training") for file in (folder / room).rglob("*.py")]
     assert len(training) > 4
-    assert not [file.name for file in training if "models.measure.obfuscation" in imports_of(file)]
-    assert "models.text.noise" not in imports_of(folder / "measure" / "obfuscation.py")
+    assert not [file.name for file in training if "sluice_models.measure.obfuscation" in imports_of(file)]
+    assert "sluice_models.recipes.text.noise" not in imports_of(folder / "measure" / "obfuscation.py")

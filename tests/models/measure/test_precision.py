@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from engine.schema import LABELS
-from models.bundle import Example
-from models.checkpoint import build_text_encoder
-from models.config import TextConfig, load_config
-from models.measure.half_check import check_half_texts
-from models.measure.precision import compare_forms
-from models.measure.quantisation_check import check_quantisation
+from sluice.schema import LABELS
+from sluice_models.config import TextConfig, load_config
+from sluice_models.data.bundle import Example
+from sluice_models.measure.half_check import check_half_texts
+from sluice_models.measure.precision import compare_forms
+from sluice_models.measure.quantisation_check import check_quantisation
+from sluice_models.training.checkpoint import build_text_encoder
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

@@ -8,12 +8,12 @@ import typer
 import zstandard
 from PIL import Image
 
-from engine.errors import SettingsError
-from engine.schema import HARMS, LABELS
-from models.bundle import Example, read_source_rows, read_unused_media
-from models.leave_out import check_folds, measure_left_out
-from models.measure.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
-from models.measure.source_figures import (
+from sluice.errors import SettingsError
+from sluice.schema import HARMS, LABELS
+from sluice_models.data.bundle import Example, read_source_rows, read_unused_media
+from sluice_models.leave_out import check_folds, measure_left_out
+from sluice_models.measure.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
+from sluice_models.measure.source_figures import (
     OWN_NEGATIVES,
     SourceReport,
     average_sources,
@@ -21,7 +21,7 @@ from models.measure.source_figures import (
     report_source,
     sample_source,
 )
-from models.measure.unseen import ELSEWHERE, Limits, Rows, count_alarms, measure_unused_texts, report_rows
+from sluice_models.measure.unseen import ELSEWHERE, Limits, Rows, count_alarms, measure_unused_texts, report_rows
 
 pytestmark = pytest.mark.torch
 HATE, THREAT, WEAPONS = (LABELS.index(label) for label in ("hate", "threat", "weapons"))

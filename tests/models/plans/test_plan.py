@@ -15,15 +15,15 @@ from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner
 
-from engine.features import audio, image, text
-from models import plan
-from models.config import MODEL_NAMES, TRITON_REPO, FusionNetwork
-from models.export import export_model, sample_inputs
-from models.fusion.network import Fusion
-from models.plans import build as plan_build
-from models.plans import cuda
-from models.plans import profiles as plan_profiles
-from models.plans import run as plan_run
+from sluice.features import audio, image, text
+from sluice_models import plan
+from sluice_models.config import MODEL_NAMES, FusionNetwork
+from sluice_models.export import export_model, sample_inputs
+from sluice_models.networks.fusion import Fusion
+from sluice_models.plans import build as plan_build
+from sluice_models.plans import cuda
+from sluice_models.plans import profiles as plan_profiles
+from sluice_models.plans import run as plan_run
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -194,7 +194,7 @@ def test_without_a_model_the_command_says_what_to_run(run, repository):
     (repository / "fusion" / "1" / "model.onnx").unlink()
     result = run()
     assert result.exit_code == 1
-    assert "python -m models.export" in result.output.replace("\n", " ")
+    assert "python -m sluice_models.export" in result.output.replace("\n", " ")
 
 
 class RefusingTensorRT:
@@ -251,18 +251,18 @@ def test_the_fusions_profile_holds_the_longest_post():
 
 
 def test_the_command_needs_nothing_that_tritons_image_lacks():
-    dockerfile = (TRITON_REPO.parent / "ops" / "docker" / "triton.Dockerfile").read_text("utf-8")
+    dockerfile = Path("ops/docker/triton.Dockerfile").read_text("utf-8")
     (installed,) = re.findall(r"FROM base AS gpu\nRUN pip install -c \S+ ([\w ]+) \\", dockerfile)
     brought = {"numpy", "msgspec", "onnxruntime", "yaml", "typer"}
     assert {name.lower().replace("pyyaml", "yaml") for name in installed.split()} == brought
     code = (
         "import sys, runpy\n"
         "for name in sys.argv.pop(1).split(','): sys.modules[name] = None\n"
-        "runpy.run_module('models.plan', run_name='__main__')"
+        "runpy.run_module('sluice_models.plan', run_name='__main__')"
     )
     lacking = "torch,onnx,tokenizers,transformers,safetensors,PIL,librosa,soundfile,soxr,scipy,zstandard,matplotlib"
     command = [sys.executable, "-c", code, lacking, "--help"]
-    result = subprocess.run(command, cwd=TRITON_REPO.parent, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "--benchmark" in result.stdout
 

@@ -1,3 +1,3 @@
 """Triton's Python backend looks for the model here."""
 
-from engine.local.onnx_model import TritonPythonModel  # noqa: F401
+from sluice.triton_backend.onnx_model import TritonPythonModel  # noqa: F401

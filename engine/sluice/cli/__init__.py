@@ -1,0 +1,52 @@
+"""The command line. JSON goes to standard output, everything else to standard error.
+
+Commands import what they need when they run: ``sluice --help`` must not wait for audio libraries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from sluice.cli import calibrate, dead_letters, demo, publish, schema, score, up, verdicts, worker
+from sluice.cli.console import say
+from sluice.errors import SluiceError
+
+
+class Commands(TyperGroup):
+    """The commands; what fails on purpose is told in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except SluiceError as error:
+            say(f"sluice: {error}")
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="sluice",
+    cls=Commands,
+    help="Streaming content moderation: posts into Kafka, one explained verdict per post out.",
+    epilog="Start with: sluice demo. Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 Ctrl-C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("worker")(worker.run)
+app.command("publish")(publish.publish)
+app.command("verdicts")(verdicts.read_verdicts)
+app.command("score")(score.score)
+app.command("calibrate")(calibrate.calibrate)
+app.command("schema")(schema.print_schema)
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

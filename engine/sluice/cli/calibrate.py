@@ -1,0 +1,113 @@
+"""``sluice calibrate``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli.console import emit, make_console, say
+from sluice.cli.lines import STDIN, open_lines
+
+if TYPE_CHECKING:
+    from sluice.cli.labelled import Joined
+    from sluice.verdict.calibration import Calibrated
+    from sluice.verdict.policy import Policy
+
+VERSION_HELP = "The new policy's version; default: one more than the base policy's."
+
+
+def calibrate(
+    verdicts: Annotated[str, typer.Argument(metavar="VERDICTS.jsonl|-", help="What score or verdicts --json print.")],
+    labels: Annotated[str, typer.Option(help='One {"post_id": "p-1", "labels": {"threat": 1, "spam": 0}} a line.')],
+    review_risk: Annotated[float, typer.Option(help="Share of benign posts that may be reviewed or blocked.")] = 0.05,
+    block_risk: Annotated[float, typer.Option(help="Share of benign posts that may be blocked.")] = 0.005,
+    name: Annotated[str | None, typer.Option(help="The new policy's name; default: the base policy's.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help=VERSION_HELP)] = None,
+    policy: Annotated[Path | None, typer.Option(help="The base policy; default: the shipped one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Policy and figures as JSON instead of YAML.")] = False,
+) -> None:
+    """Print a policy whose thresholds keep stated risks on your own labelled posts.
+
+    A label that a line leaves out is not annotated. A post is benign if it is annotated 0 for every label it is
+    annotated for; the risks are shares of benign posts, as an average, for posts like those labelled.
+
+    Example: sluice score posts.jsonl > verdicts.jsonl && sluice calibrate verdicts.jsonl --labels labels.jsonl
+    """
+    from sluice.cli.labelled import join, read_truths, read_verdicts
+    from sluice.verdict.calibration import Risks, calibrate_policy, figures_json, write_policy
+
+    risks = Risks(_check_risk(review_risk, "--review-risk"), _check_risk(block_risk, "--block-risk"))
+    if verdicts == labels == STDIN:
+        raise typer.BadParameter("only one of the two files can be standard input", param_hint="--labels")
+    base = _load_base(policy)
+    contents = _read_bytes(verdicts), _read_bytes(labels)
+    joined = join(read_verdicts(contents[0], verdicts), read_truths(contents[1], labels))
+    calibrated = calibrate_policy(base, joined.posts, risks, _name(name, base), version or base.version + 1)
+    _show(calibrated, joined)
+    provenance = _describe((verdicts, labels), contents, joined.models)
+    if as_json:
+        emit(json.dumps({**figures_json(calibrated), "provenance": provenance}).encode())
+    else:
+        emit(write_policy(calibrated, provenance).rstrip("\n").encode())
+
+
+def _check_risk(risk: float, option: str) -> float:
+    if not 0 < risk < 1:
+        raise typer.BadParameter(f"a share between 0 and 1 is wanted, not {risk:g}", param_hint=option)
+    return risk
+
+
+def _name(name: str | None, base: Policy) -> str:
+    if name == "":
+        raise typer.BadParameter("a policy needs a name", param_hint="--name")
+    return name or base.name
+
+
+def _load_base(policy: Path | None) -> Policy:
+    from sluice.resources import default_policy
+    from sluice.verdict.policy import load_policy
+
+    return load_policy(policy or default_policy())
+
+
+def _show(calibrated: Calibrated, joined: Joined) -> None:
+    """The figures, for people."""
+    from rich.table import Table
+
+    from sluice.verdict.calibration import HEADINGS, explain_block, explain_kept, tabulate
+
+    table = Table(*HEADINGS, title="on the labelled posts", title_justify="left")
+    for cells in tabulate(calibrated):
+        table.add_row(*cells)
+    make_console().print(table)
+    left_out = (
+        (joined.n_unlabelled, "verdicts without labels"),
+        (joined.n_unscored, "labelled posts without a verdict"),
+        (joined.n_dead_letters, "dead letters"),
+    )
+    for n_lines, what in left_out:
+        if n_lines:
+            say(f"left out: {n_lines} {what}")
+    for figures in calibrated.labels:
+        if figures.kept:
+            say(f"{figures.label}: {explain_kept(calibrated, figures)}")
+    if not calibrated.block_promised:
+        say(explain_block(calibrated))
+
+
+def _describe(names: tuple[str, str], contents: tuple[bytes, bytes], models: list[str]) -> list[str]:
+    """Where the thresholds come from; no date, so the same files give the same policy."""
+    files = [
+        f"{json.dumps(Path(name).name)} (sha256 {hashlib.sha256(raw).hexdigest()[:16]})"
+        for name, raw in zip(names, contents, strict=True)
+    ]
+    return [f"Scores of {files[0]}, labels of {files[1]}.", f"Models: {', '.join(models)}."]
+
+
+def _read_bytes(name: str) -> bytes:
+    with open_lines(name) as file:
+        return file.readall()

@@ -1,0 +1,101 @@
+"""``sluice score``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import os
+import time
+from contextlib import ExitStack
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, printable, say, wants_json
+from sluice.cli.lines import count_lines, open_lines
+from sluice.cli.options import JsonOption, TritonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sluice.cli.scoring import Scored
+    from sluice.settings import Settings
+
+PATIENCE_MS = 600_000
+"""Deadline of each post: offline, a late verdict is better than half a one."""
+STEP = 32
+"""The progress bar moves once in so many posts."""
+
+
+def score(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="Posts, one JSON object a line.")],
+    as_json: JsonOption = False,
+    triton: TritonOption = None,
+    policy: Annotated[Path | None, typer.Option(help="Decide by this policy file.")] = None,
+) -> None:
+    """Score posts without Kafka, in order: one verdict per line, or {"dead_letter": …} for what is no post.
+
+    Starts Triton unless --triton names one. Deadlines of posts are ignored.
+
+    Example: sluice score posts.jsonl --json > verdicts.jsonl
+    """
+    from sluice.cli.stacks import open_triton
+
+    n_lines = count_lines(file)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(ending_like_ctrl_c())
+        opened = cleanup.enter_context(open_lines(file))
+        settings = _settings(cleanup.enter_context(open_triton(triton)), policy)
+        n_done, elapsed_s = asyncio.run(_score_all(settings, opened, n_lines, wants_json(as_json)))
+    say(f"{n_done} lines in {elapsed_s:.1f} s: {n_done / max(elapsed_s, 1e-9):.0f} posts/s")
+
+
+def _settings(triton: str, policy: Path | None) -> Settings:
+    from sluice.settings import load_settings
+
+    settings = load_settings(os.environ)
+    return dataclasses.replace(
+        settings,
+        inference=dataclasses.replace(settings.inference, triton=triton),
+        pipeline=dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS),
+        policy_path=policy or settings.policy_path,
+    )
+
+
+async def _score_all(settings: Settings, file: FileIO, n_lines: int | None, as_json: bool) -> tuple[int, float]:
+    """Score and print every line; returns how many there were and the seconds it took."""
+    from prometheus_client import CollectorRegistry
+
+    from sluice.app import open_pipeline
+    from sluice.cli.scoring import score_lines
+    from sluice.metrics import Metrics
+
+    n_done, show = 0, _shower(as_json)
+    with make_progress(make_console()) as progress:
+        task = progress.add_task("scoring", total=n_lines)
+        async with open_pipeline(settings, Metrics(CollectorRegistry())) as pipeline:
+            gc.freeze()  # what is loaded by now stays: collections need not look at it again
+            start_s = time.perf_counter()
+            async for scored in score_lines(pipeline, file):
+                show(scored)
+                n_done += 1
+                if n_done % STEP == 0:
+                    progress.update(task, completed=n_done)
+    return n_done, time.perf_counter() - start_s
+
+
+def _shower(as_json: bool) -> Callable[[Scored], None]:
+    from sluice.cli.render import describe_verdict
+
+    def show(scored: Scored) -> None:
+        if as_json:
+            emit(scored.as_json)
+        elif scored.verdict is None:
+            say(printable(f"line {scored.line}  dead letter  {scored.reason}"))
+        else:
+            say(describe_verdict(scored.verdict))
+
+    return show

@@ -1,0 +1,125 @@
+"""Many posts through a pipeline at once, their verdicts in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from typing import Protocol
+
+import msgspec
+
+from sluice.cli.lines import Lines, read_batches
+from sluice.cli.results import write_dead_letter
+from sluice.errors import InvalidPost
+from sluice.schema import Post, Verdict, decode_post, encode
+
+N_IN_FLIGHT = 512
+"""Enough that the classifier always has a full batch waiting, of texts of like length: twice as many gain nothing."""
+N_BATCHES_AHEAD = 2
+
+
+class Scorer(Protocol):
+    """The part of the pipeline that is needed here."""
+
+    async def score(self, post: Post, published_at: float | None = None) -> Verdict:
+        """Score one post."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One line and what came of it: a verdict, or the reason why it is a dead letter."""
+
+    line: int
+    verdict: Verdict | None
+    as_json: bytes
+    reason: str = ""
+
+
+Pending = asyncio.Queue[asyncio.Task[Scored] | None]
+
+
+async def score_lines(scorer: Scorer, file: FileIO, n_in_flight: int = N_IN_FLIGHT) -> AsyncIterator[Scored]:
+    """Score the lines of a file as they come in.
+
+    Yields
+    ------
+    Scored
+        One per line that is not empty, in the order of the lines.
+
+    Raises
+    ------
+    InferenceUnavailable
+        Triton went away.
+    """
+    pending: Pending = asyncio.Queue(n_in_flight)
+    feeder = asyncio.create_task(_feed(scorer, file, pending))
+    try:
+        while (task := await pending.get()) is not None:
+            yield await task
+        await feeder
+    finally:
+        feeder.cancel()
+        while not pending.empty():
+            if (task := pending.get_nowait()) is not None:
+                task.cancel()
+
+
+async def _feed(scorer: Scorer, file: FileIO, pending: Pending) -> None:
+    """Start a task per line, as many as `pending` has room for."""
+    try:
+        async for batch in _read(file):
+            for number, line in batch:
+                await pending.put(asyncio.create_task(_score(scorer, number, line)))
+    finally:
+        await pending.put(None)
+
+
+async def _read(file: FileIO) -> AsyncIterator[Lines]:
+    """Batches of lines, read in a thread, since a pipe may make us wait.
+
+    The thread is a daemon: nobody can wake one that waits for input, and it must not hold up Ctrl-C.
+    """
+    batches: asyncio.Queue[Lines | Exception | None] = asyncio.Queue(N_BATCHES_AHEAD)
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_pump, args=(read_batches(file), batches, loop), daemon=True).start()
+    while (batch := await batches.get()) is not None:
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
+
+
+def _pump(
+    lines: Iterator[Lines], batches: asyncio.Queue[Lines | Exception | None], loop: asyncio.AbstractEventLoop
+) -> None:
+    def put(batch: Lines | Exception | None) -> None:
+        putting = batches.put(batch)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, loop).result()
+        finally:
+            putting.close()  # if the loop has ended, nobody runs it
+
+    with suppress(CancelledError, RuntimeError, ValueError):  # the loop has ended or the file is closed: nobody reads
+        try:
+            for batch in lines:
+                put(batch)
+            put(None)
+        except OSError as error:
+            put(error)
+
+
+async def _score(scorer: Scorer, number: int, line: bytes) -> Scored:
+    try:
+        post = decode_post(line)
+    except InvalidPost as error:
+        letter = {"reason": error.reason, "detail": error.detail, "key": None, "source": None, "line": number}
+        return Scored(number, None, write_dead_letter(letter), f"{error.reason}: {error.detail}")
+    if post.deadline_ms is not None:  # a promise to a live publisher; nobody waits for this one
+        post = msgspec.structs.replace(post, deadline_ms=None)
+    verdict = await scorer.score(post)
+    return Scored(number, verdict, encode(verdict))

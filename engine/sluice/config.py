@@ -1,0 +1,153 @@
+"""What each part can be told: small frozen structures, below every part, so that reading them imports none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The names of the topics."""
+
+    posts: str = "moderation.posts"
+    verdicts: str = "moderation.verdicts"
+    reviews: str = "moderation.reviews"
+    dead_letters: str = "moderation.dead-letters"
+
+    def all(self) -> tuple[str, ...]:
+        """Every topic, the input first."""
+        return (self.posts, self.verdicts, self.reviews, self.dead_letters)
+
+
+@dataclass(frozen=True)
+class KafkaConfig:
+    """A Kafka cluster and the names of the topics on it.
+
+    Attributes
+    ----------
+    bootstrap : str
+        ``host:port`` pairs, separated by commas.
+    security_protocol : str
+        ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``.
+    sasl_mechanism : str
+        ``PLAIN``, ``SCRAM-SHA-256`` or ``SCRAM-SHA-512``; read only with a ``SASL_`` protocol.
+    ca_file : str or None
+        PEM of the authority that signed the brokers' certificates; None takes the system's.
+    """
+
+    bootstrap: str = "127.0.0.1:9092"
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    topics: Topics = Topics()
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the protocol carries a user name and a password."""
+        return self.security_protocol.startswith("SASL_")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the protocol is encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    def librdkafka(self) -> dict[str, str | int | float | bool]:
+        """The same as librdkafka's properties (`CONFIGURATION.md` of librdkafka names them)."""
+        properties: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.security_protocol.lower(),
+        }
+        if self.uses_sasl:
+            properties["sasl.mechanism"] = self.sasl_mechanism
+            properties["sasl.username"] = self.sasl_username or ""
+            properties["sasl.password"] = self.sasl_password or ""
+        if self.ca_file:
+            properties["ssl.ca.location"] = self.ca_file
+        return properties
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """How much one worker takes on.
+
+    Attributes
+    ----------
+    group : str
+        Kafka's consumer group.
+    max_in_flight : int
+        Posts that are being scored at once.
+    max_ahead : int
+        Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
+    session_timeout_s : float
+        After so long without a sign of life Kafka gives a worker's partitions to others. The longest deadline of a
+        post must be shorter, or a rebalance cannot wait for the posts in flight.
+    """
+
+    group: str = "sluice"
+    max_in_flight: int = 256
+    max_ahead: int = 4096
+    session_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """How to reach Triton.
+
+    Attributes
+    ----------
+    triton : str
+        ``host:port`` of Triton's gRPC endpoint.
+    max_request_s : float
+        A request is given up after this many seconds, whatever the posts' deadlines.
+    """
+
+    triton: str = "127.0.0.1:8001"
+    max_request_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class MediaConfig:
+    """Where media may come from, and how much of it.
+
+    Attributes
+    ----------
+    roots : tuple of Path
+        Directories that ``file:`` URIs may name; none by default.
+    store_urls : tuple of str
+        fsspec URLs (``s3://bucket/prefix``) under which media may be read.
+    allow_private : bool
+        Whether HTTP may go to addresses inside our own network, and to any port.
+    max_bytes : int
+        Of one image or clip.
+    timeout_s : float
+        For one image or clip, redirects and retries included.
+    """
+
+    roots: tuple[Path, ...] = ()
+    store_urls: tuple[str, ...] = ()
+    allow_private: bool = False
+    max_bytes: int = 20 * 2**20
+    timeout_s: float = 5.0
+    max_redirects: int = 3
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Limits of the pipeline.
+
+    Attributes
+    ----------
+    deadline_ms : int
+        For posts that name none.
+    max_deadline_ms : int
+        For posts that name a longer one; a worker's shutdown grace must be longer than this.
+    """
+
+    deadline_ms: int = 5_000
+    max_deadline_ms: int = 20_000

@@ -1,0 +1,89 @@
+"""A `Classifier` without models: scripted scores, for tests of everything above the seam."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.inference import FUSION, MODELS, TEXT_ENCODER, Array, Arrays, ModelSpec
+from sluice.schema import LABELS
+
+N_TOKENS, TOKEN_SIZE = 4, 256
+
+Script = Callable[[ModelSpec, Arrays], Array]
+"""Model and row → probability per label, shape (n_labels,)."""
+
+
+def quiet(model: ModelSpec, row: Arrays) -> Array:
+    """The script that finds nothing in any row."""
+    return np.full(len(LABELS), 0.01, np.float32)
+
+
+class ScriptedClassifier:
+    """Answers every row with the scores of a script.
+
+    The fake encoders write their probabilities into the tokens and the fake fusion takes the highest over the tokens
+    that its mask lets through, so contributions behave as with the real models.
+
+    Parameters
+    ----------
+    script : callable
+        Called for rows of the encoders.
+    delay_s : dict of str to float
+        Seconds that a model takes, by its name; 0 for those missing.
+    """
+
+    def __init__(self, script: Script = quiet, delay_s: dict[str, float] | None = None) -> None:
+        self.script = script
+        self.delay_s = delay_s or {}
+        self.errors: dict[str, InferenceError] = {}
+        """Raised by a model instead of an answer, by its name."""
+        self.unready = False
+        """Whether asking for the models' versions fails."""
+        self.n_calls = 0
+
+    async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
+        """See `Classifier.infer`."""
+        self.n_calls += 1
+        if model.name in self.errors:
+            raise self.errors[model.name]
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.sleep(self.delay_s.get(model.name, 0.0))
+        except TimeoutError as error:
+            raise InferenceLate(f"{model.name}: late") from error
+        return [self._fuse(row) if model is FUSION else self._encode(model, row) for row in rows]
+
+    async def versions(self) -> dict[str, str]:
+        """See `Classifier.versions`."""
+        if self.unready:
+            raise InferenceUnavailable("the fake is not ready")
+        return {spec.name: "0" for spec in MODELS}
+
+    def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:
+        probabilities = np.clip(self.script(model, row), 1e-6, 1 - 1e-6).astype(np.float32)
+        tokens = np.zeros((N_TOKENS, TOKEN_SIZE), np.float32)
+        tokens[:, : len(LABELS)] = probabilities
+        return {"tokens": tokens, "logits": _logit(probabilities), **_where(model, row, probabilities)}
+
+    def _fuse(self, row: Arrays) -> Arrays:
+        seen = row["tokens"][row["mask"]][:, : len(LABELS)]
+        probabilities = seen.max(axis=0) if len(seen) else np.full(len(LABELS), 0.01, np.float32)
+        return {"logits": _logit(probabilities), "severity": probabilities / 2}
+
+
+def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> dict[str, Array]:
+    """The encoder's evidence: all of a text, the left top of a picture, the first half of a clip."""
+    if model is TEXT_ENCODER:
+        return {"token_scores": np.ones(len(row["input_ids"]), np.float32)}
+    grid = np.zeros((len(LABELS), 10, 10), np.float32)
+    grid[:, :5, :5] = probabilities[:, None, None]
+    return {"heatmap": grid, "frame_scores": grid[:, 0]}
+
+
+def _logit(probabilities: Array) -> Array:
+    odds: Array = probabilities / (1 - probabilities)
+    return np.log(odds)

@@ -1,0 +1,93 @@
+"""How to reach Kafka, what the topics are called, and that they exist; shared by the worker and the clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tenacity
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from sluice.config import KafkaConfig
+from sluice.errors import KafkaUnavailable, SettingsError
+
+REASON_HEADER = "sluice-reason"
+DETAIL_HEADER = "sluice-detail"
+SOURCE_HEADER = "sluice-source"
+DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER)
+"""Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset."""
+
+
+N_PARTITIONS = 4
+"""Of a topic that Sluice creates; a topic that exists keeps its own."""
+
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""Of a topic that Sluice creates, and of what it sends: twice a post's limit, so that a post that is too large still
+becomes a dead letter, its headers included. Kafka's own default is 1 MB."""
+
+
+def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
+    """Wait for Kafka and create the topics that are missing, with the brokers' default replication.
+
+    Raises
+    ------
+    KafkaUnavailable
+        No broker answered, or a topic could not be created, before `timeout_s`.
+    SettingsError
+        librdkafka refuses the settings: a CA file that is not there, say.
+    """
+    admin = _admin(kafka)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(KafkaException),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+        stop=tenacity.stop_after_delay(timeout_s),
+        reraise=True,
+    )
+    try:
+        attempts(_create_missing, admin, kafka)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
+    """Whether the broker is librdkafka's mock cluster, which keeps only 5 MB a partition and drops the rest.
+
+    Raises
+    ------
+    KafkaUnavailable
+        No broker answered.
+    """
+    cluster_id = _metadata(kafka, timeout_s).cluster_id  # None where the brokers have none
+    return bool(cluster_id and cluster_id.startswith("mockCluster"))
+
+
+def _metadata(kafka: KafkaConfig, timeout_s: float) -> Any:
+    try:
+        return _admin(kafka).list_topics(timeout=timeout_s)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def _admin(kafka: KafkaConfig) -> AdminClient:
+    """Log lines of librdkafka about brokers that are not up yet would drown the error that follows."""
+    try:
+        return AdminClient({**kafka.librdkafka(), "log_level": 0})
+    except KafkaException as error:
+        raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def _create_missing(admin: AdminClient, kafka: KafkaConfig) -> None:
+    """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
+    missing = [topic for topic in kafka.topics.all() if admin.list_topics(topic, timeout=2.0).topics[topic].error]
+    created = admin.create_topics([_new_topic(topic) for topic in missing]) if missing else {}
+    for future in created.values():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def _new_topic(name: str) -> NewTopic:
+    return NewTopic(name, N_PARTITIONS, config={"max.message.bytes": str(MAX_MESSAGE_BYTES)})

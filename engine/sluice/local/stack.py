@@ -1,0 +1,243 @@
+"""The embedded stack: a broker, Triton and a worker, each a child process, on free loopback ports."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from sluice.config import KafkaConfig
+from sluice.errors import StackError
+from sluice.local.broker import EmbeddedBroker
+from sluice.local.kafka import NativeKafka
+from sluice.local.processes import LOOPBACK, ChildProcess, accepts_tcp, answers_http, find_free_ports, python_path
+from sluice.local.triton import TritonServer
+
+WORKER_GRACE_S = 60.0
+"""A worker finishes the posts in flight; it bounds that itself, so this is only the last resort."""
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """What to start, and what exists already.
+
+    Attributes
+    ----------
+    state_dir : Path
+        Takes logs, the broker's data and the media store.
+    triton_repo : Path
+        The model repository.
+    broker : {"embedded", "kafka"}
+        librdkafka's mock cluster, or Apache Kafka.
+    kafka : KafkaConfig or None
+        An existing cluster, instead of a broker.
+    triton : str or None
+        ``host:port`` of an existing Triton's gRPC, instead of one.
+    start_timeout_s : float
+        For all of it together, in seconds.
+    worker : bool
+        Whether to start a worker.
+    worker_environment : mapping of str to str
+        Further settings of the worker.
+    metrics_port : int
+        Of the worker; 0 takes a free one.
+    """
+
+    state_dir: Path
+    triton_repo: Path
+    broker: Literal["embedded", "kafka"] = "embedded"
+    kafka: KafkaConfig | None = None
+    triton: str | None = None
+    start_timeout_s: float = 120.0
+    worker: bool = True
+    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    metrics_port: int = 0
+
+    @property
+    def media_store(self) -> Path:
+        """Where publishers put media, and from where the worker reads them."""
+        return self.state_dir / "media"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the stack's servers are.
+
+    Attributes
+    ----------
+    kafka, triton : str
+        ``host:port``; Kafka's may be several, separated by commas; Triton's is gRPC.
+    metrics : str
+        Base URL of the worker's ``/metrics``, ``/healthz`` and ``/readyz``.
+    """
+
+    kafka: str
+    triton: str
+    metrics: str
+
+
+class Server(Protocol):
+    """What the stack asks of a server that it starts."""
+
+    def start(self) -> None: ...  # noqa: D102
+    def wait_until_ready(self, timeout_s: float) -> None: ...  # noqa: D102
+    def check(self) -> None: ...  # noqa: D102
+    def stop(self) -> None: ...  # noqa: D102
+
+
+class Stack:
+    """A context manager: the servers run inside it, and nothing of them after it.
+
+    Parameters
+    ----------
+    config : StackConfig
+
+    Raises
+    ------
+    StackError
+        On entering: a server ended, cannot run here, or was not ready in time; names its address and log.
+    KafkaUnavailable
+        On entering: the topics could not be made in time; names the address.
+    """
+
+    def __init__(self, config: StackConfig) -> None:
+        self.config = config
+        self._broker: EmbeddedBroker | NativeKafka | None = None
+        self._triton: TritonServer | None = None
+        self._worker: ChildProcess | None = None
+        self._metrics_port = config.metrics_port
+        self._deadline = 0.0
+
+    def __enter__(self) -> Self:
+        self._deadline = time.monotonic() + self.config.start_timeout_s
+        self._check_metrics_port()
+        try:
+            self._start_servers()
+            if self.config.worker:
+                self.start_worker(self._remaining_s())
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def kafka(self) -> KafkaConfig:
+        """How to reach Kafka, ours or the existing one."""
+        if self._broker is not None:
+            return self._broker.kafka
+        return self.config.kafka or KafkaConfig()
+
+    @property
+    def triton(self) -> str:
+        """``host:port`` of Triton's gRPC, ours or the existing one."""
+        return self._triton.address if self._triton else self.config.triton or ""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything is."""
+        return Addresses(self.kafka.bootstrap, self.triton, f"http://{LOOPBACK}:{self._metrics_port}")
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker while it runs."""
+        return self._worker.pid if self._worker else None
+
+    def check(self) -> None:
+        """Raise `StackError` if a server or the worker has ended by itself."""
+        for server in self._servers():
+            server.check()
+        if self._worker:
+            self._worker.check()
+
+    def _check_metrics_port(self) -> None:
+        """Whoever listens there already would answer for the worker."""
+        port = self.config.metrics_port
+        if self.config.worker and port and accepts_tcp(port):
+            raise StackError(f"the worker cannot serve its metrics at {LOOPBACK}:{port}: another program does")
+
+    def start_worker(self, timeout_s: float = 60.0) -> None:
+        """Start a worker and wait until it is ready for posts; raises `StackError` after `timeout_s`."""
+        self._metrics_port = self._metrics_port or find_free_ports(1)[0]
+        url = self.addresses.metrics
+        self._worker = ChildProcess(
+            "the worker",
+            [sys.executable, "-m", "sluice.cli", "worker"],
+            self.config.state_dir / "worker.log",
+            url,
+            environment=self._worker_environment(timeout_s),
+            grace_s=WORKER_GRACE_S,
+        )
+        self._worker.start()
+        self._worker.wait_until_ready(lambda: answers_http(f"{url}/readyz"), timeout_s)
+
+    def kill_worker(self) -> None:
+        """SIGKILL the worker, as a crash would end it."""
+        if self._worker:
+            self._worker.kill()
+
+    def stop(self) -> None:
+        """Stop the worker, then the servers it needs."""
+        if self._worker:
+            self._worker.stop()
+        for server in self._servers():
+            server.stop()
+
+    def _start_servers(self) -> None:
+        """Start Triton and the broker, and only then wait for both: the models load meanwhile."""
+        if self.config.triton is None:
+            self._triton = TritonServer(self.config.triton_repo, self.config.state_dir)
+            self._triton.start()
+        if self.config.kafka is None:
+            self._broker = self._make_broker()
+            self._broker.start()
+        for server in self._servers():
+            server.wait_until_ready(self._remaining_s())
+
+    def _make_broker(self) -> EmbeddedBroker | NativeKafka:
+        if self.config.broker == "kafka":
+            return NativeKafka(self.config.state_dir)
+        return EmbeddedBroker(self.config.state_dir)
+
+    def _servers(self) -> list[Server]:
+        return [server for server in (self._broker, self._triton) if server is not None]
+
+    def _remaining_s(self) -> float:
+        return max(0.1, self._deadline - time.monotonic())
+
+    def _worker_environment(self, timeout_s: float) -> dict[str, str]:
+        """Return the worker's settings; a SLUICE_ variable of our own that we do not set counts there too."""
+        return {
+            **python_path(),
+            **_kafka_environment(self.kafka),
+            "SLUICE_TRITON": self.triton,
+            "SLUICE_METRICS_HOST": LOOPBACK,
+            "SLUICE_METRICS_PORT": str(self._metrics_port),
+            "SLUICE_MEDIA_STORE": str(self.config.media_store),
+            "SLUICE_START_TIMEOUT_S": f"{timeout_s:.1f}",
+            **self.config.worker_environment,
+        }
+
+
+def _kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
+    settings = {
+        "SLUICE_KAFKA": kafka.bootstrap,
+        "SLUICE_KAFKA_SECURITY_PROTOCOL": kafka.security_protocol,
+        "SLUICE_KAFKA_SASL_MECHANISM": kafka.sasl_mechanism,
+        "SLUICE_KAFKA_SASL_USERNAME": kafka.sasl_username,
+        "SLUICE_KAFKA_SASL_PASSWORD": kafka.sasl_password,
+        "SLUICE_KAFKA_CA_FILE": kafka.ca_file,
+        "SLUICE_TOPIC_POSTS": kafka.topics.posts,
+        "SLUICE_TOPIC_VERDICTS": kafka.topics.verdicts,
+        "SLUICE_TOPIC_REVIEWS": kafka.topics.reviews,
+        "SLUICE_TOPIC_DEAD_LETTERS": kafka.topics.dead_letters,
+    }
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,199 @@
+"""The worker's settings, read from the environment: the only place that reads it.
+
+Each part defines its own small configuration; only `sluice.app` and `sluice.cli` know this collection of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from sluice.config import (
+    AgentConfig,
+    InferenceConfig,
+    KafkaConfig,
+    MediaConfig,
+    PipelineConfig,
+    SecurityProtocol,
+    Topics,
+)
+from sluice.errors import SettingsError
+from sluice.media.store import local_folder
+from sluice.resources import default_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a worker can be told.
+
+    Attributes
+    ----------
+    tokenizer : Path or None
+        Words of an adopted text encoder; None for those of the one that ships.
+    media_store : str
+        Directory or fsspec URL where publishers put media, and from where the worker may read them.
+    metrics_host, metrics_port
+        Where ``/metrics``, ``/healthz`` and ``/readyz`` are served.
+    start_timeout_s : float
+        How long to wait for Kafka and Triton at start, in seconds.
+    n_threads : int
+        Threads that extract features.
+    """
+
+    kafka: KafkaConfig
+    agent: AgentConfig
+    inference: InferenceConfig
+    media: MediaConfig
+    pipeline: PipelineConfig
+    policy_path: Path
+    tokenizer: Path | None
+    media_store: str
+    metrics_host: str
+    metrics_port: int
+    start_timeout_s: float
+    n_threads: int
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    SettingsError
+        Naming the variable and what it takes.
+    """
+    read = _Reader(environ)
+    store = read.text("SLUICE_MEDIA_STORE", str(_data_home(environ) / "sluice" / "media"))
+    pipeline = _read_pipeline(read)
+    return Settings(
+        kafka=_read_kafka(read),
+        agent=_read_agent(read, pipeline),
+        inference=InferenceConfig(read.text("SLUICE_TRITON", InferenceConfig.triton)),
+        media=_read_media(read, store),
+        pipeline=pipeline,
+        policy_path=Path(read.text("SLUICE_POLICY", str(default_policy()))),
+        tokenizer=_read_tokenizer(read),
+        media_store=store,
+        metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
+        metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
+        start_timeout_s=read.number("SLUICE_START_TIMEOUT_S", 60.0, 0.1, 3600.0),
+        n_threads=read.integer("SLUICE_THREADS", 4, 1, 64),
+    )
+
+
+def _data_home(environ: Mapping[str, str]) -> Path:
+    """Where a user's programs keep their files (XDG Base Directory Specification)."""
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _read_kafka(read: _Reader) -> KafkaConfig:
+    topics = Topics(
+        posts=read.text("SLUICE_TOPIC_POSTS", Topics.posts),
+        verdicts=read.text("SLUICE_TOPIC_VERDICTS", Topics.verdicts),
+        reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
+        dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
+    )
+    if len(set(topics.all())) < len(topics.all()):
+        raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
+    protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
+    kafka = KafkaConfig(
+        bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),
+        security_protocol=protocol,  # type: ignore[arg-type]
+        sasl_mechanism=read.choice("SLUICE_KAFKA_SASL_MECHANISM", "PLAIN", ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")),
+        sasl_username=read.optional("SLUICE_KAFKA_SASL_USERNAME"),
+        sasl_password=read.optional("SLUICE_KAFKA_SASL_PASSWORD"),
+        ca_file=read.optional("SLUICE_KAFKA_CA_FILE"),
+        topics=topics,
+    )
+    if kafka.uses_sasl and not (kafka.sasl_username and kafka.sasl_password):
+        raise SettingsError(f"SLUICE_KAFKA_SASL_USERNAME and SLUICE_KAFKA_SASL_PASSWORD: {protocol} needs both")
+    return kafka
+
+
+def _read_agent(read: _Reader, pipeline: PipelineConfig) -> AgentConfig:
+    agent = AgentConfig(
+        group=read.text("SLUICE_GROUP", AgentConfig.group),
+        max_in_flight=read.integer("SLUICE_MAX_IN_FLIGHT", AgentConfig.max_in_flight, 1, 100_000),
+        max_ahead=read.integer("SLUICE_MAX_AHEAD", AgentConfig.max_ahead, 1, 1_000_000),
+        session_timeout_s=read.number("SLUICE_SESSION_TIMEOUT_S", AgentConfig.session_timeout_s, 6.0, 1800.0),
+    )
+    if pipeline.max_deadline_ms >= agent.session_timeout_s * 1000:
+        raise SettingsError(
+            f"SLUICE_MAX_DEADLINE_MS: {pipeline.max_deadline_ms} ms must be less than SLUICE_SESSION_TIMEOUT_S "
+            f"({agent.session_timeout_s:g} s), or posts in flight outlast a rebalance"
+        )
+    return agent
+
+
+def _read_pipeline(read: _Reader) -> PipelineConfig:
+    return PipelineConfig(
+        deadline_ms=read.integer("SLUICE_DEADLINE_MS", PipelineConfig.deadline_ms, 1, 600_000),
+        max_deadline_ms=read.integer("SLUICE_MAX_DEADLINE_MS", PipelineConfig.max_deadline_ms, 1, 600_000),
+    )
+
+
+def _read_tokenizer(read: _Reader) -> Path | None:
+    chosen = read.optional("SLUICE_TOKENIZER")
+    if chosen is not None and not Path(chosen).is_file():
+        raise SettingsError(f"SLUICE_TOKENIZER: {chosen} does not exist")
+    return None if chosen is None else Path(chosen)
+
+
+def _read_media(read: _Reader, store: str) -> MediaConfig:
+    folder = local_folder(store)
+    roots = [Path(root) for root in read.text("SLUICE_MEDIA_ROOTS", "").split(os.pathsep) if root]
+    return MediaConfig(
+        roots=tuple([*roots, folder] if folder else roots),
+        store_urls=() if folder else (store,),
+        allow_private=read.flag("SLUICE_MEDIA_ALLOW_PRIVATE"),
+        max_bytes=read.integer("SLUICE_MEDIA_MAX_BYTES", MediaConfig.max_bytes, 1, 2**31),
+        timeout_s=read.number("SLUICE_MEDIA_TIMEOUT_S", MediaConfig.timeout_s, 0.01, 600.0),
+    )
+
+
+class _Reader:
+    """Reads variables; a wrong one is named in the error, its value is not shown where it may be secret."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def optional(self, name: str) -> str | None:
+        return self._environ.get(name) or None
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name) or default
+
+    def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
+        value = self.text(name, default).upper()
+        if value not in choices:
+            raise SettingsError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0").lower()
+        if value not in ("0", "1", "true", "false", "yes", "no"):
+            raise SettingsError(f"{name}: {value!r} is not 1 or 0")
+        return value in ("1", "true", "yes")
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+        return number
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise SettingsError(f"{name}: {value!r} is not a number from {low:g} to {high:g}")
+        return number

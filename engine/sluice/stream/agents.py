@@ -1,0 +1,146 @@
+"""Faust topics and the agent that takes posts from Kafka. Decides nothing.
+
+Every choice here answers a measured loss: `concurrency=1` and `noack`, since Faust acknowledges on any exit of the
+loop's body; a delivery future that is awaited, since one that is not drops failures; offsets strictly in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from faust.exceptions import ProducerSendError
+from faust.types import EventT
+
+from sluice.config import AgentConfig, Topics
+from sluice.errors import PostTooLarge
+from sluice.metrics import Metrics
+from sluice.stream.delivery import Ledger, Ticket
+from sluice.stream.moderation import Headers, Leaving, Message, Moderator
+
+logger = logging.getLogger(__name__)
+
+Event = EventT[bytes]
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""By the broker's word as they are; by the producer's own limit inside Faust's error."""
+
+
+class FaustOutbox:
+    """The `Outbox` over Faust's producer."""
+
+    def __init__(self, app: faust.App, topics: Topics) -> None:
+        self._topics = {name: _raw_topic(app, name) for name in topics.all()}
+
+    async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+        """See `Outbox.send`."""
+        try:
+            delivery = await self._topics[topic].send(key=key, value=value, headers=list(headers))
+            await delivery
+        except (KafkaError, ProducerSendError) as error:
+            if isinstance(error, _TOO_LARGE) or isinstance(error.__cause__, _TOO_LARGE):
+                raise PostTooLarge(f"{topic} takes no message of this size") from error
+            raise
+
+
+class Intake:
+    """Takes events from the stream, hands them to the moderator, and acknowledges them in order."""
+
+    def __init__(self, app: faust.App, config: AgentConfig, moderator: Moderator, metrics: Metrics) -> None:
+        self._app = app
+        self._moderator = moderator
+        self._metrics = metrics
+        self._ledger = Ledger[Event]()
+        self._in_flight = asyncio.Semaphore(config.max_in_flight)
+        self._ahead = asyncio.Semaphore(config.max_ahead)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, event: Event) -> None:
+        """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
+        await self._ahead.acquire()
+        await self._in_flight.acquire()
+        partition = (event.message.tp, event.message.generation_id)
+        if self._ledger.is_abandoned(partition):
+            _forget(event)
+            self._ahead.release()
+            self._in_flight.release()
+        else:
+            self._start(self._ledger.open(partition, event))
+
+    def _start(self, ticket: Ticket[Event]) -> None:
+        self._metrics.in_flight.set(len(self._ledger))
+        task = asyncio.create_task(self._run(ticket))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, ticket: Ticket[Event]) -> None:
+        try:
+            await self._moderator.handle(_message(ticket.event))
+        except Leaving:
+            self._abandon(ticket)
+        except Exception as error:
+            # Without an outcome its partition would stand still in silence: end the worker, the next one tries again.
+            self._abandon(ticket)
+            await self._app.crash(error)
+        else:
+            self._finish(ticket)
+        finally:
+            self._in_flight.release()
+
+    def _finish(self, ticket: Ticket[Event]) -> None:
+        for event in self._ledger.finish(ticket):
+            if self._is_stale(event):
+                _forget(event)
+            else:
+                event.ack()
+            self._ahead.release()
+        self._metrics.in_flight.set(len(self._ledger))
+
+    def _abandon(self, ticket: Ticket[Event]) -> None:
+        """Nothing behind a post without an outcome may be acknowledged: the whole partition goes back."""
+        for event in self._ledger.abandon(ticket.partition):
+            _forget(event)
+            self._ahead.release()
+        self._metrics.in_flight.set(len(self._ledger))
+        logger.warning("posts of %s go back unacknowledged", ticket.partition)
+
+    def _is_stale(self, event: Event) -> bool:
+        """Whether the partition was given away since: acknowledging now could move another worker's offsets."""
+        return bool(event.message.generation_id != self._app.consumer_generation_id)
+
+
+def declare_agent(app: faust.App, posts: str, intake: Intake) -> None:
+    """Let `app` take events from the topic `posts`, whatever bytes they hold."""
+
+    @app.agent(_raw_topic(app, posts), name="moderate", concurrency=1)
+    async def moderate(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await intake.take(event)
+
+
+def leaving(app: faust.App) -> Callable[[], bool]:
+    """Whether `app` stops or loses its partitions."""
+    return lambda: bool(app.should_stop or app.rebalancing)
+
+
+def _raw_topic(app: faust.App, name: str) -> faust.TopicT:
+    """Bytes in and out: what is a post is decided behind this, so that nothing is dropped before."""
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def _message(event: Event) -> Message:
+    message = event.message
+    source = f"{message.topic}/{message.partition}/{message.offset}"
+    headers = message.headers or ()
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+    published_at = message.timestamp if (message.timestamp or 0.0) > 0.0 else None  # Kafka's -1: there is none
+    return Message(message.key, message.value or b"", pairs, published_at, source)
+
+
+def _forget(event: Event) -> None:
+    """Let Faust stop waiting for an event without committing it: it reads this flag, `ack()` would commit."""
+    event.message.acked = True

@@ -1,0 +1,104 @@
+"""The fusion model's rows: all tokens of a post, and the same with each part masked out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sluice.errors import InferenceError
+from sluice.inference import FUSION, Arrays
+from sluice.modalities.parts import ScoredPart
+from sluice.schema import LABELS, MODALITIES
+
+TOKEN_SIZE = 256
+
+MAX_FUSED_ROWS = 8
+"""Of one part, those whose highest logit is highest. Attention costs the square of the tokens, and a post may have
+hundreds of rows; what stands out in a long part is in these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the fusion model says of a post.
+
+    Attributes
+    ----------
+    probability, severity : dict of str to float
+        Per label, in [0, 1], rounded to four digits.
+    losses : mapping of str to ndarray, shape = (labels,)
+        Per part: the probability less the probability without that part.
+    """
+
+    probability: dict[str, float]
+    severity: dict[str, float]
+    losses: Mapping[str, npt.NDArray[np.float64]]
+
+    def contributions(self, label: str) -> dict[str, float]:
+        """What each part adds to one label's probability, rounded to four digits."""
+        n = LABELS.index(label)
+        return {name: round(float(loss[n]), 4) for name, loss in self.losses.items()}
+
+
+def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
+    """Inputs of the fusion model: first with every scored part, then without the first, the second, ...
+
+    Parameters
+    ----------
+    parts : sequence of ScoredPart
+        Only parts with outputs; none gives one row that is masked all over, whose scores are the priors.
+
+    Returns
+    -------
+    list of mappings
+        ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(parts) rows.
+    """
+    tokens = [np.concatenate([outputs["tokens"] for outputs in _most_telling(scored.outputs)]) for scored in parts]
+    n_tokens = [len(part_tokens) for part_tokens in tokens]
+    owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
+    joined = np.concatenate(tokens) if parts else np.zeros((1, TOKEN_SIZE), np.float32)
+    kinds = [MODALITIES.index(scored.part.modality) for scored in parts]
+    kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
+    masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
+    return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
+
+
+def _most_telling(outputs: Sequence[Arrays]) -> list[Arrays]:
+    """At most `MAX_FUSED_ROWS` of a part's rows, in their order."""
+    if len(outputs) <= MAX_FUSED_ROWS:
+        return list(outputs)
+    ranked = sorted(range(len(outputs)), key=lambda i: -float(outputs[i]["logits"].max()))
+    return [outputs[i] for i in sorted(ranked[:MAX_FUSED_ROWS])]
+
+
+def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Scores:
+    """Scores out of the fusion model's outputs for `fusion_rows(parts)`.
+
+    Raises
+    ------
+    InferenceError
+        An output is not a number: it would be under every threshold, and the post allowed.
+    """
+    if not all(np.isfinite(array).all() for row in outputs for array in row.values()):
+        raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
+    whole, *without = [_probability(row["logits"]) for row in outputs]
+    losses = {scored.part.name: whole - rest for scored, rest in zip(parts, without, strict=True)}
+    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses)
+
+
+def highest_of(parts: Sequence[ScoredPart]) -> Scores:
+    """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
+    rows = [outputs["logits"] for scored in parts for outputs in scored.outputs if np.isfinite(outputs["logits"]).all()]
+    highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
+    return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {})
+
+
+def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+
+
+def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:
+    return dict(zip(LABELS, np.round(values.astype(np.float64), 4).tolist(), strict=True))

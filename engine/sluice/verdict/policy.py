@@ -1,0 +1,175 @@
+"""Scores and a policy in; decision and reasons out. Pure: no clock, no network, no state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import yaml
+
+from sluice.errors import PolicyError
+from sluice.schema import DECISIONS, LABELS, Decision, PolicyRef
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+Threshold = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which score on a label means review, and from which block; None means never."""
+
+    review: Threshold | None = None
+    block: Threshold | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a score means for a post.
+
+    Attributes
+    ----------
+    name, version
+        Repeated in every verdict.
+    unscored_part : str
+        The least decision for a post with a part that failed, came late or was read only partly.
+    labels : dict of str to Thresholds
+        A label that is missing here never decides.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    unscored_part: Decision = "review"
+    labels: dict[str, Thresholds]
+
+    @property
+    def ref(self) -> PolicyRef:
+        """The policy's name and version, as a verdict carries them."""
+        return PolicyRef(self.name, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A label whose score reached a threshold: the decision that asks for, and the threshold."""
+
+    label: str
+    score: float
+    threshold: float
+    decision: Decision
+
+
+def find(policy: Policy, scores: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Labels over a threshold, the strictest decision first, then the highest score.
+
+    Parameters
+    ----------
+    scores : mapping of str to float
+        Calibrated probability per label, in [0, 1].
+    """
+    found = [finding for label, score in scores.items() if (finding := _judge(policy, label, score))]
+    return tuple(sorted(found, key=lambda f: (-DECISIONS.index(f.decision), -f.score, f.label)))
+
+
+def _judge(policy: Policy, label: str, score: float) -> Finding | None:
+    thresholds = policy.labels.get(label)
+    if thresholds is None:
+        return None
+    if thresholds.block is not None and score >= thresholds.block:
+        return Finding(label, score, thresholds.block, "block")
+    if thresholds.review is not None and score >= thresholds.review:
+        return Finding(label, score, thresholds.review, "review")
+    return None
+
+
+def decide(policy: Policy, findings: tuple[Finding, ...], all_parts_scored: bool) -> Decision:
+    """The strictest decision that the findings, or a part that was not scored, ask for."""
+    asked: list[Decision] = [finding.decision for finding in findings]
+    if not all_parts_scored:
+        asked.append(policy.unscored_part)
+    return max(asked, key=DECISIONS.index, default="allow")
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy from a YAML file.
+
+    Raises
+    ------
+    PolicyError
+        Naming the file and the line of the mistake.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: {error}") from error
+    return parse_policy(text, str(path))
+
+
+def parse_policy(text: str, source: str = "policy") -> Policy:
+    """Read a policy from YAML text; `source` is its name in errors.
+
+    Raises
+    ------
+    PolicyError
+        Naming `source` and the line of the mistake.
+    """
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+        fields = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise PolicyError(f"{source}: {error}") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
+    outline = _convert(fields, _Outline, root, source)
+    nodes = _mapping(_mapping(root)["labels"][1])
+    labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in outline.labels.items()}
+    return Policy(name=outline.name, version=outline.version, unscored_part=outline.unscored_part, labels=labels)
+
+
+class _Outline(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A policy whose labels are not looked at yet: msgspec's errors don't name the keys of a mapping."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    unscored_part: Decision = "review"
+    labels: dict[str, Any]
+
+
+def _thresholds(label: str, entry: Any, key: yaml.Node, node: yaml.Node, source: str) -> Thresholds:
+    where = f"{source}:{_line(key)}"
+    if label not in LABELS:
+        raise PolicyError(f"{where}: unknown label {label!r}; known: {', '.join(LABELS)}")
+    thresholds = _convert(entry, Thresholds, node, source)
+    review, block = thresholds.review, thresholds.block
+    if review is not None and block is not None and review > block:
+        raise PolicyError(f"{where}: {label}: review ({review}) is above block ({block}) and would never be reached")
+    return thresholds
+
+
+def _convert(fields: Any, kind: type[_S], node: yaml.Node, source: str) -> _S:
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{source}:{_line_of_mistake(node, str(error))}: {error}") from error
+
+
+def _line_of_mistake(node: yaml.Node, message: str) -> int:
+    """The line of the field that msgspec names: ``... at `$.review` `` or ``unknown field `x` ``."""
+    named = re.search(r"at `\$\.(\w+)|unknown field `(.+?)`", message)
+    entries = _mapping(node)
+    field = (named.group(1) or named.group(2)) if named else None
+    return _line(entries[field][0] if field in entries else node)
+
+
+def _mapping(node: yaml.Node) -> dict[str | None, tuple[yaml.Node, yaml.Node]]:
+    """The key and value nodes of a YAML mapping by key; empty for any other node."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {str(key.value): (key, value) for key, value in node.value}
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,233 @@
+"""What heads and fusion on an adopted encoder learn from: the bundle, a user's own labelled posts, or both.
+
+A user's posts are lines of JSON: ``{"text": "…", "labels": {"threat": 1, "spam": 0}}``, or ``{"image": "file.jpg",
+"labels": {…}}`` with a file beside the lines' file. A label that is left out, or null, is not annotated.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sluice.errors import MediaInvalid
+from sluice.features import IMAGE_SIZE_PX
+from sluice.features.image import extract_image
+from sluice.features.text import TextExtractor
+from sluice.schema import LABELS
+from sluice_models.adopting.encoders import AdoptError
+from sluice_models.config import ModelName, TextRows
+from sluice_models.data.bundle import Example, Split, read_targets, read_texts
+from sluice_models.networks.encoders import AudioEncoder, ImageEncoder
+from sluice_models.recipes.audio.clips import plain_sounds
+from sluice_models.recipes.fusion import encoding
+from sluice_models.recipes.fusion.encoding import Encoded, Float32, plain_severity, text_severity
+from sluice_models.recipes.image.drawings import draw_pictures
+from sluice_models.recipes.image.pictures import load_pictures
+from sluice_models.recipes.text.templates import fill_templates
+from sluice_models.recipes.text.texts import TextExample, collate, prepare, sample_pass, text_inputs
+
+HELD_OUT_EVERY = 5
+"""One of a user's posts in so many is kept for calibration."""
+N_BATCH = 64
+N_STAND_INS = 200
+"""Harmless rows of our own for a kind of part that nobody brought: the fusion has to know what it looks like."""
+STAND_IN_SEEDS: dict[Split, int] = {"train": 1, "val": 2}
+SPLITS: tuple[Split, ...] = ("train", "val")
+Pixels = npt.NDArray[np.uint8]
+Call = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Where rows come from.
+
+    Attributes
+    ----------
+    bundle : Path or None
+    posts : list of Example
+        A user's own.
+    choice : TextRows
+        Which texts of the bundle a pass sees.
+    pictures_folder : Path
+        Where the bundle's decoded pictures are kept.
+    """
+
+    bundle: Path | None
+    posts: list[Example] = field(default_factory=list)
+    choice: TextRows = field(kw_only=True)
+    pictures_folder: Path = field(kw_only=True)
+
+    def texts(self, split: Split, seed: int | None = None) -> list[Example]:
+        """All texts of a split, or of the training split what pass `seed` sees."""
+        found = [] if self.bundle is None else _read_texts(self.bundle, split)
+        if self.bundle is not None and seed is not None:
+            found = sample_pass(found, self.choice, seed)
+        return found + [post for post in self.own(split) if post.text is not None]
+
+    def own(self, split: Split) -> list[Example]:
+        """The user's posts of a split."""
+        return [post for post in self.posts if is_held_out(post) == (split == "val")]
+
+    def pictures(self, split: Split) -> tuple[Pixels, Float32]:
+        """Pixels, shape = (n, 3, 160, 160), and targets, shape = (n, labels)."""
+        pixels, targets = self.own_pictures(split)
+        if self.bundle is None:
+            return pixels, targets
+        known = load_pictures(self.bundle, split, self.pictures_folder)
+        if len(pixels) == 0:
+            return known.pixels, known.targets  # which lie on disk
+        return np.concatenate([known.pixels, pixels]), np.concatenate([known.targets, targets])
+
+    def own_pictures(self, split: Split) -> tuple[Pixels, Float32]:
+        """The user's, as `pictures`."""
+        own = [post for post in self.own(split) if post.media is not None]
+        pixels = np.zeros((len(own), 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX), np.uint8)
+        for index, post in enumerate(own):
+            pixels[index] = _decode(post.media)
+        return pixels, np.array([post.targets for post in own], np.float32).reshape(-1, len(LABELS))
+
+    def require(self, name: ModelName) -> None:
+        """Raise `AdoptError` if an encoder has nothing to be trained on, or nothing to be calibrated on."""
+        kind = {"text_encoder": "text", "image_encoder": "image"}.get(name)
+        if self.bundle is not None:
+            return
+        for split in SPLITS:
+            if not any((post.text if kind == "text" else post.media) is not None for post in self.own(split) if kind):
+                what = f"{kind} posts" if kind else "labelled sounds"
+                use = "train on" if split == "train" else "calibrate on"
+                raise AdoptError(f"there are no {what} to {use}: give --bundle, or more --posts")
+
+
+_read_texts = lru_cache(maxsize=2)(read_texts)
+"""A pass is sampled from all of them, and there are many passes."""
+
+
+def read_posts(file: Path) -> list[Example]:
+    """A user's labelled posts; raises `AdoptError` naming the line and what is wrong with it."""
+    try:
+        lines = file.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AdoptError(f"{file} cannot be read: {error}") from error
+    posts = [_read_post(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not posts:
+        raise AdoptError(f"{file} holds no posts")
+    return posts
+
+
+def _read_post(file: Path, number: int, line: str) -> Example:
+    try:
+        post = json.loads(line)
+        text, image, labels = post.get("text"), post.get("image"), post["labels"]
+        fits = (isinstance(text, str), isinstance(image, str)) in ((True, False), (False, True))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise AdoptError(f'{file}:{number}: not {{"text" or "image": …, "labels": {{…}}}}: {error}') from error
+    if not fits or not isinstance(labels, dict):
+        raise AdoptError(f'{file}:{number}: takes either "text" or "image", and "labels"')
+    if strange := set(labels) - set(LABELS):
+        raise AdoptError(f"{file}:{number}: {', '.join(sorted(strange))} is none of {', '.join(LABELS)}")
+    if not all(value in (0, 1, None) for value in labels.values()):
+        raise AdoptError(f"{file}:{number}: a label is 1, 0 or null")
+    media = None if image is None else file.parent / image
+    if media is not None and not media.is_file():
+        raise AdoptError(f"{file}:{number}: {media} does not exist")
+    return Example(f"{file.name}:{number}", text, media, None, read_targets(labels), "own")
+
+
+def is_held_out(post: Example) -> bool:
+    """Whether a user's post is kept for calibration: by its content, so that a repeated one is never on both sides."""
+    return zlib.crc32((post.text or str(post.media)).encode()) % HELD_OUT_EVERY == 0
+
+
+def _decode(file: Path | None) -> Pixels:
+    try:
+        return extract_image((file or Path()).read_bytes()).rows[0].pixels
+    except (OSError, MediaInvalid) as error:
+        raise AdoptError(f"{file}: {error}") from error
+
+
+def encode_texts(encoder: Call, extractor: TextExtractor, examples: list[Example], choice: TextRows) -> Encoded:
+    """Texts through an encoder, rows of like length together."""
+    rows = prepare(examples, extractor, choice)
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
+    tokens, logits = _run(encoder, map(text_inputs, map(collate, _chunks([rows[index] for index in order]))))
+    back = np.argsort(order)
+    targets, weights = np.stack([row.targets for row in rows]), np.stack([row.weights for row in rows])
+    severity = np.stack([text_severity(example) for example in examples])
+    return Encoded(tokens[back], logits[back], targets, weights, severity, [example.source for example in examples])
+
+
+def _chunks(rows: list[TextExample]) -> Iterator[list[TextExample]]:
+    return (rows[start : start + N_BATCH] for start in range(0, len(rows), N_BATCH))
+
+
+def encode_pixels(encoder: Call, pixels: Pixels, targets: Float32, source: str) -> Encoded:
+    """Pictures through an encoder, as they are."""
+    batches = ((torch.from_numpy(pixels[start : start + N_BATCH]),) for start in range(0, len(pixels), N_BATCH))
+    tokens, logits = _run(encoder, batches)
+    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), [source] * len(targets))
+
+
+def _run(encoder: Call, batches: Iterable[tuple[Tensor, ...]]) -> tuple[Float32, Float32]:
+    with torch.no_grad():
+        outputs = [encoder(*batch)[:2] for batch in batches]
+    tokens, logits = zip(*outputs, strict=True)
+    return torch.cat(tokens).numpy(), torch.cat(logits).numpy()
+
+
+def encode_parts(
+    encoders: dict[str, Call], extractor: TextExtractor, material: Material, split: Split
+) -> list[Encoded]:
+    """Texts, pictures and sounds of a split, in the order of the fusion's kinds."""
+    texts = material.texts(split, seed=99 if split == "train" else None)[-encoding.N_TEXTS :]
+    texts = texts or fill_templates(N_STAND_INS, seed=STAND_IN_SEEDS[split])
+    return [
+        encode_texts(encoders["text_encoder"], extractor, texts, material.choice),
+        _encode_pictures(encoders["image_encoder"], material, split),
+        _encode_sounds(encoders["audio_encoder"], material, split),
+    ]
+
+
+def _encode_pictures(encoder: Call, material: Material, split: Split) -> Encoded:
+    """The bundle's varied as for our own encoder, the user's as they are, or drawings."""
+    found = []
+    if material.bundle is not None:
+        found.append(
+            encoding.encode_pictures(cast(ImageEncoder, encoder), material.bundle, split, material.pictures_folder)
+        )
+    pixels, targets = material.own_pictures(split)
+    if len(pixels):
+        found.append(encode_pixels(encoder, pixels, targets, "own"))
+    if not found:
+        drawn = draw_pictures(N_STAND_INS, seed=STAND_IN_SEEDS[split])
+        found.append(encode_pixels(encoder, drawn, np.zeros((len(drawn), len(LABELS)), np.float32), "drawn"))
+    return _join(found)
+
+
+def _encode_sounds(encoder: Call, material: Material, split: Split) -> Encoded:
+    if material.bundle is not None:
+        return encoding.encode_sounds(cast(AudioEncoder, encoder), material.bundle, split)
+    sounds = plain_sounds([], N_STAND_INS, seed=STAND_IN_SEEDS[split])
+    log_mels = torch.from_numpy(sounds.log_mels)
+    tokens, logits = _run(encoder, ((chunk,) for chunk in torch.split(log_mels, N_BATCH)))
+    targets = sounds.targets
+    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), ["made"] * len(targets))
+
+
+def _join(parts: list[Encoded]) -> Encoded:
+    if len(parts) == 1:
+        return parts[0]
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("tokens", "logits", "targets", "weights", "severity")
+    }
+    return Encoded(**arrays, sources=[source for part in parts for source in part.sources])

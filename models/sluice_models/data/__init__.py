@@ -1,0 +1,1 @@
+"""The training bundles: rows, splits, duplicates and vocabularies."""

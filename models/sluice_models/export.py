@@ -1,0 +1,186 @@
+"""Writes the trained models into `triton_repo/` as ONNX, and checks them against torch.
+
+The large weights are stored in half precision, each behind a cast to single: half the bytes, the same arithmetic.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+import typer
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from sluice.errors import SluiceError
+from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS
+from sluice_models.config import D_TOKEN, MODEL_NAMES, N_TOKENS, RUNS, TRITON_REPO, ModelName
+from sluice_models.console import report_errors
+from sluice_models.training import checkpoint
+
+OPSET = 17
+HALF_FROM_ELEMENTS = 1024
+"""Smaller weights stay in single precision: they weigh nothing."""
+TOLERANCE = 1e-3
+"""Between torch and the stored model, on outputs in [0, 1]; logits go through the sigmoid first."""
+
+OUTPUTS: dict[ModelName, tuple[str, ...]] = {
+    "text_encoder": ("tokens", "logits", "token_scores"),
+    "image_encoder": ("tokens", "logits", "heatmap"),
+    "audio_encoder": ("tokens", "logits", "frame_scores"),
+    "fusion": ("logits", "severity"),
+}
+DYNAMIC: dict[ModelName, dict[str, dict[int, str]]] = {
+    "text_encoder": {
+        "input_ids": {1: "length"},
+        "attention_mask": {1: "length"},
+        "byte_ids": {1: "byte_length"},
+        "byte_mask": {1: "byte_length"},
+        "token_scores": {1: "length"},
+    },
+    "image_encoder": {},
+    "audio_encoder": {},
+    "fusion": {"tokens": {1: "n_tokens"}, "mask": {1: "n_tokens"}, "kind": {1: "n_tokens"}},
+}
+
+
+class ParityError(SluiceError):
+    """An exported model does not compute what torch computes."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from torch: the largest absolute difference per output."""
+
+    model: ModelName
+    n_bytes: int
+    differences: dict[str, float]
+
+
+def sample_inputs(name: ModelName, n_rows: int, seed: int = 0) -> dict[str, Tensor]:
+    """Random rows with the names, shapes and types of the model's inputs; some are padded."""
+    generator = torch.Generator().manual_seed(seed)
+    if name == "text_encoder":
+        input_ids, attention_mask = _sample_ids(n_rows, 24 + seed, 30_000, generator)
+        byte_ids, byte_mask = _sample_ids(n_rows, 31 + 2 * seed, 8_000, generator)
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "byte_ids": byte_ids,
+            "byte_mask": byte_mask,
+        }
+    if name == "image_encoder":
+        shape = (n_rows, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+        return {"pixels": torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)}
+    if name == "audio_encoder":
+        return {"log_mel": torch.rand((n_rows, N_MELS, N_FRAMES), generator=generator) * 2 - 1}
+    n_tokens = N_TOKENS * (2 + seed)
+    return {
+        "tokens": torch.randn((n_rows, n_tokens, D_TOKEN), generator=generator),
+        "mask": torch.rand((n_rows, n_tokens), generator=generator) < 0.7,
+        "kind": torch.randint(0, 3, (n_rows, n_tokens), generator=generator),
+    }
+
+
+def _sample_ids(n_rows: int, length: int, n_ids: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Ids, padded with zeros, and their mask."""
+    lengths = torch.randint(3, length + 1, (n_rows, 1), generator=generator)
+    mask = (torch.arange(length) < lengths).long()
+    return torch.randint(5, n_ids, mask.shape, generator=generator) * mask, mask
+
+
+def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
+    """Write one model and compare it with torch.
+
+    Raises
+    ------
+    ParityError
+        If any output differs by more than `TOLERANCE`; the file is left for inspection.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    inputs = sample_inputs(name, 2)
+    batch_axis = {tensor: {0: "batch", **DYNAMIC[name].get(tensor, {})} for tensor in (*inputs, *OUTPUTS[name])}
+    with torch.no_grad():
+        torch.onnx.export(
+            model.eval(),
+            tuple(inputs.values()),
+            str(file),
+            input_names=list(inputs),
+            output_names=list(OUTPUTS[name]),
+            dynamic_axes=batch_axis,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    onnx.save(store_half(onnx.load(str(file))), str(file))
+    return check_parity(name, model, file)
+
+
+def store_half(model: Any) -> Any:
+    """Replace the large float32 weights by float16 ones with a Cast behind each, in place."""
+    graph = model.graph
+    large = [weight for weight in graph.initializer if _is_large(weight)]
+    casts = []
+    for weight in large:
+        values = numpy_helper.to_array(weight).astype(np.float16)
+        graph.initializer.remove(weight)
+        graph.initializer.append(numpy_helper.from_array(values, f"{weight.name}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{weight.name}_half"], [weight.name], to=onnx.TensorProto.FLOAT))
+    for position, cast in enumerate(casts):
+        graph.node.insert(position, cast)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _is_large(weight: Any) -> bool:
+    return bool(weight.data_type == onnx.TensorProto.FLOAT and np.prod(weight.dims) >= HALF_FROM_ELEMENTS)
+
+
+def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
+    """Run both on inputs of several sizes; raises `ParityError` beyond `TOLERANCE`."""
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    differences = dict.fromkeys(OUTPUTS[name], 0.0)
+    for seed, n_rows in enumerate((1, 3, 8)):
+        inputs = sample_inputs(name, n_rows, seed)
+        with torch.no_grad():
+            expected = model(*inputs.values())
+        found = session.run(list(OUTPUTS[name]), {key: value.numpy() for key, value in inputs.items()})
+        for output, ours, theirs in zip(OUTPUTS[name], expected, found, strict=True):
+            differences[output] = max(differences[output], _difference(output, ours.numpy(), theirs))
+    parity = Parity(name, file.stat().st_size, differences)
+    if any(difference > TOLERANCE for output, difference in differences.items() if output != "tokens"):
+        raise ParityError(f"{name}: torch and ONNX differ by {differences}, allowed is {TOLERANCE}")
+    return parity
+
+
+def _difference(output: str, ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
+    """Tokens are normalised to unit variance and only reported; logits are compared as probabilities."""
+    if output == "logits":
+        ours, theirs = 1 / (1 + np.exp(-ours)), 1 / (1 + np.exp(-theirs))
+    return float(np.abs(ours - theirs).max())
+
+
+def main(
+    runs: Annotated[Path, typer.Option(help="Where the checkpoints are.")] = RUNS,
+    out: Annotated[Path, typer.Option(help="The Triton model repository.")] = TRITON_REPO,
+    untrained: Annotated[bool, typer.Option(help="Export untrained weights: for trying the serving path.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per model on stdout.")] = False,
+) -> None:
+    """Export every model to ONNX, with a parity check against torch."""
+    torch.manual_seed(0)
+    with report_errors():
+        for name in MODEL_NAMES:
+            model = checkpoint.build(name) if untrained else checkpoint.load(name, runs)
+            parity = export_model(name, model, out / name / "1" / "model.onnx")
+            line = {"model": name, "bytes": parity.n_bytes, "largest_difference": parity.differences}
+            typer.echo(json.dumps(line) if as_json else f"{name}: {parity.n_bytes / 1e6:.1f} MB, {parity.differences}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

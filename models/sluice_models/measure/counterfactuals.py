@@ -1,0 +1,113 @@
+"""Sentences that differ in dialect or in the group they name, and nothing else: their scores should not differ.
+
+After Sap et al. (2019) for dialect and Garg et al. (2019) for swapped identity terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import yaml
+
+from sluice.schema import LABELS
+from sluice_models.measure.functional import judge
+from sluice_models.measure.intervals import Figure, Floats
+from sluice_models.measure.rationales import find_mean
+from sluice_models.measure.score_texts import TextScorer
+
+LABEL = LABELS.index("toxicity")
+Identities = dict[str, tuple[str, ...]]
+
+
+class Counterfactuals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`counterfactuals.yaml`: pairs of a sentence in dialect and the same in general English, and slots to swap."""
+
+    dialect: tuple[tuple[str, str], ...]
+    sentences: tuple[str, ...]
+    identities: Identities
+    chinese_sentences: tuple[str, ...]
+    chinese_identities: Identities
+
+
+@dataclass(frozen=True)
+class SwapReport:
+    """One way of saying or one kind of group, beside what it is compared with.
+
+    Attributes
+    ----------
+    difference : Figure
+        Mean over sentences of the toxicity score less that of the same sentence said the other way (dialect) or of its
+        mean over all groups (identity).
+    flagged, flagged_otherwise : float
+        Shares of the sentences, in [0, 1], that reach review on any label: these, and what they are compared with.
+    """
+
+    comparison: str
+    group: str
+    n_rows: int
+    difference: Figure
+    flagged: float
+    flagged_otherwise: float
+
+
+def load_counterfactuals() -> Counterfactuals:
+    """Read ``models/sluice_models/measure/counterfactuals.yaml``."""
+    file = Path(__file__).with_suffix(".yaml")
+    return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), Counterfactuals)
+
+
+def measure_counterfactuals(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[SwapReport]:
+    """Dialect, then identities in English and Chinese."""
+    texts = load_counterfactuals()
+    return [
+        _measure_dialect(scorer, texts.dialect, thresholds),
+        *_measure_swaps(scorer, "English", texts.sentences, texts.identities, thresholds),
+        *_measure_swaps(scorer, "Chinese", texts.chinese_sentences, texts.chinese_identities, thresholds),
+    ]
+
+
+def _measure_dialect(
+    scorer: TextScorer, pairs: Sequence[tuple[str, str]], thresholds: Mapping[str, float]
+) -> SwapReport:
+    dialect, general = (scorer.score([pair[side] for pair in pairs]) for side in (0, 1))
+    flagged = [float(_is_flagged(scores, thresholds).mean()) for scores in (dialect, general)]
+    difference = find_mean(dialect[:, LABEL] - general[:, LABEL])
+    return SwapReport("dialect, English", "African-American", len(pairs), difference, *flagged)
+
+
+def _measure_swaps(
+    scorer: TextScorer,
+    language: str,
+    sentences: Sequence[str],
+    identities: Identities,
+    thresholds: Mapping[str, float],
+) -> Iterator[SwapReport]:
+    """Each kind of group against the mean of all groups in the same sentences."""
+    words = [word for group in identities.values() for word in group]
+    texts = [sentence.replace("{identity}", word) for sentence in sentences for word in words]
+    probabilities = scorer.score(texts)
+    by_word = (len(sentences), len(words))
+    flagged = _is_flagged(probabilities, thresholds).reshape(by_word)
+    scores = probabilities[:, LABEL].reshape(by_word)
+    differences = scores - scores.mean(axis=1, keepdims=True)
+    start = 0
+    for group, members in identities.items():
+        own = np.arange(start, start + len(members))
+        start += len(members)
+        others = np.setdiff1d(np.arange(len(words)), own)
+        yield SwapReport(
+            f"identity, {language}",
+            group,
+            differences[:, own].size,
+            find_mean(differences[:, own].ravel()),
+            float(flagged[:, own].mean()),
+            float(flagged[:, others].mean()),
+        )
+
+
+def _is_flagged(probabilities: Floats, thresholds: Mapping[str, float]) -> Floats:
+    return 1 - judge(probabilities, (), thresholds)

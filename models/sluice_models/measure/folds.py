@@ -1,0 +1,75 @@
+"""Folds that leave out whole sources of texts, and the figures that their runs leave in `left_out/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from sluice.errors import SettingsError
+from sluice.schema import HARMS, LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.source_figures import SourceReport
+from sluice_models.recipes.text.templates import load_templates
+
+FOLDS: Mapping[str, frozenset[str]] = {
+    "A": frozenset({"hatexplain", "sms_spam_collection"}),
+    "B": frozenset({"davidson2017", "cold"}),
+    "C": frozenset({"toxigen_demonstrations", "swsr"}),
+    "D": frozenset({"olid_train", "jigsaw_bias_templates", "jigsaw_sample(IBM MAX)", "jigsaw_sample(detoxify tests)"}),
+    "E": frozenset({"vicomtech_stormfront", "youtube_spam_collection"}),
+    "F": frozenset({"tweeteval_hate(HatEval)"}),
+    "G": frozenset({"ethos", "sdcnl"}),
+    "H": frozenset({"hatemoji_build", "surge_toxicity"}),
+    "I": frozenset({"convabuse"}),
+    "J": frozenset({"edos"}),
+}
+"""Each source with rows of both kinds is left out once, of English hate only one at a time; those of other labels or in
+Chinese go along with one. What remains has positives of every harm (`find_bare_labels`).
+
+Sources that a run on its own could not measure (one kind of rows alone) stay in training.
+"""
+FIGURES = Path(__file__).with_name("left_out")
+"""Kept with the project: a card can be written without the hours that the folds take."""
+
+
+def find_bare_labels(fold: str, examples: Iterable[Example]) -> set[str]:
+    """Harms that no text outside the fold's sources is positive for, our own templates not counted."""
+    remaining = [example.targets == 1 for example in examples if example.source not in FOLDS[fold]]
+    return {label for label in HARMS if not any(row[LABELS.index(label)] for row in remaining)}
+
+
+def template_labels() -> set[str]:
+    """Harms that our own templates have sentences for."""
+    return {label for family in load_templates().families for label in family.labels}
+
+
+def write_figures(folder: Path, fold: str, reports: list[SourceReport]) -> Path:
+    """Keep a fold's figures; returns the file."""
+    file = _figures_file(folder, fold)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(reports)) + b"\n")
+    return file
+
+
+def _figures_file(folder: Path, fold: str) -> Path:
+    return folder / f"{fold}.json"
+
+
+def read_figures(folder: Path) -> list[SourceReport]:
+    """The figures of every fold that has been run, sorted by label; none if none has.
+
+    Raises
+    ------
+    SettingsError
+        If a file is not what `write_figures` writes.
+    """
+    reports: list[SourceReport] = []
+    for file in (_figures_file(folder, fold) for fold in FOLDS):
+        if file.is_file():
+            try:
+                reports += msgspec.json.decode(file.read_bytes(), type=list[SourceReport])
+            except msgspec.DecodeError as error:
+                raise SettingsError(f"{file}: {error}") from error
+    return sorted(reports, key=lambda row: (row.language, LABELS.index(row.label), row.source))

@@ -1,0 +1,72 @@
+"""What the fusion finds in posts whose meaning needs two parts, next to the best that one part says alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sluice.schema import LABELS
+from sluice_models.config import TextRows
+from sluice_models.measure.scores import measure_auprc
+from sluice_models.networks.encoders import TextEncoder
+from sluice_models.networks.fusion import N_KINDS, Fusion
+from sluice_models.recipes.fusion.encoding import Encoded, Float32
+from sluice_models.recipes.fusion.pairs import compose_pairs, encode_pairs, score_posts
+from sluice_models.recipes.fusion.posts import PostBatch
+
+N_MEASURED = 3000
+MIN_ROWS = 20
+"""Of either kind, for a label to be reported."""
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """One label over composed pairs of held-out sentences and held-out media.
+
+    Attributes
+    ----------
+    fused : float
+        AUPRC of the fusion's score of the whole post.
+    best_part : float
+        The best AUPRC that a single kind of part reaches, or the highest score over the kinds.
+    """
+
+    label: str
+    n_positives: int
+    n_negatives: int
+    fused: float
+    best_part: float
+
+
+def measure_pairs(fusion: Fusion, encoder: TextEncoder, parts: Sequence[Encoded], choice: TextRows) -> list[PairReport]:
+    """Rank posts of held-out sentences and the media in `parts` (the validation split's, as `encode_split` gives them).
+
+    A report per label that has `MIN_ROWS` of both kinds. Where the fusion is above the best part, it reads together
+    what no part says alone.
+    """
+    texts = encode_pairs(encoder, choice, N_MEASURED, held_out=True)
+    return report_pairs(fusion, next(compose_pairs(texts, parts, N_MEASURED)))
+
+
+def report_pairs(fusion: Fusion, posts: PostBatch) -> list[PairReport]:
+    """Figures of the fusion, and of each kind alone, over composed posts."""
+    whole = score_posts(fusion, posts)
+    alone = [score_posts(fusion, posts, kind) for kind in range(N_KINDS)]
+    ways, targets = [*alone, np.max(alone, axis=0)], posts.targets.numpy()
+    return [
+        report
+        for index, label in enumerate(LABELS)
+        if (report := _report(label, whole[:, index], [way[:, index] for way in ways], targets[:, index]))
+    ]
+
+
+def _report(label: str, whole: Float32, ways: Sequence[Float32], targets: Float32) -> PairReport | None:
+    known = ~np.isnan(targets)
+    positive = targets[known] == 1
+    n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
+    if min(n_positives, n_negatives) < MIN_ROWS:
+        return None
+    best = max(measure_auprc(way[known], positive) for way in ways)
+    return PairReport(label, n_positives, n_negatives, measure_auprc(whole[known], positive), best)

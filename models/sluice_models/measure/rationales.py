@@ -1,0 +1,179 @@
+"""How well token scores point at what annotators marked, and at what the model itself relies on."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sluice.features import TextRow
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval
+from sluice_models.measure.score_texts import TextScorer
+
+MARKED, SHARE_OF_PEAK, FLOOR = 0.5, 0.6, 0.1
+"""As in serving: what reaches `MARKED` or comes this near to the highest score, unless that is below `FLOOR`."""
+SHARES = (0.01, 0.05, 0.10, 0.20, 0.50)
+"""Of the tokens that are taken as the rationale; the figure is the mean over them (DeYoung et al. 2020)."""
+EXPLAINED = ("toxicity", "hate")
+Spans = npt.NDArray[np.int32]
+Spelled = tuple[str, Spans]
+"""A text and its tokens' places in it."""
+MIN_SCORE = 0.5
+"""A text is explained if one of these labels reaches this."""
+
+
+@dataclass(frozen=True)
+class EvidenceReport:
+    """One measure over `n_rows` texts; `chance` is what random tokens or marking everything would get."""
+
+    measure: str
+    n_rows: int
+    figure: Figure
+    chance: float
+
+
+def mark_tokens(row: TextRow, token_scores: Floats) -> Bools:
+    """Tokens that serving would point at, shape = (L,)."""
+    scores = np.where(row.spans[:, 1] > row.spans[:, 0], token_scores, 0.0)
+    peak = float(scores.max(initial=0.0))
+    if peak < FLOOR:
+        return np.zeros(len(scores), np.bool_)
+    return np.asarray(scores >= min(MARKED, SHARE_OF_PEAK * peak))
+
+
+def measure_overlap(found: set[int], wanted: set[int]) -> float:
+    """F1 of two sets of places; 1 where both are empty (as in SemEval-2021 task 5)."""
+    if not found and not wanted:
+        return 1.0
+    return 2 * len(found & wanted) / (len(found) + len(wanted))
+
+
+def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[EvidenceReport]:
+    """Token F1 on HateXplain's posts with a rationale, character F1 on the toxic spans; per post, then the mean."""
+    rationales = [row for row in examples if any(share >= MARKED for share in row.meta.get("rationale") or ())]
+    spans = [row for row in examples if "spans" in row.meta]
+    reports = []
+    if rationales:
+        pairs = [
+            _token_places(example, *read) for example, read in zip(rationales, _read(scorer, rationales), strict=True)
+        ]
+        every = [set(range(len(example.meta["tokens"]))) for example in rationales]
+        reports.append(_report("token F1, HateXplain rationales", pairs, every))
+    if spans:
+        pairs = [_character_places(example, *read) for example, read in zip(spans, _read(scorer, spans), strict=True)]
+        every = [set(range(len(example.text or ""))) for example in spans]
+        reports.append(_report("character F1, toxic spans", pairs, every))
+        marked = [index for index, (_, wanted) in enumerate(pairs) if wanted]
+        pairs, every = [pairs[i] for i in marked], [every[i] for i in marked]
+        reports.append(_report("character F1, toxic spans that are not empty", pairs, every))
+    return reports
+
+
+def _read(scorer: TextScorer, examples: Sequence[Example]) -> Iterator[tuple[TextRow, Bools]]:
+    rows = scorer.read([example.text or "" for example in examples])
+    _, scores = scorer.score_rows(rows)
+    for row, found in zip(rows, scores, strict=True):
+        yield row, mark_tokens(row, found)
+
+
+def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Sequence[set[int]]) -> EvidenceReport:
+    scores = np.array([measure_overlap(*pair) for pair in pairs], np.float32)
+    chance = np.mean([measure_overlap(whole, wanted) for whole, (_, wanted) in zip(every, pairs, strict=True)])
+    return EvidenceReport(measure, len(scores), find_mean(scores), float(chance))
+
+
+def find_mean(scores: Floats) -> Figure:
+    """A mean over rows with its interval."""
+    counts = draw_counts(len(scores))
+    return find_interval(np.asarray(counts @ scores / counts.sum(axis=1), np.float32))
+
+
+def _token_places(example: Example, row: TextRow, marked: Bools) -> tuple[set[int], set[int]]:
+    """Numbers of the data set's own tokens: those that a marked token touches, and those that most annotators chose."""
+    found, position = set(), 0
+    for number, token in enumerate(example.meta["tokens"]):
+        start = (example.text or "").find(token, position)
+        if start >= 0:
+            position = start + len(token)
+            if ((row.spans[:, 0] < position) & (row.spans[:, 1] > start) & marked).any():
+                found.add(number)
+    return found, {number for number, share in enumerate(example.meta["rationale"]) if share >= MARKED}
+
+
+def _character_places(example: Example, row: TextRow, marked: Bools) -> tuple[set[int], set[int]]:
+    """Marked characters, and a single gap between two marked tokens, as serving joins them."""
+    found: set[int] = set()
+    last = -1
+    for start, end in row.spans[marked].tolist():
+        found.update(range(last if 0 <= start - last <= 1 and last > 0 else start, end))
+        last = end
+    return found, {place for start, end in example.meta["spans"] for place in range(start, end)}
+
+
+def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, seed: int = 0) -> list[EvidenceReport]:
+    """Comprehensiveness and sufficiency of the token scores, next to random tokens (DeYoung et al. 2020).
+
+    Comprehensiveness is how much the score falls without the rationale (more is better); sufficiency is how much it
+    falls with the rationale alone (less is better). Both are means over rationales of `SHARES` of the tokens.
+    """
+    rows = scorer.read(texts)
+    columns = [LABELS.index(label) for label in EXPLAINED]
+    probabilities, token_scores = scorer.score_rows(rows)
+    flagged = [
+        i for i, found in enumerate(probabilities[:, columns]) if found.max() >= MIN_SCORE and len(rows[i].spans) > 4
+    ]
+    chosen = random.Random(seed).sample(flagged, min(n_rows, len(flagged)))
+    if not chosen:
+        return []
+    labels = [columns[int(probabilities[i, columns].argmax())] for i in chosen]
+    before = np.array([probabilities[i, label] for i, label in zip(chosen, labels, strict=True)], np.float32)
+    kept = [(texts[i], rows[i].spans[1:-1]) for i in chosen]
+    ours = _measure_drops(scorer, kept, labels, before, [token_scores[i][1:-1] for i in chosen])
+    chance = np.random.default_rng(seed)
+    random_order = [chance.random(len(spans)).astype(np.float32) for _, spans in kept]
+    theirs = _measure_drops(scorer, kept, labels, before, random_order)
+    names = ("comprehensiveness (more is better)", "sufficiency (less is better)")
+    return [
+        EvidenceReport(name, len(kept), find_mean(mine), float(other.mean()))
+        for name, mine, other in zip(names, ours, theirs, strict=True)
+    ]
+
+
+def _measure_drops(
+    scorer: TextScorer, kept: Sequence[Spelled], labels: Sequence[int], before: Floats, scores: Sequence[Floats]
+) -> tuple[Floats, Floats]:
+    """Mean fall without, and with only, the tokens of the highest scores, shape = (n,) each."""
+    pairs = [split_text(*each, order, share) for share in SHARES for each, order in zip(kept, scores, strict=True)]
+    picked = np.tile(labels, len(SHARES))
+    falls = []
+    for side in (1, 0):
+        after = scorer.score([pair[side] for pair in pairs])[np.arange(len(pairs)), picked]
+        falls.append(np.asarray(before - after.reshape(len(SHARES), -1).mean(axis=0), np.float32))
+    return falls[0], falls[1]
+
+
+def split_text(text: str, spans: Spans, scores: Floats, share: float) -> tuple[str, str]:
+    """The rationale alone and the text without it; what lies behind the last token belongs to neither.
+
+    Characters are taken, not tokens, since the encoder reads a text in more than one spelling.
+
+    Parameters
+    ----------
+    spans : ndarray of int32, shape = (L, 2)
+        Characters of each token, without special ones.
+    scores : ndarray, shape = (L,)
+    share : float
+        Of the tokens, those of the highest scores that are the rationale; at least one.
+    """
+    taken = np.zeros(int(spans[:, 1].max()), np.bool_)
+    for token in np.argsort(-scores, kind="stable")[: max(1, math.ceil(share * len(scores)))]:
+        taken[spans[token, 0] : spans[token, 1]] = True
+    alone = "".join(c if is_taken else " " for c, is_taken in zip(text, taken, strict=False))
+    rest = "".join(c for c, is_taken in zip(text, taken, strict=False) if not is_taken)
+    return " ".join(alone.split()), rest

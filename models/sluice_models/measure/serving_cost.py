@@ -1,0 +1,65 @@
+"""Size and latency of the exported models, one thread, in ONNX Runtime on this machine's CPU."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from sluice_models.config import MODEL_NAMES
+
+BATCHES = (1, 8)
+LENGTHS = {"length": 32, "byte_length": 32, "n_tokens": 8}
+"""Of the axes that vary: a text of about 25 words, a post of two parts."""
+N_RUNS = 15
+_TYPES = {"tensor(int64)": np.int64, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """Of one model: bytes of its file, and the median and 95th percentile of `N_RUNS` runs of a batch."""
+
+    model: str
+    n_bytes: int
+    n_batch: int
+    median_ms: float
+    p95_ms: float
+
+
+def measure_costs(triton_repo: Path) -> list[CostReport]:
+    """Every model that has been exported there."""
+    reports = []
+    for name in MODEL_NAMES:
+        file = triton_repo / name / "1" / "model.onnx"
+        if file.is_file():
+            session = _open(file)
+            reports += [_measure(name, file, session, n_batch) for n_batch in BATCHES]
+    return reports
+
+
+def _open(file: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def _measure(name: str, file: Path, session: Any, n_batch: int) -> CostReport:
+    inputs = {each.name: _make_input(each, n_batch) for each in session.get_inputs()}
+    session.run(None, inputs)
+    times_ms = []
+    for _ in range(N_RUNS):
+        start_s = time.perf_counter()
+        session.run(None, inputs)
+        times_ms.append((time.perf_counter() - start_s) * 1000)
+    median_ms, p95_ms = np.percentile(times_ms, (50, 95))
+    return CostReport(name, file.stat().st_size, n_batch, float(median_ms), float(p95_ms))
+
+
+def _make_input(tensor: Any, n_batch: int) -> Any:
+    axes = {**LENGTHS, "batch": n_batch}
+    shape = [axes[axis] if isinstance(axis, str) else axis for axis in tensor.shape]
+    return np.ones(shape, _TYPES[tensor.type])

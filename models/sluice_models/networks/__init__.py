@@ -1,0 +1,1 @@
+"""The networks, and nothing about how they are trained: text, image, audio and fusion."""

@@ -1,0 +1,119 @@
+"""The fusion: all tokens of a post, of whatever modalities it has, to one set of scores.
+
+Each kind of part gives evidence through its encoder's own head, calibrated as there: a post of one kind scores as its
+encoder says. A small transformer over all tokens adds what only shows where kinds come together, and rates severity.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sluice.schema import MODALITIES
+from sluice_models.config import D_TOKEN, FusionNetwork
+from sluice_models.networks.encoders import N_LABELS, Encoder, pool_evidence
+from sluice_models.networks.text import MASKED, TransformerLayer
+
+N_KINDS = len(MODALITIES)
+TOGETHER = N_KINDS
+"""The row of `Fusion.scale` and `Fusion.shift` for posts of several kinds; the rows before are the kinds' own."""
+PRIOR_LOGIT = -5.5
+"""What a post without any token scores: about 0.4 % per label."""
+
+
+class Fusion(nn.Module):
+    """Evidence per kind, and attention over the tokens of a post with a presence mask.
+
+    `scale` and `shift`, shape = (N_KINDS + 1, labels), make the logits probabilities: each kind's own, and those of
+    kinds together. The evidence is the encoders' and is not trained here.
+    """
+
+    scale: Tensor
+    shift: Tensor
+    kind_numbers: Tensor
+
+    def __init__(self, network: FusionNetwork) -> None:
+        super().__init__()
+        self.kinds = nn.Embedding(N_KINDS, D_TOKEN)
+        self.prior = nn.Parameter(torch.randn(1, 1, D_TOKEN) * 0.02)
+        self.evidence = nn.Linear(D_TOKEN, N_KINDS * N_LABELS).requires_grad_(False)
+        self.told = nn.Linear(N_LABELS, D_TOKEN, bias=False)
+        self.layers = nn.ModuleList(
+            TransformerLayer(D_TOKEN, network.d_inner, network.n_heads, network.dropout)
+            for _ in range(network.n_layers)
+        )
+        self.context = nn.Linear(D_TOKEN, N_LABELS)
+        self.severity = nn.Linear(D_TOKEN, N_LABELS)
+        nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
+        self.register_buffer("scale", torch.ones(N_KINDS + 1, N_LABELS))
+        self.register_buffer("shift", torch.zeros(N_KINDS + 1, N_LABELS))
+        self.register_buffer("kind_numbers", torch.arange(N_KINDS))
+
+    def forward(self, tokens: Tensor, mask: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
+        """Score posts.
+
+        Parameters
+        ----------
+        tokens : Tensor, shape = (B, S, 256)
+        mask : Tensor of bool, shape = (B, S)
+            True where there is a token; a row may have none.
+        kind : Tensor of int64, shape = (B, S)
+            0 text, 1 image, 2 audio.
+
+        Returns
+        -------
+        logits, severity : Tensor, shape = (B, labels)
+            Severity is in [0, 1].
+        """
+        logits, severity, _ = self.read(tokens, mask, kind)
+        return logits, severity
+
+    def read(self, tokens: Tensor, mask: Tensor, kind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and what the context added to the logits before their calibration: (B, labels)."""
+        present = mask.to(tokens.dtype)
+        membership = (kind.unsqueeze(-1) == self.kind_numbers).to(tokens.dtype) * present.unsqueeze(-1)
+        has_kind = membership.amax(dim=1)
+        n_kinds = has_kind.sum(dim=1, keepdim=True)
+        evidence = self.evidence(tokens).unflatten(-1, (N_KINDS, N_LABELS))
+        apart = self._pool_kinds(evidence, membership, has_kind)
+        context = self._contextualise(tokens, evidence, membership, present)
+        added = self.context(context) * torch.clamp(n_kinds - 1.0, 0.0, 1.0)
+        logits = self._join(apart, added, n_kinds)
+        return logits, torch.sigmoid(self.severity(context) + 0.5 * logits.detach()), added
+
+    def _pool_kinds(self, evidence: Tensor, membership: Tensor, has_kind: Tensor) -> Tensor:
+        """Each kind's calibrated logits, the largest of those that are there prevailing: (B, labels)."""
+        per_kind = [pool_evidence(evidence[:, :, k], membership[:, :, k]) for k in range(N_KINDS)]
+        calibrated = torch.stack(per_kind, dim=1) * self.scale[:N_KINDS] + self.shift[:N_KINDS]
+        return pool_evidence(calibrated, has_kind)
+
+    def _join(self, apart: Tensor, added: Tensor, n_kinds: Tensor) -> Tensor:
+        """What the parts say apart; where there are several kinds, with what they say together; else the prior."""
+        several, none = torch.clamp(n_kinds - 1.0, 0.0, 1.0), 1.0 - torch.clamp(n_kinds, 0.0, 1.0)
+        together = (apart + added) * self.scale[TOGETHER] + self.shift[TOGETHER]
+        return apart * (1.0 - several - none) + together * several + PRIOR_LOGIT * none
+
+    def _contextualise(self, tokens: Tensor, evidence: Tensor, membership: Tensor, present: Tensor) -> Tensor:
+        """What the prior token holds after it has attended to all others: (B, 256).
+
+        Tokens are told their kind and what their own head sees in them.
+        """
+        own = (evidence * membership.unsqueeze(-1)).sum(dim=2)
+        known = tokens + membership @ self.kinds.weight + self.told(torch.sigmoid(own))
+        hidden = torch.cat([self.prior.expand(tokens.shape[0], 1, D_TOKEN), known], dim=1)
+        seen = torch.cat([torch.ones_like(present[:, :1]), present], dim=1)
+        bias = ((1.0 - seen) * MASKED).unsqueeze(1).unsqueeze(1)
+        for layer in self.layers:
+            hidden = layer(hidden, bias)
+        return hidden[:, 0]
+
+
+def start_from_encoders(fusion: Fusion, encoders: list[Encoder]) -> None:
+    """Copy the encoders' heads and their calibration, in the order of `MODALITIES`."""
+    heads = [encoder.head for encoder in encoders]
+    with torch.no_grad():
+        fusion.evidence.weight.copy_(torch.cat([head.evidence.weight for head in heads]))
+        fusion.evidence.bias.copy_(torch.cat([head.evidence.bias for head in heads]))
+        fusion.scale[:N_KINDS] = torch.stack([head.scale for head in heads])
+        fusion.shift[:N_KINDS] = torch.stack([head.shift for head in heads])

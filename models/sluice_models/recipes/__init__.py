@@ -1,0 +1,1 @@
+"""What each part is trained on: rows, templates, drawings, synthesised sounds and composed posts."""

@@ -1,0 +1,232 @@
+"""Harmless sounds made by program, 16 kHz mono: what the bundle lacks, and what may be taken for a shot or a scream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from sluice.features import SAMPLE_RATE_HZ, WINDOW_S
+
+N_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
+Waveform = npt.NDArray[np.float32]
+Chance = np.random.Generator
+_TIME_S = np.arange(N_SAMPLES) / SAMPLE_RATE_HZ
+
+
+def synthesise(chance: Chance) -> Waveform:
+    """One harmless sound of `WINDOW_S`, its peak at 0.05 to 0.9."""
+    sound = SOUNDS[chance.integers(len(SOUNDS))](chance)
+    return set_peak(sound, chance.uniform(0.05, 0.9))
+
+
+def set_peak(sound: npt.NDArray[np.float32] | npt.NDArray[np.float64], peak: float) -> Waveform:
+    """Scale a sound; silence stays silent."""
+    return np.asarray(sound * (peak / max(float(np.abs(sound).max()), 1e-6)), np.float32)
+
+
+def hiss(chance: Chance) -> Waveform:
+    """Noise whose spectrum falls with the frequency to the power of 0 to 2."""
+    spectrum = np.fft.rfft(chance.standard_normal(N_SAMPLES))
+    slope = np.maximum(np.arange(len(spectrum)), 20.0) ** -chance.uniform(0, 1)
+    swell = 1 + chance.uniform(0, 0.8) * np.sin(2 * np.pi * chance.uniform(0.1, 2) * _TIME_S)
+    return np.asarray(np.fft.irfft(spectrum * slope, N_SAMPLES) * swell, np.float32)
+
+
+def tone(chance: Chance) -> Waveform:
+    """A steady tone with a few harmonics."""
+    frequency_hz = chance.uniform(80, 3000)
+    return _harmonics(chance, np.full(N_SAMPLES, frequency_hz))
+
+
+def chirp(chance: Chance) -> Waveform:
+    """A sweep, or a siren's rise and fall."""
+    low_hz, high_hz = np.sort(chance.uniform(100, 4000, 2))
+    share = _TIME_S / WINDOW_S if chance.random() < 0.5 else 0.5 + 0.5 * np.sin(_TIME_S * chance.uniform(1, 12))
+    return _harmonics(chance, low_hz + (high_hz - low_hz) * share)
+
+
+def music(chance: Chance) -> Waveform:
+    """Plucked chords in a steady rhythm, with or without drums."""
+    beat_s = chance.uniform(0.2, 0.8)
+    root_hz = chance.uniform(100, 500)
+    piece = np.zeros(N_SAMPLES)
+    for start_s in np.arange(0, WINDOW_S, beat_s):
+        for step in chance.choice([0, 3, 4, 5, 7, 9, 12], 3, replace=False):
+            _strike(piece, start_s, root_hz * 2 ** (step / 12), chance.uniform(3, 10))
+    return np.asarray(piece + drums(chance) * chance.choice([0.0, 1.0]), np.float32)
+
+
+def drums(chance: Chance) -> Waveform:
+    """Low kicks and short ticks: sudden, but no shots."""
+    beat_s = chance.uniform(0.25, 1.0)
+    piece = np.zeros(N_SAMPLES)
+    for start_s in np.arange(chance.uniform(0, 0.3), WINDOW_S, beat_s):
+        _strike(piece, start_s, chance.uniform(45, 120), 14)
+        _strike(piece, start_s + beat_s / 2, chance.uniform(2500, 6000), 90)
+    return np.asarray(piece, np.float32)
+
+
+def knocks(chance: Chance) -> Waveform:
+    """Damped knocks on wood, irregular."""
+    piece = np.zeros(N_SAMPLES)
+    for start_s in np.sort(chance.uniform(0, WINDOW_S, chance.integers(1, 8))):
+        _strike(piece, start_s, chance.uniform(150, 900), chance.uniform(25, 60))
+    return np.asarray(piece + 0.01 * hiss(chance), np.float32)
+
+
+def beeps(chance: Chance) -> Waveform:
+    """Short tones with pauses, as of a phone or a timer."""
+    gate = np.sin(2 * np.pi * chance.uniform(0.5, 4) * _TIME_S) > chance.uniform(-0.5, 0.7)
+    return np.asarray(tone(chance) * gate, np.float32)
+
+
+def claps(chance: Chance) -> Waveform:
+    """One clap to applause: bursts of noise around 1 to 2 kHz that are over in 50 ms."""
+    piece = np.zeros(N_SAMPLES)
+    for start_s in np.sort(chance.uniform(0, WINDOW_S, int(chance.choice([1, 2, 4, 8, 40])))):
+        clap = band_noise(chance, chance.uniform(800, 2500), 0.8, 3000) * chance.uniform(0.4, 1)
+        add_at(piece, start_s, clap * _fade(len(clap), chance.uniform(80, 220)))
+    return np.asarray(piece, np.float32)
+
+
+def slams(chance: Chance) -> Waveform:
+    """Doors: a dull thud of 5 to 20 ms rise, its panel's low modes, sometimes a latch's click before."""
+    piece = np.zeros(N_SAMPLES)
+    for start_s in chance.uniform(0.05, WINDOW_S - 0.5, chance.integers(1, 4)):
+        thud = band_noise(chance, chance.uniform(120, 400), 0.8, 8000) * _fade(8000, chance.uniform(20, 50))
+        rise = np.minimum(np.arange(8000) / (chance.uniform(0.005, 0.02) * SAMPLE_RATE_HZ), 1)
+        add_at(piece, start_s, thud * rise * chance.uniform(0.3, 1))
+        for _ in range(3):
+            _strike(piece, start_s, chance.uniform(50, 250), chance.uniform(15, 40))
+        if chance.random() < 0.4:
+            _strike(piece, start_s - 0.04, chance.uniform(1500, 4000), 150)
+    return np.asarray(piece, np.float32)
+
+
+def pops(chance: Chance) -> Waveform:
+    """Balloons and corks: a click and a resonance of 400 to 1500 Hz, over in 30 ms, without a rumble after."""
+    piece = np.zeros(N_SAMPLES)
+    for start_s in chance.uniform(0, WINDOW_S - 0.1, chance.integers(1, 4)):
+        click = chance.standard_normal(1600) * _fade(1600, chance.uniform(250, 600))
+        add_at(piece, start_s, click)
+        _strike(piece, start_s, chance.uniform(400, 1500), chance.uniform(90, 200))
+    return np.asarray(piece, np.float32)
+
+
+def glass(chance: Chance) -> Waveform:
+    """Breaking: dozens of ringing partials of 2 to 7 kHz, scattered over up to 0.8 s."""
+    piece = np.zeros(N_SAMPLES)
+    start_s, spread_s = chance.uniform(0, WINDOW_S - 1.5), chance.uniform(0.1, 0.8)
+    for _ in range(chance.integers(15, 50)):
+        _strike(piece, start_s + spread_s * chance.random() ** 2, chance.uniform(2000, 7000), chance.uniform(15, 60))
+    return np.asarray(piece, np.float32)
+
+
+def cheering(chance: Chance) -> Waveform:
+    """A crowd: shaped noise that swells, with long calls of 200 to 500 Hz in it, none of them rough."""
+    crowd = 0.7 * band_noise(chance, chance.uniform(600, 1500), 1.0, N_SAMPLES)
+    for _ in range(chance.integers(3, 7)):
+        waver = 1 + 0.08 * np.sin(2 * np.pi * chance.uniform(0.2, 2) * _TIME_S + chance.uniform(0, 6))
+        crowd = crowd + 0.15 * _harmonics(chance, chance.uniform(200, 500) * waver)
+    swell = 0.2 + np.sin(np.pi * np.clip(_TIME_S / WINDOW_S + chance.uniform(-0.3, 0.3), 0, 1))
+    return np.asarray(crowd * swell, np.float32)
+
+
+def whistling(chance: Chance) -> Waveform:
+    """Nearly pure tones of 900 to 3500 Hz that glide, some with a trill as of a referee's whistle."""
+    trill = 1 + chance.choice([0.0, 0.03]) * np.sin(2 * np.pi * chance.uniform(20, 45) * _TIME_S)
+    waves = np.sin(2 * np.pi * np.cumsum(_glide(chance, 900, 3500) * trill) / SAMPLE_RATE_HZ)
+    breath = 0.05 * band_noise(chance, 3000, 1.0, N_SAMPLES)
+    return np.asarray((waves + breath) * _phrases(chance, 0.3, 1.5), np.float32)
+
+
+def wailing(chance: Chance) -> Waveform:
+    """Smooth, melodic cries of 300 to 600 Hz with harmonics, as of an infant or a cat."""
+    arches = 1 + 0.25 * np.sin(2 * np.pi * chance.uniform(0.4, 1.2) * _TIME_S)
+    return np.asarray(_voice(chance, chance.uniform(300, 480) * arches) * _phrases(chance, 0.5, 1.2), np.float32)
+
+
+def babble(chance: Chance) -> Waveform:
+    """Speech-like: a voice of 80 to 260 Hz in syllables of 0.1 to 0.3 s, with hisses between."""
+    voiced = _voice(chance, _glide(chance, 80, 260)) * _phrases(chance, 0.1, 0.3)
+    hissed = 0.3 * band_noise(chance, 5000, 0.5, N_SAMPLES) * _phrases(chance, 0.05, 0.15, pause=4)
+    return np.asarray(voiced + hissed, np.float32)
+
+
+SOUNDS: tuple[Callable[[Chance], Waveform], ...] = (
+    *(hiss, tone, chirp, music, drums, knocks, beeps),
+    *(claps, slams, pops, glass, cheering, whistling, wailing, babble),
+)
+SUDDEN: tuple[Callable[[Chance], Waveform], ...] = (drums, knocks, claps, slams, pops, glass)
+"""What is most easily taken for a shot."""
+SHRILL: tuple[Callable[[Chance], Waveform], ...] = (chirp, cheering, whistling, wailing)
+"""What is most easily taken for a scream."""
+
+
+def band_noise(chance: Chance, centre_hz: float, octaves: float, n_samples: int) -> npt.NDArray[np.float64]:
+    """Noise around a frequency, its level a bell of that many octaves' deviation; loudest sample 1."""
+    spectrum = np.fft.rfft(chance.standard_normal(n_samples))
+    frequencies_hz = np.maximum(np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE_HZ), 1.0)
+    bell = np.exp(-0.5 * (np.log2(frequencies_hz / centre_hz) / octaves) ** 2)
+    noise = np.fft.irfft(spectrum * bell, n_samples)
+    return np.asarray(noise / max(float(np.abs(noise).max()), 1e-9))
+
+
+def add_at(piece: npt.NDArray[np.float64], start_s: float, sound: npt.NDArray[np.float64]) -> None:
+    """Add a sound to `piece`, in place; what reaches over its end is lost."""
+    start = max(round(start_s * SAMPLE_RATE_HZ), 0)
+    kept = sound[: max(len(piece) - start, 0)]
+    piece[start : start + len(kept)] += kept
+
+
+def _fade(n_samples: int, decay_per_s: float) -> npt.NDArray[np.float64]:
+    return np.asarray(np.exp(-np.arange(n_samples) / SAMPLE_RATE_HZ * decay_per_s))
+
+
+def _glide(chance: Chance, low_hz: float, high_hz: float) -> npt.NDArray[np.float64]:
+    """A frequency that goes from place to place, four a second, shape = (N_SAMPLES,)."""
+    return np.interp(_TIME_S, np.linspace(0, WINDOW_S, 16), chance.uniform(low_hz, high_hz, 16))
+
+
+def _phrases(chance: Chance, low_s: float, high_s: float, pause: float = 0.7) -> npt.NDArray[np.float64]:
+    """A gate that is open for `low_s` to `high_s` and shut for up to `pause` times as long, smoothed over 20 ms."""
+    gate = np.zeros(N_SAMPLES)
+    start_s = chance.uniform(0, low_s)
+    while start_s < WINDOW_S:
+        length_s = chance.uniform(low_s, high_s)
+        add_at(gate, start_s, np.full(round(length_s * SAMPLE_RATE_HZ), chance.uniform(0.4, 1)))
+        start_s += length_s * (1 + chance.uniform(0.1, 1) * pause)
+    return np.convolve(gate, np.hanning(320) / np.hanning(320).sum(), "same")
+
+
+def _voice(chance: Chance, pitch_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Harmonics of a pitch, shaped by two formants that move; their gains are found every 4 ms."""
+    coarse = slice(None, None, 64)
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
+    formants_hz = (_glide(chance, 300, 900)[coarse], _glide(chance, 900, 2600)[coarse])
+    waves = np.zeros(N_SAMPLES)
+    for number in range(1, int(min(4000 / pitch_hz.max(), 14)) + 1):
+        distances = [(number * pitch_hz[coarse] - formant_hz) / 250 for formant_hz in formants_hz]
+        gains = 0.05 / number + np.exp(-(distances[0] ** 2)) + np.exp(-(distances[1] ** 2))
+        waves += np.interp(_TIME_S, _TIME_S[coarse], gains) * np.sin(number * phase)
+    return waves
+
+
+def _harmonics(chance: Chance, frequency_hz: npt.NDArray[np.float64]) -> Waveform:
+    phase = 2 * np.pi * np.cumsum(frequency_hz) / SAMPLE_RATE_HZ
+    n_harmonics = int(min(chance.integers(1, 6), 7000 // frequency_hz.max()))
+    waves = [np.sin(phase * number) * chance.uniform(0.1, 1) / number for number in range(1, max(n_harmonics, 1) + 1)]
+    return np.asarray(np.sum(waves, axis=0), np.float32)
+
+
+def _strike(piece: npt.NDArray[np.float64], start_s: float, frequency_hz: float, decay_per_s: float) -> None:
+    """Add a damped sine to `piece`, in place, until it has faded to under 1 %."""
+    start = round(start_s * SAMPLE_RATE_HZ)
+    n_samples = min(N_SAMPLES - start, round(5 / decay_per_s * SAMPLE_RATE_HZ))
+    if n_samples > 0:
+        elapsed_s = _TIME_S[:n_samples]
+        piece[start : start + n_samples] += np.exp(-elapsed_s * decay_per_s) * np.sin(
+            2 * np.pi * frequency_hz * elapsed_s
+        )

@@ -1,0 +1,189 @@
+"""The training loop that all models share: a number of steps, Adam, a progress bar, a curve, and resuming."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from sluice_models.config import Training
+from sluice_models.training import checkpoint
+from sluice_models.training.device import best_device, move
+
+SAVE_EVERY_S = 90.0
+N_POINTS = 200
+"""Of a training curve: the mean loss of every so many steps."""
+BatchT = TypeVar("BatchT")
+
+
+@dataclass
+class Task(Generic[BatchT]):
+    """What is trained, on what, and how far.
+
+    Attributes
+    ----------
+    name : str
+        Of the files in `runs`.
+    groups : list of dict
+        Adam's parameter groups, each with its peak ``lr``.
+    batches : iterator
+        Endless and the same at each start, so that a resumed run sees what an uninterrupted one would.
+    loss : callable
+        A batch, on the model's device, to a scalar; run under bfloat16 autocast.
+    after_step : callable
+        Called after each step of Adam.
+    """
+
+    name: str
+    model: nn.Module
+    groups: list[dict[str, Any]]
+    batches: Iterator[BatchT]
+    loss: Callable[[BatchT], Tensor]
+    after_step: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass
+class Course:
+    """How far a run is: steps done, and the mean loss of each stretch of steps so far."""
+
+    step: int = 0
+    curve: list[float] = field(default_factory=list)
+    stretch: list[float] = field(default_factory=list)
+
+    def note(self, loss: float, n_steps: int) -> None:
+        """Count one step and its loss."""
+        self.step += 1
+        self.stretch.append(loss)
+        if len(self.stretch) >= max(1, n_steps // N_POINTS):
+            self.curve.append(sum(self.stretch) / len(self.stretch))
+            self.stretch.clear()
+
+    @property
+    def loss(self) -> float:
+        """The last stretch's mean loss."""
+        return self.curve[-1] if self.curve else math.nan
+
+
+def fit(task: Task[BatchT], training: Training, runs: Path, console: Console) -> None:
+    """Train and leave ``<name>.pt`` and ``<name>.curve.json`` in `runs`.
+
+    An interrupted run goes on where it was saved and ends where it would have ended: batches, dropout and Adam are
+    taken up at the saved step. It runs on `best_device`, and leaves the model on the CPU.
+    """
+    device = best_device()
+    task.model.to(device)
+    optimiser = torch.optim.AdamW(task.groups, weight_decay=training.weight_decay, fused=True)
+    peaks = [group["lr"] for group in optimiser.param_groups]
+    course = _resume(task, optimiser, runs)
+    batches = islice(task.batches, course.step, None)
+    task.model.train()
+    with _progress(console) as progress:
+        bar = progress.add_task(task.name, total=training.n_steps, completed=course.step, loss=math.nan)
+        report = _reporter(progress, bar, training.n_steps, console)
+        saved_s = time.monotonic()
+        while course.step < training.n_steps:
+            _set_rates(optimiser, peaks, rate_share(course.step / training.n_steps, training.warm_up))
+            course.note(_step(task, move(next(batches), device), device, optimiser), training.n_steps)
+            report(course)
+            if time.monotonic() - saved_s > SAVE_EVERY_S:
+                _save_state(task, optimiser, course, runs)
+                saved_s = time.monotonic()
+    task.model.cpu().eval()
+    checkpoint.save(task.model, checkpoint.checkpoint_file(runs, task.name))
+    (runs / f"{task.name}.curve.json").write_text(json.dumps(course.curve), "utf-8")
+    _state_file(runs, task.name).unlink(missing_ok=True)
+
+
+def _reporter(progress: Progress, bar: TaskID, n_steps: int, console: Console) -> Callable[[Course], None]:
+    """Moves the bar; where nobody sees one (a log file), writes a line every `SAVE_EVERY_S`."""
+    said_s = time.monotonic()
+
+    def report(course: Course) -> None:
+        nonlocal said_s
+        progress.update(bar, completed=course.step, loss=course.loss)
+        if not console.is_terminal and time.monotonic() - said_s > SAVE_EVERY_S:
+            said_s = time.monotonic()
+            console.print(f"step {course.step} of {n_steps}, loss {course.loss:.3f}")
+
+    return report
+
+
+def _set_rates(optimiser: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
+    for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+        group["lr"] = peak * share
+
+
+def _step(task: Task[BatchT], batch: BatchT, device: torch.device, optimiser: torch.optim.Optimizer) -> float:
+    with torch.autocast(device.type, torch.bfloat16):
+        loss = task.loss(batch)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(task.model.parameters(), 5.0)
+    optimiser.step()
+    task.after_step()
+    return float(loss.detach())
+
+
+def one_group(model: nn.Module, training: Training) -> list[dict[str, Any]]:
+    """One group of parameters: for networks that start from nothing."""
+    return [{"params": list(model.parameters()), "lr": training.fresh_learning_rate}]
+
+
+def rate_share(progress: float, warm_up: float) -> float:
+    """Share of the peak learning rate at a share of the budget: a linear rise, then a cosine down to 2 %."""
+    if progress < warm_up:
+        return max(progress / warm_up, 0.01)
+    rest = (progress - warm_up) / (1 - warm_up)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+
+
+def _state_file(runs: Path, name: str) -> Path:
+    return runs / f"{name}.state"
+
+
+def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Course, runs: Path) -> None:
+    runs.mkdir(parents=True, exist_ok=True)
+    file = _state_file(runs, task.name)
+    part = file.with_suffix(".part")
+    state = {
+        "model": task.model.state_dict(),
+        "adam": optimiser.state_dict(),
+        "chance": _chance_states(),
+        "course": vars(course),
+    }
+    torch.save(state, part)
+    part.replace(file)
+
+
+def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) -> Course:
+    """Load what an interrupted run left."""
+    file = _state_file(runs, task.name)
+    if not file.is_file():
+        return Course()
+    state = torch.load(file, weights_only=True, map_location="cpu")
+    task.model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["adam"])
+    for set_state, chance in zip((torch.set_rng_state, torch.cuda.set_rng_state), state["chance"], strict=False):
+        set_state(chance)
+    return Course(**state["course"])
+
+
+def _chance_states() -> list[Tensor]:
+    """Of the generators that dropout draws from: the CPU's, and the GPU's if there is one."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state()] if torch.cuda.is_available() else states
+
+
+def _progress(console: Console) -> Progress:
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), console=console, refresh_per_second=0.5)

@@ -1,0 +1,42 @@
+"""Trains the audio encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from sluice_models.config import Training
+from sluice_models.networks.encoders import AudioEncoder
+from sluice_models.recipes.audio.clips import compose_sounds, read_clips, sound_batches
+from sluice_models.training.checkpoint import build_audio_encoder
+from sluice_models.training.loop import Task, fit, one_group
+from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
+
+MAP_WEIGHT = 0.5
+"""Of the loss of the frame scores, next to the labels'."""
+N_SOUNDS = 6_000
+
+
+def train_audio(bundle: Path, training: Training, runs: Path, console: Console) -> None:
+    """Train and leave ``audio_encoder.pt`` in `runs`."""
+    torch.manual_seed(0)
+    console.print(f"audio: composing {N_SOUNDS} windows")
+    sounds = compose_sounds(read_clips(bundle, "train"), N_SOUNDS, seed=0)
+    encoder = build_audio_encoder()
+    weights = weigh_positives(sounds.targets, training.max_positive_weight)
+    batches = sound_batches(sounds, training.n_batch)
+    groups = one_group(encoder, training)
+    task = Task("audio_encoder", encoder, groups, batches, lambda batch: audio_loss(encoder, *batch, weights))
+    fit(task, training, runs, console)
+
+
+def audio_loss(
+    encoder: AudioEncoder, log_mels: Tensor, targets: Tensor, frames: Tensor, positive_weights: Tensor
+) -> Tensor:
+    """Labels, and the frames in which an event is loud."""
+    _, logits, scores = encoder(log_mels)
+    labels = masked_loss(logits, targets, torch.ones_like(targets), positive_weights)
+    return labels + MAP_WEIGHT * len(positive_weights) * masked_mark_loss(scores, frames)

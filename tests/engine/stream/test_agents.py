@@ -1,0 +1,175 @@
+"""From Faust's events to the moderator and back, without Faust's app and without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from sluice.config import AgentConfig
+from sluice.metrics import Metrics
+from sluice.stream.agents import Intake
+from sluice.stream.moderation import Leaving, Message, Moderator
+
+
+@dataclass
+class FakeMessage:
+    """What the intake reads of Faust's messages."""
+
+    offset: int
+    partition: int = 0
+    generation_id: int = 1
+    topic: str = "posts"
+    key: bytes | None = None
+    value: bytes | None = b"post"
+    headers: Any = None
+    timestamp: float = 0.0
+    acked: bool = False
+
+    @property
+    def tp(self) -> TP:
+        return TP(self.topic, self.partition)
+
+
+@dataclass
+class FakeEvent:
+    """What the intake does with Faust's events."""
+
+    message: FakeMessage
+    committed: bool = False
+
+    def ack(self) -> None:
+        self.committed = self.message.acked = True
+
+
+@dataclass
+class FakeApp:
+    consumer_generation_id: int = 1
+    crash_reason: BaseException | None = None
+
+    async def crash(self, reason: BaseException) -> None:
+        self.crash_reason = reason
+
+
+@dataclass
+class FakeModerator:
+    """Ends each message as told, once told."""
+
+    endings: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+
+    async def handle(self, message: Message) -> None:
+        self.messages.append(message)
+        await self.ending(message.source)
+
+    def ending(self, source: str) -> asyncio.Future[None]:
+        return self.endings.setdefault(source, asyncio.get_running_loop().create_future())
+
+
+class Bench:
+    """An intake over fakes."""
+
+    def __init__(self, max_in_flight: int = 8, max_ahead: int = 8) -> None:
+        self.app = FakeApp()
+        self.moderator = FakeModerator()
+        self.metrics = Metrics(CollectorRegistry())
+        config = AgentConfig(max_in_flight=max_in_flight, max_ahead=max_ahead)
+        self.intake = Intake(cast(Any, self.app), config, cast(Moderator, self.moderator), self.metrics)
+        self.taking: list[asyncio.Task[None]] = []
+
+    async def take(self, offset: int, partition: int = 0, generation_id: int = 1) -> FakeEvent:
+        event = FakeEvent(FakeMessage(offset, partition, generation_id))
+        self.taking.append(asyncio.create_task(self.intake.take(cast(Any, event))))
+        await self.settle()
+        return event
+
+    async def end(self, offset: int, partition: int = 0, error: Exception | None = None) -> None:
+        ending = self.moderator.ending(f"posts/{partition}/{offset}")
+        ending.set_exception(error) if error else ending.set_result(None)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let everything run that can."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def in_flight(self) -> float | None:
+        return self.metrics.registry.get_sample_value("sluice_posts_in_flight")
+
+
+async def test_posts_are_acknowledged_in_order() -> None:
+    bench = Bench()
+    first, second = await bench.take(1), await bench.take(2)
+    await bench.end(2)
+    assert not second.committed
+    await bench.end(1)
+    assert first.committed
+    assert second.committed
+    assert bench.in_flight() == 0
+
+
+async def test_a_post_that_waited_for_room_is_not_acknowledged_past_those_that_went_back() -> None:
+    bench = Bench(max_in_flight=1)
+    first, waiting = await bench.take(1), await bench.take(2)
+    await bench.end(1, error=Leaving())
+    await bench.end(2)
+    assert not first.committed
+    assert not waiting.committed
+    assert [first.message.acked, waiting.message.acked] == [True, True], "Faust would wait for them for ever"
+    assert bench.in_flight() == 0
+
+
+async def test_after_the_rebalance_the_partition_is_taken_again() -> None:
+    bench = Bench(max_in_flight=1, max_ahead=1)
+    await bench.take(1)
+    await bench.end(1, error=Leaving())
+    await bench.take(2)
+    bench.app.consumer_generation_id = 2
+    bench.moderator.endings.clear()
+    again = await bench.take(1, generation_id=2)
+    await bench.end(1)
+    assert again.committed
+
+
+async def test_what_finishes_in_an_old_generation_is_not_acknowledged() -> None:
+    bench = Bench()
+    event = await bench.take(1)
+    bench.app.consumer_generation_id = 2
+    await bench.end(1)
+    assert event.message.acked
+    assert not event.committed
+
+
+@pytest.mark.parametrize("bound", [{"max_in_flight": 1}, {"max_ahead": 1}])
+async def test_there_is_room_for_a_bounded_number_of_posts(bound: dict[str, int]) -> None:
+    bench = Bench(**bound)
+    await bench.take(1)
+    await bench.take(2)
+    assert [task.done() for task in bench.taking] == [True, False]
+    await bench.end(1)
+    assert all(task.done() for task in bench.taking)
+
+
+async def test_a_post_that_cannot_be_handled_at_all_ends_the_worker_unacknowledged() -> None:
+    bench = Bench()
+    event, behind = await bench.take(1), await bench.take(2)
+    await bench.end(1, error=RuntimeError("a bug"))
+    await bench.end(2)
+    assert isinstance(bench.app.crash_reason, RuntimeError)
+    assert [event.committed, behind.committed] == [False, False]
+
+
+@pytest.mark.parametrize(("timestamp", "published_at"), [(1000.5, 1000.5), (-0.001, None), (0.0, None), (None, None)])
+async def test_a_message_without_a_timestamp_has_not_waited_since_1970(
+    timestamp: float | None, published_at: float | None
+) -> None:
+    bench = Bench()
+    event = FakeEvent(FakeMessage(1, timestamp=cast(float, timestamp), value=None, headers={"a": b"1"}))
+    await bench.intake.take(cast(Any, event))
+    await bench.settle()
+    (message,) = bench.moderator.messages
+    assert message == Message(None, b"", [("a", b"1")], published_at, "posts/0/1")

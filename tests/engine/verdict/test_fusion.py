@@ -1,0 +1,59 @@
+"""The fusion model's rows and what is read out of its outputs."""
+
+import numpy as np
+import pytest
+
+from sluice.features import ImageRow, TextRow
+from sluice.modalities.parts import Part, ScoredPart
+from sluice.schema import LABELS
+from sluice.verdict.fusion import MAX_FUSED_ROWS, fusion_rows, highest_of, read_scores
+
+N_LABELS = len(LABELS)
+
+
+def scored(name: str, n_rows: int, value: float = 1.0) -> ScoredPart:
+    modality = name.split(":")[0]
+    outputs = [
+        {"tokens": np.full((4, 256), value, np.float32), "logits": np.full(N_LABELS, value)} for _ in range(n_rows)
+    ]
+    rows: list[TextRow | ImageRow] = [ImageRow(np.zeros((3, 1, 1), np.uint8), (0, 0, 1, 1))] * n_rows
+    return ScoredPart(Part(name, modality, 0, ""), rows, outputs)  # type: ignore[arg-type]
+
+
+def test_the_first_row_sees_all_and_each_other_one_part_less() -> None:
+    whole, without_text, without_image = fusion_rows([scored("text", 1, 1.0), scored("image:0", 2, 2.0)])
+    assert whole["tokens"].shape == (12, 256)
+    assert whole["kind"].tolist() == [0] * 4 + [1] * 8
+    assert whole["mask"].all()
+    assert without_text["mask"].tolist() == [False] * 4 + [True] * 8
+    assert without_image["mask"].tolist() == [True] * 4 + [False] * 8
+
+
+def test_no_part_gives_one_row_that_is_masked_all_over() -> None:
+    (row,) = fusion_rows([])
+    assert not row["mask"].any()
+    assert row["tokens"].shape == (1, 256)
+
+
+def test_a_contribution_is_what_is_lost_without_the_part() -> None:
+    rows = [{"logits": np.full(N_LABELS, logit), "severity": np.full(N_LABELS, 0.3)} for logit in (0.0, -2.0, 0.0)]
+    scores = read_scores([scored("text", 1), scored("image:0", 1)], rows)
+    assert scores.probability["threat"] == 0.5
+    assert scores.severity["threat"] == 0.3
+    assert scores.contributions("threat")["text"] == pytest.approx(0.5 - 1 / (1 + np.exp(2.0)), abs=1e-4)
+    assert scores.contributions("threat")["image:0"] == 0.0
+
+
+def test_the_encoders_own_scores_are_the_highest_of_all_rows() -> None:
+    assert highest_of([scored("text", 2, -3.0), scored("image:0", 1, 0.0)]).probability["fire"] == 0.5
+    assert highest_of([]).probability == dict.fromkeys(LABELS, 0.0)
+
+
+def test_of_a_long_part_the_most_telling_rows_are_fused_in_their_order() -> None:
+    part = scored("text", 40)
+    values = [float(i % 7) + i / 100 for i in range(40)]
+    outputs = [{"tokens": np.full((4, 256), value, np.float32), "logits": np.full(N_LABELS, value)} for value in values]
+    (row, _) = fusion_rows([ScoredPart(part.part, part.rows, outputs)])
+    fused = row["tokens"][::4, 0].tolist()
+    assert len(fused) == MAX_FUSED_ROWS
+    assert fused == [pytest.approx(value) for value in values if value in sorted(values)[-MAX_FUSED_ROWS:]]

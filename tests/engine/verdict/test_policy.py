@@ -1,0 +1,102 @@
+"""Scores and a policy in; decision and reasons out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.errors import PolicyError
+from sluice.resources import default_policy
+from sluice.schema import DECISIONS, LABELS
+from sluice.verdict.policy import Policy, Thresholds, decide, find, load_policy, parse_policy
+
+POLICY = Policy(
+    name="test", version=2, labels={"threat": Thresholds(review=0.4, block=0.9), "spam": Thresholds(review=0.5)}
+)
+DEFAULT = default_policy()
+
+
+def decide_on(scores: dict[str, float], all_parts_scored: bool = True, policy: Policy = POLICY) -> str:
+    return decide(policy, find(policy, scores), all_parts_scored)
+
+
+@pytest.mark.parametrize(
+    ("scores", "decision"),
+    [
+        ({"threat": 0.39, "spam": 0.49}, "allow"),
+        ({"threat": 0.4}, "review"),
+        ({"threat": 0.8999}, "review"),
+        ({"threat": 0.9}, "block"),
+        ({"spam": 1.0}, "review"),
+        ({"spam": 1.0, "threat": 0.95}, "block"),
+        ({"hate": 1.0}, "allow"),
+    ],
+)
+def test_thresholds_are_reached_from_below(scores: dict[str, float], decision: str) -> None:
+    assert decide_on(scores) == decision
+
+
+def test_reasons_come_strictest_first_then_highest() -> None:
+    findings = find(POLICY, {"spam": 0.99, "threat": 0.91})
+    assert [(f.label, f.decision, f.threshold) for f in findings] == [("threat", "block", 0.9), ("spam", "review", 0.5)]
+
+
+def test_an_unscored_part_asks_for_at_least_a_review() -> None:
+    assert decide_on({}, all_parts_scored=False) == "review"
+    assert decide_on({"threat": 1.0}, all_parts_scored=False) == "block"
+
+
+def test_the_policy_says_what_an_unscored_part_means() -> None:
+    strict = Policy(name="strict", version=1, unscored_part="block", labels={})
+    assert decide_on({}, all_parts_scored=False, policy=strict) == "block"
+
+
+@given(st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)), st.sampled_from(LABELS), st.floats(0, 1))
+def test_a_higher_score_is_never_judged_more_mildly(scores: dict[str, float], label: str, score: float) -> None:
+    higher = {**scores, label: max(score, scores.get(label, 0.0))}
+    assert DECISIONS.index(decide_on(higher)) >= DECISIONS.index(decide_on(scores))  # type: ignore[arg-type]
+
+
+def test_the_default_policy_is_valid_and_judges_every_label() -> None:
+    policy = load_policy(DEFAULT)
+    assert set(policy.labels) == set(LABELS)
+    assert policy.ref.name == "default"
+
+
+HEAD = "name: n\nversion: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "mistake"),
+    [
+        ("", 1, "mapping"),
+        ("- a", 1, "mapping"),
+        ("version: 1\nlabels: {}", 1, "name"),
+        ("name: n\nversion: one\nlabels: {}", 2, "Expected `int`"),
+        (HEAD + "unscored_part: maybe\nlabels: {}", 3, "maybe"),
+        (HEAD + "extra: 1\nlabels: {}", 3, "extra"),
+        (HEAD + "labels: 3", 3, "Expected `object`"),
+        (HEAD + "labels:\n  threat: {review: 0.5}\n  thread: {review: 0.5}", 5, "unknown label 'thread'"),
+        (HEAD + "labels:\n  spam: {review: 0.5}\n  threat:\n    review: 0.5\n    block: 1.5", 7, "<= 1.0"),
+        (HEAD + "labels:\n  threat:\n    review: 0.5\n    ban: 0.9", 6, "ban"),
+        (HEAD + "labels:\n  threat: {review: 0.9, block: 0.5}", 4, "above block"),
+        (HEAD + "labels:\n  threat: 0.5", 4, "Expected `object`"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text: str, line: int, mistake: str) -> None:
+    with pytest.raises(PolicyError, match="policy.yaml") as caught:
+        parse_policy(text, "policy.yaml")
+    assert str(caught.value).startswith(f"policy.yaml:{line}:")
+    assert mistake in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["name: [", "a: b: c", "when: 2026-99-99"])
+def test_broken_yaml_is_a_policy_error(text: str) -> None:
+    with pytest.raises(PolicyError, match=r"policy\.yaml"):
+        parse_policy(text, "policy.yaml")
+
+
+def test_a_missing_file_is_a_policy_error(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"none\.yaml"):
+        load_policy(tmp_path / "none.yaml")

@@ -1,0 +1,28 @@
+"""A batch goes to the device whole, whatever it is made of."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from sluice_models.recipes.text.texts import TextBatch
+from sluice_models.training.device import move
+
+pytestmark = pytest.mark.torch
+NOWHERE = torch.device("meta")
+
+
+class Pair(NamedTuple):
+    left: Tensor
+    right: Tensor
+
+
+def test_tensors_in_tuples_and_dataclasses_move_and_the_rest_stays():
+    pair = move(Pair(torch.zeros(2), torch.ones(3)), NOWHERE)
+    assert isinstance(pair, Pair)
+    assert pair.right.device == NOWHERE
+    batch = move(TextBatch(*(torch.zeros(1) for _ in range(7)), ("a source",)), NOWHERE)
+    assert batch.targets.device == NOWHERE
+    assert batch.sources == ("a source",)
+    assert [part.device for part in move((torch.zeros(1), torch.zeros(1)), NOWHERE)] == [NOWHERE, NOWHERE]

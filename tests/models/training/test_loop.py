@@ -1,0 +1,138 @@
+import io
+import json
+from itertools import count
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+from typer import Typer
+from typer.testing import CliRunner
+
+from sluice.errors import SettingsError
+from sluice_models import train
+from sluice_models.config import MODEL_NAMES, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
+from sluice_models.training import checkpoint, train_towers
+from sluice_models.training.loop import N_POINTS, Task, fit, rate_share
+
+pytestmark = pytest.mark.torch
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return self.slope * x
+
+
+def make_task(model, batches):
+    groups = [{"params": list(model.parameters()), "lr": 0.1}]
+    return Task("fusion", model, groups, batches, lambda x: ((model(x) - 2 * x) ** 2).mean())
+
+
+def endless():
+    while True:
+        yield torch.ones(4)
+
+
+def make_training(n_steps):
+    return Training(n_steps=n_steps, n_batch=4, learning_rate=0.1, fresh_learning_rate=0.1, weight_decay=0.0)
+
+
+def test_fitting_learns_and_leaves_a_checkpoint_and_a_curve(tmp_path):
+    model = Line()
+    fit(make_task(model, endless()), make_training(400), tmp_path, Console(file=io.StringIO()))
+    assert model.slope.item() == pytest.approx(2.0, abs=0.2)
+    assert torch.load(checkpoint.checkpoint_file(tmp_path, "fusion"))["slope"] == model.slope
+    curve = json.loads((tmp_path / "fusion.curve.json").read_text())
+    assert len(curve) == N_POINTS
+    assert curve[-1] < curve[0]
+    assert not list(tmp_path.glob("*.state"))
+
+
+class Noisy(Line):
+    """Dropout makes every step depend on how much chance was used before it."""
+
+    def forward(self, x):
+        return torch.nn.functional.dropout(self.slope * x + 1.0, 0.5)
+
+
+def varying(stop_at=None):
+    for number in count():
+        if number == stop_at:
+            raise KeyboardInterrupt
+        yield torch.full((4,), 1.0 + number % 7)
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("sluice_models.training.loop.SAVE_EVERY_S", -1.0)
+    training, console = make_training(20), Console(file=io.StringIO())
+    torch.manual_seed(5)
+    whole = Noisy()
+    fit(make_task(whole, varying()), training, tmp_path / "whole", console)
+    torch.manual_seed(5)
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_task(Noisy(), varying(stop_at=8)), training, tmp_path / "cut", console)
+    torch.manual_seed(99)
+    resumed = Noisy()
+    fit(make_task(resumed, varying()), training, tmp_path / "cut", console)
+    assert resumed.slope.item() == whole.slope.item()
+
+
+def test_the_rate_rises_and_falls():
+    assert rate_share(0.0, 0.1) < rate_share(0.05, 0.1) < rate_share(0.1, 0.1) == pytest.approx(1.0)
+    assert rate_share(1.0, 0.1) == pytest.approx(0.02)
+
+
+def test_every_model_has_its_yaml():
+    kinds = (TextConfig, ImageConfig, AudioConfig, FusionConfig)
+    for name, kind in zip(MODEL_NAMES, kinds, strict=True):
+        assert load_config(name, kind).training.n_steps > 0
+
+
+def test_a_yaml_of_another_model_is_refused():
+    with pytest.raises(SettingsError, match=r"image_encoder\.yaml"):
+        load_config("image_encoder", TextConfig)
+
+
+def test_training_asks_for_all_or_for_parts(tmp_path):
+    app = Typer()
+    app.command()(train.main)
+    result = CliRunner().invoke(app, ["--bundle", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "--all or --only" in result.output
+
+
+def test_training_without_a_bundle_says_what_is_missing(tmp_path):
+    app = Typer()
+    app.command()(train.main)
+    result = CliRunner().invoke(app, ["--bundle", str(tmp_path), "--only", "text", "--runs", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "--bundle" in result.output
+
+
+def test_minilm_weights_fill_every_layer_of_the_text_encoder():
+    torch.manual_seed(0)
+    encoder = checkpoint.build_text_encoder()
+    state = checkpoint._minilm_weights(checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab())
+    tower = encoder.words.state_dict()
+    own = {name for name in tower if name.startswith(("words", "positions", "embedding_norm", "layers"))}
+    assert own == set(state)
+    for name in own:
+        torch.testing.assert_close(tower[name], state[name])
+
+
+def test_words_that_minilm_knows_take_a_small_part_of_a_step():
+    encoder = checkpoint.build_text_encoder()
+    tokens = checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab()
+    brake = train_towers.WordBrake(encoder.words)
+    brake()
+    before = encoder.words.words.weight.detach().clone()
+    with torch.no_grad():
+        encoder.words.words.weight.add_(1.0)
+    brake()
+    moved = (encoder.words.words.weight.detach() - before).mean(dim=1)
+    assert moved[tokens["house"]].item() == pytest.approx(train_towers.KNOWN_WORD_SHARE, abs=1e-3)
+    assert moved[tokens["饭"]].item() == pytest.approx(1.0, abs=1e-3)
