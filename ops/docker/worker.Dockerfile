@@ -16,12 +16,10 @@ RUN useradd --uid 10001 --create-home sluice && install -d -o sluice -g sluice /
 COPY --from=build /venv /venv
 COPY engine /opt/sluice/engine
 COPY ops/policies /opt/sluice/ops/policies
-# numba, under librosa, keeps compiled code: /tmp is the one place that stays writable in a read-only container.
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/opt/sluice/engine \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    NUMBA_CACHE_DIR=/tmp/numba \
     SLUICE_METRICS_HOST=0.0.0.0 \
     SLUICE_METRICS_PORT=9108 \
     SLUICE_MEDIA_STORE=/media

@@ -16,6 +16,7 @@ import soxr
 
 from sluice.errors import MediaInvalid
 from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features
+from sluice.features.mel import mel_filters
 
 _BEGINNING = re.compile(rb"RIFF|RIFX|RF64|fLaC|OggS|ID3|\xff[\xe0-\xff]")
 """How WAV, FLAC and Ogg files begin, and MP3 with a tag or with its first frame's eleven set bits."""
@@ -73,8 +74,7 @@ def extract_audio(content: bytes) -> Features[AudioRow]:
 def log_mel(waveform: Float32) -> Float32:
     """Log-mel energies of one window.
 
-    Computed as `librosa.feature.melspectrogram` and `librosa.power_to_db` do, with librosa's filters; only the
-    transform is SciPy's, since librosa's compiles for 10 s and holds 180 MB more.
+    Computed as `librosa.feature.melspectrogram` and `librosa.power_to_db` do.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def log_mel(waveform: Float32) -> Float32:
 
 
 def warm_up() -> None:
-    """Import librosa (about a second) and compute one window, so that the first clip does not wait for it."""
+    """Compute one window, so that the first clip does not wait for the filters."""
     log_mel(np.zeros(WINDOW_SAMPLES, dtype=np.float32))
 
 
@@ -112,9 +112,7 @@ def _scale(mel: Float32) -> Float32:
 @lru_cache(maxsize=1)
 def _load_filters() -> tuple[scipy.sparse.csr_array, Float32]:
     """Mel filters, shape = (N_MELS, 1 + N_FFT // 2), and the Hann window, shape = (N_FFT,)."""
-    from librosa.filters import mel  # late: it brings numba, a second and 130 MB
-
-    filters = mel(sr=SAMPLE_RATE_HZ, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN_HZ, fmax=F_MAX_HZ)
+    filters = mel_filters(SAMPLE_RATE_HZ, N_FFT, N_MELS, F_MIN_HZ, F_MAX_HZ)
     taper = np.hanning(N_FFT + 1)[:-1]  # periodic, as librosa's
     # Sparse: 1 in 30 is not zero, and a dense product would wake the threads of BLAS for half a millisecond of work.
     return scipy.sparse.csr_array(filters, dtype=np.float32), taper.astype(np.float32)
