@@ -5,7 +5,7 @@ PINS := pyproject.toml ops/constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench constraints packages clean
+.PHONY: help demo test lint docs docs-serve bench constraints packages clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -24,6 +24,12 @@ lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/mypy ops
 	$(BIN)/lint-imports
 
+docs: .venv/.installed-docs  ## build the documentation into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: .venv/.installed-docs  ## show the documentation while you write it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 bench: .venv/.installed-dev  ## throughput and latency of this machine
 	for bench in ops/bench/*.py; do echo "== $$bench" >&2; $(BIN)/python $$bench || exit 1; done
 
@@ -34,7 +40,7 @@ constraints:  ## resolve every extra anew into ops/constraints.txt
 	$(PYTHON) .ci/resolve_constraints.py
 
 clean:  ## remove .venv, build output and caches
-	rm -rf .venv build dist var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* *.egg-info
+	rm -rf .venv build dist site var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.created:
@@ -49,7 +55,12 @@ clean:  ## remove .venv, build output and caches
 	$(PIP) --editable '.[local]'
 	@touch $@
 
+.venv/.installed-docs: .venv/.created $(PINS)
+	@echo "Installing what the documentation needs into .venv (half a minute) ..."
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 .venv/.installed-dev: .venv/.created $(PINS)
 	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
-	$(PIP) --editable '.[local,s3,train,dev]'
-	@touch $@ .venv/.installed-local
+	$(PIP) --editable '.[local,s3,train,docs,dev]'
+	@touch $@ .venv/.installed-local .venv/.installed-docs
