@@ -4,49 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import ssl
+import sys
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import NoReturn
 
 import faust
 import tenacity
-from faust.exceptions import ConsumerNotStarted
-from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
-from sluice.config import KafkaConfig
 from sluice.errors import InferenceUnavailable, SluiceError
 from sluice.features.audio import extract_audio, warm_up
 from sluice.features.image import extract_image
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
-from sluice.kafka import MAX_MESSAGE_BYTES, ensure_topics, is_embedded
+from sluice.kafka import ensure_topics, is_embedded
 from sluice.local.transport import use_embedded_transport
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import Extractors, TextBatches, on_threads
-from sluice.modalities.parts import PartScorer
+from sluice.modalities.parts import PartScorer, trace_of
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
 from sluice.stream.agents import FaustOutbox, Intake, declare_agent, leaving
+from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
+from sluice.stream.lifetime import leave, run_app
 from sluice.stream.moderation import Moderator
+from sluice.stream.partitions import assigned, report_lags
 from sluice.verdict.policy import load_policy
 
 logger = logging.getLogger(__name__)
 
 THREAD_NAME = "extract"
-
-STOP_MARGIN_S = 10.0
-"""On top of the longest deadline, for the last commit and goodbyes, before the process ends anyway."""
 
 
 @asynccontextmanager
@@ -105,51 +100,6 @@ async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
     await attempts(pipeline.prepare)
 
 
-def build_faust(settings: Settings, scratch: Path) -> faust.App:
-    """Faust, set up so that it loses nothing; the topics exist already and are never declared by it.
-
-    Parameters
-    ----------
-    scratch : Path
-        Where Faust makes its empty folders; else it makes them where the worker was started, or fails if it may not.
-    """
-    return faust.App(
-        settings.agent.group,
-        broker=[f"aiokafka://{address}" for address in settings.kafka.bootstrap.split(",")],
-        broker_credentials=_credentials(settings.kafka),
-        datadir=scratch,
-        broker_commit_interval=1.0,
-        broker_session_timeout=settings.agent.session_timeout_s,
-        broker_heartbeat_interval=min(3.0, settings.agent.session_timeout_s / 4),
-        broker_rebalance_timeout=max(60.0, settings.agent.session_timeout_s),  # it waits for the posts in flight
-        broker_request_timeout=settings.agent.session_timeout_s + 60.0,  # Faust takes no shorter one than the session's
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
-        producer_acks=-1,
-        producer_linger=0.005,
-        producer_request_timeout=settings.agent.session_timeout_s,  # by default a send waits 20 minutes for a broker
-        producer_max_request_size=MAX_MESSAGE_BYTES,
-        stream_buffer_maxsize=16384,
-        stream_wait_empty=True,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        store="memory://",
-        web_enabled=False,
-    )
-
-
-def _credentials(kafka: KafkaConfig) -> Any:
-    context = ssl.create_default_context(cafile=kafka.ca_file) if kafka.uses_tls else None
-    if kafka.uses_sasl:
-        return faust.SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password,
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    return faust.SSLCredentials(context) if context else None
-
-
 async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event) -> None:
     """Moderate posts until `until` is set; sets `started` before the first is taken.
 
@@ -165,7 +115,7 @@ async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event
     embedded = await asyncio.to_thread(is_embedded, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
         async with open_pipeline(settings, metrics) as pipeline:
-            app = build_faust(settings, Path(scratch))
+            app = build_faust(settings.kafka, settings.agent, Path(scratch))
             if embedded:
                 use_embedded_transport(app)
             started.set()
@@ -178,34 +128,17 @@ async def _moderate(
     topics = settings.kafka.topics
     moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app))
     declare_agent(app, topics.posts, Intake(app, settings.agent, moderator, metrics))
-    health = HealthServer(metrics.registry, _lag_reader(app, metrics), _readiness(app, pipeline))
+    health = HealthServer(metrics.registry, lambda: report_lags(app, metrics), _readiness(app, pipeline))
     await health.start(settings.metrics_host, settings.metrics_port)
     try:
-        await _run(app, until, settings.pipeline.max_deadline_ms / 1000 + STOP_MARGIN_S)
+        await run_app(app, until, settings.pipeline.max_deadline_ms / 1000)
     finally:
         await health.stop()
 
 
-async def _run(app: faust.App, until: asyncio.Event, grace_s: float) -> None:
-    await app.start()
-    asked = asyncio.create_task(until.wait())
-    ended = asyncio.create_task(app.wait_until_stopped())
-    await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED)
-    asked.cancel()
-    stopping = asyncio.create_task(app.stop())
-    await asyncio.wait({stopping}, timeout=grace_s)  # to cancel it would not do: Faust swallows that
-    if not stopping.done():
-        logger.error("not stopped after %.0f s: what is not acknowledged will be delivered again", grace_s)
-        os._exit(1)  # Faust waits for ever for a post that is stuck; nothing uncommitted is lost by leaving
-    ended.cancel()
-    await stopping
-    if app.crash_reason:
-        raise SluiceError(f"the Kafka consumer failed: {app.crash_reason!r}")
-
-
 def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str | None]]:
     async def why_not_ready() -> str | None:
-        if app.rebalancing or not _assigned(app):
+        if app.rebalancing or not assigned(app):
             return "no partitions of the posts topic are assigned yet"
         try:
             await pipeline.prepare()
@@ -216,55 +149,32 @@ def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str
     return why_not_ready
 
 
-def _assigned(app: faust.App) -> set[TP]:
-    """Return the partitions of this worker; none while the consumer starts."""
+def run_worker(settings: Settings) -> NoReturn:
+    """Run a worker until SIGTERM or SIGINT, and end the process: with status 0, or 1 if something failed.
+
+    The process is left, not unwound: `asyncio.run` would wait for tasks that Faust's supervisors start anew, and Python
+    for a thread that hangs in a decoder.
+    """
+    status = 1
     try:
-        return set(app.consumer.assignment())
-    except ConsumerNotStarted:
-        return set()
-
-
-def _lag_reader(app: faust.App, metrics: Metrics) -> Callable[[], None]:
-    """Reads, per partition, how far the committed offset is behind the newest message."""
-
-    def refresh() -> None:
-        metrics.consumer_lag.clear()  # a partition that another worker has taken over is no longer ours to report
-        for partition in _assigned(app):
-            newest = app.consumer.highwater(partition)
-            # Faust's monitor knows only what this process committed: after a restart it would count everything again.
-            done = cast(Any, app.consumer)._committed_offset.get(partition)
-            if newest is not None:
-                lag = metrics.consumer_lag.labels(partition.topic, partition.partition)
-                lag.set(max(0, newest - (done or 0)))
-
-    return refresh
-
-
-def run_worker(settings: Settings) -> int:
-    """Run a worker until SIGTERM or SIGINT; returns the exit code."""
-    asyncio.run(_serve_until_signal(settings))
-    _leave_hung_threads()
-    return 0
-
-
-def _leave_hung_threads() -> None:
-    """Python would wait for a thread that hangs in a decoder; everything is committed, so this does not."""
-    extracting = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
-    for thread in extracting:
-        thread.join(timeout=1.0)
-    if any(thread.is_alive() for thread in extracting):
-        logger.warning("a decoder still runs: leaving it")
-        os._exit(0)
+        asyncio.new_event_loop().run_until_complete(_serve_until_signal(settings))
+        status = 0
+    except SluiceError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+    except BaseException as error:
+        logger.critical("the worker failed: %s\n%s", type(error).__name__, trace_of(error))
+    finally:
+        leave(status)
 
 
 async def _serve_until_signal(settings: Settings) -> None:
     until, started = asyncio.Event(), asyncio.Event()
 
-    def leave() -> None:
+    def asked_to_leave() -> None:
         until.set()
         if not started.is_set():
-            os._exit(0)  # nothing is taken from Kafka yet; waiting for Kafka or Triton cannot be interrupted otherwise
+            leave(0)  # nothing is taken from Kafka yet; waiting for Kafka or Triton cannot be interrupted otherwise
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, leave)
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_leave)
     await serve(settings, until, started)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 
-import typer
-
 
 def run() -> None:
     """Run one worker until SIGTERM or Ctrl-C, on the Kafka and Triton of the environment.
@@ -19,13 +17,13 @@ def run() -> None:
     from sluice.settings import load_settings
 
     _log_to_standard_error()
-    raise typer.Exit(run_worker(load_settings(os.environ)))
+    run_worker(load_settings(os.environ))
 
 
 def _log_to_standard_error() -> None:
     """Our own lines with time and level; of the libraries below only what goes wrong, since they say much of little."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("engine").setLevel(logging.INFO)
+    logging.getLogger("sluice").setLevel(logging.INFO)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("asyncio").addFilter(_is_news)
 

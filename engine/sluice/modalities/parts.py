@@ -183,6 +183,6 @@ def _timed(stage_s: dict[str, float], stage: str) -> Iterator[None]:
         stage_s[stage] = time.perf_counter() - start
 
 
-def trace_of(error: Exception) -> str:
+def trace_of(error: BaseException) -> str:
     """Where it happened without what was said: an error's message may hold content."""
     return "".join(traceback.format_tb(error.__traceback__))

@@ -17,8 +17,9 @@ from faust.exceptions import ProducerSendError
 from faust.types import EventT
 
 from sluice.config import AgentConfig, Topics
-from sluice.errors import PostTooLarge
+from sluice.errors import PostTooLarge, SluiceError
 from sluice.metrics import Metrics
+from sluice.modalities.parts import trace_of
 from sluice.stream.delivery import Ledger, Ticket
 from sluice.stream.moderation import Headers, Leaving, Message, Moderator
 
@@ -82,10 +83,10 @@ class Intake:
             await self._moderator.handle(_message(ticket.event))
         except Leaving:
             self._abandon(ticket)
-        except Exception as error:
+        except BaseException as error:  # a panic in a Rust library is no Exception
             # Without an outcome its partition would stand still in silence: end the worker, the next one tries again.
             self._abandon(ticket)
-            await self._app.crash(error)
+            await crash(self._app, error)
         else:
             self._finish(ticket)
         finally:
@@ -118,8 +119,17 @@ def declare_agent(app: faust.App, posts: str, intake: Intake) -> None:
 
     @app.agent(_raw_topic(app, posts), name="moderate", concurrency=1)
     async def moderate(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await intake.take(event)
+        try:
+            async for event in stream.noack().events():
+                await intake.take(event)
+        except Exception as error:  # Faust would start the agent anew, past the event that it failed on
+            await crash(app, error)
+
+
+async def crash(app: faust.App, error: BaseException) -> None:
+    """End the worker over an error whose message may hold content: where it happened is told, and its kind."""
+    logger.critical("the worker cannot go on: %s\n%s", type(error).__name__, trace_of(error))
+    await app.crash(SluiceError(type(error).__name__))
 
 
 def leaving(app: faust.App) -> Callable[[], bool]:

@@ -30,7 +30,7 @@ class HealthServer:
         self._registry = registry
         self._refresh = refresh
         self._why_not_ready = why_not_ready
-        self._runner = web.AppRunner(self._routes(), access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(self._routes(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; raises `SettingsError` if the port is taken."""

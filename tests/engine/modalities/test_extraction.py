@@ -9,8 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sluice.features import Features, TextRow
-from sluice.modalities.extraction import MAX_TOGETHER, SHORT_CHARACTERS, TextBatches, on_threads
+from sluice.modalities.extraction import MAX_TOGETHER, SHORT_CHARACTERS, ExtractionCrashed, TextBatches, on_threads
 from tests.engine.test_pipeline import extract_text
+
+
+class Panic(BaseException):
+    """As a library in Rust raises it."""
 
 
 class Extractor:
@@ -26,6 +30,8 @@ class Extractor:
         self.gate.wait(30)
         if "bad" in texts:
             raise ValueError("bad")
+        if "panic" in texts:
+            raise Panic
         return [extract_text(text) for text in texts]
 
 
@@ -53,6 +59,24 @@ async def test_a_fault_is_told_and_the_next_texts_are_extracted() -> None:
     with pytest.raises(ValueError, match="bad"):
         await extractor.texts.extract("bad")
     assert (await extractor.texts.extract("good")).rows
+
+
+@pytest.mark.parametrize(("text", "error"), [("bad", ValueError), ("panic", ExtractionCrashed)])
+async def test_a_text_that_cannot_be_read_takes_no_neighbour_down(text: str, error: type[Exception]) -> None:
+    extractor = Extractor()
+    texts = ["first", "one", text, "three"]
+    waiting = [asyncio.create_task(extractor.texts.extract(each)) for each in texts]
+    extractor.gate.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Features, Features, error, Features]
+
+
+async def test_a_panic_on_a_thread_is_told() -> None:
+    def panic(_: bytes) -> Features[TextRow]:
+        raise Panic
+
+    with pytest.raises(ExtractionCrashed, match="Panic"):
+        await on_threads(panic, ThreadPoolExecutor(1))(b"")
 
 
 async def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:

@@ -87,7 +87,7 @@ class Bench:
         await self.settle()
         return event
 
-    async def end(self, offset: int, partition: int = 0, error: Exception | None = None) -> None:
+    async def end(self, offset: int, partition: int = 0, error: BaseException | None = None) -> None:
         ending = self.moderator.ending(f"posts/{partition}/{offset}")
         ending.set_exception(error) if error else ending.set_result(None)
         await self.settle()
@@ -154,12 +154,17 @@ async def test_there_is_room_for_a_bounded_number_of_posts(bound: dict[str, int]
     assert all(task.done() for task in bench.taking)
 
 
-async def test_a_post_that_cannot_be_handled_at_all_ends_the_worker_unacknowledged() -> None:
+class Panic(BaseException):
+    """As a library in Rust raises it."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("what was said"), Panic("what was said")])
+async def test_a_post_that_cannot_be_handled_at_all_ends_the_worker_unacknowledged(error: BaseException) -> None:
     bench = Bench()
     event, behind = await bench.take(1), await bench.take(2)
-    await bench.end(1, error=RuntimeError("a bug"))
+    await bench.end(1, error=error)
     await bench.end(2)
-    assert isinstance(bench.app.crash_reason, RuntimeError)
+    assert str(bench.app.crash_reason) == type(error).__name__
     assert [event.committed, behind.committed] == [False, False]
 
 

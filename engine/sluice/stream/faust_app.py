@@ -1,0 +1,57 @@
+"""Faust, set up so that it loses nothing."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from sluice.config import AgentConfig, KafkaConfig
+from sluice.kafka import MAX_MESSAGE_BYTES
+
+
+def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.App:
+    """Build the app; the topics exist already and are never declared by it.
+
+    Parameters
+    ----------
+    scratch : Path
+        Where Faust makes its empty folders; else it makes them where the worker was started, or fails if it may not.
+    """
+    return faust.App(
+        agent.group,
+        broker=[f"aiokafka://{address}" for address in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka),
+        datadir=scratch,
+        broker_commit_interval=1.0,
+        broker_session_timeout=agent.session_timeout_s,
+        broker_heartbeat_interval=min(3.0, agent.session_timeout_s / 4),
+        broker_rebalance_timeout=max(60.0, agent.session_timeout_s),  # it waits for the posts in flight
+        broker_request_timeout=agent.session_timeout_s + 60.0,  # Faust takes no shorter one than the session's
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        producer_acks=-1,
+        producer_linger=0.005,
+        producer_request_timeout=agent.session_timeout_s,  # by default a send waits 20 minutes for a broker
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        stream_buffer_maxsize=16384,
+        stream_wait_empty=True,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+    )
+
+
+def _credentials(kafka: KafkaConfig) -> Any:
+    context = ssl.create_default_context(cafile=kafka.ca_file) if kafka.uses_tls else None
+    if kafka.uses_sasl:
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password,
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None

@@ -1,0 +1,34 @@
+"""What Faust's consumer knows of this worker's partitions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import faust
+from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
+
+from sluice.metrics import Metrics
+
+
+def assigned(app: faust.App) -> set[TP]:
+    """Return the partitions of this worker; none while the consumer starts."""
+    try:
+        return set(app.consumer.assignment())
+    except ConsumerNotStarted:
+        return set()
+
+
+def read_lags(app: faust.App) -> dict[TP, int]:
+    """How many messages of each partition are not yet committed; without those whose newest is not known yet."""
+    # Faust's monitor knows only what this process committed: after a restart it would count everything again.
+    done = cast(Any, app.consumer)._committed_offset if assigned(app) else {}
+    newest = {partition: app.consumer.highwater(partition) for partition in assigned(app)}
+    return {one: max(0, end - (done.get(one) or 0)) for one, end in newest.items() if end is not None}
+
+
+def report_lags(app: faust.App, metrics: Metrics) -> None:
+    """Set the lag's series; a partition that another worker has taken over is no longer ours to report."""
+    metrics.consumer_lag.clear()
+    for partition, lag in read_lags(app).items():
+        metrics.consumer_lag.labels(partition.topic, partition.partition).set(lag)

@@ -1,0 +1,63 @@
+"""How a worker ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import Any, cast
+
+import pytest
+
+from sluice.errors import SluiceError
+from sluice.stream import lifetime
+from sluice.stream.lifetime import run_app
+
+
+class StubbornApp:
+    """Stops as Faust does while Kafka is away: not, and what cancels it is swallowed."""
+
+    def __init__(self, crash_reason: BaseException | None = None) -> None:
+        self.crash_reason = crash_reason
+
+    async def start(self) -> None: ...
+
+    async def wait_until_stopped(self) -> None:
+        if not self.crash_reason:
+            await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+class Left(Exception):
+    """Instead of the end of the test."""
+
+
+@pytest.fixture(autouse=True)
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds after which the process was to end anyway."""
+    ends: list[float] = []
+
+    def leave(status: int) -> None:
+        raise Left(status)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(lifetime, "end_within", ends.append)
+    monkeypatch.setattr(lifetime, "STOP_MARGIN_S", 0.01)
+    monkeypatch.setattr(lifetime, "CRASH_STOP_S", 0.01)
+    return ends
+
+
+async def test_a_worker_that_cannot_stop_ends_after_its_grace() -> None:
+    until = asyncio.Event()
+    until.set()
+    with pytest.raises(Left, match="1"):
+        await run_app(cast(Any, StubbornApp()), until, max_deadline_s=0.01)
+
+
+async def test_a_crash_ends_it_whatever_still_runs(ends: list[float]) -> None:
+    with pytest.raises(SluiceError, match="RuntimeError"):
+        await run_app(cast(Any, StubbornApp(RuntimeError())), asyncio.Event(), max_deadline_s=600)
+    assert ends == [lifetime.CRASH_END_S]
