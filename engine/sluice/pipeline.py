@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sluice.config import PipelineConfig
+from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable, PartLate
-from sluice.inference import FUSION, Arrays, Classifier
+from sluice.inference import Arrays, Classifier
 from sluice.metrics import Metrics
 from sluice.modalities.parts import ENCODERS, PartScorer, ScoredPart, parts_of
 from sluice.schema import LABELS, Evidence, Post, Reason, Verdict

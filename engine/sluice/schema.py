@@ -1,7 +1,4 @@
-"""The messages: `Post` in, `Verdict` out; their JSON codec and JSON Schema.
-
-The list of labels stands here once; every tensor of size "labels" is in this order.
-"""
+"""The messages: `Post` in, `Verdict` out; their JSON codec and JSON Schema. Labels are those of the contract."""
 
 from __future__ import annotations
 
@@ -10,26 +7,19 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from sluice.contract import CUES as CUES
+from sluice.contract import HARMS as HARMS
+from sluice.contract import LABELS as LABELS
+from sluice.contract import MAX_AUDIO as MAX_AUDIO
+from sluice.contract import MAX_IMAGES as MAX_IMAGES
+from sluice.contract import MODALITIES as MODALITIES
+from sluice.contract import Modality as Modality
 from sluice.errors import InvalidPost
-
-HARMS = (
-    "toxicity", "hate", "harassment", "threat", "violence", "self_harm", "sexual",
-    "profanity", "weapons", "spam", "fraud", "gambling", "illicit",
-)  # fmt: skip
-CUES = ("fire", "gunshot", "scream", "shouting")
-LABELS = HARMS + CUES
-"""Every label, in the order of the models' outputs. Cues are carried by pictures or sound only."""
-
-Modality = Literal["text", "image", "audio"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
-"""In the order of the fusion model's `kind` input: text 0, image 1, audio 2."""
 
 Decision = Literal["allow", "review", "block"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 """From mildest to strictest."""
 
-MAX_IMAGES = 8
-MAX_AUDIO = 4
 MAX_POST_BYTES = 2 * 2**20
 """A post's message may be this long; media above 64 KiB travel by reference, so only text fills it."""
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar
 
 import msgspec
 import yaml
 
+from sluice.contract import D_TOKEN as D_TOKEN
+from sluice.contract import MODEL_NAMES as MODEL_NAMES
+from sluice.contract import N_TOKENS as N_TOKENS
+from sluice.contract import ModelName as ModelName
 from sluice.errors import SettingsError
 from sluice.resources import text_file, triton_repository
-
-ModelName = Literal["text_encoder", "image_encoder", "audio_encoder", "fusion"]
-MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
-
-N_TOKENS = 4
-"""Tokens that every encoder gives per row."""
-D_TOKEN = 256
-"""Length of a token."""
 
 RUNS = Path("runs")
 """Checkpoints and logs, in the folder where a command is started."""

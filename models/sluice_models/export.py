@@ -19,10 +19,11 @@ import typer
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from sluice.contract import SPECS, Axis, ModelSpec, Size, TensorSpec
 from sluice.errors import SluiceError
-from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS
-from sluice_models.config import D_TOKEN, MODEL_NAMES, N_TOKENS, RUNS, TRITON_REPO, ModelName
+from sluice_models.config import MODEL_NAMES, RUNS, TRITON_REPO, ModelName
 from sluice_models.console import report_errors
+from sluice_models.plans.profiles import sample_rows
 from sluice_models.training import checkpoint
 
 OPSET = 17
@@ -30,25 +31,7 @@ HALF_FROM_ELEMENTS = 1024
 """Smaller weights stay in single precision: they weigh nothing."""
 TOLERANCE = 1e-3
 """Between torch and the stored model, on outputs in [0, 1]; logits go through the sigmoid first."""
-
-OUTPUTS: dict[ModelName, tuple[str, ...]] = {
-    "text_encoder": ("tokens", "logits", "token_scores"),
-    "image_encoder": ("tokens", "logits", "heatmap"),
-    "audio_encoder": ("tokens", "logits", "frame_scores"),
-    "fusion": ("logits", "severity"),
-}
-DYNAMIC: dict[ModelName, dict[str, dict[int, str]]] = {
-    "text_encoder": {
-        "input_ids": {1: "length"},
-        "attention_mask": {1: "length"},
-        "byte_ids": {1: "byte_length"},
-        "byte_mask": {1: "byte_length"},
-        "token_scores": {1: "length"},
-    },
-    "image_encoder": {},
-    "audio_encoder": {},
-    "fusion": {"tokens": {1: "n_tokens"}, "mask": {1: "n_tokens"}, "kind": {1: "n_tokens"}},
-}
+CHECKED_BATCHES = ((1, Size.SMALLEST), (3, Size.USUAL), (8, Size.USUAL))
 
 
 class ParityError(SluiceError):
@@ -64,36 +47,19 @@ class Parity:
     differences: dict[str, float]
 
 
-def sample_inputs(name: ModelName, n_rows: int, seed: int = 0) -> dict[str, Tensor]:
+def sample_inputs(name: ModelName, n_rows: int, size: Size = Size.USUAL, seed: int = 0) -> dict[str, Tensor]:
     """Random rows with the names, shapes and types of the model's inputs; some are padded."""
-    generator = torch.Generator().manual_seed(seed)
-    if name == "text_encoder":
-        input_ids, attention_mask = _sample_ids(n_rows, 24 + seed, 30_000, generator)
-        byte_ids, byte_mask = _sample_ids(n_rows, 31 + 2 * seed, 8_000, generator)
-        return {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "byte_ids": byte_ids,
-            "byte_mask": byte_mask,
-        }
-    if name == "image_encoder":
-        shape = (n_rows, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-        return {"pixels": torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)}
-    if name == "audio_encoder":
-        return {"log_mel": torch.rand((n_rows, N_MELS, N_FRAMES), generator=generator) * 2 - 1}
-    n_tokens = N_TOKENS * (2 + seed)
-    return {
-        "tokens": torch.randn((n_rows, n_tokens, D_TOKEN), generator=generator),
-        "mask": torch.rand((n_rows, n_tokens), generator=generator) < 0.7,
-        "kind": torch.randint(0, 3, (n_rows, n_tokens), generator=generator),
-    }
+    names = [tensor.name for tensor in SPECS[name].inputs]
+    return {tensor: torch.from_numpy(rows) for tensor, rows in sample_rows(name, names, n_rows, size, seed).items()}
 
 
-def _sample_ids(n_rows: int, length: int, n_ids: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Ids, padded with zeros, and their mask."""
-    lengths = torch.randint(3, length + 1, (n_rows, 1), generator=generator)
-    mask = (torch.arange(length) < lengths).long()
-    return torch.randint(5, n_ids, mask.shape, generator=generator) * mask, mask
+def dynamic_axes(model: ModelSpec) -> dict[str, dict[int, str]]:
+    """Names of the axes that differ from batch to batch and from row to row, per tensor."""
+    return {tensor.name: {0: "batch", **_row_axes(tensor)} for tensor in (*model.inputs, *model.outputs)}
+
+
+def _row_axes(tensor: TensorSpec) -> dict[int, str]:
+    return {place: axis.name for place, axis in enumerate(tensor.shape, 1) if isinstance(axis, Axis)}
 
 
 def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
@@ -106,15 +72,14 @@ def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     inputs = sample_inputs(name, 2)
-    batch_axis = {tensor: {0: "batch", **DYNAMIC[name].get(tensor, {})} for tensor in (*inputs, *OUTPUTS[name])}
     with torch.no_grad():
         torch.onnx.export(
             model.eval(),
             tuple(inputs.values()),
             str(file),
             input_names=list(inputs),
-            output_names=list(OUTPUTS[name]),
-            dynamic_axes=batch_axis,
+            output_names=list(SPECS[name].output_names),
+            dynamic_axes=dynamic_axes(SPECS[name]),
             opset_version=OPSET,
             dynamo=False,
         )
@@ -145,13 +110,14 @@ def _is_large(weight: Any) -> bool:
 def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
     """Run both on inputs of several sizes; raises `ParityError` beyond `TOLERANCE`."""
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    differences = dict.fromkeys(OUTPUTS[name], 0.0)
-    for seed, n_rows in enumerate((1, 3, 8)):
-        inputs = sample_inputs(name, n_rows, seed)
+    names = SPECS[name].output_names
+    differences = dict.fromkeys(names, 0.0)
+    for n_rows, size in CHECKED_BATCHES:
+        inputs = sample_inputs(name, n_rows, size, seed=n_rows)
         with torch.no_grad():
             expected = model(*inputs.values())
-        found = session.run(list(OUTPUTS[name]), {key: value.numpy() for key, value in inputs.items()})
-        for output, ours, theirs in zip(OUTPUTS[name], expected, found, strict=True):
+        found = session.run(list(names), {key: value.numpy() for key, value in inputs.items()})
+        for output, ours, theirs in zip(names, expected, found, strict=True):
             differences[output] = max(differences[output], _difference(output, ours.numpy(), theirs))
     parity = Parity(name, file.stat().st_size, differences)
     if any(difference > TOLERANCE for output, difference in differences.items() if output != "tokens"):

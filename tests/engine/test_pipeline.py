@@ -12,9 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from sluice.config import PipelineConfig
+from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, MediaInvalid, MediaUnavailable
 from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
-from sluice.inference import FUSION, TEXT_ENCODER, Array, Arrays, ModelSpec
+from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import Extractors, on_threads

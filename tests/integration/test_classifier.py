@@ -14,10 +14,11 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice.config import InferenceConfig
+from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.features import N_FRAMES, N_MELS
 from sluice.features.text import TextExtractor
-from sluice.inference import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, Arrays, ModelSpec
+from sluice.inference import Arrays
 from sluice.inference.triton import TritonClassifier
 from sluice.local.processes import find_free_ports
 from sluice.local.triton import TritonServer
@@ -76,7 +77,7 @@ async def test_every_model_gives_what_the_contract_says(triton_server: TritonSer
     row = random_row(model)
     async with connect(triton_server.address) as classifier:
         (outputs,) = await classifier.infer(model, [row], soon())
-    assert set(outputs) == set(model.outputs)
+    assert set(outputs) == set(model.output_names)
     assert outputs["logits"].shape == (N_LABELS,)
     assert all(np.isfinite(array).all() for array in outputs.values())
     for name in {"token_scores", "heatmap", "frame_scores", "severity"} & set(outputs):

@@ -14,7 +14,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.grpc.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from sluice.inference import MODELS
+from sluice.contract import MODELS
 from sluice.local import guard
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository

@@ -12,10 +12,11 @@ import onnxruntime
 from prometheus_client import CollectorRegistry
 
 from sluice.config import MediaConfig, PipelineConfig
+from sluice.contract import MODELS, ModelSpec
 from sluice.features.audio import extract_audio
 from sluice.features.image import extract_image
 from sluice.features.text import TextExtractor
-from sluice.inference import MODELS, Array, Arrays, ModelSpec
+from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
@@ -46,7 +47,7 @@ class OnnxClassifier:
 
 
 async def _send(spec: ModelSpec, batch: dict[str, Array], _deadline: float) -> list[Array]:
-    found: list[Array] = load_session(spec.name).run(list(spec.outputs), batch)
+    found: list[Array] = load_session(spec.name).run(list(spec.output_names), batch)
     return found
 
 

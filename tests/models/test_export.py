@@ -7,8 +7,17 @@ import torch
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
+from sluice.contract import SPECS
 from sluice_models import export
-from sluice_models.config import AudioNetwork, ByteNetwork, FusionNetwork, ImageNetwork, TextNetwork, WordNetwork
+from sluice_models.config import (
+    MODEL_NAMES,
+    AudioNetwork,
+    ByteNetwork,
+    FusionNetwork,
+    ImageNetwork,
+    TextNetwork,
+    WordNetwork,
+)
 from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from sluice_models.networks.fusion import Fusion
 from sluice_models.training import checkpoint
@@ -29,13 +38,13 @@ def build_small(name):
     return Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
 
 
-@pytest.mark.parametrize("name", export.OUTPUTS)
+@pytest.mark.parametrize("name", MODEL_NAMES)
 def test_the_exported_model_computes_what_torch_computes(name, tmp_path):
     parity = export.export_model(name, build_small(name), tmp_path / "model.onnx")
-    assert set(parity.differences) == set(export.OUTPUTS[name])
+    assert set(parity.differences) == set(SPECS[name].output_names)
     assert parity.n_bytes == (tmp_path / "model.onnx").stat().st_size
     graph = onnx.load(tmp_path / "model.onnx").graph
-    assert [tensor.name for tensor in graph.output] == list(export.OUTPUTS[name])
+    assert [tensor.name for tensor in graph.output] == list(SPECS[name].output_names)
     assert all(tensor.type.tensor_type.shape.dim[0].dim_param == "batch" for tensor in graph.input)
 
 
@@ -61,7 +70,7 @@ def test_the_command_prints_a_line_per_model(monkeypatch, tmp_path):
     result = CliRunner().invoke(app, ["--untrained", "--json", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    assert [line["model"] for line in lines] == list(export.OUTPUTS)
+    assert [line["model"] for line in lines] == list(MODEL_NAMES)
 
 
 def test_without_checkpoints_the_command_names_what_to_run(tmp_path):

@@ -12,16 +12,12 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-TEXT_WINDOW_TOKENS = 128
-"""Longest row of text in word pieces, special tokens included."""
-BYTE_WINDOW_TOKENS = 192
-"""Longest row of text in byte pieces, the end included; what is behind is left to the word pieces."""
-IMAGE_SIZE_PX = 160
-"""Height and width of a row of pixels."""
-N_MELS = 64
-"""Mel bands of a row of audio."""
-N_FRAMES = 200
-"""Frames of a row of audio: `WINDOW_S` / `HOP_S`."""
+from sluice.contract import BYTE_WINDOW_TOKENS as BYTE_WINDOW_TOKENS
+from sluice.contract import IMAGE_SIZE_PX as IMAGE_SIZE_PX
+from sluice.contract import N_FRAMES as N_FRAMES
+from sluice.contract import N_MELS as N_MELS
+from sluice.contract import TEXT_WINDOW_TOKENS as TEXT_WINDOW_TOKENS
+
 SAMPLE_RATE_HZ = 16_000
 HOP_S = 0.02
 WINDOW_S = N_FRAMES * HOP_S  # 4 s

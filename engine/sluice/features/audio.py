@@ -14,6 +14,7 @@ import scipy.sparse
 import soundfile
 import soxr
 
+from sluice.contract import MAX_AUDIO_ROWS
 from sluice.errors import MediaInvalid
 from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features
 from sluice.features.mel import mel_filters
@@ -27,7 +28,7 @@ WINDOW_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
 F_MIN_HZ, F_MAX_HZ = 50.0, 8_000.0
 WINDOW_HOP_S = 3.0
 """From the start of a window to the next: a sound of up to a second is whole in at least one."""
-MAX_WINDOWS = 40
+MAX_WINDOWS = MAX_AUDIO_ROWS
 MAX_READ_S = (MAX_WINDOWS - 1) * WINDOW_HOP_S + WINDOW_S  # 121 s
 RANGE_DB = 80.0
 SILENCE_DBFS = -70.0

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageOps
 
+from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
 from sluice.features import IMAGE_SIZE_PX, Features, ImageRow
 
@@ -19,7 +20,7 @@ MAX_PIXELS = 64 * 10**6
 """By the header, before anything is decoded: 64 megapixels are 256 MB as RGBA."""
 MAX_FRAMES = 4
 MAX_TILES = 4
-MAX_ROWS = 8
+MAX_ROWS = MAX_IMAGE_ROWS
 _MIN_SIDE_PX = 2
 _MAX_PLAIN_ASPECT = 2.0
 """Up to here the whole image is one view; squashing more than that hides what is in it."""

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
+from sluice.contract import MAX_TEXT_ROWS
 from sluice.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
 from sluice.features.folding import fold
 from sluice.resources import text_file
 
 OVERLAP_TOKENS = 32
 """Tokens that a window shares with the one before, so that nothing is cut in two in every window."""
-MAX_WINDOWS = 32
+MAX_WINDOWS = MAX_TEXT_ROWS
 MAX_WHOLE_CHARS = 64 * 1024
 """Longer texts are sampled before they are tokenised, so that the work per post is bounded."""
 

@@ -7,13 +7,14 @@ the batches grow by themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import Array, Arrays, ModelSpec
+from sluice.inference import Array, Arrays
 
 Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
@@ -117,13 +118,15 @@ class BatchQueue:
 
     async def _call(self, jobs: list[_Job]) -> list[Arrays]:
         rows = [row for job in jobs for row in job.rows]
-        batch = {name: _stack([row[name] for row in rows]) for name in self._spec.inputs}
+        batch = {tensor.name: _stack([row[tensor.name] for row in rows]) for tensor in self._spec.inputs}
         outputs = await self._send(self._spec, batch, max(job.deadline for job in jobs))
-        return [self._row_outputs(outputs, i, _length(row)) for i, row in enumerate(rows)]
+        return [self._row_outputs(outputs, i, row) for i, row in enumerate(rows)]
 
-    def _row_outputs(self, outputs: list[Array], i: int, length: int) -> Arrays:
+    def _row_outputs(self, outputs: list[Array], i: int, row: Arrays) -> Arrays:
+        """Outputs of row `i`, cut back to the row's own length where the batch was padded."""
+        lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
         named = zip(self._spec.outputs, outputs, strict=True)
-        return {name: array[i, :length] if name in self._spec.padded_outputs else array[i] for name, array in named}
+        return {tensor.name: array[i][_cut(tensor, lengths)] for tensor, array in named}
 
 
 def _withdraw(job: _Job) -> None:
@@ -139,6 +142,15 @@ def _longest(rows: Sequence[Arrays]) -> int:
 
 def _length(row: Arrays) -> int:
     return len(next(iter(row.values())))
+
+
+def _axes(tensor: TensorSpec, array: Array) -> Iterator[tuple[Axis, int]]:
+    """The axes along which rows differ, and how long this one is."""
+    return ((axis, size) for axis, size in zip(tensor.shape, array.shape, strict=True) if isinstance(axis, Axis))
+
+
+def _cut(tensor: TensorSpec, lengths: Mapping[Axis, int]) -> tuple[slice, ...]:
+    return tuple(slice(lengths[axis] if isinstance(axis, Axis) else None) for axis in tensor.shape)
 
 
 def _stack(arrays: Sequence[Array]) -> Array:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from sluice.contract import D_TOKEN, FUSION, LABELS, MODELS, N_TOKENS, Axis, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import FUSION, MODELS, TEXT_ENCODER, Array, Arrays, ModelSpec
-from sluice.schema import LABELS
-
-N_TOKENS, TOKEN_SIZE = 4, 256
+from sluice.inference import Array, Arrays
 
 Script = Callable[[ModelSpec, Arrays], Array]
 """Model and row → probability per label, shape (n_labels,)."""
@@ -65,9 +63,13 @@ class ScriptedClassifier:
 
     def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:
         probabilities = np.clip(self.script(model, row), 1e-6, 1 - 1e-6).astype(np.float32)
-        tokens = np.zeros((N_TOKENS, TOKEN_SIZE), np.float32)
+        tokens = np.zeros((N_TOKENS, D_TOKEN), np.float32)
         tokens[:, : len(LABELS)] = probabilities
-        return {"tokens": tokens, "logits": _logit(probabilities), **_where(model, row, probabilities)}
+        return {
+            "tokens": tokens,
+            "logits": _logit(probabilities),
+            model.evidence.name: _where(model, row, probabilities),
+        }
 
     def _fuse(self, row: Arrays) -> Arrays:
         seen = row["tokens"][row["mask"]][:, : len(LABELS)]
@@ -75,13 +77,15 @@ class ScriptedClassifier:
         return {"logits": _logit(probabilities), "severity": probabilities / 2}
 
 
-def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> dict[str, Array]:
+def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> Array:
     """The encoder's evidence: all of a text, the left top of a picture, the first half of a clip."""
-    if model is TEXT_ENCODER:
-        return {"token_scores": np.ones(len(row["input_ids"]), np.float32)}
-    grid = np.zeros((len(LABELS), 10, 10), np.float32)
-    grid[:, :5, :5] = probabilities[:, None, None]
-    return {"heatmap": grid, "frame_scores": grid[:, 0]}
+    labels, *place = model.evidence.shape
+    if isinstance(labels, Axis):
+        return np.ones(len(row[model.inputs[0].name]), np.float32)
+    shown = np.zeros(model.evidence.sizes(), np.float32)
+    first_half = tuple(slice(size // 2) for size in shown.shape[1:])
+    shown[:, *first_half] = probabilities.reshape(-1, *[1] * len(place))
+    return shown
 
 
 def _logit(probabilities: Array) -> Array:

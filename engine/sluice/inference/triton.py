@@ -13,8 +13,9 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from sluice.config import InferenceConfig
+from sluice.contract import MODELS, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import MODELS, Array, Arrays, ModelSpec
+from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.metrics import Metrics
 
@@ -76,14 +77,14 @@ class TritonClassifier:
         timeout_s = min(deadline - asyncio.get_running_loop().time(), self._config.max_request_s)
         if timeout_s <= 0:
             raise InferenceLate(f"{spec.name}: the deadline passed before the request was sent")
-        inputs = [_infer_input(name, kind, batch[name]) for name, kind in spec.inputs.items()]
+        inputs = [_infer_input(tensor, batch[tensor.name]) for tensor in spec.inputs]
         try:
             with self._metrics.inference.labels(spec.name).time():
                 result = await self._client.infer(spec.name, inputs, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise self._typed(spec, error) from error
         self._metrics.triton_up.set(1)
-        return [result.as_numpy(name) for name in spec.outputs]
+        return [result.as_numpy(tensor.name) for tensor in spec.outputs]
 
     def _typed(self, spec: ModelSpec, error: InferenceServerException) -> InferenceError:
         kind = InferenceUnavailable if _DEAD_MODEL in str(error) else _ERRORS.get(error.status(), InferenceError)
@@ -117,10 +118,10 @@ _DEAD_MODEL = "is not healthy"
 
 def _smallest_batch(spec: ModelSpec) -> dict[str, Array]:
     """One row of zeros, as small as the model takes."""
-    return {name: np.zeros((1, *spec.smallest[name]), triton_to_np_dtype(kind)) for name, kind in spec.inputs.items()}
+    return {tensor.name: np.zeros((1, *tensor.sizes()), triton_to_np_dtype(tensor.type)) for tensor in spec.inputs}
 
 
-def _infer_input(name: str, kind: str, array: Array) -> InferInput:
-    tensor = InferInput(name, array.shape, kind)
-    tensor.set_data_from_numpy(array)
-    return tensor
+def _infer_input(tensor: TensorSpec, array: Array) -> InferInput:
+    sent = InferInput(tensor.name, array.shape, tensor.type)
+    sent.set_data_from_numpy(array)
+    return sent

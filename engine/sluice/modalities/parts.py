@@ -11,9 +11,10 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sluice.contract import AUDIO_ENCODER, IMAGE_ENCODER, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
 from sluice.features import AudioRow, Features, ImageRow, Row, TextRow
-from sluice.inference import AUDIO_ENCODER, IMAGE_ENCODER, TEXT_ENCODER, Arrays, Classifier, ModelSpec
+from sluice.inference import Arrays, Classifier
 from sluice.modalities.extraction import Extractors
 from sluice.schema import Modality, Post
 

@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, MODALITIES
 from sluice.errors import InferenceError
-from sluice.inference import FUSION, Arrays
+from sluice.inference import Arrays
 from sluice.modalities.parts import ScoredPart
-from sluice.schema import LABELS, MODALITIES
-
-TOKEN_SIZE = 256
-
-MAX_FUSED_ROWS = 8
-"""Of one part, those whose highest logit is highest. Attention costs the square of the tokens, and a post may have
-hundreds of rows; what stands out in a long part is in these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     tokens = [np.concatenate([outputs["tokens"] for outputs in _most_telling(scored.outputs)]) for scored in parts]
     n_tokens = [len(part_tokens) for part_tokens in tokens]
     owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
-    joined = np.concatenate(tokens) if parts else np.zeros((1, TOKEN_SIZE), np.float32)
+    joined = np.concatenate(tokens) if parts else np.zeros((1, D_TOKEN), np.float32)
     kinds = [MODALITIES.index(scored.part.modality) for scored in parts]
     kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
     masks = [owner >= 0, *(owner != i for i in range(len(parts)))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,22 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS
+from sluice.contract import SPECS, Axis, Size, TensorSpec, TensorType
 from sluice_models.adopting.encoders import AdoptError, nothing_of
-from sluice_models.config import D_TOKEN, N_TOKENS, ModelName
-from sluice_models.export import OUTPUTS
+from sluice_models.config import D_TOKEN, ModelName
 from sluice_models.networks.encoders import N_LABELS, LabelHead
 from sluice_models.plans.profiles import sample_rows
+from sluice_models.training.checkpoint import ENCODERS
 
 BYTES = ("byte_ids", "byte_mask")
 """Inputs that an adopted text encoder may lack: they are given to it, and not read."""
-INPUTS: dict[ModelName, dict[str, str]] = {
-    "text_encoder": dict.fromkeys(("input_ids", "attention_mask", *BYTES), "tensor(int64)"),
-    "image_encoder": {"pixels": "tensor(uint8)"},
-    "audio_encoder": {"log_mel": "tensor(float)"},
+ORT_TYPES: dict[TensorType, str] = {
+    "BOOL": "tensor(bool)",
+    "UINT8": "tensor(uint8)",
+    "INT64": "tensor(int64)",
+    "FP32": "tensor(float)",
 }
-ROWS: dict[ModelName, str] = {
-    "text_encoder": "[L] each",
-    "image_encoder": f"[3, {IMAGE_SIZE_PX}, {IMAGE_SIZE_PX}]",
-    "audio_encoder": f"[{N_MELS}, {N_FRAMES}]",
-}
+"""As ONNX Runtime calls the contract's types."""
 MIN_OPSET = 13
 """From this opset on Softmax and ReduceSum are what they are today."""
 FORMER = "former_"
@@ -59,11 +56,11 @@ class OnnxEncoder:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens, logits and evidence of rows, the inputs in the contract's order."""
-        arrays = {tensor: each.numpy() for tensor, each in zip(INPUTS[self.name], inputs, strict=True)}
+        arrays = {tensor: each.numpy() for tensor, each in zip(_input_names(self.name), inputs, strict=True)}
         if self.n_words is not None:
             arrays["input_ids"] = np.minimum(arrays["input_ids"], self.n_words - 1)
         known = {tensor: array for tensor, array in arrays.items() if tensor in self.takes}
-        names = [OUTPUTS[self.name][0], OUTPUTS[self.name][2]]
+        names = ["tokens", SPECS[self.name].evidence.name]
         tokens, evidence = map(torch.from_numpy, self._session.run(names, known))
         if self.name == "text_encoder":
             tokens = tokens + nothing_of(*inputs[2:]).to(tokens.dtype)
@@ -86,42 +83,51 @@ def require_contract(file: Path) -> ModelName:
     inputs = {tensor.name: tensor.type for tensor in session.get_inputs()}
     name = _name_by_inputs(file, inputs)
     outputs = [tensor.name for tensor in session.get_outputs()]
-    if lacking := [output for output in OUTPUTS[name] if output not in outputs]:
+    if lacking := [output for output in SPECS[name].output_names if output not in outputs]:
         raise AdoptError(f"{file}: the outputs {lacking} are missing; it has {outputs}")
     _probe(file, name, session, list(inputs))
     return name
 
 
 def _name_by_inputs(file: Path, inputs: dict[str, str]) -> ModelName:
-    for name, wanted in INPUTS.items():
-        needed = {tensor: kind for tensor, kind in wanted.items() if tensor in inputs or tensor not in BYTES}
-        if inputs == needed:
+    for name in ENCODERS:
+        wanted = {tensor.name: ORT_TYPES[tensor.type] for tensor in SPECS[name].inputs}
+        if inputs == {tensor: kind for tensor, kind in wanted.items() if tensor in inputs or tensor not in BYTES}:
             return name
-    known = "; ".join(f"{name} takes {', '.join(tensors)}" for name, tensors in INPUTS.items())
+    known = "; ".join(f"{name} takes {', '.join(_input_names(name))}" for name in ENCODERS)
     raise AdoptError(f"{file} takes {inputs}, which is none of ours: {known}")
+
+
+def _input_names(name: ModelName) -> list[str]:
+    return [tensor.name for tensor in SPECS[name].inputs]
 
 
 def _probe(file: Path, name: ModelName, session: Any, inputs: Iterable[str]) -> None:
     """Run rows of the usual and of the largest shape: a row has to give what the contract says, beside any other."""
-    for n_rows, which in ((1, 1), (3, 2)):
-        rows = sample_rows(name, inputs, n_rows, which)
+    model = SPECS[name]
+    for n_rows, size in ((1, Size.USUAL), (3, Size.LARGEST)):
+        rows = sample_rows(name, inputs, n_rows, size)
         try:
-            tokens, logits, evidence = session.run(list(OUTPUTS[name]), rows)
+            found = session.run(list(model.output_names), rows)
         except Exception as error:
             said = str(error).splitlines()[0][:300]
-            raise AdoptError(f"{file} does not take {n_rows} rows of {ROWS[name]}: {said}") from error
-        _require_shape(file, "tokens", tokens, (n_rows, N_TOKENS, D_TOKEN))
-        _require_shape(file, "logits", logits, (n_rows, N_LABELS))
-        length = next(iter(rows.values())).shape[1]
-        _require_shape(file, OUTPUTS[name][2], evidence, _evidence_shape(name, n_rows, length, evidence))
+            raise AdoptError(f"{file} does not take {n_rows} rows of {_shapes(rows)}: {said}") from error
+        for tensor, output in zip(model.outputs, found, strict=True):
+            free = tensor is model.evidence
+            _require_shape(file, tensor.name, output, (n_rows, *_wanted_shape(tensor, size, output, free)))
 
 
-def _evidence_shape(name: ModelName, n_rows: int, length: int, found: npt.NDArray[Any]) -> tuple[int, ...]:
-    """Height, width and number of frames are free."""
-    if name == "text_encoder":
-        return (n_rows, length)
-    n_axes = 4 if name == "image_encoder" else 3
-    return (n_rows, N_LABELS, *found.shape[2:n_axes], *[0] * (n_axes - max(found.ndim, 2)))
+def _shapes(rows: Mapping[str, npt.NDArray[Any]]) -> str:
+    return ", ".join(f"{tensor} {list(array.shape[1:])}" for tensor, array in rows.items())
+
+
+def _wanted_shape(tensor: TensorSpec, size: Size, found: npt.NDArray[Any], free: bool) -> tuple[int, ...]:
+    """Of one row; evidence is free in how finely it divides a picture or a clip."""
+    fixed = tensor.sizes(size)
+    if not free or isinstance(tensor.shape[0], Axis):
+        return fixed
+    n_axes = len(fixed) + 1
+    return (fixed[0], *found.shape[2:n_axes], *[0] * (n_axes - max(found.ndim, 2)))
 
 
 def _require_shape(file: Path, tensor: str, found: npt.NDArray[Any], wanted: tuple[int, ...]) -> None:
@@ -183,7 +189,7 @@ def graft_head(file: Path, name: ModelName, head: LabelHead, n_words: int | None
         _limit_ids(graph, n_words)
     _add_tokens(graph, name)
     _add_logits(graph, head)
-    _order_outputs(graph, OUTPUTS[name])
+    _order_outputs(graph, SPECS[name].output_names)
     onnx.checker.check_model(model)
     out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(out))

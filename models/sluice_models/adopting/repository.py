@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sluice.contract import SPECS, Axis, TensorSpec
 from sluice_models.adopting.encoders import AdoptError
 from sluice_models.adopting.onnx_files import open_session
 from sluice_models.config import MODEL_NAMES, ModelName
-from sluice_models.export import OUTPUTS
+from sluice_models.configs import QUANTISE, VARIANTS, render_tensor
 from sluice_models.plans.profiles import sample_rows
 
 TOKENIZER_NAME = "tokenizer.json"
-CONFIGURATIONS = ("config.pbtxt", "configs/cpu.pbtxt", "configs/tensorrt.pbtxt")
-QUANTISED = re.compile(r'^parameters \{ key: "quantise".*\n', re.MULTILINE)
-"""Eight-bit weights are measured for our own encoders only; an adopted one is served as it is."""
 
 
 def require_repository(folder: Path) -> Path:
@@ -64,21 +63,24 @@ def onnx_file(repository: Path, name: ModelName) -> Path:
 
 
 def describe_model(repository: Path, name: ModelName) -> None:
-    """Fit the configurations to the encoder that is there: the size of its evidence, and no quantisation."""
-    evidence = OUTPUTS[name][2]
+    """Fit the configurations to the encoder that is there: the size of its evidence, and no quantisation.
+
+    Eight-bit weights are measured for our own encoders only; an adopted one is served as it is.
+    """
+    evidence = SPECS[name].evidence
     session = open_session(onnx_file(repository, name))
     inputs = [tensor.name for tensor in session.get_inputs()]
-    (found,) = session.run([evidence], sample_rows(name, inputs, 1))
-    dims = [-1] if name == "text_encoder" else list(found.shape[1:])
-    for file in (repository / name / each for each in CONFIGURATIONS):
+    (found,) = session.run([evidence.name], sample_rows(name, inputs, 1))
+    sizes = zip(evidence.shape, found.shape[1:], strict=True)
+    served = replace(evidence, shape=tuple(ours if isinstance(ours, Axis) else theirs for ours, theirs in sizes))
+    for file in (repository / name / variant.file for variant in VARIANTS):
         if file.is_file():
-            text = QUANTISED.sub("", file.read_text("utf-8"))
-            file.write_text(_set_dims(text, evidence, dims), "utf-8")
+            text = file.read_text("utf-8").replace(f"{QUANTISE}\n", "")
+            file.write_text(_describe_tensor(text, served), "utf-8")
 
 
-def _set_dims(text: str, tensor: str, dims: list[int]) -> str:
-    pattern = re.compile(rf'(name: "{tensor}" data_type: TYPE_FP32 dims: )\[[^\]]*\]')
-    return pattern.sub(rf"\g<1>[ {', '.join(map(str, dims))} ]", text)
+def _describe_tensor(text: str, tensor: TensorSpec) -> str:
+    return re.sub(rf'\{{ name: "{tensor.name}" [^}}]*\}}', render_tensor(tensor), text)
 
 
 def write_tokenizer(repository: Path, content: dict[str, Any]) -> None:

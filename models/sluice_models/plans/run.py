@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sluice.contract import SPECS, Size
 from sluice_models.config import ModelName
-from sluice_models.plans.profiles import PROFILES, Arrays, PlanError, sample_rows
+from sluice_models.plans.profiles import Arrays, PlanError, sample_rows
 
 TOLERANCE = 0.02
 """Largest difference to single precision, on outputs in [0, 1]; logits go through the sigmoid first."""
-CHECKED_ROWS = (1, 3, 8)
+CHECKED_BATCHES = ((1, Size.SMALLEST), (3, Size.USUAL), (8, Size.LARGEST))
 BATCHES = (1, 2, 4, 8, 16, 32)
 N_WARM_UP, N_TIMED = 20, 100
 PROBABILITIES = ("logits", "severity")
@@ -143,8 +144,8 @@ def reference(onnx_file: Path) -> Callable[[Arrays], Arrays]:
 def compare(name: ModelName, runner: PlanRunner, expected: Callable[[Arrays], Arrays]) -> dict[str, float]:
     """Largest absolute difference per output, over the smallest, usual and largest shapes and several batches."""
     differences: dict[str, float] = {}
-    for seed, n_rows in enumerate(CHECKED_ROWS):
-        inputs = sample_rows(name, runner.inputs, n_rows, which=seed, seed=seed)
+    for n_rows, size in CHECKED_BATCHES:
+        inputs = sample_rows(name, runner.inputs, n_rows, size, seed=size)
         found, wanted = runner.run(inputs), expected(inputs)
         for output, array in found.items():
             apart = _difference(output, array, wanted[output])
@@ -166,8 +167,7 @@ def _difference(output: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) 
 
 def benchmark(name: ModelName, runner: PlanRunner) -> list[Timing]:
     """Latency and throughput by batch, in the usual shape."""
-    largest = next(iter(PROFILES[name].values()))[2][0]
-    return [_measure(name, runner, batch) for batch in (*BATCHES, 64) if batch <= largest]
+    return [_measure(name, runner, batch) for batch in (*BATCHES, 64) if batch <= SPECS[name].max_rows]
 
 
 def _measure(name: ModelName, runner: PlanRunner, batch: int) -> Timing:

@@ -9,12 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import Array, Arrays, ModelSpec
+from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 
+LENGTH = Axis("length", (1, 10, 20))
 SPEC = ModelSpec(
-    "m", {"x": "INT64"}, {"x": (1,)}, ("double", "scores"), padded_outputs=("scores",), max_rows=4, max_cells=40
+    "m",
+    (TensorSpec("x", "INT64", (LENGTH,)),),
+    (TensorSpec("double", "INT64", ()), TensorSpec("scores", "INT64", (LENGTH,))),
+    max_rows=4,
+    max_cells=40,
 )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from sluice.contract import TEXT_ENCODER
 from sluice_models.adopting.folder import load_folder
 from sluice_models.config import (
     MODEL_NAMES,
@@ -24,7 +25,7 @@ from sluice_models.config import (
     TextNetwork,
     WordNetwork,
 )
-from sluice_models.export import OUTPUTS, export_model
+from sluice_models.export import export_model
 from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.audio.sounds import N_SAMPLES
@@ -151,7 +152,7 @@ class TwoInputs(torch.nn.Module):
         return tokens, logits + 9, marks
 
 
-def write_onnx(bert, file, outputs=OUTPUTS["text_encoder"]):
+def write_onnx(bert, file, outputs=TEXT_ENCODER.output_names):
     adopted, _ = load_folder(bert, english_only=True)
     rows = torch.randint(0, 90, (2, 24)), torch.ones(2, 24, dtype=torch.long)
     axes = {0: "batch", 1: "length"}

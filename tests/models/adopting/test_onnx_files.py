@@ -5,9 +5,10 @@ import onnx
 import pytest
 import torch
 
+from sluice.contract import IMAGE_ENCODER
 from sluice_models.adopting.encoders import AdoptError
 from sluice_models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
-from sluice_models.export import OUTPUTS, sample_inputs
+from sluice_models.export import sample_inputs
 from tests.models.adopting.miniatures import open_model, write_onnx
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
@@ -45,7 +46,7 @@ def test_an_onnx_file_with_tensors_of_another_shape_is_refused(tmp_path):
 
     rows = (sample_inputs("image_encoder", 2)["pixels"],)
     file = str(tmp_path / "small.onnx")
-    names = list(OUTPUTS["image_encoder"])
+    names = list(IMAGE_ENCODER.output_names)
     axes = {tensor: {0: "batch"} for tensor in ("pixels", *names)}
     torch.onnx.export(
         Small(),

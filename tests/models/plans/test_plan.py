@@ -15,7 +15,7 @@ from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner
 
-from sluice.features import audio, image, text
+from sluice.contract import Size
 from sluice_models import plan
 from sluice_models.config import MODEL_NAMES, FusionNetwork
 from sluice_models.export import export_model, sample_inputs
@@ -231,23 +231,17 @@ def test_a_version_without_the_choice_of_half_precision_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-@pytest.mark.parametrize("which", [0, 1, 2])
-def test_profiles_and_samples_fit_the_inputs_of_the_exported_models(name, which):
+@pytest.mark.parametrize("size", Size)
+def test_profiles_and_samples_fit_the_inputs_of_the_exported_models(name, size):
     inputs = sample_inputs(name, 1)
     profile = plan_profiles.describe_profile(name, inputs)
-    rows = plan_profiles.sample_rows(name, inputs, 2, which)
+    rows = plan_profiles.sample_rows(name, inputs, 2, size)
     assert list(profile) == list(rows) == list(inputs)
     for tensor, shapes in profile.items():
         assert all(len(shape) == inputs[tensor].ndim for shape in shapes)
         assert all(a <= b <= c for a, b, c in zip(*shapes, strict=True))
         assert rows[tensor].dtype == inputs[tensor].numpy().dtype
-        assert rows[tensor].shape == (2, *shapes[which][1:])
-
-
-def test_the_fusions_profile_holds_the_longest_post():
-    assert plan_profiles.MAX_TEXT_ROWS == text.MAX_WINDOWS
-    assert plan_profiles.MAX_IMAGE_ROWS == image.MAX_ROWS
-    assert plan_profiles.MAX_CLIP_ROWS == audio.MAX_WINDOWS
+        assert rows[tensor].shape == (2, *shapes[size][1:])
 
 
 def test_the_command_needs_nothing_that_tritons_image_lacks():

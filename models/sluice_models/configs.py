@@ -1,0 +1,133 @@
+"""Writes how Triton serves each model, out of the contract: ``python -m sluice_models.configs``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sluice.contract import MODELS, SPECS, TEXT_ENCODER, Axis, ModelSpec, TensorSpec
+from sluice.errors import SluiceError
+from sluice_models.config import TRITON_REPO
+from sluice_models.console import report_errors
+
+QUEUE_DELAY_US = 500
+"""How long Triton waits for company for a row; the worker has made batches already."""
+
+
+class StaleConfigError(SluiceError):
+    """A configuration is not what the contract says."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to serve every model.
+
+    Attributes
+    ----------
+    file : str
+        In the model's folder.
+    comment : str
+    runs : str
+        The line that names Triton's backend or platform.
+    model_file : str
+    instances : str
+        Triton's kind of instance group.
+    """
+
+    file: str
+    comment: str
+    runs: str
+    model_file: str
+    instances: str
+
+
+VARIANTS = (
+    Variant(
+        "config.pbtxt",
+        "ONNX Runtime backend: the official Triton image, with or without a GPU.",
+        'backend: "onnxruntime"',
+        "model.onnx",
+        "KIND_AUTO",
+    ),
+    Variant(
+        "configs/cpu.pbtxt",
+        "Python backend: 1/model.py runs model.onnx in ONNX Runtime on the CPU (--model-config-name=cpu).",
+        'backend: "python"',
+        "model.py",
+        "KIND_CPU",
+    ),
+    Variant(
+        "configs/tensorrt.pbtxt",
+        "TensorRT: 1/model.plan, built by python -m sluice_models.plan on the GPU that serves it "
+        "(--model-config-name=tensorrt).",
+        'platform: "tensorrt_plan"',
+        "model.plan",
+        "KIND_GPU",
+    ),
+)
+
+QUANTISE = 'parameters { key: "quantise" value { string_value: "rows8" } }'
+N_TEXT_INSTANCES = 2
+"""On a CPU the text encoder takes the most time: two rows of batches run side by side."""
+
+
+def render(model: ModelSpec, variant: Variant) -> str:
+    """A model's configuration, in protobuf's text format."""
+    is_large = model is TEXT_ENCODER and variant.instances == "KIND_CPU"
+    lines = [
+        f"# {variant.comment}",
+        f'name: "{model.name}"',
+        variant.runs,
+        f'default_model_filename: "{variant.model_file}"',
+        f"max_batch_size: {model.max_rows}",
+        *_render_tensors("input", model.inputs),
+        *_render_tensors("output", model.outputs),
+        f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
+        *([QUANTISE] if is_large else []),
+        f"instance_group [ {{ count: {N_TEXT_INSTANCES if is_large else 1} kind: {variant.instances} }} ]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _render_tensors(direction: str, tensors: tuple[TensorSpec, ...]) -> list[str]:
+    described = ",\n".join(f"  {render_tensor(tensor)}" for tensor in tensors)
+    return [f"{direction} [", described, "]"]
+
+
+def render_tensor(tensor: TensorSpec) -> str:
+    """One entry of a configuration's inputs or outputs."""
+    dims = ", ".join("-1" if isinstance(size, Axis) else str(size) for size in tensor.shape)
+    return f'{{ name: "{tensor.name}" data_type: TYPE_{tensor.type} dims: [ {dims} ] }}'
+
+
+def render_all() -> dict[Path, str]:
+    """Every configuration by its path in the repository."""
+    return {Path(model.name) / variant.file: render(model, variant) for model in MODELS for variant in VARIANTS}
+
+
+def find_stale(repository: Path) -> list[Path]:
+    """Files of a repository that are missing or not what the contract says."""
+    files = ((repository / name, content) for name, content in render_all().items())
+    return [file for file, content in files if not file.is_file() or file.read_text("utf-8") != content]
+
+
+def main(
+    repository: Annotated[Path, typer.Option(help="The Triton model repository.")] = TRITON_REPO,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False,
+) -> None:
+    """Write config.pbtxt and configs/*.pbtxt of every model."""
+    with report_errors():
+        stale = find_stale(repository)
+        if check and stale:
+            raise StaleConfigError(f"run python -m sluice_models.configs: {', '.join(map(str, stale))}")
+        for name, content in render_all().items():
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            (repository / name).write_text(content, "utf-8")
+        typer.echo(f"{len(SPECS)} models, {len(stale)} files changed")
+
+
+if __name__ == "__main__":
+    typer.run(main)

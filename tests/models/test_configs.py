@@ -1,0 +1,96 @@
+"""Triton's configurations are what the contract says, and all that training derives from it follows an edit."""
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+from typer import Typer
+from typer.testing import CliRunner
+
+from sluice.contract import MODEL_NAMES
+from sluice_models import configs
+from sluice_models.config import TRITON_REPO
+from tests.engine.test_contract import run_edited
+
+pytestmark = pytest.mark.torch
+
+SAY_MODELS = """
+from sluice.contract import MODEL_NAMES, MODELS, SPECS, TEXT_ENCODER, Size
+from sluice_models import config, configs, export
+from sluice_models.adopting.onnx_files import _wanted_shape
+from sluice_models.networks import encoders, fusion
+from sluice_models.plans.profiles import PROFILES, sample_rows
+
+print(json.dumps({
+    "stale": len(configs.find_stale(config.TRITON_REPO)),
+    "dims": [line.strip(" ,") for line in configs.render(SPECS["image_encoder"], configs.VARIANTS[0]).splitlines()
+             if "dims" in line],
+    "profiles": {
+        "words": PROFILES["text_encoder"]["input_ids"],
+        "bytes": PROFILES["text_encoder"]["byte_mask"],
+        "pixels": PROFILES["image_encoder"]["planes"],
+        "log_mel": PROFILES["audio_encoder"]["log_mel"],
+        "tokens": PROFILES["fusion"]["tokens"],
+    },
+    "axes": export.dynamic_axes(SPECS["image_encoder"]),
+    "exported": {name: list(export.sample_inputs(name, 2)) for name in MODEL_NAMES},
+    "networks": [encoders.N_LABELS, config.N_TOKENS, config.D_TOKEN, fusion.D_TOKEN],
+    "adopted": [tensor.sizes(Size.LARGEST) for tensor in TEXT_ENCODER.outputs],
+}))
+"""
+
+
+def run(*options):
+    app = Typer()
+    app.command()(configs.main)
+    return CliRunner().invoke(app, [str(option) for option in options])
+
+
+def test_everything_that_training_derives_follows_an_edited_number():
+    assert run_edited(SAY_MODELS) == {
+        "stale": len(MODEL_NAMES) * len(configs.VARIANTS),
+        "dims": [
+            '{ name: "planes" data_type: TYPE_UINT8 dims: [ 3, 144, 144 ] }',
+            '{ name: "tokens" data_type: TYPE_FP32 dims: [ 3, 251 ] }',
+            '{ name: "logits" data_type: TYPE_FP32 dims: [ 18 ] }',
+            '{ name: "heatmap" data_type: TYPE_FP32 dims: [ 18, 9, 9 ] }',
+        ],
+        "profiles": {
+            "words": [[1, 3], [8, 32], [32, 97]],
+            "bytes": [[1, 2], [8, 48], [32, 150]],
+            "pixels": [[1, 3, 144, 144], [8, 3, 144, 144], [32, 3, 144, 144]],
+            "log_mel": [[1, 61, 190], [8, 61, 190], [32, 61, 190]],
+            "tokens": [[1, 1, 251], [8, 12, 251], [64, 15 * 7 * 3, 251]],
+        },
+        "axes": {name: {"0": "batch"} for name in ("planes", "tokens", "logits", "heatmap")},
+        "exported": {
+            "text_encoder": ["input_ids", "attention_mask", "byte_ids", "byte_mask"],
+            "image_encoder": ["planes"],
+            "audio_encoder": ["log_mel"],
+            "fusion": ["tokens", "mask", "kind"],
+        },
+        "networks": [18, 3, 251, 251],
+        "adopted": [[3, 251], [18], [97]],
+    }
+
+
+def test_the_configurations_in_the_repository_are_what_the_command_writes():
+    result = run("--check")
+    assert result.exit_code == 0, result.output
+    assert "0 files changed" in result.output
+
+
+@pytest.mark.parametrize("name", configs.render_all(), ids=str)
+def test_triton_reads_what_is_written(name):
+    config = text_format.Parse(configs.render_all()[name], ModelConfig())
+    assert config.name == name.parts[0]
+
+
+def test_a_stale_file_is_named_and_written_anew(tmp_path):
+    assert run("--repository", tmp_path).exit_code == 0
+    changed = tmp_path / "fusion" / "configs" / "cpu.pbtxt"
+    changed.write_text(changed.read_text("utf-8").replace("256", "128"), "utf-8")
+    refused = run("--repository", tmp_path, "--check")
+    assert refused.exit_code == 1
+    assert "cpu.pbtxt" in refused.output.replace("\n", "")
+    assert "1 files changed" in run("--repository", tmp_path).output
+    assert changed.read_bytes() == (TRITON_REPO / "fusion" / "configs" / "cpu.pbtxt").read_bytes()
