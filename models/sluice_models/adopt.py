@@ -46,8 +46,8 @@ from sluice_models.adopting.train_heads import (
 from sluice_models.config import RUNS, TOKENIZER_FILE, TRITON_REPO, ModelName, TextConfig, load_config
 from sluice_models.console import report_errors
 from sluice_models.export import check_parity, export_model
-from sluice_models.networks.encoders import LabelHead
-from sluice_models.recipes.fusion.encoding import Encoded
+from sluice_models.networks.heads import LabelHead
+from sluice_models.recipes.fusion.encoded import Encoded
 from sluice_models.training.checkpoint import ENCODERS
 
 CONFIG = Path(__file__).with_suffix(".yaml")

@@ -24,8 +24,9 @@ from sluice.verdict.policy import Policy, find, load_policy
 from sluice_models.config import RUNS, TextConfig, load_config
 from sluice_models.console import report_errors
 from sluice_models.networks.fusion import Fusion
-from sluice_models.recipes.fusion.encoding import Encoded, Float32, encode_split
+from sluice_models.recipes.fusion.encoded import Encoded, Float32
 from sluice_models.training import checkpoint
+from sluice_models.training.bundle_encoding import encode_split
 from sluice_models.training.train_fusion import load_encoders, score_parts
 
 DEFAULT_POLICY = default_policy()

@@ -33,8 +33,8 @@ def scorer():
 
     from sluice_models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
     from sluice_models.measure.score_texts import TextScorer
-    from sluice_models.networks.encoders import TextEncoder
     from sluice_models.networks.fusion import Fusion
+    from sluice_models.networks.text import TextEncoder
 
     torch.manual_seed(0)
     network = TextNetwork(

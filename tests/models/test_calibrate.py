@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from sluice.schema import LABELS
 from sluice.verdict.policy import load_policy
 from sluice_models import calibrate
-from sluice_models.recipes.fusion.encoding import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded
 
 pytestmark = pytest.mark.torch
 TOXICITY, SPAM, FIRE = (LABELS.index(label) for label in ("toxicity", "spam", "fire"))

@@ -18,8 +18,10 @@ from sluice_models.config import (
     TextNetwork,
     WordNetwork,
 )
-from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
 from sluice_models.training import checkpoint
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from sluice.errors import SluiceError
-from sluice_models.networks.encoders import N_LABELS, RARE_LOGIT, LabelHead
+from sluice_models.networks.heads import N_LABELS, RARE_LOGIT, LabelHead
 from sluice_models.networks.text import Pooling
 
 
@@ -75,7 +75,7 @@ class AdoptedText(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, byte_ids: Tensor, byte_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `sluice_models.networks.encoders.TextEncoder`; the byte pieces are taken and not read."""
+        """As `sluice_models.networks.text.TextEncoder`; the byte pieces are taken and not read."""
         tokens, logits, token_scores = self.heads(self.read(input_ids, attention_mask), attention_mask)
         return tokens + nothing_of(byte_ids, byte_mask).to(tokens.dtype), logits, token_scores
 
@@ -113,7 +113,7 @@ class AdoptedImage(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `sluice_models.networks.encoders.ImageEncoder`; the heatmap has a cell per patch."""
+        """As `sluice_models.networks.image.ImageEncoder`; the heatmap has a cell per patch."""
         outputs: tuple[Tensor, Tensor, Tensor] = self.heads(self.look(pixels))
         return outputs
 

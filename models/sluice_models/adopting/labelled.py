@@ -27,14 +27,15 @@ from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptError
 from sluice_models.config import ModelName, TextRows
 from sluice_models.data.bundle import Example, Split, read_targets, read_texts
-from sluice_models.networks.encoders import AudioEncoder, ImageEncoder
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.image import ImageEncoder
 from sluice_models.recipes.audio.clips import plain_sounds
-from sluice_models.recipes.fusion import encoding
-from sluice_models.recipes.fusion.encoding import Encoded, Float32, plain_severity, text_severity
+from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity, text_severity
 from sluice_models.recipes.image.drawings import draw_pictures
 from sluice_models.recipes.image.pictures import load_pictures
 from sluice_models.recipes.text.templates import fill_templates
 from sluice_models.recipes.text.texts import TextExample, collate, prepare, sample_pass, text_inputs
+from sluice_models.training import bundle_encoding
 
 HELD_OUT_EVERY = 5
 """One of a user's posts in so many is kept for calibration."""
@@ -188,7 +189,7 @@ def encode_parts(
     encoders: dict[str, Call], extractor: TextExtractor, material: Material, split: Split
 ) -> list[Encoded]:
     """Texts, pictures and sounds of a split, in the order of the fusion's kinds."""
-    texts = material.texts(split, seed=99 if split == "train" else None)[-encoding.N_TEXTS :]
+    texts = material.texts(split, seed=99 if split == "train" else None)[-bundle_encoding.N_TEXTS :]
     texts = texts or fill_templates(N_STAND_INS, seed=STAND_IN_SEEDS[split])
     return [
         encode_texts(encoders["text_encoder"], extractor, texts, material.choice),
@@ -202,7 +203,9 @@ def _encode_pictures(encoder: Call, material: Material, split: Split) -> Encoded
     found = []
     if material.bundle is not None:
         found.append(
-            encoding.encode_pictures(cast(ImageEncoder, encoder), material.bundle, split, material.pictures_folder)
+            bundle_encoding.encode_pictures(
+                cast(ImageEncoder, encoder), material.bundle, split, material.pictures_folder
+            )
         )
     pixels, targets = material.own_pictures(split)
     if len(pixels):
@@ -215,7 +218,7 @@ def _encode_pictures(encoder: Call, material: Material, split: Split) -> Encoded
 
 def _encode_sounds(encoder: Call, material: Material, split: Split) -> Encoded:
     if material.bundle is not None:
-        return encoding.encode_sounds(cast(AudioEncoder, encoder), material.bundle, split)
+        return bundle_encoding.encode_sounds(cast(AudioEncoder, encoder), material.bundle, split)
     sounds = plain_sounds([], N_STAND_INS, seed=STAND_IN_SEEDS[split])
     log_mels = torch.from_numpy(sounds.log_mels)
     tokens, logits = _run(encoder, ((chunk,) for chunk in torch.split(log_mels, N_BATCH)))

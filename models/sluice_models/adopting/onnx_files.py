@@ -17,7 +17,7 @@ from torch import Tensor
 from sluice.contract import SPECS, Axis, Size, TensorSpec, TensorType
 from sluice_models.adopting.encoders import AdoptError, nothing_of
 from sluice_models.config import D_TOKEN, ModelName
-from sluice_models.networks.encoders import N_LABELS, LabelHead
+from sluice_models.networks.heads import N_LABELS, LabelHead
 from sluice_models.plans.profiles import sample_rows
 from sluice_models.training.checkpoint import ENCODERS
 
@@ -234,7 +234,7 @@ def _add_tokens(graph: Any, name: ModelName) -> None:
 
 
 def _add_logits(graph: Any, head: LabelHead) -> None:
-    """`sluice_models.networks.encoders.LabelHead`, operation by operation."""
+    """`sluice_models.networks.heads.LabelHead`, operation by operation."""
     weights = {
         "evidence": head.evidence.weight.detach().t(),
         "bias": head.evidence.bias.detach(),

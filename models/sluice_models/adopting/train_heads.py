@@ -22,10 +22,10 @@ from sluice_models.adopting.labelled import Call, Material, encode_texts
 from sluice_models.config import Training
 from sluice_models.data.bundle import Example
 from sluice_models.measure.scores import measure_auprc
-from sluice_models.networks.encoders import N_LABELS, LabelHead, pool_evidence
 from sluice_models.networks.fusion import TOGETHER, Fusion, start_from_encoders
-from sluice_models.recipes.fusion.encoding import Encoded
-from sluice_models.recipes.fusion.pairs import CUES, PairTexts, score_posts, write_lines
+from sluice_models.networks.heads import N_LABELS, LabelHead, pool_evidence
+from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.recipes.fusion.pairs import CUES, PairTexts, write_lines
 from sluice_models.recipes.fusion.posts import PostBatch, compose_posts, keep_several
 from sluice_models.recipes.image.pictures import vary
 from sluice_models.recipes.text.texts import TextBatch, bucket, collate, prepare
@@ -40,6 +40,7 @@ from sluice_models.training.train_fusion import (
     calibrate_fusion,
     fusion_loss,
     fusion_task,
+    score_posts,
 )
 
 MARK_WEIGHT, MAP_WEIGHT = 0.5, 0.5

@@ -19,8 +19,7 @@ from sluice_models.data.bundle import Example
 from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.obfuscation import TRICKS, obfuscate
 from sluice_models.measure.scores import measure_auprc
-from sluice_models.networks.encoders import TextEncoder
-from sluice_models.networks.text import join_tokens
+from sluice_models.networks.text import TextEncoder, join_tokens
 from sluice_models.recipes.text.texts import TextBatch, collate, prepare
 from sluice_models.training.checkpoint import build_text_encoder, checkpoint_file, load_state
 from sluice_models.training.train_towers import Reader

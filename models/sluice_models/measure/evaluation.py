@@ -37,10 +37,12 @@ from sluice_models.measure.score_texts import TextScorer
 from sluice_models.measure.serving_cost import CostReport, measure_costs
 from sluice_models.measure.source_figures import SourceReport
 from sluice_models.measure.unseen import FalseAlarms, Limits, measure_unused_media, measure_unused_texts
-from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.recipes.fusion.encoding import encode_split
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
 from sluice_models.training import checkpoint
+from sluice_models.training.bundle_encoding import encode_split
 from sluice_models.training.train_fusion import load_encoders
 
 POLICY_FILE = default_policy()

@@ -21,11 +21,14 @@ from sluice_models.data.bundle import Example, Split
 from sluice_models.measure.intervals import Floats
 from sluice_models.measure.precision import PrecisionReport, compare_forms
 from sluice_models.measure.source_figures import sample_source
-from sluice_models.networks.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.fusion import Encoder
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.audio.clips import plain_sounds, read_clips
-from sluice_models.recipes.fusion.encoding import N_SYNTHETIC
 from sluice_models.recipes.image.pictures import load_pictures
 from sluice_models.recipes.text.texts import collate, prepare, text_inputs
+from sluice_models.training.bundle_encoding import N_SYNTHETIC
 from sluice_models.training.device import best_device
 
 FORM = "half precision"

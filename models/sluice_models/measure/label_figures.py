@@ -26,7 +26,7 @@ from sluice_models.measure.intervals import (
 )
 from sluice_models.measure.scores import find_threshold, to_probabilities
 from sluice_models.networks.fusion import Fusion
-from sluice_models.recipes.fusion.encoding import OURS, Encoded
+from sluice_models.recipes.fusion.encoded import OURS, Encoded
 from sluice_models.training.platt import fit_calibration
 from sluice_models.training.train_fusion import score_parts
 

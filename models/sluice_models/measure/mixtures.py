@@ -24,7 +24,7 @@ from sluice_models.measure.intervals import (
     resample_auprc,
     resample_auroc,
 )
-from sluice_models.networks.encoders import AudioEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (
     Clip,
     Pools,

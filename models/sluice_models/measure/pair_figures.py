@@ -10,11 +10,13 @@ import numpy as np
 from sluice.schema import LABELS
 from sluice_models.config import TextRows
 from sluice_models.measure.scores import measure_auprc
-from sluice_models.networks.encoders import TextEncoder
 from sluice_models.networks.fusion import N_KINDS, Fusion
-from sluice_models.recipes.fusion.encoding import Encoded, Float32
-from sluice_models.recipes.fusion.pairs import compose_pairs, encode_pairs, score_posts
+from sluice_models.networks.text import TextEncoder
+from sluice_models.recipes.fusion.encoded import Encoded, Float32
+from sluice_models.recipes.fusion.pairs import compose_pairs
 from sluice_models.recipes.fusion.posts import PostBatch
+from sluice_models.training.bundle_encoding import encode_pairs
+from sluice_models.training.train_fusion import score_posts
 
 N_MEASURED = 3000
 MIN_ROWS = 20

@@ -14,8 +14,9 @@ from sluice.features.image import extract_image
 from sluice.schema import LABELS, MODALITIES
 from sluice_models.data.bundle import Example
 from sluice_models.measure.scores import to_probabilities
-from sluice_models.networks.encoders import AudioEncoder, ImageEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
+from sluice_models.networks.image import ImageEncoder
 
 N_BATCH = 64
 Floats = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ from sluice.features import TextRow
 from sluice.features.text import TextExtractor
 from sluice_models.config import TOKENIZER_FILE
 from sluice_models.measure.scores import to_probabilities
-from sluice_models.networks.encoders import TextEncoder
 from sluice_models.networks.fusion import Fusion
+from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.text.texts import pad
 
 N_BATCH = 64

@@ -11,8 +11,13 @@ from torch import Tensor, nn
 
 from sluice.schema import MODALITIES
 from sluice_models.config import D_TOKEN, FusionNetwork
-from sluice_models.networks.encoders import N_LABELS, Encoder, pool_evidence
-from sluice_models.networks.text import MASKED, TransformerLayer
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.heads import MASKED, N_LABELS, pool_evidence
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder, TransformerLayer
+
+Encoder = TextEncoder | ImageEncoder | AudioEncoder
+"""What gives the fusion its tokens."""
 
 N_KINDS = len(MODALITIES)
 TOGETHER = N_KINDS

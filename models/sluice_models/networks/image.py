@@ -1,10 +1,16 @@
-"""Blocks of the image encoder: full 3 x 3 convolutions, which one CPU core computes fastest for what they learn."""
+"""The image encoder: a residual network of full 3 x 3 convolutions.
+
+One CPU core computes those fastest for what they learn.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
+
+from sluice_models.config import D_TOKEN, ImageNetwork
+from sluice_models.networks.heads import N_LABELS, RARE_LOGIT, LabelHead
 
 
 class Gate(nn.Module):
@@ -61,3 +67,52 @@ def stack(channels: tuple[int, int, int, int]) -> nn.Sequential:
         ResidualBlock(second, third, 2, gated=True),
         ResidualBlock(third, third, gated=True),
     )
+
+
+class ImageEncoder(nn.Module):
+    """A small residual network; its 10 x 10 cells become 2 x 2 tokens and the heatmap.
+
+    `kinds` tells what object an image shows; only training asks for it.
+    """
+
+    def __init__(self, network: ImageNetwork) -> None:
+        super().__init__()
+        n_planes = network.channels[-1]
+        self.stages = stack(network.channels)
+        self.to_tokens = nn.Linear(3 * n_planes, D_TOKEN)
+        self.token_norm = nn.LayerNorm(D_TOKEN)
+        self.cells = nn.Conv2d(n_planes, N_LABELS, 1)
+        nn.init.constant_(self.cells.bias, RARE_LOGIT)  # type: ignore[arg-type]
+        self.kinds = nn.Linear(n_planes, network.n_kinds)
+        self.head = LabelHead()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score images.
+
+        Parameters
+        ----------
+        pixels : Tensor of uint8, shape = (B, 3, 160, 160)
+            Training also uses other sides, multiples of 32; cells are 16 px wide at any.
+
+        Returns
+        -------
+        tokens : Tensor, shape = (B, N_TOKENS, 256)
+        logits : Tensor, shape = (B, labels)
+        heatmap : Tensor, shape = (B, labels, 10, 10)
+            In [0, 1].
+        """
+        planes = self.look(pixels)
+        tokens = self.tokens(planes)
+        return tokens, self.head(tokens), torch.sigmoid(self.cells(planes))
+
+    def look(self, pixels: Tensor) -> Tensor:
+        """Pixels to planes, shape = (B, C, side / 16, side / 16)."""
+        return self.stages(pixels.to(self.cells.weight.dtype) / 127.5 - 1.0)  # type: ignore[no-any-return]
+
+    def tokens(self, planes: Tensor) -> Tensor:
+        """A token per quarter: its mean, its strongest cells (small objects), and the mean of the whole image."""
+        half = planes.shape[-1] // 2
+        means, peaks = F.avg_pool2d(planes, half).flatten(2), F.max_pool2d(planes, half).flatten(2)
+        whole = means.mean(dim=2, keepdim=True).expand_as(means)
+        quarters = torch.cat([means, peaks, whole], dim=1).transpose(1, 2)
+        return self.token_norm(self.to_tokens(quarters))  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
-"""The two readers of a text: MiniLM over word pieces, and a causal transformer of our own over byte pieces.
+"""The text encoder and its two towers: MiniLM over word pieces, and a causal transformer of our own over byte pieces.
 
-Each gives `N_TOKENS` tokens of unit variance, so that their sum weighs them as `BYTE_SHARE` says.
+Each tower gives `N_TOKENS` tokens of unit variance, so that their sum weighs them as `BYTE_SHARE` says.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
-from sluice_models.config import D_TOKEN, N_TOKENS, ByteNetwork, WordNetwork
+from sluice_models.config import D_TOKEN, N_TOKENS, ByteNetwork, TextNetwork, WordNetwork
+from sluice_models.networks.heads import MASKED, shared_head
 
-MASKED = -1e4
-"""Added to the scores of what must not be looked at: large, and still finite in half precision."""
 DROPOUT = 0.1
 BYTE_SHARE = 0.5
 """Weight of the byte tower's tokens beside the word tower's, which knew language before."""
@@ -181,3 +180,34 @@ class ByteTower(nn.Module):
     def predict(self, hidden: Tensor) -> Tensor:
         """Logits of each position's next piece, (B, M, D) to (B, M, pieces), with the embedding as the last layer."""
         return hidden @ self.pieces.weight.t()
+
+
+class TextEncoder(nn.Module):
+    """Two towers that read the same text, in word pieces and in byte pieces; `join_tokens` sums their tokens."""
+
+    def __init__(self, network: TextNetwork, n_words: int, n_pieces: int) -> None:
+        super().__init__()
+        self.words = WordTower(network.words, n_words)
+        self.bytes = ByteTower(network.bytes, n_pieces)
+        self.head = shared_head()
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, byte_ids: Tensor, byte_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Score texts.
+
+        Parameters
+        ----------
+        input_ids, attention_mask : Tensor of int64, shape = (B, L)
+        byte_ids, byte_mask : Tensor of int64, shape = (B, M)
+
+        Returns
+        -------
+        tokens : Tensor, shape = (B, N_TOKENS, 256)
+        logits : Tensor, shape = (B, labels)
+        token_scores : Tensor, shape = (B, L)
+            In [0, 1]; 0 at padding.
+        """
+        by_words, token_scores = self.words(input_ids, attention_mask)
+        tokens = join_tokens(by_words, self.bytes(byte_ids, byte_mask))
+        return tokens, self.head(tokens), token_scores

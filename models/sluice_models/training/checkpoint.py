@@ -21,9 +21,10 @@ from sluice_models.config import (
     load_config,
 )
 from sluice_models.data.vocabulary import minilm_folder
-from sluice_models.networks.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
-from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.text import WordTower
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.fusion import Encoder, Fusion
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder, WordTower
 
 ENCODERS: tuple[ModelName, ...] = ("text_encoder", "image_encoder", "audio_encoder")
 """In the order of the fusion's kinds."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor
 
 from sluice_models.config import Training
-from sluice_models.networks.encoders import AudioEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import compose_sounds, read_clips, sound_batches
 from sluice_models.training.checkpoint import build_audio_encoder
 from sluice_models.training.loop import Task, fit, one_group

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from sluice.errors import SettingsError
 from sluice_models.config import TextConfig, Training, load_config
-from sluice_models.networks.encoders import Encoder, TextEncoder
-from sluice_models.networks.fusion import TOGETHER, Fusion, start_from_encoders
-from sluice_models.recipes.fusion.encoding import Encoded, Float32, encode_split
-from sluice_models.recipes.fusion.pairs import PairTexts, compose_pairs, encode_pairs, score_posts
+from sluice_models.networks.fusion import TOGETHER, Encoder, Fusion, start_from_encoders
+from sluice_models.networks.text import TextEncoder
+from sluice_models.recipes.fusion.encoded import Encoded, Float32
+from sluice_models.recipes.fusion.pairs import PairTexts, compose_pairs
 from sluice_models.recipes.fusion.posts import PostBatch, compose_posts, join_batches, keep_several, single_parts
 from sluice_models.training import checkpoint
+from sluice_models.training.bundle_encoding import encode_pairs, encode_split
 from sluice_models.training.checkpoint import ENCODERS, build_fusion
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_loss
@@ -25,6 +26,8 @@ SEVERITY_WEIGHT = 0.5
 CONTEXT_PRICE = 0.02
 """Per squared logit: one that turns a post from 1 % to 50 % costs 0.4, and gains 4 where it is right."""
 N_PAIR_TEXTS, N_CALIBRATION_PAIRS, N_CALIBRATION_POSTS = 6000, 1000, 6000
+N_CHUNK = 512
+"""Posts that are scored at a time."""
 PAIR_SHARE = 0.35
 """Of a batch, posts whose meaning needs two parts."""
 
@@ -109,5 +112,13 @@ def score_parts(fusion: Fusion, part: Encoded, modality: int) -> tuple[Float32, 
     """Logits and severity of every row as a post of its own, shape = (n, labels) each."""
     parts = single_parts(part, modality)
     with torch.inference_mode():
-        chunks = [fusion(*chunk) for chunk in zip(*(torch.split(part, 512) for part in parts), strict=True)]
+        chunks = [fusion(*chunk) for chunk in zip(*(torch.split(part, N_CHUNK) for part in parts), strict=True)]
     return torch.cat([logits for logits, _ in chunks]).numpy(), torch.cat([s for _, s in chunks]).numpy()
+
+
+def score_posts(fusion: Fusion, posts: PostBatch, kind: int | None = None) -> Float32:
+    """Logits of posts, shape = (n, labels), or of what is left of them with parts of one kind alone."""
+    mask = posts.mask if kind is None else posts.mask & (posts.kind == kind)
+    with torch.inference_mode():
+        chunks = zip(*(torch.split(part, N_CHUNK) for part in (posts.tokens, mask, posts.kind)), strict=True)
+        return torch.cat([fusion(*chunk)[0] for chunk in chunks]).numpy()

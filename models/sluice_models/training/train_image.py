@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from sluice_models.config import ImageConfig, Training
-from sluice_models.networks.encoders import ImageEncoder, pool_evidence
+from sluice_models.networks.heads import pool_evidence
+from sluice_models.networks.image import ImageEncoder
 from sluice_models.recipes.image.batches import FIRST, LAST, Diet, PictureBatch, picture_batches
 from sluice_models.recipes.image.pictures import FIRE, WEAPONS, Pictures, load_pictures
 from sluice_models.training.checkpoint import build_image_encoder, checkpoint_file, load_state

@@ -12,14 +12,13 @@ from torch import Tensor
 from sluice.features.text import TextExtractor
 from sluice_models.config import TextConfig, Training, load_config
 from sluice_models.data.bundle import Example, read_texts
-from sluice_models.networks.encoders import TextEncoder
-from sluice_models.networks.text import join_tokens
-from sluice_models.recipes.text.habits import SourceHabits, find_sources
+from sluice_models.networks.text import TextEncoder, join_tokens
 from sluice_models.recipes.text.texts import TextBatch
 from sluice_models.training.checkpoint import build_text_encoder
 from sluice_models.training.device import best_device
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_mark_loss
+from sluice_models.training.source_offsets import SourceHabits, find_sources
 from sluice_models.training.train_towers import (
     MARK_WEIGHT,
     Groups,

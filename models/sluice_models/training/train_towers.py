@@ -18,14 +18,14 @@ from sluice.features.text import TextExtractor
 from sluice_models.config import TOKENIZER_FILE, TextConfig, TextRows, Training
 from sluice_models.data.bundle import Example
 from sluice_models.data.vocabulary import is_han
-from sluice_models.networks.encoders import LabelHead, TextEncoder, shared_head
-from sluice_models.networks.text import ByteTower, WordTower
-from sluice_models.recipes.text.habits import HABIT_RATE, SourceHabits, find_sources
-from sluice_models.recipes.text.han import count_neighbours, embed_characters, place_characters
+from sluice_models.networks.heads import LabelHead, shared_head
+from sluice_models.networks.text import ByteTower, TextEncoder, WordTower
 from sluice_models.recipes.text.texts import TextBatch, add_noise, bucket, collate, prepare, sample_pass
+from sluice_models.training.character_embeddings import count_neighbours, embed_characters, place_characters
 from sluice_models.training.checkpoint import build_text_encoder, load_state, minilm_indices
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
+from sluice_models.training.source_offsets import HABIT_RATE, SourceHabits, find_sources
 
 MARK_WEIGHT = 0.5
 LANGUAGE_WEIGHT = 0.2

@@ -8,9 +8,8 @@ from typer.testing import CliRunner
 from sluice_models import adopt
 from sluice_models.adopting import labelled as adopt_rows
 from sluice_models.adopting import train_heads as adopt_training
-from sluice_models.recipes.fusion import encoding
 from sluice_models.recipes.image import pictures as picture_rows
-from sluice_models.training import train_fusion
+from sluice_models.training import bundle_encoding, train_fusion
 from tests.models.adopting.miniatures import make_tokenizer, save_bert, save_bundle, save_clip, save_repository
 
 
@@ -36,8 +35,8 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture
 def few_rows(monkeypatch):
-    monkeypatch.setattr(encoding, "N_SOUNDS", 40)
-    monkeypatch.setattr(encoding, "N_SYNTHETIC", 6)
+    monkeypatch.setattr(bundle_encoding, "N_SOUNDS", 40)
+    monkeypatch.setattr(bundle_encoding, "N_SYNTHETIC", 6)
     monkeypatch.setattr(adopt_rows, "N_STAND_INS", 8)
     for module in (adopt_training, train_fusion):
         monkeypatch.setattr(module, "N_CALIBRATION_POSTS", 60)

@@ -26,8 +26,10 @@ from sluice_models.config import (
     WordNetwork,
 )
 from sluice_models.export import export_model
-from sluice_models.networks.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.audio.sounds import N_SAMPLES
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 

@@ -6,8 +6,8 @@ from tokenizers import Tokenizer
 
 from sluice_models.config import TOKENIZER_FILE
 from sluice_models.data.vocabulary import SPECIAL_TOKENS, extend_tokenizer, find_frequent, is_kept, minilm_folder
-from sluice_models.recipes.text.han import count_neighbours, embed_characters, place_characters
 from sluice_models.recipes.text.templates import fill_templates, load_templates
+from sluice_models.training.character_embeddings import count_neighbours, embed_characters, place_characters
 
 pytestmark = pytest.mark.torch
 

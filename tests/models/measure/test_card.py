@@ -28,7 +28,7 @@ from sluice_models.measure.report_plots import draw_plots, draw_training
 from sluice_models.measure.serving_cost import CostReport, measure_costs
 from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceReport
 from sluice_models.measure.unseen import FalseAlarms
-from sluice_models.recipes.fusion.encoding import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded
 
 pytestmark = pytest.mark.torch
 FIGURE = Figure(0.5, 0.4, 0.6)

@@ -37,7 +37,7 @@ from sluice_models.measure.rationales import (
     measure_spans,
     split_text,
 )
-from sluice_models.recipes.fusion.encoding import OURS, Encoded
+from sluice_models.recipes.fusion.encoded import OURS, Encoded
 from sluice_models.recipes.text.templates import fill_templates, is_held_out, load_templates
 
 pytestmark = pytest.mark.torch

@@ -7,7 +7,7 @@ from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.headlines import average_figures, measure_headlines, measure_votes
 from sluice_models.measure.label_figures import Scored
-from sluice_models.recipes.fusion.encoding import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")

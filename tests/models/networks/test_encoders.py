@@ -3,15 +3,10 @@ import torch
 
 from sluice.schema import LABELS
 from sluice_models.config import AudioNetwork, ByteNetwork, ImageNetwork, TextNetwork, WordNetwork
-from sluice_models.networks.encoders import (
-    AudioEncoder,
-    ImageEncoder,
-    TextEncoder,
-    pool_evidence,
-    segment_weights,
-    shared_head,
-)
-from sluice_models.networks.text import join_tokens
+from sluice_models.networks.audio import AudioEncoder, segment_weights
+from sluice_models.networks.heads import pool_evidence, shared_head
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder, join_tokens
 
 pytestmark = pytest.mark.torch
 

@@ -5,8 +5,8 @@ import torch
 
 from sluice.schema import LABELS
 from sluice_models.config import FusionNetwork
-from sluice_models.networks.encoders import LabelHead
 from sluice_models.networks.fusion import PRIOR_LOGIT, TOGETHER, Fusion, start_from_encoders
+from sluice_models.networks.heads import LabelHead
 
 pytestmark = pytest.mark.torch
 

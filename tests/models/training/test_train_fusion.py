@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork
-from sluice_models.networks.encoders import N_LABELS
 from sluice_models.networks.fusion import N_KINDS, TOGETHER, Fusion
-from sluice_models.recipes.fusion.encoding import Encoded, plain_severity
+from sluice_models.networks.heads import N_LABELS
+from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
 from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.fusion.posts import PostBatch
 from sluice_models.training.train_fusion import calibrate_fusion, fusion_loss, score_parts

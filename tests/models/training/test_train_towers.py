@@ -12,9 +12,9 @@ from sluice.errors import SettingsError
 from sluice.schema import LABELS
 from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
-from sluice_models.recipes.text.habits import N_SLOTS, SourceHabits
 from sluice_models.recipes.text.texts import collate, cut_bytes
 from sluice_models.training import checkpoint
+from sluice_models.training.source_offsets import N_SLOTS, SourceHabits
 from sluice_models.training.train_text import shorten, train_text
 from sluice_models.training.train_towers import language_loss, train_bytes, train_language, train_words
 

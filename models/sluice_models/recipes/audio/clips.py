@@ -12,11 +12,11 @@ import soundfile
 import torch
 from torch import Tensor
 
+from sluice.contract import N_SCORED_FRAMES
 from sluice.features import N_FRAMES
 from sluice.features.audio import log_mel
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example, Split, read_media
-from sluice_models.networks.encoders import AudioEncoder
 from sluice_models.recipes.audio.channel import colour, pass_channel
 from sluice_models.recipes.audio.events import scream, shoot
 from sluice_models.recipes.audio.sounds import (
@@ -246,10 +246,10 @@ def _block_powers(waveform: Waveform) -> npt.NDArray[np.float32]:
 
 def _frame_targets(clip: Clip, start: int) -> npt.NDArray[np.float32]:
     """Per frame, shape = (labels, 50): an event where its clip is loud, NaN where its label is."""
-    frames = np.repeat(clip.targets[:, None], AudioEncoder.FRAMES, axis=1)
+    frames = np.repeat(clip.targets[:, None], N_SCORED_FRAMES, axis=1)
     envelope = np.zeros(N_SAMPLES, np.float32)
     envelope[start : start + len(clip.waveform)] = np.abs(clip.waveform)
-    peaks = envelope.reshape(AudioEncoder.FRAMES, -1).max(axis=1)
+    peaks = envelope.reshape(N_SCORED_FRAMES, -1).max(axis=1)
     quiet = peaks < LOUD_SHARE * max(float(peaks.max()), 1e-6)
     frames[:, quiet] = np.where(clip.targets[:, None] == 1, 0.0, frames[:, quiet])
     return frames.astype(np.float32)

@@ -20,12 +20,9 @@ import torch
 import yaml
 
 from sluice.errors import SettingsError
-from sluice.schema import LABELS
-from sluice_models.config import D_TOKEN, N_TOKENS, TextRows
-from sluice_models.data.bundle import Example
-from sluice_models.networks.encoders import N_LABELS, TextEncoder
-from sluice_models.networks.fusion import N_KINDS, Fusion
-from sluice_models.recipes.fusion.encoding import Encoded, Float32, encode_examples, plain_severity
+from sluice.schema import LABELS, MODALITIES
+from sluice_models.config import D_TOKEN, N_TOKENS
+from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity
 from sluice_models.recipes.fusion.posts import SLOTS, PostBatch, join_severity, join_targets
 from sluice_models.recipes.text.templates import OVERLAPPING, fill
 
@@ -41,7 +38,6 @@ CUES = {"weapons": 1, "fire": 1, "gunshot": 2, "scream": 2}
 """What turns sentences, and the kind of part that carries it."""
 SLOT_OF_KIND = {0: 0, 1: 2, 2: 4}
 """Where in `SLOTS` a pair's parts stand."""
-N_CHUNK = 512
 
 
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,14 +92,6 @@ def _write(chance: random.Random, family: Family, held_out: bool, pairs: Pairs) 
     return fill(chance, chance.choice(sentences), pairs.slots)
 
 
-def encode_pairs(encoder: TextEncoder, choice: TextRows, n_rows: int, held_out: bool) -> PairTexts:
-    """Sentences to train on, or those held out, encoded."""
-    lines = write_lines(n_rows, seed=int(held_out), held_out=held_out)
-    zeros = np.zeros(N_LABELS, np.float32)
-    examples = [Example(f"pair-{i}", text, None, None, zeros, "pairs") for i, (text, _) in enumerate(lines)]
-    return PairTexts(encode_examples(encoder, examples, choice), tuple(family for _, family in lines))
-
-
 def compose_pairs(texts: PairTexts, parts: Sequence[Encoded], n_batch: int) -> Iterator[PostBatch]:
     """Endless batches of pairs; `parts` are texts, pictures and sounds, in the order of the fusion's kinds."""
     chance = np.random.default_rng(1)
@@ -130,7 +118,7 @@ def _find_media(parts: Sequence[Encoded]) -> _Media:
 
 @dataclass(frozen=True)
 class _Post:
-    """`rows`, shape = (N_KINDS,): of each kind's part, -1 for none. `targets`, shape = (labels,): the sentence's."""
+    """`rows`, shape = (kinds,): of each kind's part, -1 for none. `targets`, shape = (labels,): the sentence's."""
 
     rows: Rows
     targets: Float32
@@ -141,7 +129,7 @@ def _draw(texts: PairTexts, media: _Media, chance: np.random.Generator) -> _Post
     family = texts.families[row]
     cue = str(chance.choice(family.cues or tuple(CUES)))
     kind, turned = CUES[cue], bool(chance.random() < TURNED_SHARE)
-    rows = np.full(N_KINDS, -1)
+    rows = np.full(len(MODALITIES), -1)
     rows[0] = row
     rows[kind] = chance.choice(media.with_cue[cue] if turned else media.without[kind])
     if chance.random() < COMPANY_SHARE:
@@ -152,7 +140,7 @@ def _draw(texts: PairTexts, media: _Media, chance: np.random.Generator) -> _Post
 
 def _sentence_targets(family: Family, turned: bool) -> Float32:
     """What holds of a sentence beside its cue, or without: kinds of harm that overlap with those that hold are open."""
-    targets = np.zeros(N_LABELS, np.float32)
+    targets = np.zeros(len(LABELS), np.float32)
     if turned and family.labels:
         targets[[LABELS.index(label) for label in OVERLAPPING]] = np.nan
         targets[[LABELS.index(label) for label in family.labels]] = 1.0
@@ -160,11 +148,11 @@ def _sentence_targets(family: Family, turned: bool) -> Float32:
 
 
 def _stack(columns: Sequence[Encoded], rows: Rows, sentences: Float32) -> PostBatch:
-    """Rows of each kind, shape = (B, N_KINDS), and the sentences' targets, as posts with the slots of `SLOTS`."""
+    """Rows of each kind, shape = (B, kinds), and the sentences' targets, as posts with the slots of `SLOTS`."""
     n_posts, present = len(rows), rows >= 0
     tokens = np.zeros((n_posts, len(SLOTS), N_TOKENS, D_TOKEN), np.float32)
     shown = np.zeros((n_posts, len(SLOTS)), np.bool_)
-    targets, severity = (np.zeros((n_posts, N_KINDS, N_LABELS), np.float32) for _ in range(2))
+    targets, severity = (np.zeros((n_posts, len(MODALITIES), len(LABELS)), np.float32) for _ in range(2))
     for kind, column in enumerate(columns):
         slot = SLOT_OF_KIND[kind]
         tokens[:, slot], shown[:, slot] = column.tokens[rows[:, kind]], present[:, kind]
@@ -180,11 +168,3 @@ def _stack(columns: Sequence[Encoded], rows: Rows, sentences: Float32) -> PostBa
         join_severity(severity, present),
     )
     return PostBatch(*map(torch.from_numpy, arrays))
-
-
-def score_posts(fusion: Fusion, posts: PostBatch, kind: int | None = None) -> Float32:
-    """Logits of posts, shape = (n, labels), or of what is left of them with parts of one kind alone."""
-    mask = posts.mask if kind is None else posts.mask & (posts.kind == kind)
-    with torch.inference_mode():
-        chunks = zip(*(torch.split(part, N_CHUNK) for part in (posts.tokens, mask, posts.kind)), strict=True)
-        return torch.cat([fusion(*chunk)[0] for chunk in chunks]).numpy()

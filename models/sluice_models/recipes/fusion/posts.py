@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sluice.schema import MODALITIES
 from sluice_models.config import D_TOKEN, N_TOKENS
-from sluice_models.recipes.fusion.encoding import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded
 
 SLOTS = ((0, 0.75), (0, 0.08), (1, 0.30), (1, 0.08), (2, 0.25), (2, 0.05))
 """The parts that a post may have: modality, and how often it is there. Many posts have one part alone."""

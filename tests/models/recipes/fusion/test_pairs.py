@@ -5,18 +5,11 @@ import torch
 from sluice.schema import LABELS
 from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork
 from sluice_models.measure.pair_figures import report_pairs
-from sluice_models.networks.encoders import N_LABELS
 from sluice_models.networks.fusion import TOGETHER, Fusion
-from sluice_models.recipes.fusion.encoding import Encoded, plain_severity
-from sluice_models.recipes.fusion.pairs import (
-    CUES,
-    PairTexts,
-    compose_pairs,
-    is_held_out,
-    load_pairs,
-    score_posts,
-    write_lines,
-)
+from sluice_models.networks.heads import N_LABELS
+from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
+from sluice_models.recipes.fusion.pairs import CUES, PairTexts, compose_pairs, is_held_out, load_pairs, write_lines
+from sluice_models.training.train_fusion import score_posts
 
 pytestmark = pytest.mark.torch
 

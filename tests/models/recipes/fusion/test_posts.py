@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sluice_models.config import D_TOKEN, N_TOKENS
-from sluice_models.networks.encoders import N_LABELS
-from sluice_models.recipes.fusion.encoding import Encoded, plain_severity
+from sluice_models.networks.heads import N_LABELS
+from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
 from sluice_models.recipes.fusion.posts import (
     SLOTS,
     compose_posts,

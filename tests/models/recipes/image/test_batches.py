@@ -11,7 +11,7 @@ from PIL import Image
 from sluice.features import IMAGE_SIZE_PX
 from sluice.schema import LABELS
 from sluice_models.config import ImageNetwork
-from sluice_models.networks.encoders import ImageEncoder
+from sluice_models.networks.image import ImageEncoder
 from sluice_models.recipes.image.batches import (
     FIRST,
     LAST,

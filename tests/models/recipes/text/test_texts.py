@@ -9,7 +9,7 @@ from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
-from sluice_models.recipes.fusion.encoding import PLAIN_SEVERITY, text_severity
+from sluice_models.recipes.fusion.encoded import PLAIN_SEVERITY, text_severity
 from sluice_models.recipes.image.drawings import draw_pictures
 from sluice_models.recipes.image.pictures import picture_targets, vary
 from sluice_models.recipes.text.texts import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,44 +14,18 @@ from sluice.features.text import TextExtractor
 from sluice.schema import LABELS, Modality
 from sluice_models.config import TOKENIZER_FILE, TextRows
 from sluice_models.data.bundle import Example, Split, read_media, read_texts
-from sluice_models.networks.encoders import AudioEncoder, Encoder, ImageEncoder, TextEncoder
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.fusion import Encoder
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.audio.clips import compose_sounds, plain_sounds, read_clips
+from sluice_models.recipes.fusion.encoded import OURS, Encoded, Float32, plain_severity, text_severity
+from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.image.pictures import DRAWN, load_pictures, vary
-from sluice_models.recipes.text.templates import fill_templates
 from sluice_models.recipes.text.texts import collate, prepare, sample_pass, text_inputs
 
 N_BATCH = 64
 N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200
-PLAIN_SEVERITY = 0.7
-"""Of a harm that is there, where nobody said how bad it is."""
-Float32 = npt.NDArray[np.float32]
-OURS = "made by us"
-"""The source of drawings and synthesised sounds."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Encoder outputs and what they should lead to, a row per part.
-
-    Attributes
-    ----------
-    tokens : ndarray, shape = (n, N_TOKENS, 256)
-    logits, targets, weights, severity : ndarray, shape = (n, labels)
-        Targets and severity are NaN where not annotated.
-    sources : list of str
-    """
-
-    tokens: Float32
-    logits: Float32
-    targets: Float32
-    weights: Float32
-    severity: Float32
-    sources: list[str]
-
-    @property
-    def found(self) -> npt.NDArray[np.bool_]:
-        """Rows of data sets, shape = (n,): among our own, harms occur as often as we made them."""
-        return np.array([source != OURS for source in self.sources], np.bool_)
 
 
 def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, choice: TextRows) -> Encoded:
@@ -103,34 +75,12 @@ def encode_split(encoders: list[Encoder], bundle: Path, split: Split, choice: Te
     return [found["text"], found["image"], found["audio"]]
 
 
-def text_severity(example: Example) -> Float32:
-    """How bad it is, shape = (labels,): the annotators' scale or votes where there are any; NaN where unknown."""
-    severity = plain_severity(example.targets)
-    if isinstance(example.meta.get("severity"), float | int):  # one source has words there
-        severity[example.targets == 1] = example.meta["severity"]
-    elif shares := _vote_shares(example):
-        severity[LABELS.index("toxicity")], severity[LABELS.index("hate")] = shares
-    return severity
-
-
-def _vote_shares(example: Example) -> tuple[float, float] | None:
-    """Shares of the annotators who called it toxic, hate among it, and hate; None where no votes are told."""
-    votes = np.array(example.meta.get("votes") or [0])
-    if example.source == "hatexplain":  # a vote each: 0 hate, 1 normal, 2 offensive
-        return float((votes != 1).mean()), float((votes == 0).mean())
-    if example.source == "davidson2017":  # counted: hate, offensive, neither
-        return float(votes[:2].sum() / votes.sum()), float(votes[0] / votes.sum())
-    return None
-
-
-def plain_severity(targets: Float32) -> Float32:
-    """`PLAIN_SEVERITY` where a harm is, 0 where it is not, NaN where nobody said."""
-    return (targets * PLAIN_SEVERITY).astype(np.float32)
-
-
-def encode_templates(encoder: TextEncoder, choice: TextRows, n_rows: int) -> Encoded:
-    """Fresh fillings of our own templates."""
-    return encode_examples(encoder, fill_templates(n_rows, seed=12345), choice)
+def encode_pairs(encoder: TextEncoder, choice: TextRows, n_rows: int, held_out: bool) -> PairTexts:
+    """Sentences to train on, or those held out, encoded."""
+    lines = write_lines(n_rows, seed=int(held_out), held_out=held_out)
+    zeros = np.zeros(len(LABELS), np.float32)
+    examples = [Example(f"pair-{i}", text, None, None, zeros, "pairs") for i, (text, _) in enumerate(lines)]
+    return PairTexts(encode_examples(encoder, examples, choice), tuple(family for _, family in lines))
 
 
 def encode_examples(encoder: TextEncoder, examples: list[Example], choice: TextRows) -> Encoded:

@@ -3,7 +3,7 @@ import pytest
 
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
-from sluice_models.recipes.fusion.encoding import text_severity
+from sluice_models.recipes.fusion.encoded import text_severity
 
 pytestmark = pytest.mark.torch
 
