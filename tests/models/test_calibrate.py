@@ -48,11 +48,11 @@ def test_zeros_that_nobody_annotated_do_not_count():
 @pytest.fixture
 def validation(monkeypatch):
     """Benign texts and toxic ones, images and clips; scores that tell them apart well."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     targets = [make_targets([{TOXICITY: row % 4 == 0} for row in range(2000)]), *[make_targets([{FIRE: 0}] * 50)] * 2]
     parts = [make_part(part) for part in targets]
-    scores = [chance.beta(1, 9, part.shape).astype(np.float32) for part in targets]
-    scores[0][::4, TOXICITY] = chance.beta(9, 1, 500)
+    scores = [rng.beta(1, 9, part.shape).astype(np.float32) for part in targets]
+    scores[0][::4, TOXICITY] = rng.beta(9, 1, 500)
     for part in scores:
         part[:, [label for label in range(len(LABELS)) if label != TOXICITY]] *= 0.01
     monkeypatch.setattr(calibrate, "encode_validation", lambda _bundle, _runs, _console: (parts, scores))

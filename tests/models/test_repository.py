@@ -144,7 +144,7 @@ def test_few_drawn_pictures_are_flagged_though_they_are_to_look_like_harms():
 
 
 def test_synthesised_sounds_are_allowed():
-    chance = np.random.default_rng(77)
-    rows = np.stack([log_mel(sound(chance)) for sound in SOUNDS for _ in range(4)])
+    rng = np.random.default_rng(77)
+    rows = np.stack([log_mel(sound(rng)) for sound in SOUNDS for _ in range(4)])
     scores = fuse(run("audio_encoder", log_mel=rows)["tokens"], 2)
     assert (scores >= REVIEW).any(axis=1).mean() <= 0.08

@@ -133,9 +133,9 @@ def train_image_heads(adopted: AdoptedImage, school: School, training: Training)
 
 
 def _picture_batches(pixels: Any, targets: Any, n_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    chance, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     while True:
-        for rows in np.array_split(chance.permutation(len(targets)), -(-len(targets) // n_batch)):
+        for rows in np.array_split(rng.permutation(len(targets)), -(-len(targets) // n_batch)):
             yield vary(torch.from_numpy(np.array(pixels[rows])), generator), torch.from_numpy(targets[rows])
 
 
@@ -150,9 +150,9 @@ def train_head(head: LabelHead, part: Encoded, school: School, training: Trainin
 
 
 def _token_batches(part: Encoded, n_batch: int) -> Iterator[tuple[Tensor, ...]]:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     while True:
-        rows = chance.integers(len(part.targets), size=n_batch)
+        rows = rng.integers(len(part.targets), size=n_batch)
         yield tuple(torch.from_numpy(array[rows]) for array in (part.tokens, part.targets, part.weights))
 
 

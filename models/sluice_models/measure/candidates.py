@@ -177,9 +177,9 @@ def _kept(read: Read, examples: Sequence[Example], choice: TextRows) -> float:
     label = LABELS.index("toxicity")
     rows = [example for example in examples if example.lang == "en" and not np.isnan(example.targets[label])]
     rows = rows[:: max(1, len(rows) // N_TRICKED)]
-    chance, tricks = random.Random(0), list(TRICKS)
+    rng, tricks = random.Random(0), list(TRICKS)
     tricked = [
-        _respell(example, obfuscate(example.text or "", tricks[place % len(tricks)], chance))
+        _respell(example, obfuscate(example.text or "", tricks[place % len(tricks)], rng))
         for place, example in enumerate(rows)
     ]
     targets, every = np.stack([example.targets for example in rows]), np.ones(len(rows), np.bool_)

@@ -43,8 +43,8 @@ NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 
 def draw_counts(n_rows: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Floats:
     """The rows as they are, then `n_resamples` resamples, shape = (1 + n_resamples, n_rows)."""
-    chance = np.random.default_rng([seed, _STREAM])
-    resamples = chance.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=n_resamples)
+    rng = np.random.default_rng([seed, _STREAM])
+    resamples = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=n_resamples)
     return np.concatenate([np.ones((1, n_rows), np.float32), resamples.astype(np.float32)])
 
 

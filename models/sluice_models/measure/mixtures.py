@@ -38,7 +38,7 @@ from sluice_models.recipes.audio.clips import (
     sort_clips,
     vary,
 )
-from sluice_models.recipes.audio.sounds import N_SAMPLES, Chance, Waveform, babble, hiss
+from sluice_models.recipes.audio.sounds import N_SAMPLES, Waveform, babble, hiss
 
 SNRS_DB = (-10, -5, 0, 5, 10, 20)
 N_MIXTURES = 120
@@ -105,17 +105,17 @@ def count_clips(n_events: int) -> Floats:
 
 def compose_mixtures(label: str, snr_db: float, pools: Pools) -> Iterator[Waveform]:
     """`N_MIXTURES` windows with an event, every clip in turn, then as many without."""
-    chance = np.random.default_rng([_SEED, EVENT_LABELS.index(label), round(snr_db) + 100])
+    rng = np.random.default_rng([_SEED, EVENT_LABELS.index(label), round(snr_db) + 100])
     events = pools.shots if label == "gunshot" else pools.screams
     for number in range(N_MIXTURES):
-        yield _mix_at(events[number % len(events)], snr_db, pools, chance)
+        yield _mix_at(events[number % len(events)], snr_db, pools, rng)
     for number in range(N_MIXTURES):
         kind = DECOYS[label][number % len(DECOYS[label])]
-        yield _mix_at(draw_foreground(kind, pools, chance), snr_db, pools, chance)
+        yield _mix_at(draw_foreground(kind, pools, rng), snr_db, pools, rng)
 
 
-def _mix_at(foreground: Clip, snr_db: float, pools: Pools, chance: Chance) -> Waveform:
-    return mix(vary(foreground, chance), draw_background(pools, chance), snr_db, chance)[0]
+def _mix_at(foreground: Clip, snr_db: float, pools: Pools, rng: np.random.Generator) -> Waveform:
+    return mix(vary(foreground, rng), draw_background(pools, rng), snr_db, rng)[0]
 
 
 def score_windows(encoder: AudioEncoder, waveforms: Iterator[Waveform]) -> Floats:
@@ -126,7 +126,7 @@ def score_windows(encoder: AudioEncoder, waveforms: Iterator[Waveform]) -> Float
     return np.asarray(torch.cat(batches).float().numpy())
 
 
-def shot_scene(chance: Chance) -> tuple[Waveform, float, float]:
+def shot_scene(rng: np.random.Generator) -> tuple[Waveform, float, float]:
     """A clip with one shot made by program, 8 to 20 dB over speech-like babble or noise.
 
     Returns
@@ -136,11 +136,11 @@ def shot_scene(chance: Chance) -> tuple[Waveform, float, float]:
     start_s, end_s : float
         From where to where the shot is loud.
     """
-    n_samples = N_SAMPLES + round(int(chance.integers(4)) * WINDOW_HOP_S * SAMPLE_RATE_HZ)
-    voices = babble if chance.random() < 0.5 else hiss
-    background = np.concatenate([voices(chance) for _ in range(-(-n_samples // N_SAMPLES))])[:n_samples]
-    shot = cut_out(make_event("gunshot", chance).waveform)
-    start = int(chance.integers(n_samples - len(shot)))
-    scene = scale_background(background, shot, chance.uniform(8, 20))
+    n_samples = N_SAMPLES + round(int(rng.integers(4)) * WINDOW_HOP_S * SAMPLE_RATE_HZ)
+    voices = babble if rng.random() < 0.5 else hiss
+    background = np.concatenate([voices(rng) for _ in range(-(-n_samples // N_SAMPLES))])[:n_samples]
+    shot = cut_out(make_event("gunshot", rng).waveform)
+    start = int(rng.integers(n_samples - len(shot)))
+    scene = scale_background(background, shot, rng.uniform(8, 20))
     scene[start : start + len(shot)] += shot
     return scene * np.float32(0.8 / np.abs(scene).max()), start / SAMPLE_RATE_HZ, (start + len(shot)) / SAMPLE_RATE_HZ

@@ -31,8 +31,7 @@ _UNSEEN = "\u200b"
 _FULL_WIDTH = 0xFEE0
 """From an ASCII letter to its full-width form."""
 _VOWELS = "aeiou"
-Chance = random.Random
-Spell = Callable[[str, Chance], str]
+Spell = Callable[[str, random.Random], str]
 
 
 def _is_han(text: str) -> bool:
@@ -43,29 +42,29 @@ def _widen(word: str) -> str:
     return "".join(chr(ord(c) + _FULL_WIDTH) if c.isascii() and c.isalpha() else c for c in word)
 
 
-def _repeat_letter(word: str, chance: Chance) -> str:
-    place = chance.randrange(len(word))
+def _repeat_letter(word: str, rng: random.Random) -> str:
+    place = rng.randrange(len(word))
     return word[:place] + word[place] * 4 + word[place + 1 :]
 
 
-def _swap_inner(word: str, chance: Chance) -> str:
+def _swap_inner(word: str, rng: random.Random) -> str:
     if len(word) < 4:
         return word[0] + word[:0:-1]
-    place = chance.randrange(1, len(word) - 2)
+    place = rng.randrange(1, len(word) - 2)
     return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
-def _star_one(word: str, chance: Chance) -> str:
-    place = chance.randrange(1, max(2, len(word) - 1))
+def _star_one(word: str, rng: random.Random) -> str:
+    place = rng.randrange(1, max(2, len(word) - 1))
     return f"{word[:place]}*{word[place + 1 :]}"
 
 
-def _drop_vowels(word: str, _: Chance) -> str:
+def _drop_vowels(word: str, _: random.Random) -> str:
     return word[0] + "".join(letter for letter in word[1:] if letter.lower() not in _VOWELS)
 
 
-def _pile_marks(word: str, chance: Chance) -> str:
-    return "".join(letter + chance.choice(_MARKS) for letter in word)
+def _pile_marks(word: str, rng: random.Random) -> str:
+    return "".join(letter + rng.choice(_MARKS) for letter in word)
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,11 @@ TRICKS: dict[str, Trick] = {
 }
 
 
-def obfuscate(text: str, trick: str, chance: Chance) -> str:
+def obfuscate(text: str, trick: str, rng: random.Random) -> str:
     """Change about half of the words of three letters and more; Chinese runs, which have no gaps, count as words."""
     spell = TRICKS[trick].spell
     words = text.split(" ")
-    return " ".join(
-        spell(word, chance) if _can_change(word) and chance.random() < WORD_SHARE else word for word in words
-    )
+    return " ".join(spell(word, rng) if _can_change(word) and rng.random() < WORD_SHARE else word for word in words)
 
 
 def _can_change(word: str) -> bool:
@@ -143,8 +140,8 @@ def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: s
     plain = scorer.score(texts)
     tricked = {}
     for trick in _tricks_of(language):
-        chance = random.Random(seed)
-        tricked[trick] = _score_again(scorer, texts, [obfuscate(text, trick, chance) for text in texts], plain)
+        rng = random.Random(seed)
+        tricked[trick] = _score_again(scorer, texts, [obfuscate(text, trick, rng) for text in texts], plain)
     targets = np.stack([example.targets for example in sample])
     return [
         report

@@ -52,23 +52,23 @@ def describe_profile(name: ModelName, inputs: Iterable[str]) -> Profile:
 
 def sample_rows(name: ModelName, inputs: Iterable[str], n_rows: int, size: Size = Size.USUAL, seed: int = 0) -> Arrays:
     """Random rows in a shape of a model's profile; some are padded."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     profile = describe_profile(name, inputs)
-    return {tensor: _fill(tensor, (n_rows, *shapes[size][1:]), chance) for tensor, shapes in profile.items()}
+    return {tensor: _fill(tensor, (n_rows, *shapes[size][1:]), rng) for tensor, shapes in profile.items()}
 
 
-def _fill(tensor: str, shape: Shape, chance: np.random.Generator) -> npt.NDArray[Any]:
+def _fill(tensor: str, shape: Shape, rng: np.random.Generator) -> npt.NDArray[Any]:
     if tensor in ("attention_mask", "byte_mask"):
-        lengths = chance.integers(1, shape[1] + 1, (shape[0], 1))
+        lengths = rng.integers(1, shape[1] + 1, (shape[0], 1))
         return (np.arange(shape[1]) < lengths).astype(np.int64)
     if tensor == "pixels":
-        return chance.integers(0, 256, shape, dtype=np.uint8)
+        return rng.integers(0, 256, shape, dtype=np.uint8)
     if tensor == "mask":
-        return np.asarray(chance.random(shape) < 0.7)
+        return np.asarray(rng.random(shape) < 0.7)
     if tensor == "kind":
-        return chance.integers(0, len(MODALITIES), shape, dtype=np.int64)
+        return rng.integers(0, len(MODALITIES), shape, dtype=np.int64)
     if tensor == "log_mel":
-        return chance.uniform(-1, 1, shape).astype(np.float32)
+        return rng.uniform(-1, 1, shape).astype(np.float32)
     if tensor == "tokens":
-        return chance.standard_normal(shape).astype(np.float32)
-    return chance.integers(*SAMPLE_IDS, shape, dtype=np.int64)
+        return rng.standard_normal(shape).astype(np.float32)
+    return rng.integers(*SAMPLE_IDS, shape, dtype=np.int64)

@@ -158,7 +158,7 @@ def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Co
     state = {
         "model": task.model.state_dict(),
         "adam": optimiser.state_dict(),
-        "chance": _chance_states(),
+        "rng": _rng_states(),
         "course": vars(course),
     }
     torch.save(state, part)
@@ -173,12 +173,12 @@ def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) ->
     state = torch.load(file, weights_only=True, map_location="cpu")
     task.model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["adam"])
-    for set_state, chance in zip((torch.set_rng_state, torch.cuda.set_rng_state), state["chance"], strict=False):
-        set_state(chance)
+    for set_state, rng_state in zip((torch.set_rng_state, torch.cuda.set_rng_state), state["rng"], strict=False):
+        set_state(rng_state)
     return Course(**state["course"])
 
 
-def _chance_states() -> list[Tensor]:
+def _rng_states() -> list[Tensor]:
     """Of the generators that dropout draws from: the CPU's, and the GPU's if there is one."""
     states = [torch.get_rng_state()]
     return [*states, torch.cuda.get_rng_state()] if torch.cuda.is_available() else states

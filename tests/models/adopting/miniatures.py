@@ -105,14 +105,14 @@ def save_clip(folder):
 
 def save_bundle(folder):
     """A miniature of the training bundle: mild and harsh sentences, drawings, and noise with and without a click."""
-    chance = random.Random(0)
+    rng = random.Random(0)
     (folder / "images").mkdir()
     (folder / "audio").mkdir()
     shared = {"licence_class": "open", "lang": "en", "source": "made", "meta": {}}
     texts = []
     for number in range(200):
         harsh = number % 2
-        sentence = f"{chance.choice(HARSH if harsh else MILD)} {chance.choice(MILD)} {number // 2}"
+        sentence = f"{rng.choice(HARSH if harsh else MILD)} {rng.choice(MILD)} {number // 2}"
         split = "val" if number % 4 < 2 else "train"
         labels = {"threat": harsh, "toxic": harsh}
         texts.append({"id": f"t{number}", "split": split, "text": sentence, "labels": labels, **shared})

@@ -65,9 +65,9 @@ def test_an_image_model_from_a_folder_learns_from_a_users_own_posts(run, clip, t
 
 def test_an_onnx_file_gets_a_head_of_ours_and_the_inputs_that_it_lacks(run, bert, tmp_path):
     file = write_onnx(bert, tmp_path / "theirs.onnx")
-    chance = random.Random(1)
-    lines = [{"text": f"{chance.choice(HARSH)} {n}", "labels": {"threat": 1, "spam": 0}} for n in range(120)]
-    lines += [{"text": f"{chance.choice(MILD)} {n}", "labels": {"threat": 0}} for n in range(120)]
+    rng = random.Random(1)
+    lines = [{"text": f"{rng.choice(HARSH)} {n}", "labels": {"threat": 1, "spam": 0}} for n in range(120)]
+    lines += [{"text": f"{rng.choice(MILD)} {n}", "labels": {"threat": 0}} for n in range(120)]
     options = ("--tokenizer", bert / "tokenizer.json", "--english-only", "--json")
     line = read(run(file, "--posts", write_lines(tmp_path / "posts.jsonl", lines), *options))
     out = tmp_path / "out"

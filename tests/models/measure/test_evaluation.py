@@ -153,9 +153,9 @@ def test_templates_that_are_measured_are_not_drawn_in_training():
 
 
 def make_part(n_rows=600, seed=0):
-    chance = np.random.default_rng(seed)
-    raw = chance.normal(size=(n_rows, N_LABELS)).astype(np.float32)
-    targets = (chance.random(raw.shape) < 1 / (1 + np.exp(-raw))).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=(n_rows, N_LABELS)).astype(np.float32)
+    targets = (rng.random(raw.shape) < 1 / (1 + np.exp(-raw))).astype(np.float32)
     ones = np.ones_like(targets)
     sources = ["one" if row % 2 else "other" for row in range(n_rows)]
     return raw, Encoded(np.zeros((n_rows, 4, 256), np.float32), raw, targets, ones, targets, sources)

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.torch
 
 
 def make_rows(n_rows=400, seed=0):
-    chance = np.random.default_rng(seed)
-    positive = chance.random(n_rows) < 0.3
-    return np.round(chance.normal(positive * 1.0), 1).astype(np.float32), positive  # rounded: many ties
+    rng = np.random.default_rng(seed)
+    positive = rng.random(n_rows) < 0.3
+    return np.round(rng.normal(positive * 1.0), 1).astype(np.float32), positive  # rounded: many ties
 
 
 def test_with_every_row_once_the_plain_figures_come_out():
@@ -73,9 +73,9 @@ def test_f1_counts_scores_that_reach_the_threshold():
 
 
 def test_the_calibration_error_is_the_shift_that_was_applied():
-    chance = np.random.default_rng(0)
-    true = chance.uniform(0.2, 0.6, 30_000).astype(np.float32)
-    positive = chance.random(30_000) < true
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.2, 0.6, 30_000).astype(np.float32)
+    positive = rng.random(30_000) < true
     assert resample_ece(true, positive, draw_counts(30_000, 0))[0] < 0.015
     assert resample_ece(true + np.float32(0.2), positive, draw_counts(30_000, 0))[0] == pytest.approx(0.2, abs=0.02)
 

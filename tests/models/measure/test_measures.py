@@ -38,9 +38,9 @@ def test_rare_positives_weigh_more_up_to_the_limit():
 
 
 def test_calibration_finds_the_scale_and_shift_that_were_applied():
-    chance = np.random.default_rng(0)
-    true = chance.normal(-1, 2, 20_000)
-    targets = (chance.random(len(true)) < 1 / (1 + np.exp(-true))).astype(np.float32)[:, None]
+    rng = np.random.default_rng(0)
+    true = rng.normal(-1, 2, 20_000)
+    targets = (rng.random(len(true)) < 1 / (1 + np.exp(-true))).astype(np.float32)[:, None]
     seen = ((true - 1.0) * 2.0).astype(np.float32)[:, None]
     scale, shift = fit_calibration(seen, targets, np.ones_like(targets))
     assert scale.item() == pytest.approx(0.5, abs=0.05)

@@ -27,10 +27,10 @@ def few(monkeypatch):
 @pytest.fixture
 def bundle(tmp_path):
     """Two shots and a harmless clip in the validation split."""
-    chance = np.random.default_rng(0)
-    shots = [make_event("gunshot", chance).waveform for _ in range(2)]
+    rng = np.random.default_rng(0)
+    shots = [make_event("gunshot", rng).waveform for _ in range(2)]
     lines = []
-    for number, waveform in enumerate([*shots, babble(chance)]):
+    for number, waveform in enumerate([*shots, babble(rng)]):
         soundfile.write(tmp_path / f"{number}.wav", 0.5 * waveform / np.abs(waveform).max(), 16_000)
         labels = {"gunshot": int(number < 2), "scream": 0}
         row = {"id": str(number), "split": "val", "licence_class": "open", "source": "made", "labels": labels}
@@ -70,9 +70,9 @@ def test_resamples_draw_clips_with_all_their_windows(few):
 
 
 def test_a_scene_is_one_to_four_windows_long_and_its_shot_stands_out():
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(10):
-        waveform, start_s, end_s = shot_scene(chance)
+        waveform, start_s, end_s = shot_scene(rng)
         assert (len(waveform) - N_SAMPLES) % 48_000 == 0
         assert N_SAMPLES <= len(waveform) <= N_SAMPLES + 3 * 48_000
         assert 0 <= start_s < end_s <= len(waveform) / 16_000

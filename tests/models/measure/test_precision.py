@@ -17,13 +17,13 @@ TOXICITY = LABELS.index("toxicity")
 
 
 def test_a_form_that_ranks_alike_loses_nothing_and_a_blurred_one_loses():
-    chance = np.random.default_rng(0)
-    single = chance.normal(size=(400, len(LABELS))).astype(np.float32)
+    rng = np.random.default_rng(0)
+    single = rng.normal(size=(400, len(LABELS))).astype(np.float32)
     targets = np.full_like(single, np.nan)
     targets[:, TOXICITY] = single[:, TOXICITY] > 0.5
     (same,) = compare_forms("doubled", "text", targets, single, single * 2)
     assert (same.label, same.loss.value) == ("toxicity", 0)
-    (worse,) = compare_forms("blurred", "text", targets, single, single + chance.normal(size=single.shape))
+    (worse,) = compare_forms("blurred", "text", targets, single, single + rng.normal(size=single.shape))
     assert worse.loss.low > 0.005
     assert worse.largest > 0.1
 

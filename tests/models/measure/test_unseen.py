@@ -51,8 +51,8 @@ def test_a_sample_keeps_rare_harms_and_says_what_a_row_stands_for():
 
 
 def test_rows_that_stand_for_several_count_so_often():
-    chance = np.random.default_rng(0)
-    scores, positive = chance.random(120).astype(np.float32), np.arange(120) < 40
+    rng = np.random.default_rng(0)
+    scores, positive = rng.random(120).astype(np.float32), np.arange(120) < 40
     weights = np.where(positive, 1, 3).astype(np.float32)
     repeated = np.repeat(np.arange(120), weights.astype(int))
     weighted, plain = compare(scores, positive, weights), compare(scores[repeated], positive[repeated], np.ones(280))

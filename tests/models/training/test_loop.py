@@ -53,7 +53,7 @@ def test_fitting_learns_and_leaves_a_checkpoint_and_a_curve(tmp_path):
 
 
 class Noisy(Line):
-    """Dropout makes every step depend on how much chance was used before it."""
+    """Dropout makes every step depend on how many random numbers were drawn before it."""
 
     def forward(self, x):
         return torch.nn.functional.dropout(self.slope * x + 1.0, 0.5)

@@ -26,9 +26,9 @@ def make_batch(n_kinds, targets=0.0, severity=np.nan):
 
 
 def make_part(n_rows, seed):
-    chance = np.random.default_rng(seed)
-    targets = chance.choice([0.0, 1.0], (n_rows, N_LABELS)).astype(np.float32)
-    tokens = chance.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    targets = rng.choice([0.0, 1.0], (n_rows, N_LABELS)).astype(np.float32)
+    tokens = rng.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
     return Encoded(tokens, targets.copy(), targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
 
 

@@ -24,7 +24,6 @@ from sluice_models.recipes.audio.sounds import (
     SHRILL,
     SOUNDS,
     SUDDEN,
-    Chance,
     Waveform,
     babble,
     hiss,
@@ -101,9 +100,9 @@ def sound_targets(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def compose_sounds(clips: list[Clip], n_rows: int, seed: int) -> Sounds:
     """Make `n_rows` varied windows; the same seed makes the same."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     pools = sort_clips(clips)
-    return _stack([_compose(pools, chance) for _ in range(n_rows)])
+    return _stack([_compose(pools, rng) for _ in range(n_rows)])
 
 
 def sort_clips(clips: list[Clip]) -> Pools:
@@ -117,8 +116,8 @@ def sort_clips(clips: list[Clip]) -> Pools:
 
 def plain_sounds(clips: list[Clip], n_synthetic: int, seed: int) -> Sounds:
     """The clips as they are, and `n_synthetic` harmless sounds: for validation."""
-    chance = np.random.default_rng(seed)
-    clips = clips + [Clip(synthesise(chance), HARMLESS) for _ in range(n_synthetic)]
+    rng = np.random.default_rng(seed)
+    clips = clips + [Clip(synthesise(rng), HARMLESS) for _ in range(n_synthetic)]
     return _stack([(clip.waveform, clip.targets, _frame_targets(clip, 0)) for clip in clips])
 
 
@@ -128,45 +127,45 @@ KINDS |= {"shrill": 0.1, "nothing": 0.08}
 """What stands before the background, and how often."""
 
 
-def _compose(pools: Pools, chance: Chance) -> Row:
-    kind = str(chance.choice(list(KINDS), p=list(KINDS.values())))
-    foreground = vary(draw_foreground(kind, pools, chance), chance)
-    lowest, highest = MIXED_SNR_DB if chance.random() >= CLEAN_SHARE else CLEAN_SNR_DB
-    return mix(foreground, draw_background(pools, chance), chance.uniform(lowest, highest), chance)
+def _compose(pools: Pools, rng: np.random.Generator) -> Row:
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    foreground = vary(draw_foreground(kind, pools, rng), rng)
+    lowest, highest = MIXED_SNR_DB if rng.random() >= CLEAN_SHARE else CLEAN_SNR_DB
+    return mix(foreground, draw_background(pools, rng), rng.uniform(lowest, highest), rng)
 
 
-def draw_foreground(kind: str, pools: Pools, chance: Chance) -> Clip:
+def draw_foreground(kind: str, pools: Pools, rng: np.random.Generator) -> Clip:
     """An event, or a sound that may be taken for one; `kind` is one of `KINDS`."""
     recorded = {"shots": pools.shots, "screams": pools.screams, "others": pools.others}.get(kind)
     if recorded:
-        return recorded[chance.integers(len(recorded))]
+        return recorded[rng.integers(len(recorded))]
     if kind in ("made_shots", "made_screams"):
-        return make_event("gunshot" if kind == "made_shots" else "scream", chance)
+        return make_event("gunshot" if kind == "made_shots" else "scream", rng)
     if kind == "nothing":
         return Clip(np.zeros(1, np.float32), HARMLESS)
     sounds = {"sudden": SUDDEN, "shrill": SHRILL}.get(kind, SOUNDS)
-    return Clip(sounds[chance.integers(len(sounds))](chance), HARMLESS)
+    return Clip(sounds[rng.integers(len(sounds))](rng), HARMLESS)
 
 
-def make_event(label: str, chance: Chance) -> Clip:
+def make_event(label: str, rng: np.random.Generator) -> Clip:
     """A shot or a scream made by program."""
     targets = HARMLESS.copy()
     targets[LABELS.index(label)] = 1.0
     targets[WEAPONS] = targets[GUNSHOT]
-    return Clip(shoot(chance) if label == "gunshot" else scream(chance), targets)
+    return Clip(shoot(rng) if label == "gunshot" else scream(rng), targets)
 
 
-def vary(clip: Clip, chance: Chance) -> Clip:
+def vary(clip: Clip, rng: np.random.Generator) -> Clip:
     """Cut out what is loud, at another speed by up to 20 %, half of the time shortened, coloured, or both.
 
     The cut takes away the silence and the noise floor that a recording has and others do not.
     """
-    speed = chance.uniform(0.8, 1.2)
+    speed = rng.uniform(0.8, 1.2)
     places = np.arange(0, len(clip.waveform), speed)
     varied = cut_out(np.interp(places, np.arange(len(clip.waveform)), clip.waveform).astype(np.float32)[:N_SAMPLES])
-    if chance.random() < 0.5:
-        varied = _soften(varied[: max(round(len(varied) * chance.uniform(0.3, 1)), min(len(varied), _BLOCK))])
-    return Clip(colour(varied, chance) if chance.random() < 0.5 else varied, clip.targets)
+    if rng.random() < 0.5:
+        varied = _soften(varied[: max(round(len(varied) * rng.uniform(0.3, 1)), min(len(varied), _BLOCK))])
+    return Clip(colour(varied, rng) if rng.random() < 0.5 else varied, clip.targets)
 
 
 def cut_out(waveform: Waveform) -> Waveform:
@@ -185,24 +184,24 @@ def _soften(waveform: Waveform) -> Waveform:
     return softened
 
 
-def draw_background(pools: Pools, chance: Chance) -> Clip:
+def draw_background(pools: Pools, rng: np.random.Generator) -> Clip:
     """Noise, a harmless sound made by program, speech-like babble, or recorded clips without an event in a row."""
-    kind = chance.choice(4, p=(0.25, 0.2, 0.1, 0.45))
+    kind = rng.choice(4, p=(0.25, 0.2, 0.1, 0.45))
     if kind == 3 and pools.others:
-        return _string_together(pools.others, chance)
-    sound = (hiss, SOUNDS[chance.integers(len(SOUNDS))], babble, hiss)[kind]
-    return Clip(sound(chance), HARMLESS)
+        return _string_together(pools.others, rng)
+    sound = (hiss, SOUNDS[rng.integers(len(SOUNDS))], babble, hiss)[kind]
+    return Clip(sound(rng), HARMLESS)
 
 
-def _string_together(clips: list[Clip], chance: Chance) -> Clip:
+def _string_together(clips: list[Clip], rng: np.random.Generator) -> Clip:
     """Clips at like level one after the other, with pauses of up to 0.3 s, until the window is full."""
     joined, targets, end = np.zeros(N_SAMPLES, np.float32), HARMLESS, 0
     while end < N_SAMPLES:
-        clip = clips[chance.integers(len(clips))]
-        kept = set_peak(clip.waveform[: N_SAMPLES - end], chance.uniform(0.5, 1))
+        clip = clips[rng.integers(len(clips))]
+        kept = set_peak(clip.waveform[: N_SAMPLES - end], rng.uniform(0.5, 1))
         joined[end : end + len(kept)] = kept
         targets = join_targets(targets, clip.targets)
-        end += len(kept) + int(chance.integers(4800))
+        end += len(kept) + int(rng.integers(4800))
     return Clip(joined, targets)
 
 
@@ -211,15 +210,15 @@ def join_targets(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
     return np.where((first == 1) | (second == 1), np.float32(1), np.maximum(first, second))
 
 
-def mix(foreground: Clip, background: Clip, snr_db: float, chance: Chance) -> Row:
+def mix(foreground: Clip, background: Clip, snr_db: float, rng: np.random.Generator) -> Row:
     """Lay one over the other at a random place and pass the sum through a random channel."""
     room = N_SAMPLES - len(foreground.waveform)
-    start = int(chance.integers(room + 1)) if room > 0 else 0
+    start = int(rng.integers(room + 1)) if room > 0 else 0
     placed = np.zeros(N_SAMPLES, np.float32)
     placed[start : start + len(foreground.waveform)] = foreground.waveform[:N_SAMPLES]
     mixed = placed + scale_background(background.waveform, foreground.waveform, snr_db)
     targets = join_targets(foreground.targets, background.targets)
-    return pass_channel(mixed, chance), targets, _frame_targets(Clip(foreground.waveform, targets), start)
+    return pass_channel(mixed, rng), targets, _frame_targets(Clip(foreground.waveform, targets), start)
 
 
 def scale_background(background: Waveform, foreground: Waveform, snr_db: float) -> Waveform:
@@ -262,25 +261,25 @@ def _stack(rows: list[Row]) -> Sounds:
 
 def sound_batches(sounds: Sounds, n_batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless varied batches of log-mels, targets and frame targets."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     while True:
-        order = chance.permutation(len(sounds.targets))
+        order = rng.permutation(len(sounds.targets))
         for start in range(0, len(order) - n_batch + 1, n_batch):
             chosen = order[start : start + n_batch]
-            varied = _vary_log_mels(sounds.log_mels[chosen], chance)
+            varied = _vary_log_mels(sounds.log_mels[chosen], rng)
             parts = (varied, sounds.targets[chosen], sounds.frames[chosen])
             log_mels, targets, frames = (torch.from_numpy(part) for part in parts)
             yield log_mels, targets, frames
 
 
-def _vary_log_mels(log_mels: npt.NDArray[np.float32], chance: np.random.Generator) -> npt.NDArray[np.float32]:
+def _vary_log_mels(log_mels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Another microphone (a tilt of up to 12 dB over the bands), and a band of 8 or a stretch of 12 frames hidden."""
-    tilts = chance.uniform(-0.3, 0.3, (len(log_mels), 1, 1)) * np.linspace(-0.5, 0.5, log_mels.shape[1])[:, None]
+    tilts = rng.uniform(-0.3, 0.3, (len(log_mels), 1, 1)) * np.linspace(-0.5, 0.5, log_mels.shape[1])[:, None]
     varied = np.clip(log_mels + tilts, -1, 1).astype(np.float32)
     for row in varied:
-        band, frame = chance.integers(log_mels.shape[1] - 8), chance.integers(N_FRAMES - 12)
-        if chance.random() < 0.3:
+        band, frame = rng.integers(log_mels.shape[1] - 8), rng.integers(N_FRAMES - 12)
+        if rng.random() < 0.3:
             row[band : band + 8] = -1
-        if chance.random() < 0.3:
+        if rng.random() < 0.3:
             row[:, frame : frame + 12] = -1
     return varied

@@ -11,14 +11,13 @@ from sluice.features import SAMPLE_RATE_HZ, WINDOW_S
 
 N_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
 Waveform = npt.NDArray[np.float32]
-Chance = np.random.Generator
 _TIME_S = np.arange(N_SAMPLES) / SAMPLE_RATE_HZ
 
 
-def synthesise(chance: Chance) -> Waveform:
+def synthesise(rng: np.random.Generator) -> Waveform:
     """One harmless sound of `WINDOW_S`, its peak at 0.05 to 0.9."""
-    sound = SOUNDS[chance.integers(len(SOUNDS))](chance)
-    return set_peak(sound, chance.uniform(0.05, 0.9))
+    sound = SOUNDS[rng.integers(len(SOUNDS))](rng)
+    return set_peak(sound, rng.uniform(0.05, 0.9))
 
 
 def set_peak(sound: npt.NDArray[np.float32] | npt.NDArray[np.float64], peak: float) -> Waveform:
@@ -26,148 +25,148 @@ def set_peak(sound: npt.NDArray[np.float32] | npt.NDArray[np.float64], peak: flo
     return np.asarray(sound * (peak / max(float(np.abs(sound).max()), 1e-6)), np.float32)
 
 
-def hiss(chance: Chance) -> Waveform:
+def hiss(rng: np.random.Generator) -> Waveform:
     """Noise whose spectrum falls with the frequency to the power of 0 to 2."""
-    spectrum = np.fft.rfft(chance.standard_normal(N_SAMPLES))
-    slope = np.maximum(np.arange(len(spectrum)), 20.0) ** -chance.uniform(0, 1)
-    swell = 1 + chance.uniform(0, 0.8) * np.sin(2 * np.pi * chance.uniform(0.1, 2) * _TIME_S)
+    spectrum = np.fft.rfft(rng.standard_normal(N_SAMPLES))
+    slope = np.maximum(np.arange(len(spectrum)), 20.0) ** -rng.uniform(0, 1)
+    swell = 1 + rng.uniform(0, 0.8) * np.sin(2 * np.pi * rng.uniform(0.1, 2) * _TIME_S)
     return np.asarray(np.fft.irfft(spectrum * slope, N_SAMPLES) * swell, np.float32)
 
 
-def tone(chance: Chance) -> Waveform:
+def tone(rng: np.random.Generator) -> Waveform:
     """A steady tone with a few harmonics."""
-    frequency_hz = chance.uniform(80, 3000)
-    return _harmonics(chance, np.full(N_SAMPLES, frequency_hz))
+    frequency_hz = rng.uniform(80, 3000)
+    return _harmonics(rng, np.full(N_SAMPLES, frequency_hz))
 
 
-def chirp(chance: Chance) -> Waveform:
+def chirp(rng: np.random.Generator) -> Waveform:
     """A sweep, or a siren's rise and fall."""
-    low_hz, high_hz = np.sort(chance.uniform(100, 4000, 2))
-    share = _TIME_S / WINDOW_S if chance.random() < 0.5 else 0.5 + 0.5 * np.sin(_TIME_S * chance.uniform(1, 12))
-    return _harmonics(chance, low_hz + (high_hz - low_hz) * share)
+    low_hz, high_hz = np.sort(rng.uniform(100, 4000, 2))
+    share = _TIME_S / WINDOW_S if rng.random() < 0.5 else 0.5 + 0.5 * np.sin(_TIME_S * rng.uniform(1, 12))
+    return _harmonics(rng, low_hz + (high_hz - low_hz) * share)
 
 
-def music(chance: Chance) -> Waveform:
+def music(rng: np.random.Generator) -> Waveform:
     """Plucked chords in a steady rhythm, with or without drums."""
-    beat_s = chance.uniform(0.2, 0.8)
-    root_hz = chance.uniform(100, 500)
+    beat_s = rng.uniform(0.2, 0.8)
+    root_hz = rng.uniform(100, 500)
     piece = np.zeros(N_SAMPLES)
     for start_s in np.arange(0, WINDOW_S, beat_s):
-        for step in chance.choice([0, 3, 4, 5, 7, 9, 12], 3, replace=False):
-            _strike(piece, start_s, root_hz * 2 ** (step / 12), chance.uniform(3, 10))
-    return np.asarray(piece + drums(chance) * chance.choice([0.0, 1.0]), np.float32)
+        for step in rng.choice([0, 3, 4, 5, 7, 9, 12], 3, replace=False):
+            _strike(piece, start_s, root_hz * 2 ** (step / 12), rng.uniform(3, 10))
+    return np.asarray(piece + drums(rng) * rng.choice([0.0, 1.0]), np.float32)
 
 
-def drums(chance: Chance) -> Waveform:
+def drums(rng: np.random.Generator) -> Waveform:
     """Low kicks and short ticks: sudden, but no shots."""
-    beat_s = chance.uniform(0.25, 1.0)
+    beat_s = rng.uniform(0.25, 1.0)
     piece = np.zeros(N_SAMPLES)
-    for start_s in np.arange(chance.uniform(0, 0.3), WINDOW_S, beat_s):
-        _strike(piece, start_s, chance.uniform(45, 120), 14)
-        _strike(piece, start_s + beat_s / 2, chance.uniform(2500, 6000), 90)
+    for start_s in np.arange(rng.uniform(0, 0.3), WINDOW_S, beat_s):
+        _strike(piece, start_s, rng.uniform(45, 120), 14)
+        _strike(piece, start_s + beat_s / 2, rng.uniform(2500, 6000), 90)
     return np.asarray(piece, np.float32)
 
 
-def knocks(chance: Chance) -> Waveform:
+def knocks(rng: np.random.Generator) -> Waveform:
     """Damped knocks on wood, irregular."""
     piece = np.zeros(N_SAMPLES)
-    for start_s in np.sort(chance.uniform(0, WINDOW_S, chance.integers(1, 8))):
-        _strike(piece, start_s, chance.uniform(150, 900), chance.uniform(25, 60))
-    return np.asarray(piece + 0.01 * hiss(chance), np.float32)
+    for start_s in np.sort(rng.uniform(0, WINDOW_S, rng.integers(1, 8))):
+        _strike(piece, start_s, rng.uniform(150, 900), rng.uniform(25, 60))
+    return np.asarray(piece + 0.01 * hiss(rng), np.float32)
 
 
-def beeps(chance: Chance) -> Waveform:
+def beeps(rng: np.random.Generator) -> Waveform:
     """Short tones with pauses, as of a phone or a timer."""
-    gate = np.sin(2 * np.pi * chance.uniform(0.5, 4) * _TIME_S) > chance.uniform(-0.5, 0.7)
-    return np.asarray(tone(chance) * gate, np.float32)
+    gate = np.sin(2 * np.pi * rng.uniform(0.5, 4) * _TIME_S) > rng.uniform(-0.5, 0.7)
+    return np.asarray(tone(rng) * gate, np.float32)
 
 
-def claps(chance: Chance) -> Waveform:
+def claps(rng: np.random.Generator) -> Waveform:
     """One clap to applause: bursts of noise around 1 to 2 kHz that are over in 50 ms."""
     piece = np.zeros(N_SAMPLES)
-    for start_s in np.sort(chance.uniform(0, WINDOW_S, int(chance.choice([1, 2, 4, 8, 40])))):
-        clap = band_noise(chance, chance.uniform(800, 2500), 0.8, 3000) * chance.uniform(0.4, 1)
-        add_at(piece, start_s, clap * _fade(len(clap), chance.uniform(80, 220)))
+    for start_s in np.sort(rng.uniform(0, WINDOW_S, int(rng.choice([1, 2, 4, 8, 40])))):
+        clap = band_noise(rng, rng.uniform(800, 2500), 0.8, 3000) * rng.uniform(0.4, 1)
+        add_at(piece, start_s, clap * _fade(len(clap), rng.uniform(80, 220)))
     return np.asarray(piece, np.float32)
 
 
-def slams(chance: Chance) -> Waveform:
+def slams(rng: np.random.Generator) -> Waveform:
     """Doors: a dull thud of 5 to 20 ms rise, its panel's low modes, sometimes a latch's click before."""
     piece = np.zeros(N_SAMPLES)
-    for start_s in chance.uniform(0.05, WINDOW_S - 0.5, chance.integers(1, 4)):
-        thud = band_noise(chance, chance.uniform(120, 400), 0.8, 8000) * _fade(8000, chance.uniform(20, 50))
-        rise = np.minimum(np.arange(8000) / (chance.uniform(0.005, 0.02) * SAMPLE_RATE_HZ), 1)
-        add_at(piece, start_s, thud * rise * chance.uniform(0.3, 1))
+    for start_s in rng.uniform(0.05, WINDOW_S - 0.5, rng.integers(1, 4)):
+        thud = band_noise(rng, rng.uniform(120, 400), 0.8, 8000) * _fade(8000, rng.uniform(20, 50))
+        rise = np.minimum(np.arange(8000) / (rng.uniform(0.005, 0.02) * SAMPLE_RATE_HZ), 1)
+        add_at(piece, start_s, thud * rise * rng.uniform(0.3, 1))
         for _ in range(3):
-            _strike(piece, start_s, chance.uniform(50, 250), chance.uniform(15, 40))
-        if chance.random() < 0.4:
-            _strike(piece, start_s - 0.04, chance.uniform(1500, 4000), 150)
+            _strike(piece, start_s, rng.uniform(50, 250), rng.uniform(15, 40))
+        if rng.random() < 0.4:
+            _strike(piece, start_s - 0.04, rng.uniform(1500, 4000), 150)
     return np.asarray(piece, np.float32)
 
 
-def pops(chance: Chance) -> Waveform:
+def pops(rng: np.random.Generator) -> Waveform:
     """Balloons and corks: a click and a resonance of 400 to 1500 Hz, over in 30 ms, without a rumble after."""
     piece = np.zeros(N_SAMPLES)
-    for start_s in chance.uniform(0, WINDOW_S - 0.1, chance.integers(1, 4)):
-        click = chance.standard_normal(1600) * _fade(1600, chance.uniform(250, 600))
+    for start_s in rng.uniform(0, WINDOW_S - 0.1, rng.integers(1, 4)):
+        click = rng.standard_normal(1600) * _fade(1600, rng.uniform(250, 600))
         add_at(piece, start_s, click)
-        _strike(piece, start_s, chance.uniform(400, 1500), chance.uniform(90, 200))
+        _strike(piece, start_s, rng.uniform(400, 1500), rng.uniform(90, 200))
     return np.asarray(piece, np.float32)
 
 
-def glass(chance: Chance) -> Waveform:
+def glass(rng: np.random.Generator) -> Waveform:
     """Breaking: dozens of ringing partials of 2 to 7 kHz, scattered over up to 0.8 s."""
     piece = np.zeros(N_SAMPLES)
-    start_s, spread_s = chance.uniform(0, WINDOW_S - 1.5), chance.uniform(0.1, 0.8)
-    for _ in range(chance.integers(15, 50)):
-        _strike(piece, start_s + spread_s * chance.random() ** 2, chance.uniform(2000, 7000), chance.uniform(15, 60))
+    start_s, spread_s = rng.uniform(0, WINDOW_S - 1.5), rng.uniform(0.1, 0.8)
+    for _ in range(rng.integers(15, 50)):
+        _strike(piece, start_s + spread_s * rng.random() ** 2, rng.uniform(2000, 7000), rng.uniform(15, 60))
     return np.asarray(piece, np.float32)
 
 
-def cheering(chance: Chance) -> Waveform:
+def cheering(rng: np.random.Generator) -> Waveform:
     """A crowd: shaped noise that swells, with long calls of 200 to 500 Hz in it, none of them rough."""
-    crowd = 0.7 * band_noise(chance, chance.uniform(600, 1500), 1.0, N_SAMPLES)
-    for _ in range(chance.integers(3, 7)):
-        waver = 1 + 0.08 * np.sin(2 * np.pi * chance.uniform(0.2, 2) * _TIME_S + chance.uniform(0, 6))
-        crowd = crowd + 0.15 * _harmonics(chance, chance.uniform(200, 500) * waver)
-    swell = 0.2 + np.sin(np.pi * np.clip(_TIME_S / WINDOW_S + chance.uniform(-0.3, 0.3), 0, 1))
+    crowd = 0.7 * band_noise(rng, rng.uniform(600, 1500), 1.0, N_SAMPLES)
+    for _ in range(rng.integers(3, 7)):
+        waver = 1 + 0.08 * np.sin(2 * np.pi * rng.uniform(0.2, 2) * _TIME_S + rng.uniform(0, 6))
+        crowd = crowd + 0.15 * _harmonics(rng, rng.uniform(200, 500) * waver)
+    swell = 0.2 + np.sin(np.pi * np.clip(_TIME_S / WINDOW_S + rng.uniform(-0.3, 0.3), 0, 1))
     return np.asarray(crowd * swell, np.float32)
 
 
-def whistling(chance: Chance) -> Waveform:
+def whistling(rng: np.random.Generator) -> Waveform:
     """Nearly pure tones of 900 to 3500 Hz that glide, some with a trill as of a referee's whistle."""
-    trill = 1 + chance.choice([0.0, 0.03]) * np.sin(2 * np.pi * chance.uniform(20, 45) * _TIME_S)
-    waves = np.sin(2 * np.pi * np.cumsum(_glide(chance, 900, 3500) * trill) / SAMPLE_RATE_HZ)
-    breath = 0.05 * band_noise(chance, 3000, 1.0, N_SAMPLES)
-    return np.asarray((waves + breath) * _phrases(chance, 0.3, 1.5), np.float32)
+    trill = 1 + rng.choice([0.0, 0.03]) * np.sin(2 * np.pi * rng.uniform(20, 45) * _TIME_S)
+    waves = np.sin(2 * np.pi * np.cumsum(_glide(rng, 900, 3500) * trill) / SAMPLE_RATE_HZ)
+    breath = 0.05 * band_noise(rng, 3000, 1.0, N_SAMPLES)
+    return np.asarray((waves + breath) * _phrases(rng, 0.3, 1.5), np.float32)
 
 
-def wailing(chance: Chance) -> Waveform:
+def wailing(rng: np.random.Generator) -> Waveform:
     """Smooth, melodic cries of 300 to 600 Hz with harmonics, as of an infant or a cat."""
-    arches = 1 + 0.25 * np.sin(2 * np.pi * chance.uniform(0.4, 1.2) * _TIME_S)
-    return np.asarray(_voice(chance, chance.uniform(300, 480) * arches) * _phrases(chance, 0.5, 1.2), np.float32)
+    arches = 1 + 0.25 * np.sin(2 * np.pi * rng.uniform(0.4, 1.2) * _TIME_S)
+    return np.asarray(_voice(rng, rng.uniform(300, 480) * arches) * _phrases(rng, 0.5, 1.2), np.float32)
 
 
-def babble(chance: Chance) -> Waveform:
+def babble(rng: np.random.Generator) -> Waveform:
     """Speech-like: a voice of 80 to 260 Hz in syllables of 0.1 to 0.3 s, with hisses between."""
-    voiced = _voice(chance, _glide(chance, 80, 260)) * _phrases(chance, 0.1, 0.3)
-    hissed = 0.3 * band_noise(chance, 5000, 0.5, N_SAMPLES) * _phrases(chance, 0.05, 0.15, pause=4)
+    voiced = _voice(rng, _glide(rng, 80, 260)) * _phrases(rng, 0.1, 0.3)
+    hissed = 0.3 * band_noise(rng, 5000, 0.5, N_SAMPLES) * _phrases(rng, 0.05, 0.15, pause=4)
     return np.asarray(voiced + hissed, np.float32)
 
 
-SOUNDS: tuple[Callable[[Chance], Waveform], ...] = (
+SOUNDS: tuple[Callable[[np.random.Generator], Waveform], ...] = (
     *(hiss, tone, chirp, music, drums, knocks, beeps),
     *(claps, slams, pops, glass, cheering, whistling, wailing, babble),
 )
-SUDDEN: tuple[Callable[[Chance], Waveform], ...] = (drums, knocks, claps, slams, pops, glass)
+SUDDEN: tuple[Callable[[np.random.Generator], Waveform], ...] = (drums, knocks, claps, slams, pops, glass)
 """What is most easily taken for a shot."""
-SHRILL: tuple[Callable[[Chance], Waveform], ...] = (chirp, cheering, whistling, wailing)
+SHRILL: tuple[Callable[[np.random.Generator], Waveform], ...] = (chirp, cheering, whistling, wailing)
 """What is most easily taken for a scream."""
 
 
-def band_noise(chance: Chance, centre_hz: float, octaves: float, n_samples: int) -> npt.NDArray[np.float64]:
+def band_noise(rng: np.random.Generator, centre_hz: float, octaves: float, n_samples: int) -> npt.NDArray[np.float64]:
     """Noise around a frequency, its level a bell of that many octaves' deviation; loudest sample 1."""
-    spectrum = np.fft.rfft(chance.standard_normal(n_samples))
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
     frequencies_hz = np.maximum(np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE_HZ), 1.0)
     bell = np.exp(-0.5 * (np.log2(frequencies_hz / centre_hz) / octaves) ** 2)
     noise = np.fft.irfft(spectrum * bell, n_samples)
@@ -185,27 +184,27 @@ def _fade(n_samples: int, decay_per_s: float) -> npt.NDArray[np.float64]:
     return np.asarray(np.exp(-np.arange(n_samples) / SAMPLE_RATE_HZ * decay_per_s))
 
 
-def _glide(chance: Chance, low_hz: float, high_hz: float) -> npt.NDArray[np.float64]:
+def _glide(rng: np.random.Generator, low_hz: float, high_hz: float) -> npt.NDArray[np.float64]:
     """A frequency that goes from place to place, four a second, shape = (N_SAMPLES,)."""
-    return np.interp(_TIME_S, np.linspace(0, WINDOW_S, 16), chance.uniform(low_hz, high_hz, 16))
+    return np.interp(_TIME_S, np.linspace(0, WINDOW_S, 16), rng.uniform(low_hz, high_hz, 16))
 
 
-def _phrases(chance: Chance, low_s: float, high_s: float, pause: float = 0.7) -> npt.NDArray[np.float64]:
+def _phrases(rng: np.random.Generator, low_s: float, high_s: float, pause: float = 0.7) -> npt.NDArray[np.float64]:
     """A gate that is open for `low_s` to `high_s` and shut for up to `pause` times as long, smoothed over 20 ms."""
     gate = np.zeros(N_SAMPLES)
-    start_s = chance.uniform(0, low_s)
+    start_s = rng.uniform(0, low_s)
     while start_s < WINDOW_S:
-        length_s = chance.uniform(low_s, high_s)
-        add_at(gate, start_s, np.full(round(length_s * SAMPLE_RATE_HZ), chance.uniform(0.4, 1)))
-        start_s += length_s * (1 + chance.uniform(0.1, 1) * pause)
+        length_s = rng.uniform(low_s, high_s)
+        add_at(gate, start_s, np.full(round(length_s * SAMPLE_RATE_HZ), rng.uniform(0.4, 1)))
+        start_s += length_s * (1 + rng.uniform(0.1, 1) * pause)
     return np.convolve(gate, np.hanning(320) / np.hanning(320).sum(), "same")
 
 
-def _voice(chance: Chance, pitch_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _voice(rng: np.random.Generator, pitch_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Harmonics of a pitch, shaped by two formants that move; their gains are found every 4 ms."""
     coarse = slice(None, None, 64)
     phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
-    formants_hz = (_glide(chance, 300, 900)[coarse], _glide(chance, 900, 2600)[coarse])
+    formants_hz = (_glide(rng, 300, 900)[coarse], _glide(rng, 900, 2600)[coarse])
     waves = np.zeros(N_SAMPLES)
     for number in range(1, int(min(4000 / pitch_hz.max(), 14)) + 1):
         distances = [(number * pitch_hz[coarse] - formant_hz) / 250 for formant_hz in formants_hz]
@@ -214,10 +213,10 @@ def _voice(chance: Chance, pitch_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.
     return waves
 
 
-def _harmonics(chance: Chance, frequency_hz: npt.NDArray[np.float64]) -> Waveform:
+def _harmonics(rng: np.random.Generator, frequency_hz: npt.NDArray[np.float64]) -> Waveform:
     phase = 2 * np.pi * np.cumsum(frequency_hz) / SAMPLE_RATE_HZ
-    n_harmonics = int(min(chance.integers(1, 6), 7000 // frequency_hz.max()))
-    waves = [np.sin(phase * number) * chance.uniform(0.1, 1) / number for number in range(1, max(n_harmonics, 1) + 1)]
+    n_harmonics = int(min(rng.integers(1, 6), 7000 // frequency_hz.max()))
+    waves = [np.sin(phase * number) * rng.uniform(0.1, 1) / number for number in range(1, max(n_harmonics, 1) + 1)]
     return np.asarray(np.sum(waves, axis=0), np.float32)
 
 

@@ -81,23 +81,23 @@ def is_held_out(sentence: str) -> bool:
 
 def write_lines(n_rows: int, seed: int, held_out: bool) -> list[tuple[str, Family]]:
     """Filled sentences and their families, half of them with labels; the same seed gives the same."""
-    pairs, chance = load_pairs(), random.Random(seed)
+    pairs, rng = load_pairs(), random.Random(seed)
     sides = [[family for family in pairs.families if bool(family.labels) == harmful] for harmful in (True, False)]
-    chosen = [chance.choice(sides[row % 2]) for row in range(n_rows)]
-    return [(_write(chance, family, held_out, pairs), family) for family in chosen]
+    chosen = [rng.choice(sides[row % 2]) for row in range(n_rows)]
+    return [(_write(rng, family, held_out, pairs), family) for family in chosen]
 
 
-def _write(chance: random.Random, family: Family, held_out: bool, pairs: Pairs) -> str:
+def _write(rng: random.Random, family: Family, held_out: bool, pairs: Pairs) -> str:
     sentences = [one for one in family.sentences if is_held_out(one) == held_out]
-    return fill(chance, chance.choice(sentences), pairs.slots)
+    return fill(rng, rng.choice(sentences), pairs.slots)
 
 
 def compose_pairs(texts: PairTexts, parts: Sequence[Encoded], n_batch: int) -> Iterator[PostBatch]:
     """Endless batches of pairs; `parts` are texts, pictures and sounds, in the order of the fusion's kinds."""
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     columns, media = [texts.encoded, *parts[1:]], _find_media(parts)
     while True:
-        posts = [_draw(texts, media, chance) for _ in range(n_batch)]
+        posts = [_draw(texts, media, rng) for _ in range(n_batch)]
         yield _stack(columns, np.stack([post.rows for post in posts]), np.stack([post.targets for post in posts]))
 
 
@@ -124,17 +124,17 @@ class _Post:
     targets: Float32
 
 
-def _draw(texts: PairTexts, media: _Media, chance: np.random.Generator) -> _Post:
-    row = int(chance.integers(len(texts.families)))
+def _draw(texts: PairTexts, media: _Media, rng: np.random.Generator) -> _Post:
+    row = int(rng.integers(len(texts.families)))
     family = texts.families[row]
-    cue = str(chance.choice(family.cues or tuple(CUES)))
-    kind, turned = CUES[cue], bool(chance.random() < TURNED_SHARE)
+    cue = str(rng.choice(family.cues or tuple(CUES)))
+    kind, turned = CUES[cue], bool(rng.random() < TURNED_SHARE)
     rows = np.full(len(MODALITIES), -1)
     rows[0] = row
-    rows[kind] = chance.choice(media.with_cue[cue] if turned else media.without[kind])
-    if chance.random() < COMPANY_SHARE:
+    rows[kind] = rng.choice(media.with_cue[cue] if turned else media.without[kind])
+    if rng.random() < COMPANY_SHARE:
         other = next(each for each in media.without if each != kind)
-        rows[other] = chance.choice(media.without[other])
+        rows[other] = rng.choice(media.without[other])
     return _Post(rows, _sentence_targets(family, turned))
 
 

@@ -37,14 +37,14 @@ class PostBatch:
 
 def compose_posts(parts: Sequence[Encoded], n_batch: int) -> Iterator[PostBatch]:
     """Endless batches of random posts."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     kind = np.repeat([slot for slot, _ in SLOTS], N_TOKENS)
     while True:
-        present = draw_presence(n_batch, chance)
-        chosen = [chance.integers(len(parts[slot].targets), size=n_batch) for slot, _ in SLOTS]
+        present = draw_presence(n_batch, rng)
+        chosen = [rng.integers(len(parts[slot].targets), size=n_batch) for slot, _ in SLOTS]
         columns = [(parts[slot], rows) for (slot, _), rows in zip(SLOTS, chosen, strict=True)]
         tokens = np.concatenate([part.tokens[rows] for part, rows in columns], axis=1)
-        mask = np.repeat(present, N_TOKENS, axis=1) & (chance.random(tokens.shape[:2]) > TOKEN_DROPOUT)
+        mask = np.repeat(present, N_TOKENS, axis=1) & (rng.random(tokens.shape[:2]) > TOKEN_DROPOUT)
         targets = join_targets(np.stack([part.targets[rows] for part, rows in columns], axis=1), present)
         weights = np.where(present[..., None], np.stack([part.weights[rows] for part, rows in columns], axis=1), 1.0)
         severity = join_severity(np.stack([part.severity[rows] for part, rows in columns], axis=1), present)
@@ -65,11 +65,11 @@ def keep_several(batch: PostBatch) -> PostBatch:
     return PostBatch(*(part[several] for part in vars(batch).values()))
 
 
-def draw_presence(n_posts: int, chance: np.random.Generator) -> Bool:
+def draw_presence(n_posts: int, rng: np.random.Generator) -> Bool:
     """Which parts each post has, shape = (n_posts, slots); nearly every post has at least one."""
-    present = chance.random((n_posts, len(SLOTS))) < np.array([share for _, share in SLOTS])
-    empty = ~present.any(axis=1) & (chance.random(n_posts) > N_KEPT_EMPTY)
-    present[empty, chance.integers(len(SLOTS), size=int(empty.sum()))] = True
+    present = rng.random((n_posts, len(SLOTS))) < np.array([share for _, share in SLOTS])
+    empty = ~present.any(axis=1) & (rng.random(n_posts) > N_KEPT_EMPTY)
+    present[empty, rng.integers(len(SLOTS), size=int(empty.sum()))] = True
     return present
 
 

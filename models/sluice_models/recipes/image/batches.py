@@ -83,13 +83,13 @@ class PictureBatch(NamedTuple):
     kinds: Tensor
 
 
-def row_chances(groups: npt.NDArray[np.str_], shares: Mapping[str, float] = SHARES) -> npt.NDArray[np.float64]:
+def row_probabilities(groups: npt.NDArray[np.str_], shares: Mapping[str, float] = SHARES) -> npt.NDArray[np.float64]:
     """How likely each picture is to be the next, shape = (n,): its group's share, evenly."""
     owners = np.array([_share_name(group) for group in groups])
     names, inverse, counts = np.unique(owners, return_inverse=True, return_counts=True)
     rest = 1 - sum(shares[name] for name in names if name in shares)
-    chances = (np.array([shares.get(name, rest) for name in names]) / counts)[inverse]
-    return chances / chances.sum()  # type: ignore[no-any-return]
+    probabilities = (np.array([shares.get(name, rest) for name in names]) / counts)[inverse]
+    return probabilities / probabilities.sum()  # type: ignore[no-any-return]
 
 
 def _share_name(group: str) -> str:
@@ -112,28 +112,28 @@ def picture_batches(pictures: Pictures, n_batch: int, n_steps: int, diet: Diet =
 
 
 class Composer:
-    """Draws rows by their chances, pastes objects, and varies the whole."""
+    """Draws rows by their probabilities, pastes objects, and varies the whole."""
 
     def __init__(self, pictures: Pictures, diet: Diet) -> None:
         self.pictures = pictures
-        self.chances = row_chances(pictures.groups, diet.shares)
+        self.probabilities = row_probabilities(pictures.groups, diet.shares)
         cutouts = find_cutouts(pictures.pixels) & ~np.char.startswith(pictures.groups, "drawn")
         cutouts &= ~np.char.startswith(pictures.groups, "sroie")
         harmful = pictures.targets[:, WEAPONS] == 1
         self.donors = np.flatnonzero(cutouts & harmful), np.flatnonzero(cutouts & ~harmful)
         self.captions = draw_captions()
         self.rng = np.random.default_rng(diet.seed)
-        self.chance = random.Random(diet.seed)
+        self.python_rng = random.Random(diet.seed)
         self.generator = torch.Generator().manual_seed(diet.seed)
 
     def compose(self, n_batch: int, side: int) -> PictureBatch:
         """The next batch."""
-        chosen = self.rng.choice(len(self.chances), n_batch, p=self.chances)
+        chosen = self.rng.choice(len(self.probabilities), n_batch, p=self.probabilities)
         pixels, targets = self._read(chosen), torch.from_numpy(self.pictures.targets[chosen])
         marks = torch.stack([mark_box(box) for box in self.pictures.boxes[chosen]]).unsqueeze(1)
         kinds = torch.from_numpy(self.pictures.kinds[chosen])
         self._paste(pixels, targets, marks, kinds)
-        caption(pixels, self.captions, self.chance)
+        caption(pixels, self.captions, self.python_rng)
         known = ~marks.isnan().flatten(1).any(dim=1)
         moved = place(torch.cat([pixels, marks.nan_to_num()], dim=1), self.generator, side)
         cells = cell_targets(moved[:, 3:], known, targets)
@@ -144,12 +144,12 @@ class Composer:
 
     def _paste(self, pixels: Tensor, targets: Tensor, marks: Tensor, kinds: Tensor) -> None:
         """Paste objects on some rows, with their label; where the harm was unseen before, its place is known now."""
-        hosts = torch.tensor([index for index in range(len(pixels)) if self.chance.random() < PASTED])
+        hosts = torch.tensor([index for index in range(len(pixels)) if self.python_rng.random() < PASTED])
         if not len(hosts) or not all(len(donors) for donors in self.donors):
             return
-        donors = np.array([self.rng.choice(self.donors[self.chance.randrange(2)]) for _ in hosts])
+        donors = np.array([self.rng.choice(self.donors[self.python_rng.randrange(2)]) for _ in hosts])
         scene = pixels[hosts]
-        opacity = paste(scene, self._read(donors), self.chance)
+        opacity = paste(scene, self._read(donors), self.python_rng)
         pixels[hosts] = scene
         given = torch.from_numpy(self.pictures.targets[donors])
         before = targets[hosts].nan_to_num(1.0)[:, [WEAPONS, FIRE]].sum(dim=1) == 0
@@ -158,8 +158,8 @@ class Composer:
         kinds[hosts] = -1
 
     def _roughen(self, pixels: Tensor) -> Tensor:
-        coloured = cut_out(soften(recolour(pixels, self.generator), self.generator), self.chance)
-        return compress(coloured.clamp(0, 255).to(torch.uint8), self.chance)
+        coloured = cut_out(soften(recolour(pixels, self.generator), self.generator), self.python_rng)
+        return compress(coloured.clamp(0, 255).to(torch.uint8), self.python_rng)
 
 
 def mark_box(box: npt.NDArray[np.float32]) -> Tensor:

@@ -37,7 +37,7 @@ def cut(pictures: Tensor) -> Tensor:
     return -F.max_pool2d(-F.max_pool2d(opacity, 3, 1, 1), 5, 1, 2)
 
 
-def paste(pixels: Tensor, objects: Tensor, chance: random.Random) -> Tensor:
+def paste(pixels: Tensor, objects: Tensor, rng: random.Random) -> Tensor:
     """Paste one object on each picture, in place, and say where.
 
     Parameters
@@ -49,23 +49,23 @@ def paste(pixels: Tensor, objects: Tensor, chance: random.Random) -> Tensor:
     Tensor, shape = (n, 1, S, S)
         Opacity of what was pasted.
     """
-    maps = torch.tensor([_placement(chance) for _ in range(len(pixels))])
+    maps = torch.tensor([_placement(rng) for _ in range(len(pixels))])
     layers = torch.cat([objects, cut(objects)], dim=1)
     grid = F.affine_grid(maps, list(layers.shape), align_corners=False)
     layers = F.grid_sample(layers, grid, padding_mode="zeros", align_corners=False)
     opacity = layers[:, 3:]
-    lights = torch.tensor([chance.uniform(0.7, 1.15) for _ in range(len(pixels))]).view(-1, 1, 1, 1)
+    lights = torch.tensor([rng.uniform(0.7, 1.15) for _ in range(len(pixels))]).view(-1, 1, 1, 1)
     pixels += (layers[:, :3] * lights - pixels) * opacity
     return opacity
 
 
-def _placement(chance: random.Random) -> list[list[float]]:
+def _placement(rng: random.Random) -> list[list[float]]:
     """Shrunk to 0.35 to 0.95 of the picture and moved within it, some turned by any angle."""
-    size = chance.uniform(0.35, 0.95)
-    angle = chance.uniform(-3.14, 3.14) if chance.random() < 0.3 else chance.uniform(-0.4, 0.4)
+    size = rng.uniform(0.35, 0.95)
+    angle = rng.uniform(-3.14, 3.14) if rng.random() < 0.3 else rng.uniform(-0.4, 0.4)
     cosine, sine = float(np.cos(angle)) / size, float(np.sin(angle)) / size
-    x, y = (chance.uniform(-1, 1) * (1 - size) for _ in range(2))
-    flip = chance.choice((-1.0, 1.0))
+    x, y = (rng.uniform(-1, 1) * (1 - size) for _ in range(2))
+    flip = rng.choice((-1.0, 1.0))
     return [
         [cosine * flip, -sine, -(cosine * flip * x - sine * y)],
         [sine * flip, cosine, -(sine * flip * x + cosine * y)],

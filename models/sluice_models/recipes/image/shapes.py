@@ -158,52 +158,50 @@ HARMLESS: dict[str, Outline] = {
 _SIGNALS: dict[str, Colour] = {"red": (225, 45, 30), "amber": (245, 150, 20), "green": (40, 190, 90)}
 
 
-def draw_outline(chance: random.Random, picture: Image.Image, outlines: dict[str, Outline]) -> Box:
+def draw_outline(rng: random.Random, picture: Image.Image, outlines: dict[str, Outline]) -> Box:
     """Draw one of the outlines on a picture, wholly inside, and say where."""
-    layer = _paint(chance, outlines[chance.choice(sorted(outlines))])
-    layer = layer.rotate(chance.choice((chance.gauss(0, 15), chance.uniform(0, 360))), Image.Resampling.BILINEAR)
-    return lay(chance, picture, layer)
+    layer = _paint(rng, outlines[rng.choice(sorted(outlines))])
+    layer = layer.rotate(rng.choice((rng.gauss(0, 15), rng.uniform(0, 360))), Image.Resampling.BILINEAR)
+    return lay(rng, picture, layer)
 
 
-def lay(
-    chance: random.Random, picture: Image.Image, layer: Image.Image, sizes: tuple[float, float] = (0.3, 0.9)
-) -> Box:
+def lay(rng: random.Random, picture: Image.Image, layer: Image.Image, sizes: tuple[float, float] = (0.3, 0.9)) -> Box:
     """Lay what a transparent layer shows somewhere on a picture, its longer side in `sizes`, and say where."""
     shown = layer.crop(layer.getchannel("A").point(lambda opacity: 255 * (opacity > 40)).getbbox())
-    longest = chance.uniform(*sizes) * min(picture.size)
+    longest = rng.uniform(*sizes) * min(picture.size)
     width, height = (max(4, round(side * longest / max(shown.size))) for side in shown.size)
-    left, top = chance.randint(0, picture.width - width), chance.randint(0, picture.height - height)
+    left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
     small = shown.resize((width, height), Image.Resampling.LANCZOS)
     picture.paste(small, (left, top), small)
     across, down = picture.size
     return (left / across, top / down, (left + width) / across, (top + height) / down)
 
 
-def _paint(chance: random.Random, outline: Outline) -> Image.Image:
+def _paint(rng: random.Random, outline: Outline) -> Image.Image:
     side = _WIDTH_PX + 2 * _MARGIN_PX
     layer = Image.new("RGBA", (side, side), (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
-    colours, outlined = _choose_colours(chance), chance.random() < 0.12
-    stretch = chance.uniform(0.85, 1.15)
+    colours, outlined = _choose_colours(rng), rng.random() < 0.12
+    stretch = rng.uniform(0.85, 1.15)
     for shade, points in outline:
         place = [(_MARGIN_PX + x * _WIDTH_PX / 1000, _MARGIN_PX + y * stretch * _WIDTH_PX / 1000) for x, y in points]
         ink = colours.get(shade, colours["dark"])
         pen.polygon(place, fill=None if outlined else (*ink, 255), outline=(*colours["edge"], 255), width=2)
-    layer = layer if outlined else _shine(chance, layer)
-    return layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else layer
+    layer = layer if outlined else _shine(rng, layer)
+    return layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else layer
 
 
-def _choose_colours(chance: random.Random) -> dict[str, Colour]:
+def _choose_colours(rng: random.Random) -> dict[str, Colour]:
     """A silhouette of one colour, metal and wood, or a drawing's bright ones."""
-    style = chance.random()
-    base = chance.randint(5, 110)
-    tint = tuple(base + chance.randint(0, 20) for _ in range(3))
-    vivid = tuple(chance.randint(0, 255) for _ in range(3))
+    style = rng.random()
+    base = rng.randint(5, 110)
+    tint = tuple(base + rng.randint(0, 20) for _ in range(3))
+    vivid = tuple(rng.randint(0, 255) for _ in range(3))
     body: Colour = (vivid[0], vivid[1], vivid[2]) if style > 0.85 else (tint[0], tint[1], tint[2])
     if style < 0.2:
         return dict.fromkeys(("body", "light", "wood", "dark", "bright", "line", "edge", *_SIGNALS), body)
-    bright = (chance.randint(30, 255), chance.randint(30, 255), chance.randint(30, 255))
-    wood = chance.choice(((120, 70, 35), (90, 50, 25), (160, 105, 60), (50, 50, 52)))
+    bright = (rng.randint(30, 255), rng.randint(30, 255), rng.randint(30, 255))
+    wood = rng.choice(((120, 70, 35), (90, 50, 25), (160, 105, 60), (50, 50, 52)))
     colours = {"body": body, "light": _lighten(body, 70), "wood": wood, "dark": _lighten(body, -30), "bright": bright}
     return {**colours, "line": _lighten(body, -20), "edge": _lighten(body, -40), **_SIGNALS}
 
@@ -213,11 +211,11 @@ def _lighten(colour: Colour, by: int) -> Colour:
     return (red, green, blue)
 
 
-def _shine(chance: random.Random, layer: Image.Image) -> Image.Image:
+def _shine(rng: random.Random, layer: Image.Image) -> Image.Image:
     """Light from above and softer edges, as a photograph has."""
-    if chance.random() < 0.4:
+    if rng.random() < 0.4:
         return layer
     light = Image.linear_gradient("L").resize(layer.size).point(lambda value: 255 - value)
-    lit = Image.blend(layer.convert("RGB"), Image.merge("RGB", (light,) * 3), chance.uniform(0.05, 0.2))
+    lit = Image.blend(layer.convert("RGB"), Image.merge("RGB", (light,) * 3), rng.uniform(0.05, 0.2))
     lit.putalpha(layer.getchannel("A"))
-    return lit.filter(ImageFilter.GaussianBlur(chance.uniform(0.3, 1.5)))
+    return lit.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))

@@ -85,47 +85,47 @@ def soften(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return pixels.index_put((chosen,), blurred)
 
 
-def cut_out(pixels: Tensor, chance: random.Random) -> Tensor:
+def cut_out(pixels: Tensor, rng: random.Random) -> Tensor:
     """Hide a rectangle of every fourth picture (DeVries and Taylor, 2017), in place."""
     side = pixels.shape[-1]
     for picture in pixels:
-        if chance.random() < 0.25:
-            height, width = (int(side * chance.uniform(0.15, 0.4)) for _ in range(2))
-            top, left = chance.randrange(side - height), chance.randrange(side - width)
-            picture[:, top : top + height, left : left + width] = chance.choice((0.0, 127.0, 255.0))
+        if rng.random() < 0.25:
+            height, width = (int(side * rng.uniform(0.15, 0.4)) for _ in range(2))
+            top, left = rng.randrange(side - height), rng.randrange(side - width)
+            picture[:, top : top + height, left : left + width] = rng.choice((0.0, 127.0, 255.0))
     return pixels
 
 
-def compress(pixels: Tensor, chance: random.Random) -> Tensor:
+def compress(pixels: Tensor, rng: random.Random) -> Tensor:
     """Save one picture in eight as a poor JPEG; uint8, in place."""
     for picture in pixels:
-        if chance.random() < 0.125:
+        if rng.random() < 0.125:
             packed = io.BytesIO()
-            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(packed, "JPEG", quality=chance.randint(15, 60))
+            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(packed, "JPEG", quality=rng.randint(15, 60))
             picture[:] = torch.from_numpy(np.array(Image.open(packed))).permute(2, 0, 1)
     return pixels
 
 
 def draw_captions() -> Tensor:
     """Writing as on memes: colours and opacity of uint8, shape = (N_CAPTIONS, 4, 160, 160)."""
-    chance = random.Random(0)
-    return torch.stack([_draw_caption(chance) for _ in range(N_CAPTIONS)])
+    rng = random.Random(0)
+    return torch.stack([_draw_caption(rng) for _ in range(N_CAPTIONS)])
 
 
-def _draw_caption(chance: random.Random) -> Tensor:
+def _draw_caption(rng: random.Random) -> Tensor:
     sheet = Image.new("RGBA", (IMAGE_SIZE_PX, IMAGE_SIZE_PX), (0, 0, 0, 0))
     pen = ImageDraw.Draw(sheet)
-    ink, edge = chance.choice((((255, 255, 255), (0, 0, 0)), ((0, 0, 0), (255, 255, 255)), ((255, 230, 0), (0, 0, 0))))
-    for top in chance.choice(((6,), (128,), (6, 128), (70,))):
-        words, size = chance.choice(WORDS), chance.randint(12, 22)
-        pen.text((chance.randint(4, 40), top), words, fill=ink, font_size=size, stroke_width=2, stroke_fill=edge)
+    ink, edge = rng.choice((((255, 255, 255), (0, 0, 0)), ((0, 0, 0), (255, 255, 255)), ((255, 230, 0), (0, 0, 0))))
+    for top in rng.choice(((6,), (128,), (6, 128), (70,))):
+        words, size = rng.choice(WORDS), rng.randint(12, 22)
+        pen.text((rng.randint(4, 40), top), words, fill=ink, font_size=size, stroke_width=2, stroke_fill=edge)
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
 
 
-def caption(pixels: Tensor, captions: Tensor, chance: random.Random) -> Tensor:
+def caption(pixels: Tensor, captions: Tensor, rng: random.Random) -> Tensor:
     """Write over every eighth picture, whatever it shows; pixels of float, shape = (B, 3, 160, 160), in place."""
     for picture in pixels:
-        if chance.random() < 0.125:
-            sheet = captions[chance.randrange(len(captions))].float()
+        if rng.random() < 0.125:
+            sheet = captions[rng.randrange(len(captions))].float()
             picture += (sheet[:3] - picture) * (sheet[3:] / 255)
     return pixels

@@ -20,48 +20,47 @@ _MARKED = dict(zip("aeioucnsyz", "áèîöûçñšýž", strict=True))
 _SIGNS = ".-_*~|/·"
 PICTURE_SHARE = 0.2
 """Of noisy texts, those in which pictographs stand for words."""
-Chance = random.Random
 
 
-def _leet(chance: Chance, word: str) -> str:
-    return "".join(chance.choice(_DIGITS[c]) if c in _DIGITS and chance.random() < 0.7 else c for c in word.lower())
+def _leet(rng: random.Random, word: str) -> str:
+    return "".join(rng.choice(_DIGITS[c]) if c in _DIGITS and rng.random() < 0.7 else c for c in word.lower())
 
 
-def _other_letters(chance: Chance, word: str) -> str:
-    letters = chance.choice((_CYRILLIC, _GREEK, _MARKED))
-    return "".join(letters.get(c, c) if chance.random() < 0.8 else c for c in word.lower())
+def _other_letters(rng: random.Random, word: str) -> str:
+    letters = rng.choice((_CYRILLIC, _GREEK, _MARKED))
+    return "".join(letters.get(c, c) if rng.random() < 0.8 else c for c in word.lower())
 
 
-def _set_apart(chance: Chance, word: str) -> str:
-    return (" " if chance.random() < 0.5 else chance.choice(_SIGNS)).join(word)
+def _set_apart(rng: random.Random, word: str) -> str:
+    return (" " if rng.random() < 0.5 else rng.choice(_SIGNS)).join(word)
 
 
-def _one_sign(chance: Chance, word: str) -> str:
-    place = chance.randrange(1, len(word))
-    return word[:place] + chance.choice(_SIGNS + " ") + word[place:]
+def _one_sign(rng: random.Random, word: str) -> str:
+    place = rng.randrange(1, len(word))
+    return word[:place] + rng.choice(_SIGNS + " ") + word[place:]
 
 
-def _star_out(chance: Chance, word: str) -> str:
-    place = chance.randrange(1, len(word))
-    return word[:place] + chance.choice("**#_x") + word[place + 1 :]
+def _star_out(rng: random.Random, word: str) -> str:
+    place = rng.randrange(1, len(word))
+    return word[:place] + rng.choice("**#_x") + word[place + 1 :]
 
 
-def _repeat(chance: Chance, word: str) -> str:
-    place = chance.randrange(len(word))
-    return word[:place] + word[place] * chance.randint(2, 5) + word[place + 1 :]
+def _repeat(rng: random.Random, word: str) -> str:
+    place = rng.randrange(len(word))
+    return word[:place] + word[place] * rng.randint(2, 5) + word[place + 1 :]
 
 
-def _swap(chance: Chance, word: str) -> str:
-    place = chance.randrange(len(word) - 1)
+def _swap(rng: random.Random, word: str) -> str:
+    place = rng.randrange(len(word) - 1)
     return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
-def _leave_out(chance: Chance, word: str) -> str:
-    place = chance.randrange(1, len(word))
+def _leave_out(rng: random.Random, word: str) -> str:
+    place = rng.randrange(1, len(word))
     return word[:place] + word[place + 1 :]
 
 
-LATIN: tuple[Callable[[Chance, str], str], ...] = (
+LATIN: tuple[Callable[[random.Random, str], str], ...] = (
     _leet,
     _leet,
     _other_letters,
@@ -73,7 +72,7 @@ LATIN: tuple[Callable[[Chance, str], str], ...] = (
     _swap,
     _leave_out,
 )
-HAN: tuple[Callable[[Chance, str], str], ...] = (_set_apart, _one_sign, _one_sign, _star_out, _repeat, _swap)
+HAN: tuple[Callable[[random.Random, str], str], ...] = (_set_apart, _one_sign, _one_sign, _star_out, _repeat, _swap)
 
 
 @lru_cache
@@ -83,16 +82,16 @@ def load_pictographs() -> dict[str, str]:
     return {word: pictograph for pictograph, words in content.items() for word in words}
 
 
-def roughen(chance: Chance, text: str) -> str:
-    """One kind of noise over a share of the words; the same `chance` gives the same text."""
-    if chance.random() < PICTURE_SHARE:
+def roughen(rng: random.Random, text: str) -> str:
+    """One kind of noise over a share of the words; the same `rng` gives the same text."""
+    if rng.random() < PICTURE_SHARE:
         return _WORD.sub(lambda match: load_pictographs().get(match[0].lower(), match[0]), text)
-    share = chance.choice((0.2, 0.5, 0.8))
-    latin, han = chance.choice(LATIN), chance.choice(HAN)
+    share = rng.choice((0.2, 0.5, 0.8))
+    latin, han = rng.choice(LATIN), rng.choice(HAN)
 
     def change(match: re.Match[str]) -> str:
-        if chance.random() >= share:
+        if rng.random() >= share:
             return match[0]
-        return (latin if match[0].isascii() else han)(chance, match[0])
+        return (latin if match[0].isascii() else han)(rng, match[0])
 
     return _WORD.sub(change, text)

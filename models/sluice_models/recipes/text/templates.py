@@ -93,13 +93,13 @@ def is_held_out(sentence: str) -> bool:
 
 def fill_templates(n_rows: int, seed: int, held_out: bool = False) -> list[Example]:
     """Draw `n_rows` sentences, of those trained on or of those held out; the same seed gives the same rows."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     templates = load_templates()
     families = [_keep(family, held_out) for family in templates.families]
     families = [family for family in families if family.sentences]
     everyday = [sentence for family in families if not family.labels for sentence in family.sentences]
-    drawn = chance.choices(families, [family.weight for family in families], k=n_rows)
-    return [_make(chance, index, family, templates.slots, everyday) for index, family in enumerate(drawn)]
+    drawn = rng.choices(families, [family.weight for family in families], k=n_rows)
+    return [_make(rng, index, family, templates.slots, everyday) for index, family in enumerate(drawn)]
 
 
 def _keep(family: Family, held_out: bool) -> Family:
@@ -109,35 +109,35 @@ def _keep(family: Family, held_out: bool) -> Family:
 
 
 def _make(
-    chance: random.Random, index: int, family: Family, slots: dict[str, tuple[str, ...]], everyday: list[str]
+    rng: random.Random, index: int, family: Family, slots: dict[str, tuple[str, ...]], everyday: list[str]
 ) -> Example:
-    sentence = _mark(chance.choice(family.sentences), bool(family.labels))
-    if family.labels and chance.random() < EMBEDDED_SHARE:
-        sentence = _embed(chance, sentence, everyday)
-    text, spans = cut_marks(_vary(chance, fill(chance, sentence, slots), slots["emoji"]))
+    sentence = _mark(rng.choice(family.sentences), bool(family.labels))
+    if family.labels and rng.random() < EMBEDDED_SHARE:
+        sentence = _embed(rng, sentence, everyday)
+    text, spans = cut_marks(_vary(rng, fill(rng, sentence, slots), slots["emoji"]))
     targets = np.array([_target(label, family) for label in LABELS], np.float32)
     lang = "zh" if _HAN.search(text) else "en"
     return Example(f"template-{index}", text, None, lang, targets, SOURCE, {"spans": spans, "family": family.name})
 
 
-def fill(chance: random.Random, sentence: str, slots: dict[str, tuple[str, ...]]) -> str:
+def fill(rng: random.Random, sentence: str, slots: dict[str, tuple[str, ...]]) -> str:
     """A sentence with every slot drawn anew; what a slot gives may have slots of its own."""
-    filled = _SLOT.sub(lambda slot: chance.choice(slots[slot[1]]), sentence)
-    return fill(chance, filled, slots) if _SLOT.search(filled) else filled
+    filled = _SLOT.sub(lambda slot: rng.choice(slots[slot[1]]), sentence)
+    return fill(rng, filled, slots) if _SLOT.search(filled) else filled
 
 
 def _mark(sentence: str, harmful: bool) -> str:
     return f"[{sentence}]" if harmful and "[" not in sentence else sentence
 
 
-def _embed(chance: random.Random, sentence: str, everyday: list[str]) -> str:
+def _embed(rng: random.Random, sentence: str, everyday: list[str]) -> str:
     """Put an everyday sentence of the same script before or behind."""
     script = bool(_HAN.search(sentence))
-    around = [one for one in chance.choices(everyday, k=40) if bool(_HAN.search(one)) == script]
+    around = [one for one in rng.choices(everyday, k=40) if bool(_HAN.search(one)) == script]
     if not around:
         return sentence
     stop = "。" if script else ". "
-    return stop.join(chance.choice(((around[0], sentence), (sentence, around[0]))))
+    return stop.join(rng.choice(((around[0], sentence), (sentence, around[0]))))
 
 
 def cut_marks(text: str) -> tuple[str, list[tuple[int, int]]]:
@@ -164,12 +164,12 @@ def _target(label: str, family: Family) -> float:
     return np.nan if is_open else 0.0
 
 
-def _vary(chance: random.Random, text: str, emoji: tuple[str, ...]) -> str:
+def _vary(rng: random.Random, text: str, emoji: tuple[str, ...]) -> str:
     """Case, closing punctuation and a friendly emoji say nothing about harm."""
-    if chance.random() < 0.2:
+    if rng.random() < 0.2:
         text = text.lower()
-    if chance.random() < 0.08:
+    if rng.random() < 0.08:
         text = text.upper()
-    if chance.random() < 0.1:
-        return f"{text} {chance.choice(emoji)}"
-    return text + chance.choice(("", "", "", ".", "!", "。" if not text.isascii() else "."))
+    if rng.random() < 0.1:
+        return f"{text} {rng.choice(emoji)}"
+    return text + rng.choice(("", "", "", ".", "!", "。" if not text.isascii() else "."))

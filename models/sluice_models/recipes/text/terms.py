@@ -81,15 +81,15 @@ def fill_terms(examples: Iterable[Example], n_rows: int, seed: int) -> list[Exam
     terms = sort_terms(examples)
     if not all(terms.values()):
         return []
-    chance = random.Random(seed)
-    return [_make(chance, index, terms) for index in range(n_rows)]
+    rng = random.Random(seed)
+    return [_make(rng, index, terms) for index in range(n_rows)]
 
 
-def _make(chance: random.Random, index: int, terms: dict[Kind, list[str]]) -> Example:
-    kind = Kind.COARSE if chance.random() < COARSE_SHARE else Kind.GROUP
-    is_about = chance.random() < ABOUT_SHARE
-    frame = chance.choice(load_frames().about if is_about else load_frames().said)
-    text, spans = cut_marks(frame.replace("{term}", f"[{_clean(chance.choice(terms[kind]))}]"))
+def _make(rng: random.Random, index: int, terms: dict[Kind, list[str]]) -> Example:
+    kind = Kind.COARSE if rng.random() < COARSE_SHARE else Kind.GROUP
+    is_about = rng.random() < ABOUT_SHARE
+    frame = rng.choice(load_frames().about if is_about else load_frames().said)
+    text, spans = cut_marks(frame.replace("{term}", f"[{_clean(rng.choice(terms[kind]))}]"))
     meta = {} if is_about else {"spans": spans}
     return Example(f"term-{index}", text, None, "en", _targets(kind, is_about), SOURCE, meta)
 

@@ -65,22 +65,22 @@ class TextBatch:
 
 def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Example]:
     """One pass: each source up to its limit, rows with rare harms always, and templates; in random order."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     by_source: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_source[example.source].append(example)
     chosen = fill_templates(rows.n_templates, seed) + fill_terms(examples, rows.n_terms, seed)
     for source, own in by_source.items():
-        chosen += _limit(own, rows.max_rows.get(source, len(own)), chance)
-    chance.shuffle(chosen)
+        chosen += _limit(own, rows.max_rows.get(source, len(own)), rng)
+    rng.shuffle(chosen)
     return chosen
 
 
 def add_noise(examples: list[Example], seed: int) -> list[Example]:
     """A share of the texts roughened; their marks, whose places no longer hold, are left out."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     return [
-        replace(one, text=roughen(chance, one.text or ""), meta={}) if chance.random() < NOISY_SHARE else one
+        replace(one, text=roughen(rng, one.text or ""), meta={}) if rng.random() < NOISY_SHARE else one
         for one in examples
     ]
 
@@ -88,10 +88,10 @@ def add_noise(examples: list[Example], seed: int) -> list[Example]:
 RARE = [LABELS.index(label) for label in ("threat", "violence", "self_harm", "spam", "fraud", "gambling", "illicit")]
 
 
-def _limit(rows: list[Example], limit: int, chance: random.Random) -> list[Example]:
+def _limit(rows: list[Example], limit: int, rng: random.Random) -> list[Example]:
     rare = [row for row in rows if (row.targets[RARE] == 1).any()]
     common = [row for row in rows if not (row.targets[RARE] == 1).any()]
-    return rare + chance.sample(common, min(limit, len(common)))
+    return rare + rng.sample(common, min(limit, len(common)))
 
 
 def prepare(examples: list[Example], extractor: TextExtractor, rows: TextRows) -> list[TextExample]:
@@ -160,13 +160,13 @@ def _rationale_spans(text: str, meta: dict[str, Any]) -> Iterator[tuple[int, int
 
 def bucket(rows: list[TextExample], n_batch: int, seed: int, by_bytes: bool = False) -> Iterator[list[TextExample]]:
     """Batches of rows of like length, in word pieces or in byte pieces, in random order."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     stretch = n_batch * 50
     batches = []
     for start in range(0, len(rows), stretch):
         alike = sorted(rows[start : start + stretch], key=lambda row: len(row.byte_ids if by_bytes else row.ids))
         batches += [alike[first : first + n_batch] for first in range(0, len(alike), n_batch)]
-    chance.shuffle(batches)
+    rng.shuffle(batches)
     yield from batches
 
 

@@ -68,9 +68,9 @@ def test_the_same_seed_composes_the_same():
 
 
 def test_a_marked_frame_is_where_the_event_was_laid():
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     silence = Clip(np.zeros(N_SAMPLES, np.float32), HARMLESS)
-    waveform, targets, frames = mix(CLIPS[0], silence, 0.0, chance)
+    waveform, targets, frames = mix(CLIPS[0], silence, 0.0, rng)
     loud = np.abs(waveform).reshape(50, -1).max(axis=1) > 0.5 * np.abs(waveform).max()
     assert targets[GUNSHOT] == 1
     assert 4 <= frames[GUNSHOT].sum() <= 5

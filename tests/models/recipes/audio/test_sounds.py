@@ -24,18 +24,18 @@ def test_what_may_be_taken_for_an_event_is_among_the_sounds():
 
 @pytest.mark.parametrize(("event", "longest_s"), [(shoot, MAX_SHOT_S), (scream, MAX_SCREAM_S)])
 def test_events_have_peak_one_and_a_limited_length(event, longest_s):
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(10):
-        waveform = event(chance)
+        waveform = event(rng)
         assert np.abs(waveform).max() == pytest.approx(1)
         assert 0.3 * 16_000 < len(waveform) <= longest_s * 16_000
 
 
 def test_a_shot_is_sudden_and_a_scream_is_not():
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for _ in range(10):
-        assert np.abs(shoot(chance)[:1600]).max() > 0.5
-        assert np.abs(scream(chance)[:80]).max() < 0.2
+        assert np.abs(shoot(rng)[:1600]).max() > 0.5
+        assert np.abs(scream(rng)[:80]).max() < 0.2
 
 
 def test_the_channel_keeps_length_and_range_and_repeats_with_its_seed():

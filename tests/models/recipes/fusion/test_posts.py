@@ -19,9 +19,9 @@ pytestmark = pytest.mark.torch
 
 
 def make_part(n_rows, seed):
-    chance = np.random.default_rng(seed)
-    targets = chance.choice([0.0, 1.0, np.nan], (n_rows, N_LABELS)).astype(np.float32)
-    tokens = chance.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    targets = rng.choice([0.0, 1.0, np.nan], (n_rows, N_LABELS)).astype(np.float32)
+    tokens = rng.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
     return Encoded(tokens, targets.copy(), targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
 
 

@@ -19,7 +19,7 @@ from sluice_models.recipes.image.batches import (
     cell_targets,
     mark_box,
     picture_batches,
-    row_chances,
+    row_probabilities,
     side_at,
 )
 from sluice_models.recipes.image.cutouts import cut, find_cutouts, paste
@@ -53,11 +53,11 @@ def take(n_batches, n_steps=4):
 
 def test_groups_get_their_shares_whatever_their_size():
     groups = np.array(["a:weapons"] * 300 + ["b:fire"] * 10 + ["c:harmless"] * 5)
-    chances = row_chances(groups)
-    assert chances.sum() == pytest.approx(1)
-    ratio = chances[:300].sum() / chances[300:310].sum()
+    probabilities = row_probabilities(groups)
+    assert probabilities.sum() == pytest.approx(1)
+    ratio = probabilities[:300].sum() / probabilities[300:310].sum()
     assert ratio == pytest.approx(SHARES["weapons"] / SHARES["fire"])
-    assert len(set(chances[:300])) == 1
+    assert len(set(probabilities[:300])) == 1
 
 
 def test_the_last_stage_is_full_size_and_sees_more_look_alikes():
