@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from sluice.features.text import TextExtractor
 from sluice_models.adopting.encoders import Adopted, AdoptedText, AdoptError, count_parameters
 from sluice_models.adopting.folder import load_folder, load_tokenizer
-from sluice_models.adopting.labelled import Material, encode_parts, read_posts
+from sluice_models.adopting.labelled import AdoptionData, encode_parts, read_posts
 from sluice_models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
 from sluice_models.adopting.repository import (
     TOKENIZER_NAME,
@@ -34,7 +34,7 @@ from sluice_models.adopting.repository import (
 )
 from sluice_models.adopting.train_heads import (
     AdoptConfig,
-    School,
+    TrainingContext,
     calibrate_head,
     load_adopt_config,
     measure,
@@ -77,7 +77,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Places:
+class AdoptionPaths:
     """Folders: the repository that is copied, the one that is written, and where training keeps its state."""
 
     base: Path
@@ -126,40 +126,40 @@ def open_candidate(source: Path, tokenizer_file: Path | None, english_only: bool
     return Candidate(name, OnnxEncoder(name, source, read_head(source) or LabelHead(), n_words), content)
 
 
-def open_extractor(candidate: Candidate, places: Places) -> TextExtractor:
+def open_extractor(candidate: Candidate, paths: AdoptionPaths) -> TextExtractor:
     """What spells texts for the text encoder that will serve: the candidate's, the repository's, or ours."""
     if candidate.tokenizer is None:
-        kept = None if candidate.name == "text_encoder" else find_tokenizer(places.base)
+        kept = None if candidate.name == "text_encoder" else find_tokenizer(paths.base)
         return TextExtractor(TOKENIZER_FILE if kept is None else Path(kept))
-    places.work.mkdir(parents=True, exist_ok=True)
-    file = places.work / TOKENIZER_NAME
+    paths.work.mkdir(parents=True, exist_ok=True)
+    file = paths.work / TOKENIZER_NAME
     file.write_text(json.dumps(candidate.tokenizer), "utf-8")
     return TextExtractor(file)
 
 
-def adopt(candidate: Candidate, places: Places, material: Material, config: AdoptConfig) -> Adoption:
+def adopt(candidate: Candidate, paths: AdoptionPaths, data: AdoptionData, config: AdoptConfig) -> Adoption:
     """Train heads and fusion, and write the repository."""
-    material.require(candidate.name)
+    data.require(candidate.name)
     console = Console(stderr=True)
-    school = School(open_extractor(candidate, places), material, places.work, console)
-    encoders = open_others(candidate, places.base)
+    context = TrainingContext(open_extractor(candidate, paths), data, paths.work, console)
+    encoders = open_others(candidate, paths.base)
     own = ENCODERS.index(candidate.name)
-    parts = learn(candidate, encoders, school, config)
+    parts = learn(candidate, encoders, context, config)
     console.print(f"{candidate.name}: encoding what is held out")
-    held_out = encode_parts(encoders, school.extractor, material, "val")
+    held_out = encode_parts(encoders, context.extractor, data, "val")
     calibrate_head(candidate.head, held_out[own])
     heads = [candidate if name == candidate.name else encoders[name] for name in ENCODERS]
-    fusion = train_new_fusion(heads, parts, held_out, school, encoders["text_encoder"], config)
-    copy_repository(places.base, places.out, candidate.name)
-    differences: dict[str, dict[str, float]] = {candidate.name: write_encoder(candidate, places.out)}
-    differences["fusion"] = export_model("fusion", fusion, onnx_file(places.out, "fusion")).differences
+    fusion = train_new_fusion(heads, parts, held_out, context, encoders["text_encoder"], config)
+    copy_repository(paths.base, paths.out, candidate.name)
+    differences: dict[str, dict[str, float]] = {candidate.name: write_encoder(candidate, paths.out)}
+    differences["fusion"] = export_model("fusion", fusion, onnx_file(paths.out, "fusion")).differences
     if candidate.tokenizer is not None:
-        write_tokenizer(places.out, candidate.tokenizer)
+        write_tokenizer(paths.out, candidate.tokenizer)
     n_all, n_trained = _count(candidate)
     return Adoption(
         candidate.name,
-        str(places.out),
-        find_tokenizer(places.out),
+        str(paths.out),
+        find_tokenizer(paths.out),
         n_all,
         n_trained,
         {"train": len(parts[own].targets), "held_out": len(held_out[own].targets)},
@@ -181,22 +181,24 @@ def open_others(candidate: Candidate, base: Path) -> dict[str, Any]:
     return encoders
 
 
-def learn(candidate: Candidate, encoders: dict[str, Any], school: School, config: AdoptConfig) -> list[Encoded]:
+def learn(
+    candidate: Candidate, encoders: dict[str, Any], context: TrainingContext, config: AdoptConfig
+) -> list[Encoded]:
     """Train the candidate's heads; what all encoders then say of the training rows."""
 
     def encode() -> list[Encoded]:
-        school.console.print("encoding what is trained on")
-        return encode_parts(encoders, school.extractor, school.material, "train")
+        context.console.print("encoding what is trained on")
+        return encode_parts(encoders, context.extractor, context.data, "train")
 
     encoder = candidate.encoder
     if isinstance(encoder, OnnxEncoder):  # its tokens do not change
         parts = encode()
-        train_head(candidate.head, parts[ENCODERS.index(candidate.name)], school, config.head)
+        train_head(candidate.head, parts[ENCODERS.index(candidate.name)], context, config.head)
         return parts
     if isinstance(encoder, AdoptedText):
-        train_text_heads(encoder, school, config.text)
+        train_text_heads(encoder, context, config.text)
     else:
-        train_image_heads(encoder, school, config.image)
+        train_image_heads(encoder, context, config.image)
     return encode()
 
 
@@ -255,11 +257,11 @@ def main(
         if bundle is None and posts is None:
             raise AdoptError("nothing to learn from: give --bundle, --posts or both")
         config = load_adopt_config(config_file)
-        choice = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, n_templates=config.n_templates)
-        material = Material(bundle, read_posts(posts) if posts else [], choice=choice, pictures_folder=runs)
+        sampling = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, n_templates=config.n_templates)
+        data = AdoptionData(bundle, read_posts(posts) if posts else [], sampling=sampling, pictures_folder=runs)
         target = out or base.with_name(f"{base.name}_adopted")
-        places = Places(require_repository(base), require_new(base, target), runs / f"adopted-{source.stem}")
-        _say(adopt(open_candidate(source, tokenizer, english_only), places, material, config), as_json)
+        paths = AdoptionPaths(require_repository(base), require_new(base, target), runs / f"adopted-{source.stem}")
+        _say(adopt(open_candidate(source, tokenizer, english_only), paths, data, config), as_json)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_positive_weight: float = 4.0
 
 
-class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TextSampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which texts a pass of training sees.
 
     Attributes
@@ -117,7 +117,7 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         As in `Training`.
     n_templates : int
         Rows filled from templates.
-    n_terms : int
+    n_lexicon : int
         Sentences around terms of the bundle's dictionary.
     """
 
@@ -128,7 +128,7 @@ class TextRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weak_weight: float
     max_positive_weight: float
     n_templates: int
-    n_terms: int
+    n_lexicon: int
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,7 +139,7 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: Training
     bytes: Training
     language: Training
-    rows: TextRows
+    rows: TextSampling
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

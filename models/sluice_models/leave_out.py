@@ -21,7 +21,7 @@ from sluice_models.measure.folds import FIGURES, FOLDS, read_figures, write_figu
 from sluice_models.measure.score_texts import TextScorer
 from sluice_models.measure.source_figures import SourceReport, average_sources, report_source, sample_source
 from sluice_models.training.device import best_device
-from sluice_models.training.lanes import Job, run_jobs
+from sluice_models.training.parallel_jobs import Job, run_jobs
 from sluice_models.training.train_text import train_text_model
 
 N_ROWS = 2_500

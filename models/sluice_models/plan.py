@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from sluice_models.config import MODEL_NAMES, TRITON_REPO, ModelName
 from sluice_models.console import report_errors
-from sluice_models.plans.build import Order, Precision, build_plan, load_tensorrt, put
+from sluice_models.plans.build import BuildRequest, Precision, build_plan, load_tensorrt, put
 from sluice_models.plans.cuda import Cuda
 from sluice_models.plans.profiles import PROFILES, PlanError
 from sluice_models.plans.run import TOLERANCE, PlanRunner, Timing, benchmark, compare, is_close, reference
@@ -46,7 +46,7 @@ class Report(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Workshop:
+class PlanBuilder:
     """What every build needs.
 
     Attributes
@@ -77,7 +77,9 @@ class Workshop:
     def build(self, name: ModelName, onnx_file: Path, check: bool) -> tuple[bytes, Record]:
         """A plan in half precision, or in single if half is further off than `TOLERANCE`; raises `PlanError`."""
         for precision in PRECISIONS:
-            plan, build_s = self._build(Order(name, onnx_file, precision, self.folder / f"timings-{self.place}.cache"))
+            plan, build_s = self._build(
+                BuildRequest(name, onnx_file, precision, self.folder / f"timings-{self.place}.cache")
+            )
             differences = self.check(name, onnx_file, plan) if check else None
             if differences is None or is_close(differences):
                 return plan, Record(self.key(name, onnx_file), precision, round(build_s, 1), differences)
@@ -88,25 +90,25 @@ class Workshop:
         """How far a plan is from the model in single precision, per output."""
         return compare(name, PlanRunner(self.tensorrt, plan, self.cuda), reference(onnx_file))
 
-    def _build(self, order: Order) -> tuple[bytes, float]:
-        self.console.print(f"{order.name}: building in {order.precision}; this takes minutes")
+    def _build(self, request: BuildRequest) -> tuple[bytes, float]:
+        self.console.print(f"{request.name}: building in {request.precision}; this takes minutes")
         start_s = time.monotonic()
         with Progress(console=self.console, transient=True) as progress:
-            plan = build_plan(self.tensorrt, order, progress)
+            plan = build_plan(self.tensorrt, request, progress)
         return plan, time.monotonic() - start_s
 
 
-def provide_plan(shop: Workshop, name: ModelName, version: Path, check: bool, force: bool) -> Report:
+def provide_plan(builder: PlanBuilder, name: ModelName, version: Path, check: bool, force: bool) -> Report:
     """Put the plan of this GPU beside ``model.onnx``; built only if none is kept under its key."""
     onnx_file = version / "model.onnx"
     if not onnx_file.is_file():
         raise PlanError(f"{onnx_file} does not exist; run python -m sluice_models.export")
-    kept = shop.folder / shop.key(name, onnx_file)
+    kept = builder.folder / builder.key(name, onnx_file)
     plan_file, record_file = kept.with_name(f"{kept.name}.plan"), kept.with_name(f"{kept.name}.json")
     record = _read_record(plan_file, record_file, check)
     built = force or record is None
     if force or record is None:
-        plan, record = shop.build(name, onnx_file, check)
+        plan, record = builder.build(name, onnx_file, check)
         put(plan_file, plan)
         put(record_file, msgspec.json.encode(record))
     put(version / "model.plan", plan_file.read_bytes())
@@ -160,12 +162,12 @@ def main(
     with report_errors():
         names = _choose(only)
         tensorrt = load_tensorrt()
-        shop = Workshop(tensorrt, Cuda(), (cache or _cache_folder()) / "plans", Console(stderr=True))
+        builder = PlanBuilder(tensorrt, Cuda(), (cache or _cache_folder()) / "plans", Console(stderr=True))
         for name in names:
             version = repository / name / "1"
-            report = provide_plan(shop, name, version, check, force)
+            report = provide_plan(builder, name, version, check, force)
             if benchmarks:
-                runner = PlanRunner(tensorrt, (version / "model.plan").read_bytes(), shop.cuda)
+                runner = PlanRunner(tensorrt, (version / "model.plan").read_bytes(), builder.cuda)
                 report.benchmark = benchmark(name, runner)
             _say(report, as_json)
 

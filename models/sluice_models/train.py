@@ -14,7 +14,7 @@ from sluice.errors import SettingsError
 from sluice_models.config import RUNS, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
 from sluice_models.console import report_errors
 from sluice_models.data.bundle import read_texts
-from sluice_models.training.lanes import Job, run_jobs
+from sluice_models.training.parallel_jobs import Job, run_jobs
 from sluice_models.training.train_audio import train_audio
 from sluice_models.training.train_fusion import train_fusion
 from sluice_models.training.train_image import train_image

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sluice_models import leave_out, train
-from sluice_models.training.lanes import JobFailed
+from sluice_models.training.parallel_jobs import JobFailed
 
 pytestmark = pytest.mark.torch
 

@@ -114,10 +114,10 @@ class AdoptedImage(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `sluice_models.networks.image.ImageEncoder`; the heatmap has a cell per patch."""
-        outputs: tuple[Tensor, Tensor, Tensor] = self.heads(self.look(pixels))
+        outputs: tuple[Tensor, Tensor, Tensor] = self.heads(self.extract_features(pixels))
         return outputs
 
-    def look(self, pixels: Tensor) -> Tensor:
+    def extract_features(self, pixels: Tensor) -> Tensor:
         """Hidden states, shape = (B, P, D), of uint8 pixels, shape = (B, 3, 160, 160)."""
         shares = pixels.to(self.mean.dtype) / 255.0
         sized = F.interpolate(shares, size=(self.size_px, self.size_px), mode="bilinear", align_corners=False)

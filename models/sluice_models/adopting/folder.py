@@ -109,7 +109,7 @@ def _load_image(folder: Path) -> AdoptedImage:
     mean, std = colours.get("image_mean", CLIP_MEAN), colours.get("image_std", CLIP_STD)
     adopted = AdoptedImage(getattr(body, "vision_model", body), d_hidden, size_px, patch_px, mean, std).eval()
     pixels = torch.zeros(2, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX, dtype=torch.uint8)
-    hidden = _probe(folder, adopted.look, pixels)
+    hidden = _probe(folder, adopted.extract_features, pixels)
     if hidden.ndim != 3 or hidden.shape[1] < adopted.heads.n_side**2:
         raise AdoptError(f"{folder}: hidden states have the shape {tuple(hidden.shape)}, not one per patch")
     return adopted

@@ -25,7 +25,7 @@ from sluice.features.image import extract_image
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptError
-from sluice_models.config import ModelName, TextRows
+from sluice_models.config import ModelName, TextSampling
 from sluice_models.data.bundle import Example, Split, read_targets, read_texts
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.image import ImageEncoder
@@ -45,11 +45,11 @@ N_STAND_INS = 200
 STAND_IN_SEEDS: dict[Split, int] = {"train": 1, "val": 2}
 SPLITS: tuple[Split, ...] = ("train", "val")
 Pixels = npt.NDArray[np.uint8]
-Call = Callable[..., tuple[Tensor, Tensor, Tensor]]
+EncoderFunction = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
-class Material:
+class AdoptionData:
     """Where rows come from.
 
     Attributes
@@ -57,7 +57,7 @@ class Material:
     bundle : Path or None
     posts : list of Example
         A user's own.
-    choice : TextRows
+    sampling : TextRows
         Which texts of the bundle a pass sees.
     pictures_folder : Path
         Where the bundle's decoded pictures are kept.
@@ -65,14 +65,14 @@ class Material:
 
     bundle: Path | None
     posts: list[Example] = field(default_factory=list)
-    choice: TextRows = field(kw_only=True)
+    sampling: TextSampling = field(kw_only=True)
     pictures_folder: Path = field(kw_only=True)
 
     def texts(self, split: Split, seed: int | None = None) -> list[Example]:
         """All texts of a split, or of the training split what pass `seed` sees."""
         found = [] if self.bundle is None else _read_texts(self.bundle, split)
         if self.bundle is not None and seed is not None:
-            found = sample_pass(found, self.choice, seed)
+            found = sample_pass(found, self.sampling, seed)
         return found + [post for post in self.own(split) if post.text is not None]
 
     def own(self, split: Split) -> list[Example]:
@@ -156,9 +156,11 @@ def _decode(file: Path | None) -> Pixels:
         raise AdoptError(f"{file}: {error}") from error
 
 
-def encode_texts(encoder: Call, extractor: TextExtractor, examples: list[Example], choice: TextRows) -> Encoded:
+def encode_texts(
+    encoder: EncoderFunction, extractor: TextExtractor, examples: list[Example], sampling: TextSampling
+) -> Encoded:
     """Texts through an encoder, rows of like length together."""
-    rows = prepare(examples, extractor, choice)
+    rows = prepare(examples, extractor, sampling)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     tokens, logits = _run(encoder, map(text_inputs, map(collate, _chunks([rows[index] for index in order]))))
     back = np.argsort(order)
@@ -171,14 +173,14 @@ def _chunks(rows: list[TextExample]) -> Iterator[list[TextExample]]:
     return (rows[start : start + N_BATCH] for start in range(0, len(rows), N_BATCH))
 
 
-def encode_pixels(encoder: Call, pixels: Pixels, targets: Float32, source: str) -> Encoded:
+def encode_pixels(encoder: EncoderFunction, pixels: Pixels, targets: Float32, source: str) -> Encoded:
     """Pictures through an encoder, as they are."""
     batches = ((torch.from_numpy(pixels[start : start + N_BATCH]),) for start in range(0, len(pixels), N_BATCH))
     tokens, logits = _run(encoder, batches)
     return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), [source] * len(targets))
 
 
-def _run(encoder: Call, batches: Iterable[tuple[Tensor, ...]]) -> tuple[Float32, Float32]:
+def _run(encoder: EncoderFunction, batches: Iterable[tuple[Tensor, ...]]) -> tuple[Float32, Float32]:
     with torch.no_grad():
         outputs = [encoder(*batch)[:2] for batch in batches]
     tokens, logits = zip(*outputs, strict=True)
@@ -186,28 +188,26 @@ def _run(encoder: Call, batches: Iterable[tuple[Tensor, ...]]) -> tuple[Float32,
 
 
 def encode_parts(
-    encoders: dict[str, Call], extractor: TextExtractor, material: Material, split: Split
+    encoders: dict[str, EncoderFunction], extractor: TextExtractor, data: AdoptionData, split: Split
 ) -> list[Encoded]:
     """Texts, pictures and sounds of a split, in the order of the fusion's kinds."""
-    texts = material.texts(split, seed=99 if split == "train" else None)[-bundle_encoding.N_TEXTS :]
+    texts = data.texts(split, seed=99 if split == "train" else None)[-bundle_encoding.N_TEXTS :]
     texts = texts or fill_templates(N_STAND_INS, seed=STAND_IN_SEEDS[split])
     return [
-        encode_texts(encoders["text_encoder"], extractor, texts, material.choice),
-        _encode_pictures(encoders["image_encoder"], material, split),
-        _encode_sounds(encoders["audio_encoder"], material, split),
+        encode_texts(encoders["text_encoder"], extractor, texts, data.sampling),
+        _encode_pictures(encoders["image_encoder"], data, split),
+        _encode_sounds(encoders["audio_encoder"], data, split),
     ]
 
 
-def _encode_pictures(encoder: Call, material: Material, split: Split) -> Encoded:
+def _encode_pictures(encoder: EncoderFunction, data: AdoptionData, split: Split) -> Encoded:
     """The bundle's varied as for our own encoder, the user's as they are, or drawings."""
     found = []
-    if material.bundle is not None:
+    if data.bundle is not None:
         found.append(
-            bundle_encoding.encode_pictures(
-                cast(ImageEncoder, encoder), material.bundle, split, material.pictures_folder
-            )
+            bundle_encoding.encode_pictures(cast(ImageEncoder, encoder), data.bundle, split, data.pictures_folder)
         )
-    pixels, targets = material.own_pictures(split)
+    pixels, targets = data.own_pictures(split)
     if len(pixels):
         found.append(encode_pixels(encoder, pixels, targets, "own"))
     if not found:
@@ -216,9 +216,9 @@ def _encode_pictures(encoder: Call, material: Material, split: Split) -> Encoded
     return _join(found)
 
 
-def _encode_sounds(encoder: Call, material: Material, split: Split) -> Encoded:
-    if material.bundle is not None:
-        return bundle_encoding.encode_sounds(cast(AudioEncoder, encoder), material.bundle, split)
+def _encode_sounds(encoder: EncoderFunction, data: AdoptionData, split: Split) -> Encoded:
+    if data.bundle is not None:
+        return bundle_encoding.encode_sounds(cast(AudioEncoder, encoder), data.bundle, split)
     sounds = plain_sounds([], N_STAND_INS, seed=STAND_IN_SEEDS[split])
     log_mels = torch.from_numpy(sounds.log_mels)
     tokens, logits = _run(encoder, ((chunk,) for chunk in torch.split(log_mels, N_BATCH)))

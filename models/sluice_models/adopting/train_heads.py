@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptedImage, AdoptedText, AdoptError
-from sluice_models.adopting.labelled import Call, Material, encode_texts
+from sluice_models.adopting.labelled import AdoptionData, EncoderFunction, encode_texts
 from sluice_models.config import Training
 from sluice_models.data.bundle import Example
 from sluice_models.measure.scores import measure_auprc
@@ -27,11 +27,11 @@ from sluice_models.networks.heads import N_LABELS, LabelHead, pool_evidence
 from sluice_models.recipes.fusion.encoded import Encoded
 from sluice_models.recipes.fusion.pairs import CUES, PairTexts, write_lines
 from sluice_models.recipes.fusion.posts import PostBatch, compose_posts, keep_several
-from sluice_models.recipes.image.pictures import vary
+from sluice_models.recipes.image.pictures import augment
 from sluice_models.recipes.text.texts import TextBatch, bucket, collate, prepare
 from sluice_models.training.checkpoint import build_fusion
 from sluice_models.training.device import best_device
-from sluice_models.training.loop import Task, fit, one_group
+from sluice_models.training.loop import Task, fit, single_parameter_group
 from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
 from sluice_models.training.platt import fit_calibration
 from sluice_models.training.train_fusion import (
@@ -63,17 +63,19 @@ class AdoptConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class School:
+class TrainingContext:
     """What every training needs; `work` is where its state and its weights are kept."""
 
     extractor: TextExtractor
-    material: Material
+    data: AdoptionData
     work: Path
     console: Console
 
     def train(self, name: str, model: nn.Module, batches: Batches, loss: Loss, training: Training) -> None:
         """All weights of a model, from nothing."""
-        fit(Task(name, model, one_group(model, training), batches, loss), training, self.work, self.console)
+        fit(
+            Task(name, model, single_parameter_group(model, training), batches, loss), training, self.work, self.console
+        )
 
     def train_heads(
         self, name: str, adopted: AdoptedText | AdoptedImage, batches: Batches, loss: Loss, training: Training
@@ -92,9 +94,9 @@ def load_adopt_config(file: Path) -> AdoptConfig:
         raise AdoptError(f"{file}: {error}") from error
 
 
-def train_text_heads(adopted: AdoptedText, school: School, training: Training) -> None:
+def train_text_heads(adopted: AdoptedText, context: TrainingContext, training: Training) -> None:
     """Labels, and the annotators' marks where there are any."""
-    examples = school.material.texts("train", seed=0)
+    examples = context.data.texts("train", seed=0)
     weights = weigh_positives(np.stack([example.targets for example in examples]), training.max_positive_weight)
 
     def loss(batch: TextBatch) -> Tensor:
@@ -104,23 +106,23 @@ def train_text_heads(adopted: AdoptedText, school: School, training: Training) -
         labels = masked_loss(logits, batch.targets, batch.weights, weights)
         return labels + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
-    school.train_heads("text_heads", adopted, _text_batches(school, training.n_batch), loss, training)
+    context.train_heads("text_heads", adopted, _text_batches(context, training.n_batch), loss, training)
 
 
-def _text_batches(school: School, n_batch: int) -> Iterator[TextBatch]:
+def _text_batches(context: TrainingContext, n_batch: int) -> Iterator[TextBatch]:
     for seed in count():
-        rows = prepare(school.material.texts("train", seed), school.extractor, school.material.choice)
+        rows = prepare(context.data.texts("train", seed), context.extractor, context.data.sampling)
         yield from map(collate, bucket(rows, n_batch, seed))
 
 
-def train_image_heads(adopted: AdoptedImage, school: School, training: Training) -> None:
+def train_image_heads(adopted: AdoptedImage, context: TrainingContext, training: Training) -> None:
     """Labels, and the heatmap pooled to labels: where a picture is positive, some cell has to be."""
-    pixels, targets = school.material.pictures("train")
+    pixels, targets = context.data.pictures("train")
     weights = weigh_positives(targets, training.max_positive_weight)
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
         with torch.no_grad():
-            hidden = adopted.look(batch[0])
+            hidden = adopted.extract_features(batch[0])
         _, logits, heatmap = adopted.heads(hidden)
         cells = torch.logit(heatmap.float().flatten(2).transpose(1, 2), eps=1e-5)
         by_label, by_cell = (
@@ -129,24 +131,24 @@ def train_image_heads(adopted: AdoptedImage, school: School, training: Training)
         return by_label + MAP_WEIGHT * by_cell
 
     batches = _picture_batches(pixels, targets, training.n_batch)
-    school.train_heads("image_heads", adopted, batches, loss, training)
+    context.train_heads("image_heads", adopted, batches, loss, training)
 
 
 def _picture_batches(pixels: Any, targets: Any, n_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     while True:
         for rows in np.array_split(rng.permutation(len(targets)), -(-len(targets) // n_batch)):
-            yield vary(torch.from_numpy(np.array(pixels[rows])), generator), torch.from_numpy(targets[rows])
+            yield augment(torch.from_numpy(np.array(pixels[rows])), generator), torch.from_numpy(targets[rows])
 
 
-def train_head(head: LabelHead, part: Encoded, school: School, training: Training) -> None:
+def train_head(head: LabelHead, part: Encoded, context: TrainingContext, training: Training) -> None:
     """A head alone, on an encoder's tokens."""
     weights = weigh_positives(part.targets, training.max_positive_weight)
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         return masked_loss(head(batch[0]), *batch[1:], weights)
 
-    school.train("head", head, _token_batches(part, training.n_batch), loss, training)
+    context.train("head", head, _token_batches(part, training.n_batch), loss, training)
 
 
 def _token_batches(part: Encoded, n_batch: int) -> Iterator[tuple[Tensor, ...]]:
@@ -178,8 +180,8 @@ def train_new_fusion(
     heads: Sequence[Any],
     parts: list[Encoded],
     held_out: list[Encoded],
-    school: School,
-    reader: Call,
+    context: TrainingContext,
+    text_encoder: EncoderFunction,
     config: AdoptConfig,
 ) -> Fusion:
     """A fusion on the encoders' heads.
@@ -190,21 +192,21 @@ def train_new_fusion(
     ----------
     heads : sequence
         What has the encoders' `head`, in the order of the fusion's kinds.
-    reader : callable
+    text_encoder : callable
         The text encoder.
     """
     torch.manual_seed(0)
     fusion = build_fusion()
     start_from_encoders(fusion, list(heads))
     if has_cues(parts) and has_cues(held_out):
-        task = fusion_task(fusion, parts, encode_turned(reader, school, config.n_pairs, False), config.fusion)
-        fit(task, config.fusion, school.work, school.console)
-        calibrate_fusion(fusion, held_out, encode_turned(reader, school, N_CALIBRATION_PAIRS, True))
+        task = fusion_task(fusion, parts, encode_turned(text_encoder, context, config.n_pairs, False), config.fusion)
+        fit(task, config.fusion, context.work, context.console)
+        calibrate_fusion(fusion, held_out, encode_turned(text_encoder, context, N_CALIBRATION_PAIRS, True))
         return fusion.eval()
     groups = [{"params": [w for w in fusion.parameters() if w.requires_grad], "lr": config.fusion.fresh_learning_rate}]
     posts = compose_posts(parts, config.fusion.n_batch)
     task = Task("fusion", fusion, groups, posts, lambda batch: fusion_loss(fusion, batch))
-    fit(task, config.fusion, school.work, school.console)
+    fit(task, config.fusion, context.work, context.console)
     _calibrate_together(fusion, keep_several(next(compose_posts(held_out, N_CALIBRATION_POSTS))))
     return fusion.eval()
 
@@ -216,12 +218,12 @@ def has_cues(parts: Sequence[Encoded]) -> bool:
     return turning and all((parts[kind].targets[:, cues] == 0).all(axis=1).any() for kind in set(CUES.values()))
 
 
-def encode_turned(reader: Call, school: School, n_rows: int, held_out: bool) -> PairTexts:
+def encode_turned(text_encoder: EncoderFunction, context: TrainingContext, n_rows: int, held_out: bool) -> PairTexts:
     """As `sluice_models.recipes.fusion.pairs.encode_pairs`, in the words of whichever encoder reads."""
     lines = write_lines(n_rows, seed=int(held_out), held_out=held_out)
     zeros = np.zeros(N_LABELS, np.float32)
     examples = [Example(f"pair-{index}", text, None, None, zeros, "pairs") for index, (text, _) in enumerate(lines)]
-    encoded = encode_texts(reader, school.extractor, examples, school.material.choice)
+    encoded = encode_texts(text_encoder, context.extractor, examples, context.data.sampling)
     return PairTexts(encoded, tuple(family for _, family in lines))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sluice.features.text import TextExtractor
 from sluice.schema import HARMS, LABELS
-from sluice_models.config import TextRows
+from sluice_models.config import TextSampling
 from sluice_models.data.bundle import Example
 from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.obfuscation import TRICKS, obfuscate
@@ -22,7 +22,7 @@ from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.text import TextEncoder, join_tokens
 from sluice_models.recipes.text.texts import TextBatch, collate, prepare
 from sluice_models.training.checkpoint import build_text_encoder, checkpoint_file, load_state
-from sluice_models.training.train_towers import Reader
+from sluice_models.training.train_towers import TowerClassifier
 
 N_ROWS = 4_000
 """Texts that every candidate reads, evenly spread over the split."""
@@ -65,20 +65,20 @@ class CandidateReport:
 
 
 def compare_candidates(
-    encoder: TextEncoder, examples: Sequence[Example], choice: TextRows, runs: Path
+    encoder: TextEncoder, examples: Sequence[Example], sampling: TextSampling, runs: Path
 ) -> list[CandidateReport]:
     """Towers trained alone, if their checkpoints are in `runs`; then what is served, whole and by one tower."""
     chosen = list(examples)[:: max(1, len(examples) // N_ROWS)]
-    return [_measure(name, read, n, chosen, choice) for name, read, n in _candidates(encoder, runs)]
+    return [_measure(name, read, n, chosen, sampling) for name, read, n in _candidates(encoder, runs)]
 
 
 def _candidates(encoder: TextEncoder, runs: Path) -> list[tuple[str, Read, int]]:
     alone = build_text_encoder()
-    words, pieces = Reader(alone.words), Reader(alone.bytes)
+    words, pieces = TowerClassifier(alone.words), TowerClassifier(alone.bytes)
     found: list[tuple[str, Read, int]] = []
     if all(checkpoint_file(runs, name).is_file() for name in ("words", "bytes")):
-        for reader, name in ((words, "words"), (pieces, "bytes")):
-            load_state(reader.eval(), name, runs)
+        for model, name in ((words, "words"), (pieces, "bytes")):
+            load_state(model.eval(), name, runs)
         found += [
             ("MiniLM, fine-tuned alone", lambda batch: words.head(_by_words(alone, batch)), _count(words)),
             ("byte tower, trained alone", lambda batch: pieces.head(_by_bytes(alone, batch)), _count(pieces)),
@@ -107,9 +107,11 @@ def _count(model: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _measure(name: str, read: Read, n_parameters: int, examples: list[Example], choice: TextRows) -> CandidateReport:
+def _measure(
+    name: str, read: Read, n_parameters: int, examples: list[Example], sampling: TextSampling
+) -> CandidateReport:
     start_s = time.monotonic()
-    scores = _score(read, examples, choice)
+    scores = _score(read, examples, sampling)
     ms_per_text = (time.monotonic() - start_s) * 1000 / len(examples)
     targets = np.stack([example.targets for example in examples])
     language = np.array([example.lang for example in examples])
@@ -125,13 +127,13 @@ def _measure(name: str, read: Read, n_parameters: int, examples: list[Example], 
         hate=_auprc(scores, targets, LABELS.index("hate"), np.ones(len(targets), np.bool_)),
         mean=float(np.nanmean(per_label)),
         cold_accuracy=measure_accuracy(scores[known, toxicity], targets[known, toxicity] == 1),
-        kept=_kept(read, examples, choice),
+        kept=_kept(read, examples, sampling),
     )
 
 
-def _score(read: Read, examples: Sequence[Example], choice: TextRows) -> Floats:
+def _score(read: Read, examples: Sequence[Example], sampling: TextSampling) -> Floats:
     """Logits, shape = (n, labels)."""
-    rows = prepare(list(examples), TextExtractor(), choice)
+    rows = prepare(list(examples), TextExtractor(), sampling)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     with torch.inference_mode():
         chunks = [order[start : start + N_BATCH] for start in range(0, len(order), N_BATCH)]
@@ -172,7 +174,7 @@ def _accuracy_beside(scores: Floats, positive: Bools, half: Bools) -> float:
     return float(((scores[half] >= threshold) == positive[half]).mean())
 
 
-def _kept(read: Read, examples: Sequence[Example], choice: TextRows) -> float:
+def _kept(read: Read, examples: Sequence[Example], sampling: TextSampling) -> float:
     """Every text under one trick in turn: AUPRC of toxicity over that of the same texts as they are."""
     label = LABELS.index("toxicity")
     rows = [example for example in examples if example.lang == "en" and not np.isnan(example.targets[label])]
@@ -183,7 +185,7 @@ def _kept(read: Read, examples: Sequence[Example], choice: TextRows) -> float:
         for place, example in enumerate(rows)
     ]
     targets, every = np.stack([example.targets for example in rows]), np.ones(len(rows), np.bool_)
-    before, after = (_auprc(_score(read, texts, choice), targets, label, every) for texts in (rows, tricked))
+    before, after = (_auprc(_score(read, texts, sampling), targets, label, every) for texts in (rows, tricked))
     return after / before
 
 

@@ -116,13 +116,13 @@ def evaluate_all(
 ) -> tuple[Evaluation, list[Scored]]:
     """Measure everything; raises `SettingsError` if bundle, checkpoints or policy are missing."""
     models, limits, steps = load_models(runs), read_limits(POLICY_FILE), Steps(console)
-    choice = load_config("text_encoder", TextConfig).rows
+    sampling = load_config("text_encoder", TextConfig).rows
     steps.say(f"encoding the {split} split")
     parts = encode_split(
         [models.text, models.image, models.audio],
         bundle,
         split,
-        choice,
+        sampling,
         runs,
     )
     scored = score_split(models.fusion, parts)
@@ -131,12 +131,12 @@ def evaluate_all(
     scorer, examples = TextScorer(models.text, models.fusion), read_texts(bundle, split)
     examples = examples[:: -(-len(examples) // N_TEXTS) or 1]
     steps.say("candidates for reading texts")
-    candidates = tuple(compare_candidates(models.text, examples, choice, runs))
+    candidates = tuple(compare_candidates(models.text, examples, sampling, runs))
     steps.say("sources that are never trained on")
     unseen, alarms = _measure_unused(models, bundle, examples, limits)
     steps.say("mixtures of sounds, and posts whose meaning needs two parts")
     mixtures = tuple(measure_mixtures(models.audio, bundle))
-    pairs = tuple(measure_pairs(models.fusion, models.text, parts, choice))
+    pairs = tuple(measure_pairs(models.fusion, models.text, parts, sampling))
     steps.say("evidence")
     evidence = _measure_evidence(scorer, examples)
     steps.say("bias")
@@ -149,7 +149,7 @@ def evaluate_all(
     steps.say("eight bits, half precision, latency")
     precision = (
         *check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", examples),
-        *check_half_texts(models.text, examples, choice),
+        *check_half_texts(models.text, examples, sampling),
         *check_half_pictures(models.image, bundle, split, runs),
         *check_half_sounds(models.audio, bundle, split),
     )

@@ -58,7 +58,7 @@ class FunctionalReport:
 
 
 @dataclass(frozen=True)
-class Judged:
+class FamilyOutcomes:
     """A family's outcomes, shape = (n,): 1 where what should reach review does, or nothing where nothing should.
 
     `by_hate` is the same if only hate counts.
@@ -106,7 +106,7 @@ def measure_functions(scorer: TextScorer, thresholds: Mapping[str, float]) -> li
     return [*_report_suite(OWN, own), *_report_suite(TEMPLATES, held_out)]
 
 
-def _judge_templates(scorer: TextScorer, thresholds: Mapping[str, float]) -> Iterator[Judged]:
+def _judge_templates(scorer: TextScorer, thresholds: Mapping[str, float]) -> Iterator[FamilyOutcomes]:
     """Fillings of the sentences that are held out, by family."""
     texts: dict[str, list[str]] = {}
     labels: dict[str, tuple[str, ...]] = {}
@@ -119,14 +119,14 @@ def _judge_templates(scorer: TextScorer, thresholds: Mapping[str, float]) -> Ite
 
 def _judge_family(
     scorer: TextScorer, name: str, labels: tuple[str, ...], texts: list[str], thresholds: Mapping[str, float]
-) -> Judged:
+) -> FamilyOutcomes:
     probabilities = scorer.score(texts)
     hate_alone = {HATE: thresholds[HATE]} if HATE in thresholds else {}
     by_hate = judge(probabilities, [HATE] if HATE in labels else [], hate_alone)
-    return Judged(name, labels, judge(probabilities, labels, thresholds), by_hate)
+    return FamilyOutcomes(name, labels, judge(probabilities, labels, thresholds), by_hate)
 
 
-def _report_suite(suite: str, families: Sequence[Judged]) -> Iterator[FunctionalReport]:
+def _report_suite(suite: str, families: Sequence[FamilyOutcomes]) -> Iterator[FunctionalReport]:
     for family in families:
         yield FunctionalReport(suite, family.name, bool(family.labels), len(family.right), find_mean(family.right))
     hateful = [family for family in families if HATE in family.labels]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sluice.features.text import TextExtractor
-from sluice_models.config import TOKENIZER_FILE, TextRows
+from sluice_models.config import TOKENIZER_FILE, TextSampling
 from sluice_models.data.bundle import Example, Split
 from sluice_models.measure.intervals import Floats
 from sluice_models.measure.precision import PrecisionReport, compare_forms
@@ -38,10 +38,12 @@ N_BATCH = 16
 Inputs = Sequence[tuple[Tensor, ...]]
 
 
-def check_half_texts(encoder: TextEncoder, examples: Sequence[Example], choice: TextRows) -> list[PrecisionReport]:
+def check_half_texts(
+    encoder: TextEncoder, examples: Sequence[Example], sampling: TextSampling
+) -> list[PrecisionReport]:
     """Labels of texts."""
     sample = sample_source(examples, N_TEXTS).rows
-    rows = sorted(prepare(sample, TextExtractor(TOKENIZER_FILE), choice), key=lambda row: len(row.ids))
+    rows = sorted(prepare(sample, TextExtractor(TOKENIZER_FILE), sampling), key=lambda row: len(row.ids))
     inputs = [text_inputs(collate(rows[start : start + N_BATCH])) for start in range(0, len(rows), N_BATCH)]
     targets = np.stack([np.where(row.weights == 1, row.targets, np.nan) for row in rows])
     return compare_forms(FORM, "text", targets, *_run_both(encoder, inputs))

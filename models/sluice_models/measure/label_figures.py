@@ -30,14 +30,14 @@ from sluice_models.recipes.fusion.encoded import OURS, Encoded
 from sluice_models.training.platt import fit_calibration
 from sluice_models.training.train_fusion import score_parts
 
-Turns = npt.NDArray[np.int64]
+FoldNumbers = npt.NDArray[np.int64]
 ALL_SOURCES = "all"
 WITH_OURS = f"all, and what was {OURS}"
 MIN_POSITIVES = 5
 """Of either kind; with fewer, a figure would be chance."""
 MIN_CALIBRATION_ROWS = 300
 """Twenty to a bin."""
-N_TURNS = 10
+N_FOLDS = 10
 """Parts of the rows, each calibrated by the others."""
 REVIEW_SHARE, BLOCK_SHARE = 0.05, 0.005
 """Harmless rows that may reach a threshold."""
@@ -99,8 +99,8 @@ class LabelReport:
 def score_split(fusion: Fusion, parts: list[Encoded]) -> list[Scored]:
     """Every row through the fusion, in the order of `MODALITIES`."""
     logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
-    turns = [np.random.default_rng(0).integers(N_TURNS, size=len(part.targets)) for part in parts]
-    cross_fitted = cross_fit(fusion, logits, parts, turns)
+    folds = [np.random.default_rng(0).integers(N_FOLDS, size=len(part.targets)) for part in parts]
+    cross_fitted = cross_fit(fusion, logits, parts, folds)
     return [
         Scored(*columns)
         for columns in zip(
@@ -114,21 +114,21 @@ def score_split(fusion: Fusion, parts: list[Encoded]) -> list[Scored]:
     ]
 
 
-def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], turns: list[Turns]) -> list[Floats]:
+def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], folds: list[FoldNumbers]) -> list[Floats]:
     """Probabilities as if only the other turns' rows of the same kind had calibrated the fusion.
 
-    The shipped scale and shift of each kind, which saw all rows, are taken out first. `turns` says for each kind whose
+    The shipped scale and shift of each kind, which saw all rows, are taken out first. `folds` says for each kind whose
     turn each row is, shape = (n,).
     """
     calibrations = zip(fusion.scale.numpy(), fusion.shift.numpy(), strict=True)
     raw = [(rows - shift) / scale for rows, (scale, shift) in zip(logits, calibrations, strict=False)]
-    return [_cross_fit_part(*each) for each in zip(raw, parts, turns, strict=True)]
+    return [_cross_fit_part(*each) for each in zip(raw, parts, folds, strict=True)]
 
 
-def _cross_fit_part(raw: Floats, part: Encoded, turns: Turns) -> Floats:
+def _cross_fit_part(raw: Floats, part: Encoded, folds: FoldNumbers) -> Floats:
     fitted = np.empty_like(raw)
-    for turn in np.unique(turns):
-        others, own = (turns != turn) & part.found, turns == turn
+    for fold in np.unique(folds):
+        others, own = (folds != fold) & part.found, folds == fold
         scale, shift = fit_calibration(raw[others], part.targets[others], part.weights[others])
         fitted[own] = to_probabilities(raw[own] * scale.numpy() + shift.numpy())
     return fitted

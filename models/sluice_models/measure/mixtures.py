@@ -28,6 +28,7 @@ from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (
     Clip,
     Pools,
+    augment,
     cut_out,
     draw_background,
     draw_foreground,
@@ -36,7 +37,6 @@ from sluice_models.recipes.audio.clips import (
     read_clips,
     scale_background,
     sort_clips,
-    vary,
 )
 from sluice_models.recipes.audio.sounds import N_SAMPLES, Waveform, babble, hiss
 
@@ -115,7 +115,7 @@ def compose_mixtures(label: str, snr_db: float, pools: Pools) -> Iterator[Wavefo
 
 
 def _mix_at(foreground: Clip, snr_db: float, pools: Pools, rng: np.random.Generator) -> Waveform:
-    return mix(vary(foreground, rng), draw_background(pools, rng), snr_db, rng)[0]
+    return mix(augment(foreground, rng), draw_background(pools, rng), snr_db, rng)[0]
 
 
 def score_windows(encoder: AudioEncoder, waveforms: Iterator[Waveform]) -> Floats:

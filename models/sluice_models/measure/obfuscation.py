@@ -1,6 +1,6 @@
 """Spells texts as people do who hide from filters, seeded; and what that costs.
 
-These tricks only measure: `sluice_models.recipes.text.noise`, which roughens training texts, shares no code with them.
+These tricks only measure: `sluice_models.recipes.text.noise`, which adds noise to training texts, shares no code with them.
 Some are of kinds that training draws too, in another way; the others it never draws.
 """
 
@@ -43,20 +43,20 @@ def _widen(word: str) -> str:
 
 
 def _repeat_letter(word: str, rng: random.Random) -> str:
-    place = rng.randrange(len(word))
-    return word[:place] + word[place] * 4 + word[place + 1 :]
+    position = rng.randrange(len(word))
+    return word[:position] + word[position] * 4 + word[position + 1 :]
 
 
 def _swap_inner(word: str, rng: random.Random) -> str:
     if len(word) < 4:
         return word[0] + word[:0:-1]
-    place = rng.randrange(1, len(word) - 2)
-    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    position = rng.randrange(1, len(word) - 2)
+    return word[:position] + word[position + 1] + word[position] + word[position + 2 :]
 
 
 def _star_one(word: str, rng: random.Random) -> str:
-    place = rng.randrange(1, max(2, len(word) - 1))
-    return f"{word[:place]}*{word[place + 1 :]}"
+    position = rng.randrange(1, max(2, len(word) - 1))
+    return f"{word[:position]}*{word[position + 1 :]}"
 
 
 def _drop_vowels(word: str, _: random.Random) -> str:
@@ -161,7 +161,7 @@ def _score_again(scorer: TextScorer, texts: Sequence[str], changed: Sequence[str
     scores = plain.copy()
     places = [number for number, pair in enumerate(zip(texts, changed, strict=True)) if pair[0] != pair[1]]
     if places:
-        scores[places] = scorer.score([changed[place] for place in places])
+        scores[places] = scorer.score([changed[position] for position in places])
     return scores
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.schema import LABELS
-from sluice_models.config import TextRows
+from sluice_models.config import TextSampling
 from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.fusion import N_KINDS, Fusion
 from sluice_models.networks.text import TextEncoder
@@ -42,13 +42,15 @@ class PairReport:
     best_part: float
 
 
-def measure_pairs(fusion: Fusion, encoder: TextEncoder, parts: Sequence[Encoded], choice: TextRows) -> list[PairReport]:
+def measure_pairs(
+    fusion: Fusion, encoder: TextEncoder, parts: Sequence[Encoded], sampling: TextSampling
+) -> list[PairReport]:
     """Rank posts of held-out sentences and the media in `parts` (the validation split's, as `encode_split` gives them).
 
     A report per label that has `MIN_ROWS` of both kinds. Where the fusion is above the best part, it reads together
     what no part says alone.
     """
-    texts = encode_pairs(encoder, choice, N_MEASURED, held_out=True)
+    texts = encode_pairs(encoder, sampling, N_MEASURED, held_out=True)
     return report_pairs(fusion, next(compose_pairs(texts, parts, N_MEASURED)))
 
 

@@ -14,7 +14,7 @@ from sluice_models.measure.intervals import N_BINS, Bools, Floats
 from sluice_models.measure.label_figures import MIN_POSITIVES, Scored, certain_rows
 
 CURVE_ENDING = ".curve.json"
-"""Of what training leaves: mean losses of equal stretches of steps."""
+"""Of what training leaves: mean losses of equal windows of steps."""
 Draw = Callable[[Any, Floats, Bools], None]
 
 

@@ -101,11 +101,11 @@ class ImageEncoder(nn.Module):
         heatmap : Tensor, shape = (B, labels, 10, 10)
             In [0, 1].
         """
-        planes = self.look(pixels)
+        planes = self.extract_features(pixels)
         tokens = self.tokens(planes)
         return tokens, self.head(tokens), torch.sigmoid(self.cells(planes))
 
-    def look(self, pixels: Tensor) -> Tensor:
+    def extract_features(self, pixels: Tensor) -> Tensor:
         """Pixels to planes, shape = (B, C, side / 16, side / 16)."""
         return self.stages(pixels.to(self.cells.weight.dtype) / 127.5 - 1.0)  # type: ignore[no-any-return]
 

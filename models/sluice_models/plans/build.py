@@ -24,7 +24,7 @@ Precision = Literal["fp16", "fp32"]
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is to be built, and with what.
 
     Attributes
@@ -58,7 +58,7 @@ def _check_version(tensorrt: Any) -> Any:
     return tensorrt
 
 
-def build_plan(tensorrt: Any, order: Order, progress: Progress) -> bytes:
+def build_plan(tensorrt: Any, request: BuildRequest, progress: Progress) -> bytes:
     """Compile one model.
 
     Raises
@@ -73,29 +73,29 @@ def build_plan(tensorrt: Any, order: Order, progress: Progress) -> bytes:
         raise PlanError(f"no usable GPU: {error}") from error
     network = builder.create_network(0)
     parser = tensorrt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(order.onnx_file)):
+    if not parser.parse_from_file(str(request.onnx_file)):
         errors = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-        raise PlanError(f"{order.name}: {errors}")
-    configuration = _configure(tensorrt, builder, network, order)
+        raise PlanError(f"{request.name}: {errors}")
+    configuration = _configure(tensorrt, builder, network, request)
     configuration.progress_monitor = make_monitor(tensorrt, progress)
     plan = builder.build_serialized_network(network, configuration)
     if plan is None:
-        raise PlanError(f"{order.name}: TensorRT built no plan; its log says why")
-    _save_timings(configuration, order.timings)
+        raise PlanError(f"{request.name}: TensorRT built no plan; its log says why")
+    _save_timings(configuration, request.timings)
     return bytes(plan)
 
 
-def _configure(tensorrt: Any, builder: Any, network: Any, order: Order) -> Any:
+def _configure(tensorrt: Any, builder: Any, network: Any, request: BuildRequest) -> Any:
     configuration = builder.create_builder_config()
     configuration.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
-    if order.precision == "fp16":
+    if request.precision == "fp16":
         configuration.set_flag(tensorrt.BuilderFlag.FP16)
     inputs = [network.get_input(index).name for index in range(network.num_inputs)]
     profile = builder.create_optimization_profile()
-    for tensor, shapes in describe_profile(order.name, inputs).items():
+    for tensor, shapes in describe_profile(request.name, inputs).items():
         profile.set_shape(tensor, *shapes)
     configuration.add_optimization_profile(profile)
-    _load_timings(configuration, order.timings)
+    _load_timings(configuration, request.timings)
     return configuration
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS, Modality
-from sluice_models.config import TOKENIZER_FILE, TextRows
+from sluice_models.config import TOKENIZER_FILE, TextSampling
 from sluice_models.data.bundle import Example, Split, read_media, read_texts
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Encoder
@@ -21,18 +21,18 @@ from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.audio.clips import compose_sounds, plain_sounds, read_clips
 from sluice_models.recipes.fusion.encoded import OURS, Encoded, Float32, plain_severity, text_severity
 from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
-from sluice_models.recipes.image.pictures import DRAWN, load_pictures, vary
+from sluice_models.recipes.image.pictures import DRAWN, augment, load_pictures
 from sluice_models.recipes.text.texts import collate, prepare, sample_pass, text_inputs
 
 N_BATCH = 64
 N_TEXTS, N_SOUNDS, N_SYNTHETIC = 12_000, 3_000, 200
 
 
-def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, choice: TextRows) -> Encoded:
+def encode_texts(encoder: TextEncoder, bundle: Path, split: Split, sampling: TextSampling) -> Encoded:
     """Training: a sample as the encoder sees it, templates included; validation: every text of the bundle."""
     examples = read_texts(bundle, split)
-    chosen = sample_pass(examples, choice, seed=99)[:N_TEXTS] if split == "train" else examples
-    rows = prepare(chosen, TextExtractor(TOKENIZER_FILE), choice)
+    chosen = sample_pass(examples, sampling, seed=99)[:N_TEXTS] if split == "train" else examples
+    rows = prepare(chosen, TextExtractor(TOKENIZER_FILE), sampling)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))  # like lengths together: less padding
     rows, chosen = [rows[index] for index in order], [chosen[index] for index in order]
     batches = (collate(rows[start : start + N_BATCH]) for start in range(0, len(rows), N_BATCH))
@@ -47,7 +47,7 @@ def encode_pictures(encoder: ImageEncoder, bundle: Path, split: Split, runs: Pat
     pictures = load_pictures(bundle, split, runs)
     generator = torch.Generator().manual_seed(7)
     chunks = (torch.from_numpy(np.array(pictures.pixels[i : i + N_BATCH])) for i in _starts(pictures.targets))
-    varied = ((vary(chunk, generator) if split == "train" else chunk,) for chunk in chunks)
+    varied = ((augment(chunk, generator) if split == "train" else chunk,) for chunk in chunks)
     sources = [group.rpartition(":")[0].replace(DRAWN, OURS) for group in pictures.groups.tolist()]
     return _plain(*_run(encoder, varied, split), pictures.targets, sources)
 
@@ -62,12 +62,14 @@ def encode_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> Encoded:
     return _plain(*_run(encoder, chunks, split), sounds.targets, sources)
 
 
-def encode_split(encoders: list[Encoder], bundle: Path, split: Split, choice: TextRows, runs: Path) -> list[Encoded]:
-    """All three, in the order of the fusion's kinds; `choice` is of texts."""
+def encode_split(
+    encoders: list[Encoder], bundle: Path, split: Split, sampling: TextSampling, runs: Path
+) -> list[Encoded]:
+    """All three, in the order of the fusion's kinds; `sampling` is of texts."""
     found: dict[Modality, Encoded] = {}
     for encoder in encoders:
         if isinstance(encoder, TextEncoder):
-            found["text"] = encode_texts(encoder, bundle, split, choice)
+            found["text"] = encode_texts(encoder, bundle, split, sampling)
         elif isinstance(encoder, ImageEncoder):
             found["image"] = encode_pictures(encoder, bundle, split, runs)
         else:
@@ -75,17 +77,17 @@ def encode_split(encoders: list[Encoder], bundle: Path, split: Split, choice: Te
     return [found["text"], found["image"], found["audio"]]
 
 
-def encode_pairs(encoder: TextEncoder, choice: TextRows, n_rows: int, held_out: bool) -> PairTexts:
+def encode_pairs(encoder: TextEncoder, sampling: TextSampling, n_rows: int, held_out: bool) -> PairTexts:
     """Sentences to train on, or those held out, encoded."""
     lines = write_lines(n_rows, seed=int(held_out), held_out=held_out)
     zeros = np.zeros(len(LABELS), np.float32)
     examples = [Example(f"pair-{i}", text, None, None, zeros, "pairs") for i, (text, _) in enumerate(lines)]
-    return PairTexts(encode_examples(encoder, examples, choice), tuple(family for _, family in lines))
+    return PairTexts(encode_examples(encoder, examples, sampling), tuple(family for _, family in lines))
 
 
-def encode_examples(encoder: TextEncoder, examples: list[Example], choice: TextRows) -> Encoded:
+def encode_examples(encoder: TextEncoder, examples: list[Example], sampling: TextSampling) -> Encoded:
     """Texts of our own, as they are and in their order."""
-    rows = prepare(examples, TextExtractor(TOKENIZER_FILE), choice)
+    rows = prepare(examples, TextExtractor(TOKENIZER_FILE), sampling)
     batches = (collate(rows[start : start + N_BATCH]) for start in range(0, len(rows), N_BATCH))
     tokens, logits = _run(encoder, (text_inputs(batch) for batch in batches), "val")
     return _plain(tokens, logits, np.stack([row.targets for row in rows]), [OURS] * len(rows))

@@ -39,7 +39,7 @@ def embed_characters(counts: npt.NDArray[np.float32], d_hidden: int) -> Tensor:
     return torch.nn.functional.normalize(left * singular.sqrt(), dim=1)
 
 
-def place_characters(embedding: Tensor, rows: list[int], vectors: Tensor) -> None:
+def write_character_embeddings(embedding: Tensor, rows: list[int], vectors: Tensor) -> None:
     """Write character vectors into an embedding, spread around its mean as far as its own rows are; in place."""
     with torch.no_grad():
         mean = embedding.mean(dim=0)

@@ -53,24 +53,24 @@ class Task(Generic[BatchT]):
 
 
 @dataclass
-class Course:
-    """How far a run is: steps done, and the mean loss of each stretch of steps so far."""
+class RunProgress:
+    """How far a run is: steps done, and the mean loss of each window of steps so far."""
 
     step: int = 0
     curve: list[float] = field(default_factory=list)
-    stretch: list[float] = field(default_factory=list)
+    window: list[float] = field(default_factory=list)
 
-    def note(self, loss: float, n_steps: int) -> None:
+    def record(self, loss: float, n_steps: int) -> None:
         """Count one step and its loss."""
         self.step += 1
-        self.stretch.append(loss)
-        if len(self.stretch) >= max(1, n_steps // N_POINTS):
-            self.curve.append(sum(self.stretch) / len(self.stretch))
-            self.stretch.clear()
+        self.window.append(loss)
+        if len(self.window) >= max(1, n_steps // N_POINTS):
+            self.curve.append(sum(self.window) / len(self.window))
+            self.window.clear()
 
     @property
     def loss(self) -> float:
-        """The last stretch's mean loss."""
+        """The last window's mean loss."""
         return self.curve[-1] if self.curve else math.nan
 
 
@@ -84,36 +84,36 @@ def fit(task: Task[BatchT], training: Training, runs: Path, console: Console) ->
     task.model.to(device)
     optimiser = torch.optim.AdamW(task.groups, weight_decay=training.weight_decay, fused=True)
     peaks = [group["lr"] for group in optimiser.param_groups]
-    course = _resume(task, optimiser, runs)
-    batches = islice(task.batches, course.step, None)
+    run = _resume(task, optimiser, runs)
+    batches = islice(task.batches, run.step, None)
     task.model.train()
     with _progress(console) as progress:
-        bar = progress.add_task(task.name, total=training.n_steps, completed=course.step, loss=math.nan)
+        bar = progress.add_task(task.name, total=training.n_steps, completed=run.step, loss=math.nan)
         report = _reporter(progress, bar, training.n_steps, console)
         saved_s = time.monotonic()
-        while course.step < training.n_steps:
-            _set_rates(optimiser, peaks, rate_share(course.step / training.n_steps, training.warm_up))
-            course.note(_step(task, move(next(batches), device), device, optimiser), training.n_steps)
-            report(course)
+        while run.step < training.n_steps:
+            _set_rates(optimiser, peaks, rate_share(run.step / training.n_steps, training.warm_up))
+            run.record(_step(task, move(next(batches), device), device, optimiser), training.n_steps)
+            report(run)
             if time.monotonic() - saved_s > SAVE_EVERY_S:
-                _save_state(task, optimiser, course, runs)
+                _save_state(task, optimiser, run, runs)
                 saved_s = time.monotonic()
     task.model.cpu().eval()
     checkpoint.save(task.model, checkpoint.checkpoint_file(runs, task.name))
-    (runs / f"{task.name}.curve.json").write_text(json.dumps(course.curve), "utf-8")
+    (runs / f"{task.name}.curve.json").write_text(json.dumps(run.curve), "utf-8")
     _state_file(runs, task.name).unlink(missing_ok=True)
 
 
-def _reporter(progress: Progress, bar: TaskID, n_steps: int, console: Console) -> Callable[[Course], None]:
+def _reporter(progress: Progress, bar: TaskID, n_steps: int, console: Console) -> Callable[[RunProgress], None]:
     """Moves the bar; where nobody sees one (a log file), writes a line every `SAVE_EVERY_S`."""
-    said_s = time.monotonic()
+    reported_s = time.monotonic()
 
-    def report(course: Course) -> None:
-        nonlocal said_s
-        progress.update(bar, completed=course.step, loss=course.loss)
-        if not console.is_terminal and time.monotonic() - said_s > SAVE_EVERY_S:
-            said_s = time.monotonic()
-            console.print(f"step {course.step} of {n_steps}, loss {course.loss:.3f}")
+    def report(run: RunProgress) -> None:
+        nonlocal reported_s
+        progress.update(bar, completed=run.step, loss=run.loss)
+        if not console.is_terminal and time.monotonic() - reported_s > SAVE_EVERY_S:
+            reported_s = time.monotonic()
+            console.print(f"step {run.step} of {n_steps}, loss {run.loss:.3f}")
 
     return report
 
@@ -134,7 +134,7 @@ def _step(task: Task[BatchT], batch: BatchT, device: torch.device, optimiser: to
     return float(loss.detach())
 
 
-def one_group(model: nn.Module, training: Training) -> list[dict[str, Any]]:
+def single_parameter_group(model: nn.Module, training: Training) -> list[dict[str, Any]]:
     """One group of parameters: for networks that start from nothing."""
     return [{"params": list(model.parameters()), "lr": training.fresh_learning_rate}]
 
@@ -151,7 +151,7 @@ def _state_file(runs: Path, name: str) -> Path:
     return runs / f"{name}.state"
 
 
-def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Course, runs: Path) -> None:
+def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, run: RunProgress, runs: Path) -> None:
     runs.mkdir(parents=True, exist_ok=True)
     file = _state_file(runs, task.name)
     part = file.with_suffix(".part")
@@ -159,23 +159,23 @@ def _save_state(task: Task[BatchT], optimiser: torch.optim.Optimizer, course: Co
         "model": task.model.state_dict(),
         "adam": optimiser.state_dict(),
         "rng": _rng_states(),
-        "course": vars(course),
+        "run": vars(run),
     }
     torch.save(state, part)
     part.replace(file)
 
 
-def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) -> Course:
+def _resume(task: Task[BatchT], optimiser: torch.optim.Optimizer, runs: Path) -> RunProgress:
     """Load what an interrupted run left."""
     file = _state_file(runs, task.name)
     if not file.is_file():
-        return Course()
+        return RunProgress()
     state = torch.load(file, weights_only=True, map_location="cpu")
     task.model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["adam"])
     for set_state, rng_state in zip((torch.set_rng_state, torch.cuda.set_rng_state), state["rng"], strict=False):
         set_state(rng_state)
-    return Course(**state["course"])
+    return RunProgress(**state["run"])
 
 
 def _rng_states() -> list[Tensor]:

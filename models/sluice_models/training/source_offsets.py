@@ -1,9 +1,9 @@
-"""What each data set's annotators call toxic, more or less readily than others: learned beside the model, then dropped.
+"""One offset per data set and label: learned beside the model, then dropped.
 
-Data sets judge the same sentence differently. A model that has to explain this by the text learns to tell the data
-sets apart, which is of no use on texts from elsewhere. Here every source has an offset of its own for the labels that
-are a matter of judgement; what the model learns is then what the sources agree on. (A crowd layer with one worker per
-source: Rodrigues and Pereira 2018.)
+Annotators of one data set call the same sentence toxic more readily than those of another. A model that has to explain
+this by the text learns to tell data sets apart, which does not help on texts from elsewhere. So every source gets its
+own offset for the labels that are a matter of judgement, and the model learns what the sources agree on. This is the
+crowd layer of Rodrigues and Pereira (2018) with one worker per source.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from sluice_models.data.bundle import Example
 JUDGED = [LABELS.index(label) for label in ("toxicity", "hate", "harassment")]
 N_SLOTS = 64
 """Sources that there may be, and one that is none of them: its offset stays 0."""
-HABIT_RATE = 3.0
+OFFSET_RATE = 3.0
 """Learning rate of the offsets, as a multiple of that of fresh weights."""
 
 
-class SourceHabits(nn.Module):
+class SourceOffsets(nn.Module):
     """Offsets of the logits of `JUDGED` labels, by source.
 
     Parameters

@@ -12,7 +12,7 @@ from sluice_models.config import Training
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import compose_sounds, read_clips, sound_batches
 from sluice_models.training.checkpoint import build_audio_encoder
-from sluice_models.training.loop import Task, fit, one_group
+from sluice_models.training.loop import Task, fit, single_parameter_group
 from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
 
 MAP_WEIGHT = 0.5
@@ -28,7 +28,7 @@ def train_audio(bundle: Path, training: Training, runs: Path, console: Console) 
     encoder = build_audio_encoder()
     weights = weigh_positives(sounds.targets, training.max_positive_weight)
     batches = sound_batches(sounds, training.n_batch)
-    groups = one_group(encoder, training)
+    groups = single_parameter_group(encoder, training)
     task = Task("audio_encoder", encoder, groups, batches, lambda batch: audio_loss(encoder, *batch, weights))
     fit(task, training, runs, console)
 

@@ -36,18 +36,18 @@ def train_fusion(bundle: Path, training: Training, runs: Path, console: Console)
     """Train and leave ``fusion.pt`` in `runs`; also writes the encoders' calibration into their checkpoints."""
     torch.manual_seed(0)
     encoders = load_encoders(runs)
-    choice = load_config("text_encoder", TextConfig).rows
+    sampling = load_config("text_encoder", TextConfig).rows
     console.print("fusion: encoding the validation split")
-    held_out = encode_split(encoders, bundle, "val", choice, runs)
+    held_out = encode_split(encoders, bundle, "val", sampling, runs)
     calibrate_encoders(encoders, held_out, runs)
     console.print("fusion: encoding the training split")
-    parts = encode_split(encoders, bundle, "train", choice, runs)
-    reader = find_reader(encoders)
+    parts = encode_split(encoders, bundle, "train", sampling, runs)
+    text_encoder = find_text_encoder(encoders)
     fusion = build_fusion()
     start_from_encoders(fusion, encoders)
-    pairs = encode_pairs(reader, choice, N_PAIR_TEXTS, held_out=False)
+    pairs = encode_pairs(text_encoder, sampling, N_PAIR_TEXTS, held_out=False)
     fit(fusion_task(fusion, parts, pairs, training), training, runs, console)
-    calibrate_fusion(fusion, held_out, encode_pairs(reader, choice, N_CALIBRATION_PAIRS, held_out=True))
+    calibrate_fusion(fusion, held_out, encode_pairs(text_encoder, sampling, N_CALIBRATION_PAIRS, held_out=True))
     checkpoint.save(fusion, checkpoint.checkpoint_file(runs, "fusion"))
 
 
@@ -60,7 +60,7 @@ def load_encoders(runs: Path) -> list[Encoder]:
     return encoders
 
 
-def find_reader(encoders: list[Encoder]) -> TextEncoder:
+def find_text_encoder(encoders: list[Encoder]) -> TextEncoder:
     """The text encoder among them."""
     return next(encoder for encoder in encoders if isinstance(encoder, TextEncoder))
 

@@ -12,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 from sluice_models.config import ImageConfig, Training
 from sluice_models.networks.heads import pool_evidence
 from sluice_models.networks.image import ImageEncoder
-from sluice_models.recipes.image.batches import FIRST, LAST, Diet, PictureBatch, picture_batches
+from sluice_models.recipes.image.batches import FIRST_STAGE, LAST_STAGE, PictureBatch, SamplingPlan, picture_batches
 from sluice_models.recipes.image.pictures import FIRE, WEAPONS, Pictures, load_pictures
 from sluice_models.training.checkpoint import build_image_encoder, checkpoint_file, load_state
-from sluice_models.training.loop import Task, fit, one_group
+from sluice_models.training.loop import Task, fit, single_parameter_group
 from sluice_models.training.losses import masked_loss, weigh_positives
 
 POOLED_WEIGHT, CELL_WEIGHT, KIND_WEIGHT = 0.5, 0.5, 0.4
@@ -34,18 +34,30 @@ def train_image(bundle: Path, config: ImageConfig, runs: Path, console: Console)
     encoder = build_image_encoder()
     encoder.to(memory_format=torch.channels_last)
     if not checkpoint_file(runs, START).is_file():
-        _fit_stage(START, encoder, pictures, config.training, FIRST, runs, console)
+        _fit_stage(START, encoder, pictures, config.training, FIRST_STAGE, runs, console)
     load_state(encoder, START, runs)
     torch.manual_seed(1)
-    _fit_stage("image_encoder", encoder, pictures, config.finish, LAST, runs, console)
+    _fit_stage("image_encoder", encoder, pictures, config.finish, LAST_STAGE, runs, console)
 
 
 def _fit_stage(
-    name: str, encoder: ImageEncoder, pictures: Pictures, training: Training, diet: Diet, runs: Path, console: Console
+    name: str,
+    encoder: ImageEncoder,
+    pictures: Pictures,
+    training: Training,
+    plan: SamplingPlan,
+    runs: Path,
+    console: Console,
 ) -> None:
     weights = weigh_positives(pictures.targets, training.max_positive_weight)
-    batches = picture_batches(pictures, training.n_batch, training.n_steps, diet)
-    task = Task(name, encoder, one_group(encoder, training), batches, lambda batch: image_loss(encoder, batch, weights))
+    batches = picture_batches(pictures, training.n_batch, training.n_steps, plan)
+    task = Task(
+        name,
+        encoder,
+        single_parameter_group(encoder, training),
+        batches,
+        lambda batch: image_loss(encoder, batch, weights),
+    )
     fit(task, training, runs, console)
 
 
@@ -54,7 +66,7 @@ def image_loss(encoder: ImageEncoder, batch: PictureBatch, positive_weights: Ten
 
     Where a picture is positive, some cell has to be; where the harm's place is known, just the cells there.
     """
-    planes = encoder.look(batch.pixels.contiguous(memory_format=torch.channels_last))
+    planes = encoder.extract_features(batch.pixels.contiguous(memory_format=torch.channels_last))
     cells = encoder.cells(planes).float()
     ones = torch.ones_like(batch.targets)
     by_label = masked_loss(encoder.head(encoder.tokens(planes)), batch.targets, ones, positive_weights)

@@ -18,11 +18,11 @@ from sluice_models.training.checkpoint import build_text_encoder
 from sluice_models.training.device import best_device
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_mark_loss
-from sluice_models.training.source_offsets import SourceHabits, find_sources
+from sluice_models.training.source_offsets import SourceOffsets, find_sources
 from sluice_models.training.train_towers import (
     MARK_WEIGHT,
-    Groups,
-    WordBrake,
+    KnownWordDamping,
+    ParameterGroups,
     endless_batches,
     join_towers,
     label_loss,
@@ -42,7 +42,7 @@ def train_text(examples: list[Example], config: TextConfig, runs: Path, console:
     """Train both towers together and leave ``text_encoder.pt`` in `runs`; needs ``words.pt`` and ``bytes.pt``."""
     torch.manual_seed(3)
     encoder = build_text_encoder()
-    habits = join_towers(encoder, find_sources(examples), runs).to(best_device())
+    offsets = join_towers(encoder, find_sources(examples), runs).to(best_device())
     weights = positive_weights(examples, config.rows)
     batches = endless_batches(examples, TextExtractor(), config.rows, config.training.n_batch, first_seed=N_SEEN)
     groups = parameter_groups(encoder, config.training)
@@ -51,24 +51,24 @@ def train_text(examples: list[Example], config: TextConfig, runs: Path, console:
         encoder,
         groups,
         batches,
-        lambda batch: text_loss(encoder, habits, batch, weights),
-        WordBrake(encoder.words),
+        lambda batch: text_loss(encoder, offsets, batch, weights),
+        KnownWordDamping(encoder.words),
     )
     fit(task, config.training, runs, console)
     return encoder
 
 
-def text_loss(encoder: TextEncoder, habits: SourceHabits, batch: TextBatch, weights: Tensor) -> Tensor:
+def text_loss(encoder: TextEncoder, offsets: SourceOffsets, batch: TextBatch, weights: Tensor) -> Tensor:
     """Labels, some rows by one tower alone, and the annotators' marks on tokens."""
     by_words, scores = encoder.words(batch.input_ids, batch.attention_mask)
     by_bytes = encoder.bytes(batch.byte_ids, batch.byte_mask)
     draw = torch.rand(len(by_words), 1, 1, device=by_words.device)
     tokens = join_tokens(by_words * (draw > ALONE_SHARE), by_bytes * (draw < 1 - ALONE_SHARE))
-    logits = habits(encoder.head(tokens), batch.sources)
+    logits = offsets(encoder.head(tokens), batch.sources)
     return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
 
-def parameter_groups(encoder: TextEncoder, training: Training) -> Groups:
+def parameter_groups(encoder: TextEncoder, training: Training) -> ParameterGroups:
     """Poolings and head may still move; what lies below them hardly."""
     named = [(name, weight) for name, weight in encoder.named_parameters() if weight.requires_grad]
     late = ("words.pooling", "words.marks", "bytes.pooling", "head")

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from sluice.features.text import TextExtractor
-from sluice_models.config import TOKENIZER_FILE, TextConfig, TextRows, Training
+from sluice_models.config import TOKENIZER_FILE, TextConfig, TextSampling, Training
 from sluice_models.data.bundle import Example
 from sluice_models.data.vocabulary import is_han
 from sluice_models.networks.heads import LabelHead, shared_head
 from sluice_models.networks.text import ByteTower, TextEncoder, WordTower
 from sluice_models.recipes.text.texts import TextBatch, add_noise, bucket, collate, prepare, sample_pass
-from sluice_models.training.character_embeddings import count_neighbours, embed_characters, place_characters
+from sluice_models.training.character_embeddings import count_neighbours, embed_characters, write_character_embeddings
 from sluice_models.training.checkpoint import build_text_encoder, load_state, minilm_indices
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
-from sluice_models.training.source_offsets import HABIT_RATE, SourceHabits, find_sources
+from sluice_models.training.source_offsets import OFFSET_RATE, SourceOffsets, find_sources
 
 MARK_WEIGHT = 0.5
 LANGUAGE_WEIGHT = 0.2
@@ -34,20 +34,20 @@ LANGUAGE_EVERY = 4
 """One row in so many is also read as language while labels are learned: it is a third of a row's cost."""
 KNOWN_WORD_SHARE = 0.15
 """Share of an embedding step that words known to MiniLM take: they are not to leave the space of unseen words."""
-Groups = list[dict[str, object]]
+ParameterGroups = list[dict[str, object]]
 
 
-class Reader(nn.Module):
+class TowerClassifier(nn.Module):
     """One tower with a head of its own, in the directions that all text heads share.
 
-    `habits` are kept beside them and only used in training.
+    `offsets` are kept beside them and only used in training.
     """
 
     def __init__(self, tower: WordTower | ByteTower, sources: Iterable[str] = ()) -> None:
         super().__init__()
         self.tower = tower
         self.head: LabelHead = shared_head()
-        self.habits = SourceHabits(sources)
+        self.offsets = SourceOffsets(sources)
 
 
 def train_words(examples: list[Example], config: TextConfig, runs: Path, console: Console) -> None:
@@ -55,17 +55,17 @@ def train_words(examples: list[Example], config: TextConfig, runs: Path, console
     torch.manual_seed(0)
     extractor = TextExtractor()
     tower = build_text_encoder().words
-    place_han(tower, examples, extractor, console)
-    reader, weights = Reader(tower, find_sources(examples)), positive_weights(examples, config.rows)
+    initialise_han_embeddings(tower, examples, extractor, console)
+    model, weights = TowerClassifier(tower, find_sources(examples)), positive_weights(examples, config.rows)
 
     def loss(batch: TextBatch) -> Tensor:
         tokens, scores = tower(batch.input_ids, batch.attention_mask)
-        logits = reader.habits(reader.head(tokens), batch.sources)
+        logits = model.offsets(model.head(tokens), batch.sources)
         return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
 
     batches = endless_batches(examples, extractor, config.rows, config.words.n_batch)
     fit(
-        Task("words", reader, word_groups(reader, config.words), batches, loss, WordBrake(tower)),
+        Task("words", model, word_parameter_groups(model, config.words), batches, loss, KnownWordDamping(tower)),
         config.words,
         runs,
         console,
@@ -77,7 +77,7 @@ def train_language(examples: list[Example], config: TextConfig, runs: Path, cons
     torch.manual_seed(1)
     tower = build_text_encoder().bytes
     batches = language_batches(examples, TextExtractor(), config)
-    groups: Groups = [{"params": list(tower.parameters()), "lr": config.language.learning_rate}]
+    groups: ParameterGroups = [{"params": list(tower.parameters()), "lr": config.language.learning_rate}]
     fit(
         Task("language", tower, groups, batches, lambda batch: language_loss(tower, tower.read(batch.byte_ids), batch)),
         config.language,
@@ -91,17 +91,17 @@ def train_bytes(examples: list[Example], config: TextConfig, runs: Path, console
     torch.manual_seed(2)
     tower = build_text_encoder().bytes
     load_state(tower, "language", runs)
-    reader, weights = Reader(tower, find_sources(examples)), positive_weights(examples, config.rows)
+    model, weights = TowerClassifier(tower, find_sources(examples)), positive_weights(examples, config.rows)
 
     def loss(batch: TextBatch) -> Tensor:
         hidden = tower.read(batch.byte_ids)
-        logits = reader.habits(reader.head(tower.pool(hidden, batch.byte_mask)), batch.sources)
+        logits = model.offsets(model.head(tower.pool(hidden, batch.byte_mask)), batch.sources)
         return label_loss(logits, batch, weights) + LANGUAGE_WEIGHT * language_loss(
             tower, hidden, batch, LANGUAGE_EVERY
         )
 
     batches = endless_batches(examples, TextExtractor(), config.rows, config.bytes.n_batch, by_bytes=True)
-    fit(Task("bytes", reader, byte_groups(reader, config.bytes), batches, loss), config.bytes, runs, console)
+    fit(Task("bytes", model, byte_parameter_groups(model, config.bytes), batches, loss), config.bytes, runs, console)
 
 
 def label_loss(logits: Tensor, batch: TextBatch, weights: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def language_loss(tower: ByteTower, hidden: Tensor, batch: TextBatch, every: int
     return (losses * counts.flatten()).sum() / counts.sum().clamp(min=1)
 
 
-def positive_weights(examples: list[Example], rows: TextRows) -> Tensor:
+def positive_weights(examples: list[Example], rows: TextSampling) -> Tensor:
     """How much a label's positives count, shape = (labels,), by how rare they are in a pass."""
     targets = np.stack([example.targets for example in sample_pass(examples, rows, 0)])
     return weigh_positives(targets, rows.max_positive_weight)
@@ -126,12 +126,12 @@ def positive_weights(examples: list[Example], rows: TextRows) -> Tensor:
 def endless_batches(
     examples: list[Example],
     extractor: TextExtractor,
-    rows: TextRows,
+    rows: TextSampling,
     n_batch: int,
     by_bytes: bool = False,
     first_seed: int = 0,
 ) -> Iterator[TextBatch]:
-    """Pass after pass, each sampled and roughened anew."""
+    """Pass after pass, each sampled anew and with new spelling noise."""
     for seed in count(first_seed):
         drawn = add_noise(sample_pass(examples, rows, seed), seed)
         prepared = prepare(drawn, extractor, rows)
@@ -144,14 +144,14 @@ def language_batches(examples: list[Example], extractor: TextExtractor, config: 
     return endless_batches(examples, extractor, everything, config.language.n_batch, by_bytes=True)
 
 
-def word_groups(reader: Reader, training: Training) -> Groups:
+def word_parameter_groups(model: TowerClassifier, training: Training) -> ParameterGroups:
     """MiniLM's own weights learn slowly; what starts from nothing, and the word embedding, faster."""
-    named = [(name, weight) for name, weight in reader.named_parameters() if weight.requires_grad]
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     fresh = ("tower.pooling", "tower.marks", "head")
     return [
-        habit_group(reader, training),
+        offset_parameter_group(model, training),
         {
-            "params": [w for n, w in named if not n.startswith((*fresh, "habits", "tower.words"))],
+            "params": [w for n, w in named if not n.startswith((*fresh, "offsets", "tower.words"))],
             "lr": training.learning_rate,
         },
         {"params": [w for n, w in named if n.startswith(fresh)], "lr": training.fresh_learning_rate},
@@ -163,39 +163,39 @@ def word_groups(reader: Reader, training: Training) -> Groups:
     ]
 
 
-def byte_groups(reader: Reader, training: Training) -> Groups:
+def byte_parameter_groups(model: TowerClassifier, training: Training) -> ParameterGroups:
     """What the language model learned moves less than what is new."""
-    named = [(name, weight) for name, weight in reader.named_parameters() if weight.requires_grad]
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     fresh = ("tower.pooling", "head")
     return [
-        habit_group(reader, training),
-        {"params": [w for n, w in named if not n.startswith((*fresh, "habits"))], "lr": training.learning_rate},
+        offset_parameter_group(model, training),
+        {"params": [w for n, w in named if not n.startswith((*fresh, "offsets"))], "lr": training.learning_rate},
         {"params": [w for n, w in named if n.startswith(fresh)], "lr": training.fresh_learning_rate},
     ]
 
 
-def habit_group(reader: Reader, training: Training) -> dict[str, object]:
-    """Fast, so that the habits are known before the towers learn them."""
+def offset_parameter_group(model: TowerClassifier, training: Training) -> dict[str, object]:
+    """Fast, so that the offsets are known before the towers learn them."""
     return {
-        "params": list(reader.habits.parameters()),
-        "lr": training.fresh_learning_rate * HABIT_RATE,
+        "params": list(model.offsets.parameters()),
+        "lr": training.fresh_learning_rate * OFFSET_RATE,
         "weight_decay": 0.0,
     }
 
 
-class WordBrake:
-    """After each step, lets the words that MiniLM knows take only a small part of it."""
+class KnownWordDamping:
+    """Damps each optimiser step on the embeddings of words that MiniLM knows to `KNOWN_WORD_SHARE` of its size."""
 
     def __init__(self, tower: WordTower) -> None:
         self._words = tower.words.weight
         known, _ = minilm_indices(Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab())
         self._is_slow = torch.zeros(len(self._words), 1)
         self._is_slow[known] = 1.0
-        self._is_slow[han_rows()] = 0.0  # it knows some of these, but has hardly read them
+        self._is_slow[han_token_ids()] = 0.0  # it knows some of these, but has hardly read them
         self._before: Tensor | None = None  # taken late: a resumed run loads its weights after this
 
     def __call__(self) -> None:
-        """Pull the step back; the first of a run is let through."""
+        """Undo most of the last step; the first step of a run stays whole."""
         if self._before is None:
             self._before = self._words.detach().clone()
             self._is_slow = self._is_slow.to(self._words.device)
@@ -205,31 +205,33 @@ class WordBrake:
             self._words.copy_(self._before)
 
 
-def han_rows() -> list[int]:
+def han_token_ids() -> list[int]:
     """Ids of the Chinese characters, in ascending order."""
     vocabulary = Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab()
     return sorted(index for token, index in vocabulary.items() if len(token) == 1 and is_han(token))
 
 
-def place_han(tower: WordTower, examples: list[Example], extractor: TextExtractor, console: Console) -> None:
+def initialise_han_embeddings(
+    tower: WordTower, examples: list[Example], extractor: TextExtractor, console: Console
+) -> None:
     """Start the Chinese characters from their neighbourhoods in the training texts."""
-    rows = han_rows()
+    rows = han_token_ids()
     number = np.full(tower.words.num_embeddings, -1, np.int64)
     number[rows] = np.arange(len(rows))
     texts = [example.text or "" for example in examples if example.lang == "zh"]
     console.print(f"words: placing {len(rows)} characters from {len(texts)} texts")
     ids = (number[features.rows[0].input_ids] for features in extractor.extract_batch(texts))
     vectors = embed_characters(count_neighbours(ids, len(rows)), tower.words.embedding_dim)
-    place_characters(tower.words.weight, rows, vectors)
+    write_character_embeddings(tower.words.weight, rows, vectors)
 
 
-def join_towers(encoder: TextEncoder, sources: Sequence[str], runs: Path) -> SourceHabits:
-    """Fill a text encoder with both trained towers; its head, and the habits returned, are midway between theirs."""
-    readers = Reader(encoder.words, sources), Reader(encoder.bytes, sources)
-    for reader, name in zip(readers, ("words", "bytes"), strict=True):
-        load_state(reader, name, runs)
+def join_towers(encoder: TextEncoder, sources: Sequence[str], runs: Path) -> SourceOffsets:
+    """Fill a text encoder with both trained towers; its head, and the offsets returned, are midway between theirs."""
+    models = TowerClassifier(encoder.words, sources), TowerClassifier(encoder.bytes, sources)
+    for model, name in zip(models, ("words", "bytes"), strict=True):
+        load_state(model, name, runs)
     with torch.no_grad():
-        encoder.head.evidence.bias.copy_(torch.stack([reader.head.evidence.bias for reader in readers]).mean(dim=0))
-        habits = SourceHabits(sources)
-        habits.table.weight.copy_(torch.stack([reader.habits.table.weight for reader in readers]).mean(dim=0))
-    return habits.requires_grad_(False)
+        encoder.head.evidence.bias.copy_(torch.stack([model.head.evidence.bias for model in models]).mean(dim=0))
+        offsets = SourceOffsets(sources)
+        offsets.table.weight.copy_(torch.stack([model.offsets.table.weight for model in models]).mean(dim=0))
+    return offsets.requires_grad_(False)

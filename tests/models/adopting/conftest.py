@@ -54,7 +54,7 @@ def run(base, tmp_path, few_rows):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"n_templates": 40, "n_pairs": 40}))
 
     def run(source, *options, base=base):
-        places = ["--base", str(base), "--runs", str(tmp_path / "runs"), "--config", str(tmp_path / "config.yaml")]
-        return CliRunner().invoke(app, [str(source), "--out", str(tmp_path / "out"), *places, *map(str, options)])
+        paths = ["--base", str(base), "--runs", str(tmp_path / "runs"), "--config", str(tmp_path / "config.yaml")]
+        return CliRunner().invoke(app, [str(source), "--out", str(tmp_path / "out"), *paths, *map(str, options)])
 
     return run

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from sluice_models.config import TOKENIZER_FILE
 from sluice_models.data.vocabulary import SPECIAL_TOKENS, extend_tokenizer, find_frequent, is_kept, minilm_folder
 from sluice_models.recipes.text.templates import fill_templates, load_templates
-from sluice_models.training.character_embeddings import count_neighbours, embed_characters, place_characters
+from sluice_models.training.character_embeddings import count_neighbours, embed_characters, write_character_embeddings
 
 pytestmark = pytest.mark.torch
 
@@ -56,7 +56,7 @@ def test_placed_characters_stand_as_far_from_the_mean_as_other_words():
     embedding = torch.randn(50, 8)
     radius = (embedding - embedding.mean(dim=0)).norm(dim=1).median()
     mean = embedding.mean(dim=0)
-    place_characters(embedding, [3], torch.nn.functional.normalize(torch.randn(1, 8), dim=1))
+    write_character_embeddings(embedding, [3], torch.nn.functional.normalize(torch.randn(1, 8), dim=1))
     torch.testing.assert_close((embedding[3] - mean).norm(), radius)
 
 

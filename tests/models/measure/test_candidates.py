@@ -8,7 +8,7 @@ from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
 from sluice_models.measure.candidates import compare_candidates, measure_accuracy
 from sluice_models.training import checkpoint
-from sluice_models.training.train_towers import Reader
+from sluice_models.training.train_towers import TowerClassifier
 
 pytestmark = pytest.mark.torch
 
@@ -33,7 +33,7 @@ def test_what_was_trained_alone_is_compared_where_it_is_there(tmp_path):
         "served: both towers",
     ]
     for tower, name in ((encoder.words, "words"), (encoder.bytes, "bytes")):
-        checkpoint.save(Reader(tower), checkpoint.checkpoint_file(tmp_path, name))
+        checkpoint.save(TowerClassifier(tower), checkpoint.checkpoint_file(tmp_path, name))
     alone = compare_candidates(encoder, make_rows(60), choice, tmp_path)
     assert len(alone) == 5
     assert alone[0].english == pytest.approx(served[0].english)  # the same weights, out of the file

@@ -163,22 +163,22 @@ def make_part(n_rows=600, seed=0):
 
 def test_cross_fitting_does_not_see_the_calibration_that_shipped():
     raw, part = make_part()
-    turns = np.arange(len(raw)) % 2
+    folds = np.arange(len(raw)) % 2
     fitted = []
     for scale, shift in ((1.0, 0.0), (3.0, -2.0)):
         fusion = SimpleNamespace(scale=torch.full((2, N_LABELS), scale), shift=torch.full((2, N_LABELS), shift))
-        fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [turns])[0])
+        fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [folds])[0])
     assert np.allclose(*fitted, atol=1e-4)
 
 
 def test_rows_are_calibrated_on_those_of_other_turns_alone():
     raw, part = make_part()
-    turns = np.arange(len(raw)) % 3
-    own = turns == 0
+    folds = np.arange(len(raw)) % 3
+    own = folds == 0
     fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
-    before = cross_fit(fusion, [raw], [part], [turns])[0]
+    before = cross_fit(fusion, [raw], [part], [folds])[0]
     part.targets[own] = 1 - part.targets[own]
-    after = cross_fit(fusion, [raw], [part], [turns])[0]
+    after = cross_fit(fusion, [raw], [part], [folds])[0]
     assert np.array_equal(before[own], after[own])
     assert not np.allclose(before[~own], after[~own])
 
@@ -207,11 +207,11 @@ def test_rows_of_our_own_making_are_reported_apart_and_calibrate_nothing():
     counts = {row.source: row.n_positives + row.n_negatives for row in report_part(scored, {})}
     assert counts["all"] == counts["one"] == 400
     assert counts[WITH_OURS] == 600
-    turns = np.arange(len(raw)) % 2
+    folds = np.arange(len(raw)) % 2
     fusion = SimpleNamespace(scale=torch.ones(1, N_LABELS), shift=torch.zeros(1, N_LABELS))
-    before = cross_fit(fusion, [raw], [part], [turns])[0]
+    before = cross_fit(fusion, [raw], [part], [folds])[0]
     part.targets[~part.found] = 1 - part.targets[~part.found]
-    assert np.array_equal(before, cross_fit(fusion, [raw], [part], [turns])[0])
+    assert np.array_equal(before, cross_fit(fusion, [raw], [part], [folds])[0])
 
 
 def test_a_fusion_that_ranks_worse_than_its_encoder_shows_as_a_loss():

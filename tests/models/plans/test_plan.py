@@ -208,9 +208,9 @@ class RefusingTensorRT:
 
 
 def test_without_a_gpu_the_plan_says_so(tmp_path):
-    order = plan_build.Order("fusion", tmp_path / "model.onnx", "fp16", tmp_path / "timings")
+    request = plan_build.BuildRequest("fusion", tmp_path / "model.onnx", "fp16", tmp_path / "timings")
     with pytest.raises(plan_profiles.PlanError, match="no usable GPU"):
-        plan_build.build_plan(RefusingTensorRT, order, plan.Progress(console=Console(quiet=True)))
+        plan_build.build_plan(RefusingTensorRT, request, plan.Progress(console=Console(quiet=True)))
 
 
 def test_without_tensorrt_the_command_says_so(monkeypatch, tmp_path):

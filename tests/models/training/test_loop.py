@@ -127,7 +127,7 @@ def test_minilm_weights_fill_every_layer_of_the_text_encoder():
 def test_words_that_minilm_knows_take_a_small_part_of_a_step():
     encoder = checkpoint.build_text_encoder()
     tokens = checkpoint.Tokenizer.from_file(str(checkpoint.TOKENIZER_FILE)).get_vocab()
-    brake = train_towers.WordBrake(encoder.words)
+    brake = train_towers.KnownWordDamping(encoder.words)
     brake()
     before = encoder.words.words.weight.detach().clone()
     with torch.no_grad():

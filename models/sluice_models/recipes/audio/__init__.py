@@ -1,1 +1,1 @@
-"""Hearing clips: composed windows, synthesised sounds, and the training."""
+"""Audio rows for training: the bundle's clips and synthesised sounds, mixed into windows."""

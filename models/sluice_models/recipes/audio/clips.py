@@ -18,7 +18,7 @@ from sluice.features.audio import log_mel
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example, Split, read_media
 from sluice_models.recipes.audio.channel import colour, pass_channel
-from sluice_models.recipes.audio.events import scream, shoot
+from sluice_models.recipes.audio.events import synthesise_gunshot, synthesise_scream
 from sluice_models.recipes.audio.sounds import (
     N_SAMPLES,
     SHRILL,
@@ -129,7 +129,7 @@ KINDS |= {"shrill": 0.1, "nothing": 0.08}
 
 def _compose(pools: Pools, rng: np.random.Generator) -> Row:
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    foreground = vary(draw_foreground(kind, pools, rng), rng)
+    foreground = augment(draw_foreground(kind, pools, rng), rng)
     lowest, highest = MIXED_SNR_DB if rng.random() >= CLEAN_SHARE else CLEAN_SNR_DB
     return mix(foreground, draw_background(pools, rng), rng.uniform(lowest, highest), rng)
 
@@ -152,10 +152,10 @@ def make_event(label: str, rng: np.random.Generator) -> Clip:
     targets = HARMLESS.copy()
     targets[LABELS.index(label)] = 1.0
     targets[WEAPONS] = targets[GUNSHOT]
-    return Clip(shoot(rng) if label == "gunshot" else scream(rng), targets)
+    return Clip(synthesise_gunshot(rng) if label == "gunshot" else synthesise_scream(rng), targets)
 
 
-def vary(clip: Clip, rng: np.random.Generator) -> Clip:
+def augment(clip: Clip, rng: np.random.Generator) -> Clip:
     """Cut out what is loud, at another speed by up to 20 %, half of the time shortened, coloured, or both.
 
     The cut takes away the silence and the noise floor that a recording has and others do not.
@@ -266,13 +266,13 @@ def sound_batches(sounds: Sounds, n_batch: int) -> Iterator[tuple[Tensor, Tensor
         order = rng.permutation(len(sounds.targets))
         for start in range(0, len(order) - n_batch + 1, n_batch):
             chosen = order[start : start + n_batch]
-            varied = _vary_log_mels(sounds.log_mels[chosen], rng)
+            varied = _augment_log_mels(sounds.log_mels[chosen], rng)
             parts = (varied, sounds.targets[chosen], sounds.frames[chosen])
             log_mels, targets, frames = (torch.from_numpy(part) for part in parts)
             yield log_mels, targets, frames
 
 
-def _vary_log_mels(log_mels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _augment_log_mels(log_mels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Another microphone (a tilt of up to 12 dB over the bands), and a band of 8 or a stretch of 12 frames hidden."""
     tilts = rng.uniform(-0.3, 0.3, (len(log_mels), 1, 1)) * np.linspace(-0.5, 0.5, log_mels.shape[1])[:, None]
     varied = np.clip(log_mels + tilts, -1, 1).astype(np.float32)

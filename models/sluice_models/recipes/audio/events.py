@@ -13,10 +13,10 @@ MAX_SHOT_S, MAX_SCREAM_S = 2.5, 2.5
 _MODULATION_HZ = (30.0, 150.0)
 
 
-def shoot(rng: np.random.Generator) -> Waveform:
+def synthesise_gunshot(rng: np.random.Generator) -> Waveform:
     """One to six shots of one weapon, shape = (n,), at most `MAX_SHOT_S`, peak 1; starts with the first shot."""
     length_s = rng.uniform(0.4, 1.4)
-    shot = _shot(rng, round(length_s * SAMPLE_RATE_HZ))
+    shot = _gunshot(rng, round(length_s * SAMPLE_RATE_HZ))
     n_shots = 1 if rng.random() < 0.6 else int(rng.integers(2, 7))
     gap_s = rng.uniform(0.07, 0.22)
     piece = np.zeros(round(min(length_s + gap_s * (n_shots - 1), MAX_SHOT_S) * SAMPLE_RATE_HZ))
@@ -25,7 +25,7 @@ def shoot(rng: np.random.Generator) -> Waveform:
     return set_peak(piece, 1.0)
 
 
-def _shot(rng: np.random.Generator, n_samples: int) -> Float64:
+def _gunshot(rng: np.random.Generator, n_samples: int) -> Float64:
     """A blast, its low-frequency tail, a rumble, and echoes from up to four walls."""
     time_s = np.arange(n_samples) / SAMPLE_RATE_HZ
     blast = _tilted_noise(rng, n_samples) * np.exp(-time_s * rng.uniform(25, 160))
@@ -56,7 +56,7 @@ def _tilted_noise(rng: np.random.Generator, n_samples: int) -> Float64:
     return np.asarray(noise / np.abs(noise).max())
 
 
-def scream(rng: np.random.Generator) -> Waveform:
+def synthesise_scream(rng: np.random.Generator) -> Waveform:
     """A long, high voice with roughness, shape = (n,), 0.5 to `MAX_SCREAM_S`, peak 1.
 
     What makes a scream is loudness modulated at 30 to 150 Hz (Arnal et al. 2015), here together with jitter, breath and

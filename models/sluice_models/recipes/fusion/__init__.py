@@ -1,1 +1,1 @@
-"""Scoring a whole post: the network over the tokens of all its parts, composed posts, and the training."""
+"""Posts composed of encoded parts, and pairs of parts whose meaning needs both."""

@@ -1,1 +1,1 @@
-"""Seeing images: rows, drawn scenes, variation, the network, and its training."""
+"""Image rows for training: the bundle's pictures, drawn scenes, augmentation and batches."""

@@ -14,9 +14,17 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from sluice.features import IMAGE_SIZE_PX
+from sluice_models.recipes.image.augmentation import (
+    blur_some,
+    caption_some,
+    compress_some,
+    draw_captions,
+    erase_rectangles,
+    jitter_colours,
+    transform,
+)
 from sluice_models.recipes.image.cutouts import find_cutouts, paste
 from sluice_models.recipes.image.pictures import FIRE, SEEN, WEAPONS, Pictures
-from sluice_models.recipes.image.variation import caption, compress, cut_out, draw_captions, place, recolour, soften
 
 SHARES = {
     "drawn:weapons": 0.07,
@@ -37,7 +45,7 @@ SIDES = ((0.5, 96), (0.75, 128), (1.0, IMAGE_SIZE_PX))
 
 
 @dataclass(frozen=True)
-class Diet:
+class SamplingPlan:
     """What a stage of training is fed.
 
     Attributes
@@ -55,9 +63,9 @@ class Diet:
     seed: int
 
 
-FIRST = Diet(SHARES, SIDES, 0)
+FIRST_STAGE = SamplingPlan(SHARES, SIDES, 0)
 LOOK_ALIKES = {"drawn:weapons": 0.12, "drawn:fire": 0.06, "drawn:harmless": 0.18, "weapons": 0.24, "fire": 0.10}
-LAST = Diet(SHARES | LOOK_ALIKES, ((1.0, IMAGE_SIZE_PX),), 1)
+LAST_STAGE = SamplingPlan(SHARES | LOOK_ALIKES, ((1.0, IMAGE_SIZE_PX),), 1)
 """At the end: full size, and more drawn harms and look-alikes, which are the hardest to tell apart."""
 CELL_PX = 16
 _INSIDE = 0.3
@@ -102,29 +110,31 @@ def side_at(progress: float, sides: Sequence[tuple[float, int]] = SIDES) -> int:
     return next((side for end, side in sides if progress < end), IMAGE_SIZE_PX)
 
 
-def picture_batches(pictures: Pictures, n_batch: int, n_steps: int, diet: Diet = FIRST) -> Iterator[PictureBatch]:
+def picture_batches(
+    pictures: Pictures, n_batch: int, n_steps: int, plan: SamplingPlan = FIRST_STAGE
+) -> Iterator[PictureBatch]:
     """Endless batches, the same at each start; after `n_steps` they stay at the full side."""
-    composer = Composer(pictures, diet)
+    composer = Composer(pictures, plan)
     step = 0
     while True:
-        yield composer.compose(n_batch, side_at(step / n_steps, diet.sides))
+        yield composer.compose(n_batch, side_at(step / n_steps, plan.sides))
         step += 1
 
 
 class Composer:
     """Draws rows by their probabilities, pastes objects, and varies the whole."""
 
-    def __init__(self, pictures: Pictures, diet: Diet) -> None:
+    def __init__(self, pictures: Pictures, plan: SamplingPlan) -> None:
         self.pictures = pictures
-        self.probabilities = row_probabilities(pictures.groups, diet.shares)
+        self.probabilities = row_probabilities(pictures.groups, plan.shares)
         cutouts = find_cutouts(pictures.pixels) & ~np.char.startswith(pictures.groups, "drawn")
         cutouts &= ~np.char.startswith(pictures.groups, "sroie")
         harmful = pictures.targets[:, WEAPONS] == 1
         self.donors = np.flatnonzero(cutouts & harmful), np.flatnonzero(cutouts & ~harmful)
         self.captions = draw_captions()
-        self.rng = np.random.default_rng(diet.seed)
-        self.python_rng = random.Random(diet.seed)
-        self.generator = torch.Generator().manual_seed(diet.seed)
+        self.rng = np.random.default_rng(plan.seed)
+        self.python_rng = random.Random(plan.seed)
+        self.generator = torch.Generator().manual_seed(plan.seed)
 
     def compose(self, n_batch: int, side: int) -> PictureBatch:
         """The next batch."""
@@ -133,11 +143,11 @@ class Composer:
         marks = torch.stack([mark_box(box) for box in self.pictures.boxes[chosen]]).unsqueeze(1)
         kinds = torch.from_numpy(self.pictures.kinds[chosen])
         self._paste(pixels, targets, marks, kinds)
-        caption(pixels, self.captions, self.python_rng)
+        caption_some(pixels, self.captions, self.python_rng)
         known = ~marks.isnan().flatten(1).any(dim=1)
-        moved = place(torch.cat([pixels, marks.nan_to_num()], dim=1), self.generator, side)
+        moved = transform(torch.cat([pixels, marks.nan_to_num()], dim=1), self.generator, side)
         cells = cell_targets(moved[:, 3:], known, targets)
-        return PictureBatch(self._roughen(moved[:, :3]), targets, cells, kinds)
+        return PictureBatch(self._distort(moved[:, :3]), targets, cells, kinds)
 
     def _read(self, chosen: npt.NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(np.asarray(self.pictures.pixels[chosen])).float()
@@ -157,9 +167,9 @@ class Composer:
         targets[hosts] = torch.where(given == 1, given, targets[hosts])
         kinds[hosts] = -1
 
-    def _roughen(self, pixels: Tensor) -> Tensor:
-        coloured = cut_out(soften(recolour(pixels, self.generator), self.generator), self.python_rng)
-        return compress(coloured.clamp(0, 255).to(torch.uint8), self.python_rng)
+    def _distort(self, pixels: Tensor) -> Tensor:
+        coloured = erase_rectangles(blur_some(jitter_colours(pixels, self.generator), self.generator), self.python_rng)
+        return compress_some(coloured.clamp(0, 255).to(torch.uint8), self.python_rng)
 
 
 def mark_box(box: npt.NDArray[np.float32]) -> Tensor:

@@ -16,8 +16,8 @@ from sluice.features import IMAGE_SIZE_PX
 from sluice.features.image import extract_image, image_rows
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example, Split, read_media
+from sluice_models.recipes.image.augmentation import blur_some, compress_some, jitter_colours, transform
 from sluice_models.recipes.image.drawings import N_SCENES, draw_pictures, draw_scenes
-from sluice_models.recipes.image.variation import compress, place, recolour, soften
 
 SEEN = ("weapons", "fire")
 """Labels that the bundle's images have positives for; every other label counts as 0."""
@@ -137,8 +137,8 @@ def picture_targets(example: Example) -> npt.NDArray[np.float32]:
     return np.where(seen, example.targets, 0.0).astype(np.float32)
 
 
-def vary(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Move, recolour and roughen a batch of uint8, shape = (B, 3, 160, 160)."""
-    moved = place(pixels.float(), generator, IMAGE_SIZE_PX)
-    coloured = soften(recolour(moved, generator), generator).clamp(0, 255).to(torch.uint8)
-    return compress(coloured, random.Random(int(torch.randint(2**31, (1,), generator=generator))))
+def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Transform, recolour and degrade a batch of uint8, shape = (B, 3, 160, 160)."""
+    moved = transform(pixels.float(), generator, IMAGE_SIZE_PX)
+    coloured = blur_some(jitter_colours(moved, generator), generator).clamp(0, 255).to(torch.uint8)
+    return compress_some(coloured, random.Random(int(torch.randint(2**31, (1,), generator=generator))))

@@ -1,1 +1,1 @@
-"""Reading texts: rows, noise, templates, the two towers, and their training."""
+"""Text rows for training: sampled passes, spelling noise, templates and lexicon sentences."""

@@ -36,28 +36,28 @@ def _set_apart(rng: random.Random, word: str) -> str:
 
 
 def _one_sign(rng: random.Random, word: str) -> str:
-    place = rng.randrange(1, len(word))
-    return word[:place] + rng.choice(_SIGNS + " ") + word[place:]
+    position = rng.randrange(1, len(word))
+    return word[:position] + rng.choice(_SIGNS + " ") + word[position:]
 
 
 def _star_out(rng: random.Random, word: str) -> str:
-    place = rng.randrange(1, len(word))
-    return word[:place] + rng.choice("**#_x") + word[place + 1 :]
+    position = rng.randrange(1, len(word))
+    return word[:position] + rng.choice("**#_x") + word[position + 1 :]
 
 
 def _repeat(rng: random.Random, word: str) -> str:
-    place = rng.randrange(len(word))
-    return word[:place] + word[place] * rng.randint(2, 5) + word[place + 1 :]
+    position = rng.randrange(len(word))
+    return word[:position] + word[position] * rng.randint(2, 5) + word[position + 1 :]
 
 
 def _swap(rng: random.Random, word: str) -> str:
-    place = rng.randrange(len(word) - 1)
-    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    position = rng.randrange(len(word) - 1)
+    return word[:position] + word[position + 1] + word[position] + word[position + 2 :]
 
 
 def _leave_out(rng: random.Random, word: str) -> str:
-    place = rng.randrange(1, len(word))
-    return word[:place] + word[place + 1 :]
+    position = rng.randrange(1, len(word))
+    return word[:position] + word[position + 1 :]
 
 
 LATIN: tuple[Callable[[random.Random, str], str], ...] = (
@@ -82,7 +82,7 @@ def load_pictographs() -> dict[str, str]:
     return {word: pictograph for pictograph, words in content.items() for word in words}
 
 
-def roughen(rng: random.Random, text: str) -> str:
+def add_spelling_noise(rng: random.Random, text: str) -> str:
     """One kind of noise over a share of the words; the same `rng` gives the same text."""
     if rng.random() < PICTURE_SHARE:
         return _WORD.sub(lambda match: load_pictographs().get(match[0].lower(), match[0]), text)

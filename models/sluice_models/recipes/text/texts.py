@@ -16,11 +16,11 @@ from torch import Tensor
 from sluice.features import TextRow
 from sluice.features.text import TextExtractor
 from sluice.schema import HARMS, LABELS
-from sluice_models.config import TextRows
+from sluice_models.config import TextSampling
 from sluice_models.data.bundle import Example
-from sluice_models.recipes.text.noise import NOISY_SHARE, roughen
+from sluice_models.recipes.text.lexicon import fill_lexicon
+from sluice_models.recipes.text.noise import NOISY_SHARE, add_spelling_noise
 from sluice_models.recipes.text.templates import fill_templates
-from sluice_models.recipes.text.terms import fill_terms
 
 CUES = len(HARMS)
 """Labels from here on are carried by pictures or sound; a text has none of them."""
@@ -63,13 +63,13 @@ class TextBatch:
     sources: tuple[str, ...]
 
 
-def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Example]:
+def sample_pass(examples: list[Example], rows: TextSampling, seed: int) -> list[Example]:
     """One pass: each source up to its limit, rows with rare harms always, and templates; in random order."""
     rng = random.Random(seed)
     by_source: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_source[example.source].append(example)
-    chosen = fill_templates(rows.n_templates, seed) + fill_terms(examples, rows.n_terms, seed)
+    chosen = fill_templates(rows.n_templates, seed) + fill_lexicon(examples, rows.n_lexicon, seed)
     for source, own in by_source.items():
         chosen += _limit(own, rows.max_rows.get(source, len(own)), rng)
     rng.shuffle(chosen)
@@ -77,10 +77,10 @@ def sample_pass(examples: list[Example], rows: TextRows, seed: int) -> list[Exam
 
 
 def add_noise(examples: list[Example], seed: int) -> list[Example]:
-    """A share of the texts roughened; their marks, whose places no longer hold, are left out."""
+    """Add spelling noise to a share of the texts; their marks, which no longer fit, are left out."""
     rng = random.Random(seed)
     return [
-        replace(one, text=roughen(rng, one.text or ""), meta={}) if rng.random() < NOISY_SHARE else one
+        replace(one, text=add_spelling_noise(rng, one.text or ""), meta={}) if rng.random() < NOISY_SHARE else one
         for one in examples
     ]
 
@@ -94,7 +94,7 @@ def _limit(rows: list[Example], limit: int, rng: random.Random) -> list[Example]
     return rare + rng.sample(common, min(limit, len(common)))
 
 
-def prepare(examples: list[Example], extractor: TextExtractor, rows: TextRows) -> list[TextExample]:
+def prepare(examples: list[Example], extractor: TextExtractor, rows: TextSampling) -> list[TextExample]:
     """Tokenise; only a text's first window is trained on."""
     prepared = []
     for start in range(0, len(examples), 512):
@@ -104,7 +104,7 @@ def prepare(examples: list[Example], extractor: TextExtractor, rows: TextRows) -
     return prepared
 
 
-def _prepare(example: Example, row: TextRow, rows: TextRows) -> TextExample:
+def _prepare(example: Example, row: TextRow, rows: TextSampling) -> TextExample:
     targets, weights = complete_targets(example.targets, rows)
     ids, marks = row.input_ids[: rows.max_tokens], mark_tokens(example, row)[: rows.max_tokens]
     byte_ids = cut_bytes(row.byte_ids, rows.max_byte_tokens)
@@ -118,7 +118,7 @@ def cut_bytes(byte_ids: npt.NDArray[np.int64], n_most: int) -> npt.NDArray[np.in
     return np.append(byte_ids[: n_most - 1], byte_ids[-1])
 
 
-def complete_targets(targets: Float32, rows: TextRows) -> tuple[Float32, Float32]:
+def complete_targets(targets: Float32, rows: TextSampling) -> tuple[Float32, Float32]:
     """Targets and weights, shape = (labels,): cues are 0, and labels that hardly ever occur unsaid are weakly 0."""
     targets, weights = targets.copy(), np.ones(len(targets), np.float32)
     targets[CUES:] = 0.0
@@ -161,10 +161,10 @@ def _rationale_spans(text: str, meta: dict[str, Any]) -> Iterator[tuple[int, int
 def bucket(rows: list[TextExample], n_batch: int, seed: int, by_bytes: bool = False) -> Iterator[list[TextExample]]:
     """Batches of rows of like length, in word pieces or in byte pieces, in random order."""
     rng = random.Random(seed)
-    stretch = n_batch * 50
+    chunk = n_batch * 50
     batches = []
-    for start in range(0, len(rows), stretch):
-        alike = sorted(rows[start : start + stretch], key=lambda row: len(row.byte_ids if by_bytes else row.ids))
+    for start in range(0, len(rows), chunk):
+        alike = sorted(rows[start : start + chunk], key=lambda row: len(row.byte_ids if by_bytes else row.ids))
         batches += [alike[first : first + n_batch] for first in range(0, len(alike), n_batch)]
     rng.shuffle(batches)
     yield from batches

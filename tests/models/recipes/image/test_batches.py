@@ -12,9 +12,16 @@ from sluice.features import IMAGE_SIZE_PX
 from sluice.schema import LABELS
 from sluice_models.config import ImageNetwork
 from sluice_models.networks.image import ImageEncoder
+from sluice_models.recipes.image.augmentation import (
+    caption_some,
+    compress_some,
+    draw_captions,
+    erase_rectangles,
+    transform,
+)
 from sluice_models.recipes.image.batches import (
-    FIRST,
-    LAST,
+    FIRST_STAGE,
+    LAST_STAGE,
     SHARES,
     cell_targets,
     mark_box,
@@ -25,7 +32,6 @@ from sluice_models.recipes.image.batches import (
 from sluice_models.recipes.image.cutouts import cut, find_cutouts, paste
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from sluice_models.recipes.image.pictures import FIRE, SEEN, WEAPONS, Pictures
-from sluice_models.recipes.image.variation import caption, compress, cut_out, draw_captions, place
 from sluice_models.training.train_image import cell_loss, image_loss
 
 pytestmark = pytest.mark.torch
@@ -61,9 +67,9 @@ def test_groups_get_their_shares_whatever_their_size():
 
 
 def test_the_last_stage_is_full_size_and_sees_more_look_alikes():
-    assert all(sum(diet.shares.values()) < 1 for diet in (FIRST, LAST))
-    assert LAST.shares["drawn:harmless"] > FIRST.shares["drawn:harmless"]
-    batches = list(itertools.islice(picture_batches(make_pictures(), 8, 4, LAST), 2))
+    assert all(sum(plan.shares.values()) < 1 for plan in (FIRST_STAGE, LAST_STAGE))
+    assert LAST_STAGE.shares["drawn:harmless"] > FIRST_STAGE.shares["drawn:harmless"]
+    batches = list(itertools.islice(picture_batches(make_pictures(), 8, 4, LAST_STAGE), 2))
     assert {batch.pixels.shape[-1] for batch in batches} == {S}
 
 
@@ -129,7 +135,7 @@ def test_a_pasted_weapon_brings_its_label_and_its_place():
 def test_placing_gives_the_wanted_side_and_marks_nothing_outside():
     planes = torch.full((16, 4, S, S), 200.0)
     planes[:, 3] = 0
-    moved = place(planes, torch.Generator().manual_seed(0), 96)
+    moved = transform(planes, torch.Generator().manual_seed(0), 96)
     assert moved.shape == (16, 4, 96, 96)
     assert (moved[:, 3] == 0).all()
     assert (moved[:, :3] < 100).any()
@@ -137,12 +143,12 @@ def test_placing_gives_the_wanted_side_and_marks_nothing_outside():
 
 def test_captions_are_written_on_some_pictures_only():
     pictures = torch.full((64, 3, S, S), 128.0)
-    written = (caption(pictures, draw_captions(), random.Random(0)) != 128).flatten(1).any(dim=1)
+    written = (caption_some(pictures, draw_captions(), random.Random(0)) != 128).flatten(1).any(dim=1)
     assert 0 < written.sum() < 32
 
 
-@pytest.mark.parametrize("change", [cut_out, compress])
-def test_roughening_leaves_most_pictures_alone(change):
+@pytest.mark.parametrize("change", [erase_rectangles, compress_some])
+def test_augmentation_leaves_most_pictures_alone(change):
     pictures = torch.randint(0, 256, (64, 3, 96, 96), dtype=torch.uint8)
     changed = (change(pictures.clone(), random.Random(0)) != pictures).flatten(1).any(dim=1)
     assert 0 < changed.sum() < 32

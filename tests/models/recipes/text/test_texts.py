@@ -11,7 +11,7 @@ from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.fusion.encoded import PLAIN_SEVERITY, text_severity
 from sluice_models.recipes.image.drawings import draw_pictures
-from sluice_models.recipes.image.pictures import picture_targets, vary
+from sluice_models.recipes.image.pictures import augment, picture_targets
 from sluice_models.recipes.text.texts import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
 
 pytestmark = pytest.mark.torch
@@ -82,7 +82,7 @@ def test_drawings_are_rows_of_pixels_and_repeatable():
 
 def test_varied_pictures_stay_pictures():
     pixels = torch.from_numpy(draw_pictures(4, seed=0))
-    varied = vary(pixels, torch.Generator().manual_seed(0))
+    varied = augment(pixels, torch.Generator().manual_seed(0))
     assert varied.shape == pixels.shape
     assert varied.dtype == torch.uint8
     assert not torch.equal(varied, pixels)

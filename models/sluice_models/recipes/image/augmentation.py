@@ -1,4 +1,4 @@
-"""Variations of pictures in a batch: place, colour, roughness, holes and writing."""
+"""Augmentation of image batches: geometry, colour, blur, JPEG, erased rectangles and captions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = (
 )  # fmt: skip
 
 
-def place(planes: Tensor, generator: torch.Generator, side: int) -> Tensor:
+def transform(planes: Tensor, generator: torch.Generator, side: int) -> Tensor:
     """Flip, turn, scale and shift each picture.
 
     Half of the pictures show plain corners where they are turned away, with weapons and without alike: some of the
@@ -62,7 +62,7 @@ def _placements(n_rows: int, generator: torch.Generator) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def recolour(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def jitter_colours(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Brightness, contrast, tint, greyness and noise; pixels of float, shape = (B, 3, H, W)."""
     n_rows = len(pixels)
     gains = 1 + 0.12 * _spread(generator, n_rows, 3)
@@ -78,14 +78,14 @@ def _spread(generator: torch.Generator, n_rows: int, n_channels: int = 1) -> Ten
     return torch.rand(n_rows, n_channels, 1, 1, generator=generator) * 2 - 1
 
 
-def soften(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def blur_some(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Blur one picture in eight."""
     chosen = torch.rand(len(pixels), generator=generator) < 0.125
     blurred = F.avg_pool2d(pixels[chosen], 3, stride=1, padding=1, count_include_pad=False)
     return pixels.index_put((chosen,), blurred)
 
 
-def cut_out(pixels: Tensor, rng: random.Random) -> Tensor:
+def erase_rectangles(pixels: Tensor, rng: random.Random) -> Tensor:
     """Hide a rectangle of every fourth picture (DeVries and Taylor, 2017), in place."""
     side = pixels.shape[-1]
     for picture in pixels:
@@ -96,7 +96,7 @@ def cut_out(pixels: Tensor, rng: random.Random) -> Tensor:
     return pixels
 
 
-def compress(pixels: Tensor, rng: random.Random) -> Tensor:
+def compress_some(pixels: Tensor, rng: random.Random) -> Tensor:
     """Save one picture in eight as a poor JPEG; uint8, in place."""
     for picture in pixels:
         if rng.random() < 0.125:
@@ -122,7 +122,7 @@ def _draw_caption(rng: random.Random) -> Tensor:
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
 
 
-def caption(pixels: Tensor, captions: Tensor, rng: random.Random) -> Tensor:
+def caption_some(pixels: Tensor, captions: Tensor, rng: random.Random) -> Tensor:
     """Write over every eighth picture, whatever it shows; pixels of float, shape = (B, 3, 160, 160), in place."""
     for picture in pixels:
         if rng.random() < 0.125:

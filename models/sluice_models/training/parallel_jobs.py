@@ -16,7 +16,7 @@ from rich.console import Console
 from sluice.errors import SluiceError
 
 POLL_S = 1.0
-TELL_S = 60.0
+REPORT_EVERY_S = 60.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -33,7 +33,7 @@ class Job:
     needs: Sequence[str] = ()
 
 
-def run_jobs(jobs: Sequence[Job], logs: Path, console: Console, n_lanes: int | None = None) -> None:
+def run_jobs(jobs: Sequence[Job], logs: Path, console: Console, n_parallel: int | None = None) -> None:
     """Run all jobs, each as soon as it may; what each says goes to a file of its own in `logs`.
 
     A job that finished in an earlier run of the same folder, with the same command, is not run again.
@@ -47,18 +47,18 @@ def run_jobs(jobs: Sequence[Job], logs: Path, console: Console, n_lanes: int | N
     done = {job.name for job in jobs if _is_done(logs, job)}
     waiting = [job for job in jobs if job.name not in done]
     running: dict[str, subprocess.Popen[bytes]] = {}
-    told_s = 0.0
+    reported_s = 0.0
     try:
         while waiting or running:
-            while len(running) < (n_lanes or os.cpu_count() or 1) and (job := _next(waiting, done)):
+            while len(running) < (n_parallel or os.cpu_count() or 1) and (job := _next(waiting, done)):
                 waiting.remove(job)
                 running[job.name] = _start(job, logs)
                 console.print(f"{job.name}: started, see {logs / job.name}.log")
             for job in [job for job in jobs if job.name in running and running[job.name].poll() is not None]:
                 _finish(job, running.pop(job.name).returncode, logs, console)
                 done.add(job.name)
-            if time.monotonic() - told_s > TELL_S:
-                told_s = time.monotonic()
+            if time.monotonic() - reported_s > REPORT_EVERY_S:
+                reported_s = time.monotonic()
                 for name in running:
                     console.print(f"{name}: {_last_line(logs / f'{name}.log')}")
             time.sleep(POLL_S)

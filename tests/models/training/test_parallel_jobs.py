@@ -6,7 +6,7 @@ import os
 import pytest
 from rich.console import Console
 
-from sluice_models.training.lanes import Job, JobFailed, run_jobs
+from sluice_models.training.parallel_jobs import Job, JobFailed, run_jobs
 
 pytestmark = pytest.mark.torch
 
@@ -37,7 +37,7 @@ def test_a_job_waits_for_what_it_needs(package, console):
         Job("first", ("note", "first")),
         Job("second", ("note", "second")),
     ]
-    run_jobs(jobs, package / "logs", console, n_lanes=3)
+    run_jobs(jobs, package / "logs", console, n_parallel=3)
     assert (package / "order").read_text().split()[-1] == "last"
     assert (package / "logs" / "first.log").read_text() == "hello from first 1\n"
     assert os.environ.get("OMP_NUM_THREADS") != "0"

@@ -21,7 +21,7 @@ from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.text.templates import SOURCE, cut_marks
 
-FILE = Path(__file__).with_name("terms.yaml")
+FILE = Path(__file__).with_name("lexicon.yaml")
 DICTIONARY = "surge_profanity_terms"
 ABOUT_SHARE = 0.12
 """Of the sentences, those that speak of a term instead of using it."""
@@ -39,7 +39,7 @@ class Kind(Enum):
 
 
 class Frames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`terms.yaml`."""
+    """`lexicon.yaml`."""
 
     said: tuple[str, ...]
     about: tuple[str, ...]
@@ -65,7 +65,7 @@ def find_kind(categories: Iterable[str], severity: str | None) -> Kind | None:
     return Kind.COARSE
 
 
-def sort_terms(examples: Iterable[Example]) -> dict[Kind, list[str]]:
+def sort_lexicon(examples: Iterable[Example]) -> dict[Kind, list[str]]:
     """The dictionary's terms among `examples`, by kind."""
     terms: dict[Kind, list[str]] = {kind: [] for kind in Kind}
     for example in examples:
@@ -76,9 +76,9 @@ def sort_terms(examples: Iterable[Example]) -> dict[Kind, list[str]]:
     return terms
 
 
-def fill_terms(examples: Iterable[Example], n_rows: int, seed: int) -> list[Example]:
+def fill_lexicon(examples: Iterable[Example], n_rows: int, seed: int) -> list[Example]:
     """Draw `n_rows` sentences; none if the dictionary is not among `examples`. The same seed gives the same rows."""
-    terms = sort_terms(examples)
+    terms = sort_lexicon(examples)
     if not all(terms.values()):
         return []
     rng = random.Random(seed)
