@@ -5,11 +5,11 @@ PINS := pyproject.toml ops/constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs docs-serve bench constraints packages clean
+.PHONY: help demo test lint wheel docs docs-serve bench constraints packages clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-local  ## install what a demo needs, then score the sample posts end to end
 	$(BIN)/sluice demo
@@ -23,6 +23,9 @@ lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/mypy
 	$(BIN)/mypy ops
 	$(BIN)/lint-imports
+
+wheel: .venv/.installed-dev  ## build the wheel, install it elsewhere on each Python, run the demo there
+	$(BIN)/python .ci/check_wheel.py
 
 docs: .venv/.installed-docs  ## build the documentation into site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
