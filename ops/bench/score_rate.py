@@ -26,9 +26,9 @@ from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 
 from sluice.cli.stacks import open_triton
+from sluice.contract import TEXT_ENCODER, TensorSpec
 from sluice.features import TextRow
 from sluice.features.text import TextExtractor
-from sluice.inference import TEXT_ENCODER
 from sluice.modalities.parts import inputs_of
 from sluice.schema import Post, encode
 
@@ -91,7 +91,7 @@ def make_batches(texts: list[str]) -> list[list[InferInput]]:
 def make_request(rows: list[TextRow]) -> list[InferInput]:
     """The inputs of one request."""
     inputs = [inputs_of(row) for row in rows]
-    return [make_input(name, pad([each[name] for each in inputs])) for name in TEXT_ENCODER.inputs]
+    return [make_input(tensor, pad([each[tensor.name] for each in inputs])) for tensor in TEXT_ENCODER.inputs]
 
 
 def pad(arrays: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
@@ -102,9 +102,9 @@ def pad(arrays: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     return padded
 
 
-def make_input(name: str, array: npt.NDArray[np.int64]) -> InferInput:
+def make_input(spec: TensorSpec, array: npt.NDArray[np.int64]) -> InferInput:
     """One tensor of a request."""
-    tensor = InferInput(name, array.shape, "INT64")
+    tensor = InferInput(spec.name, array.shape, spec.type)
     tensor.set_data_from_numpy(array)
     return tensor
 
