@@ -100,7 +100,9 @@ async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
     await attempts(pipeline.prepare)
 
 
-async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, until: asyncio.Event, started: asyncio.Event, intake_type: type[Intake] = Intake
+) -> None:
     """Moderate posts until `until` is set; sets `started` before the first is taken.
 
     Raises
@@ -119,15 +121,20 @@ async def serve(settings: Settings, until: asyncio.Event, started: asyncio.Event
             if embedded:
                 use_embedded_transport(app)
             started.set()
-            await _moderate(app, pipeline, settings, metrics, until)
+            await _moderate(app, pipeline, settings, metrics, until, intake_type)
 
 
 async def _moderate(
-    app: faust.App, pipeline: Pipeline, settings: Settings, metrics: Metrics, until: asyncio.Event
+    app: faust.App,
+    pipeline: Pipeline,
+    settings: Settings,
+    metrics: Metrics,
+    until: asyncio.Event,
+    intake_type: type[Intake],
 ) -> None:
     topics = settings.kafka.topics
     moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app))
-    declare_agent(app, topics.posts, Intake(app, settings.agent, moderator, metrics))
+    declare_agent(app, topics.posts, intake_type(app, settings.agent, moderator, metrics))
     health = HealthServer(metrics.registry, lambda: report_lags(app, metrics), _readiness(app, pipeline))
     await health.start(settings.metrics_host, settings.metrics_port)
     try:
@@ -149,7 +156,7 @@ def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str
     return why_not_ready
 
 
-def run_worker(settings: Settings) -> NoReturn:
+def run_worker(settings: Settings, intake_type: type[Intake] = Intake) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, and end the process: with status 0, or 1 if something failed.
 
     The process is left, not unwound: `asyncio.run` would wait for tasks that Faust's supervisors start anew, and Python
@@ -157,7 +164,7 @@ def run_worker(settings: Settings) -> NoReturn:
     """
     status = 1
     try:
-        asyncio.new_event_loop().run_until_complete(_serve_until_signal(settings))
+        asyncio.new_event_loop().run_until_complete(_serve_until_signal(settings, intake_type))
         status = 0
     except SluiceError as error:
         print(f"sluice: {error}", file=sys.stderr)
@@ -167,7 +174,7 @@ def run_worker(settings: Settings) -> NoReturn:
         leave(status)
 
 
-async def _serve_until_signal(settings: Settings) -> None:
+async def _serve_until_signal(settings: Settings, intake_type: type[Intake]) -> None:
     until, started = asyncio.Event(), asyncio.Event()
 
     def asked_to_leave() -> None:
@@ -177,4 +184,4 @@ async def _serve_until_signal(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_leave)
-    await serve(settings, until, started)
+    await serve(settings, until, started, intake_type)

@@ -52,7 +52,7 @@ def open_triton(address: str | None) -> Iterator[str]:
     if address is not None:
         yield address
         return
-    with _open_state(None) as state_dir, TritonServer(triton_repository(), state_dir) as triton:
+    with open_state(None) as state_dir, TritonServer(triton_repository(), state_dir) as triton:
         with waiting_for("starting Triton"):
             triton.wait_until_ready(START_TIMEOUT_S)
         yield triton.address
@@ -63,7 +63,7 @@ def open_stack(wanted: Wanted) -> Iterator[Stack]:
     """A broker, a Triton and a worker on free ports of this machine, stopped again at the end."""
     from sluice.local.stack import Stack
 
-    with _open_state(wanted.state_dir) as state_dir:
+    with open_state(wanted.state_dir) as state_dir:
         stack = Stack(_configure(wanted, state_dir))
         with ExitStack() as cleanup:
             with waiting_for("starting the broker, Triton and a worker"):
@@ -88,7 +88,7 @@ def _configure(wanted: Wanted, state_dir: Path) -> StackConfig:
 
 
 @contextmanager
-def _open_state(given: Path | None) -> Iterator[Path]:
+def open_state(given: Path | None) -> Iterator[Path]:
     """The directory of the servers' logs and files: the given one, which stays, or one for this run."""
     if given is not None:
         given.mkdir(mode=0o700, parents=True, exist_ok=True)  # Kafka's data hold what people posted

@@ -79,6 +79,11 @@ class NativeKafka(RunningInside):
         )
 
     @property
+    def n_brokers(self) -> int:
+        """How many nodes there are."""
+        return len(self._ports)
+
+    @property
     def pids(self) -> list[int | None]:
         """Process ids of the nodes, None for one that does not run."""
         return [node.pid for node in self._nodes]
@@ -135,6 +140,15 @@ class NativeKafka(RunningInside):
     def kill_broker(self, index: int) -> None:
         """SIGKILL one node."""
         self._nodes[index].kill()
+
+    def suspend_broker(self, index: int) -> None:
+        """SIGSTOP one node."""
+        self._nodes[index].suspend()
+
+    def resume_broker(self, index: int, timeout_s: float = 60.0) -> None:
+        """SIGCONT a node, and wait until it is in step with the others."""
+        self._nodes[index].resume()
+        self._nodes[index].wait_until_ready(self._is_replicated, timeout_s)
 
     def start_broker(self, index: int, timeout_s: float = 60.0) -> None:
         """Start a killed node again on its data, and wait until it is in step with the others."""

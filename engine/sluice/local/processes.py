@@ -180,6 +180,16 @@ class ChildProcess(RunningInside):
         """SIGKILL, as a crash would end it."""
         self._end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing."""
+        if self._process:
+            guard.send(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT, after `suspend`."""
+        if self._process:
+            guard.send(self._process.pid, signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> None:
         process = self._process
         if process is None:

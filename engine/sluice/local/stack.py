@@ -17,6 +17,7 @@ from sluice.local.kafka import NativeKafka
 from sluice.local.processes import LOOPBACK, ChildProcess, accepts_tcp, answers_http, find_free_ports, python_path
 from sluice.local.triton import TritonServer
 
+WORKER_COMMAND = (sys.executable, "-m", "sluice", "worker")
 WORKER_GRACE_S = 60.0
 """A worker finishes the posts in flight; it bounds that itself, so this is only the last resort."""
 
@@ -45,6 +46,8 @@ class StackConfig:
         Further settings of the worker.
     metrics_port : int
         Of the worker; 0 takes a free one.
+    worker_command : tuple of str
+        What runs the worker.
     """
 
     state_dir: Path
@@ -56,6 +59,7 @@ class StackConfig:
     worker: bool = True
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     metrics_port: int = 0
+    worker_command: tuple[str, ...] = WORKER_COMMAND
 
     @property
     def media_store(self) -> Path:
@@ -170,7 +174,7 @@ class Stack:
         url = self.addresses.metrics
         self._worker = ChildProcess(
             "the worker",
-            [sys.executable, "-m", "sluice.cli", "worker"],
+            self.config.worker_command,
             self.config.state_dir / "worker.log",
             url,
             environment=self._worker_environment(timeout_s),
@@ -183,6 +187,21 @@ class Stack:
         """SIGKILL the worker, as a crash would end it."""
         if self._worker:
             self._worker.kill()
+
+    def stop_worker(self) -> None:
+        """SIGTERM the worker and wait until it has left."""
+        if self._worker:
+            self._worker.stop()
+
+    def suspend_worker(self) -> None:
+        """SIGSTOP the worker."""
+        if self._worker:
+            self._worker.suspend()
+
+    def resume_worker(self) -> None:
+        """SIGCONT the worker."""
+        if self._worker:
+            self._worker.resume()
 
     def stop(self) -> None:
         """Stop the worker, then the servers it needs."""

@@ -115,6 +115,14 @@ class TritonServer(RunningInside):
         """Stop it; the address stays the same for another start."""
         self._process.stop()
 
+    def suspend(self) -> None:
+        """SIGSTOP: it takes connections and answers nothing."""
+        self._process.suspend()
+
+    def resume(self) -> None:
+        """SIGCONT, after `suspend`."""
+        self._process.resume()
+
     def kill(self) -> None:
         """SIGKILL, as a crash would end it."""
         self._process.kill()

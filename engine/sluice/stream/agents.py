@@ -49,13 +49,21 @@ class FaustOutbox:
 
 
 class Intake:
-    """Takes events from the stream, hands them to the moderator, and acknowledges them in order."""
+    """Takes events from the stream, hands them to the moderator, and acknowledges them in order.
+
+    Attributes
+    ----------
+    ledger_type : type of Ledger
+        Decides what may be acknowledged when.
+    """
+
+    ledger_type: type[Ledger[Event]] = Ledger
 
     def __init__(self, app: faust.App, config: AgentConfig, moderator: Moderator, metrics: Metrics) -> None:
         self._app = app
         self._moderator = moderator
         self._metrics = metrics
-        self._ledger = Ledger[Event]()
+        self._ledger = self.ledger_type()
         self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -1,0 +1,146 @@
+"""What came of every post: the count that a chaos run is judged by."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sluice.client import Outcome, Outcomes
+from sluice.config import KafkaConfig
+from sluice.errors import PartLate
+from sluice.local.processes import RunningInside
+from sluice.schema import Verdict
+
+_LATE = f"failed: {PartLate().detail}"
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Outcomes so far, by post id.
+
+    Attributes
+    ----------
+    n_outcomes : Counter of str
+        Verdicts and dead letters of each post.
+    digests : dict of str to set of bytes
+        The different verdicts of each post, times left out. A verdict with a late part is not among them: what a
+        deadline cut off depends on the clock.
+    late : set of str
+        Posts with a verdict in which a part was late.
+    dead : dict of str to str
+        Dead letters: their reason.
+    """
+
+    n_outcomes: Counter[str] = field(default_factory=Counter)
+    digests: defaultdict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    late: set[str] = field(default_factory=set)
+    dead: dict[str, str] = field(default_factory=dict)
+
+    def take(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        post_id = (outcome.key or b"").decode("utf-8", "replace")
+        self.n_outcomes[post_id] += 1
+        if outcome.kind == "dead_letter":
+            self.dead[post_id] = outcome.dead_letter()["reason"] or ""
+            return
+        verdict = outcome.verdict()
+        if any(status == _LATE for status in verdict.modalities.values()):
+            self.late.add(post_id)
+        else:
+            self.digests[post_id].add(digest(verdict))
+
+    def missing(self, post_ids: Iterable[str]) -> list[str]:
+        """Posts without an outcome."""
+        return [post_id for post_id in post_ids if not self.n_outcomes[post_id]]
+
+    @property
+    def n_duplicates(self) -> int:
+        """Outcomes beyond the first of each post."""
+        return sum(count - 1 for count in self.n_outcomes.values() if count)
+
+    @property
+    def different(self) -> list[str]:
+        """Posts whose verdicts differ in more than their times."""
+        return [post_id for post_id, found in self.digests.items() if len(found) > 1]
+
+
+def digest(verdict: Verdict) -> bytes:
+    """Hash of a verdict without its times: equal for equal verdicts."""
+    timeless = msgspec.structs.replace(verdict, latency_ms={}, scored_at="")
+    return hashlib.sha256(_ENCODER.encode(timeless)).digest()
+
+
+class Auditor(RunningInside):
+    """Reads outcomes on a thread of its own, from the beginning of the topics.
+
+    Raises
+    ------
+    KafkaUnavailable
+        On starting: Kafka does not answer, or lacks a topic.
+    """
+
+    def __init__(self, kafka: KafkaConfig) -> None:
+        self._kafka = kafka
+        self._tally = Tally()
+        self._changed = threading.Condition()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="chaos-audit", daemon=True)
+        self._outcomes: Outcomes | None = None
+        self._failure: Exception | None = None
+
+    def start(self) -> None:
+        """Connect and begin to read."""
+        self._outcomes = Outcomes(self._kafka, start="beginning")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End reading."""
+        self._ended.set()
+        self._thread.join()
+        if self._outcomes:
+            self._outcomes.close()
+
+    def _read(self) -> None:
+        try:
+            while not self._ended.is_set() and self._outcomes:
+                found = self._outcomes.poll(0.2)
+                with self._changed:
+                    for outcome in found:
+                        self._tally.take(outcome)
+                    self._changed.notify_all()
+        except Exception as error:
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+
+    def wait_for(self, post_ids: list[str], timeout_s: float) -> bool:
+        """Whether every post has an outcome before `timeout_s`; returns as soon as they have.
+
+        Raises
+        ------
+        Exception
+            What ended the reading, if something did.
+        """
+        waiting = list(post_ids)
+
+        def is_complete() -> bool:
+            nonlocal waiting
+            waiting = self._tally.missing(waiting)
+            return not waiting or self._failure is not None
+
+        with self._changed:
+            self._changed.wait_for(is_complete, timeout_s)
+            if self._failure:
+                raise self._failure
+            return not waiting
+
+    @property
+    def tally(self) -> Tally:
+        """What has been read; complete once the reading has stopped."""
+        return self._tally
