@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sluice.errors import SettingsError
+from sluice.logits import sigmoid
 from sluice.resources import default_policy
 from sluice.schema import LABELS, MODALITIES
 from sluice.verdict.calibration import HEADINGS, Calibrated, Labelled, Risks, calibrate_policy, tabulate, write_policy
@@ -57,7 +58,7 @@ def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
 def score_rows(fusion: Fusion, parts: Sequence[Encoded]) -> list[Float32]:
     """Calibrated probabilities of every row as a post of its own, per modality."""
     logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
-    return [(1 / (1 + np.exp(-part))).astype(np.float32) for part in logits]
+    return [sigmoid(part).astype(np.float32) for part in logits]
 
 
 def main(

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from sluice.contract import SPECS, Axis, ModelSpec, Size, TensorSpec
 from sluice.errors import SluiceError
+from sluice.logits import sigmoid
 from sluice_models.config import MODEL_NAMES, RUNS, TRITON_REPO, ModelName
 from sluice_models.console import report_errors
 from sluice_models.plans.profiles import sample_rows
@@ -128,7 +129,7 @@ def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
 def _difference(output: str, ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
     """Tokens are normalised to unit variance and only reported; logits are compared as probabilities."""
     if output == "logits":
-        ours, theirs = 1 / (1 + np.exp(-ours)), 1 / (1 + np.exp(-theirs))
+        ours, theirs = sigmoid(ours), sigmoid(theirs)
     return float(np.abs(ours - theirs).max())
 
 

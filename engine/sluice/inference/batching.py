@@ -1,8 +1,4 @@
-"""Rows of many posts into few requests, without waiting for company.
-
-What is queued is sent as soon as one of a few request slots is free: on an idle stack a row leaves at once, under load
-the batches grow by themselves.
-"""
+"""Rows of many posts into few requests to one model: which rows go together, how they are padded and told apart."""
 
 from __future__ import annotations
 
@@ -15,111 +11,63 @@ import numpy as np
 from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
+from sluice.microbatch import MicroBatcher
 
 Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """Rows that one caller waits for; they travel in one request."""
 
     rows: Sequence[Arrays]
     length: int
     deadline: float
-    done: asyncio.Future[list[Arrays]]
 
 
 class BatchQueue:
-    """Jobs waiting for one model, and the few requests that may be on the way at once."""
+    """Rows waiting for one model, and the few requests that may be on the way at once."""
 
     def __init__(self, spec: ModelSpec, send: Send) -> None:
         self._spec = spec
         self._send = send
-        self._free = spec.n_requests
-        self._waiting: list[_Job] = []
-        self._requests: set[asyncio.Task[None]] = set()
-        self._is_starting = False
+        self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, (InferenceUnavailable,))
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """Outputs of `rows`; more rows than fit one request are cut into several."""
-        length = _longest(rows)
-        n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // length))
-        jobs = [self._add(rows[i : i + n_together], deadline) for i in range(0, len(rows), n_together)]
-        self._start_soon()
+        n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // _longest(rows)))
+        cuts = (rows[i : i + n_together] for i in range(0, len(rows), n_together))
         try:
             async with asyncio.timeout_at(deadline):
-                return [outputs for job in jobs for outputs in await job.done]
+                found = await self._batcher.run(*(_Job(cut, _longest(cut), deadline) for cut in cuts))
         except TimeoutError as error:
             raise InferenceLate(f"{self._spec.name}: no answer before the deadline") from error
-        finally:
-            for job in jobs:
-                _withdraw(job)
+        return [outputs for each in found for outputs in each]
 
-    def _add(self, rows: Sequence[Arrays], deadline: float) -> _Job:
-        done = asyncio.get_running_loop().create_future()
-        job = _Job(rows, _longest(rows), deadline, done)
-        self._waiting.append(job)
-        return job
-
-    def _start_soon(self) -> None:
-        """Start after what else is ready now has run: rows that come in the same moment leave together."""
-        if not self._is_starting:
-            self._is_starting = True
-            asyncio.get_running_loop().call_soon(self._start)
-
-    def _start(self) -> None:
-        self._is_starting = False
-        self._waiting = [job for job in self._waiting if not job.done.done()]
-        while self._free and self._waiting:
-            self._free -= 1
-            task = asyncio.create_task(self._request(self._take()))
-            self._requests.add(task)
-            task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._requests.discard(task)
-        self._free += 1
-        self._start()
-
-    def _take(self) -> list[_Job]:
+    def _choose(self, jobs: Sequence[_Job]) -> list[int]:
         """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves."""
-        oldest = self._waiting[0]
-        chosen: list[_Job] = []
+        chosen: list[int] = []
         n_rows, longest = 0, 0
-        for job in sorted(self._waiting, key=lambda job: abs(job.length - oldest.length)):
-            n_rows, longest = n_rows + len(job.rows), max(longest, job.length)
+        for position in sorted(range(len(jobs)), key=lambda i: abs(jobs[i].length - jobs[0].length)):
+            n_rows, longest = n_rows + len(jobs[position].rows), max(longest, jobs[position].length)
             if chosen and (n_rows > self._spec.max_rows or n_rows * longest > self._spec.max_cells):
                 break
-            chosen.append(job)
-        taken = set(map(id, chosen))
-        self._waiting = [job for job in self._waiting if id(job) not in taken]
+            chosen.append(position)
         return chosen
 
-    async def _request(self, jobs: list[_Job]) -> None:
+    async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
         try:
-            outputs = await self._call(jobs)
-        except InferenceUnavailable as error:
-            _fail(jobs, error)
-        except InferenceError as error:
-            await self._retry_alone(jobs, error)
+            outputs = iter(await self._call([row for job in jobs for row in job.rows], max(j.deadline for j in jobs)))
+        except InferenceError:
+            raise
         except Exception as error:
-            await self._retry_alone(jobs, InferenceError(f"{self._spec.name}: {type(error).__name__}"))
-        else:
-            _resolve(jobs, outputs)
+            raise InferenceError(f"{self._spec.name}: {type(error).__name__}") from error
+        return [[next(outputs) for _ in job.rows] for job in jobs]
 
-    async def _retry_alone(self, jobs: list[_Job], error: InferenceError) -> None:
-        """One bad row must not take its neighbours down: each job of a refused batch is tried by itself."""
-        if len(jobs) == 1:
-            _fail(jobs, error)
-            return
-        for job in jobs:
-            await self._request([job])
-
-    async def _call(self, jobs: list[_Job]) -> list[Arrays]:
-        rows = [row for job in jobs for row in job.rows]
+    async def _call(self, rows: list[Arrays], deadline: float) -> list[Arrays]:
         batch = {tensor.name: _stack([row[tensor.name] for row in rows]) for tensor in self._spec.inputs}
-        outputs = await self._send(self._spec, batch, max(job.deadline for job in jobs))
+        outputs = await self._send(self._spec, batch, deadline)
         return [self._row_outputs(outputs, i, row) for i, row in enumerate(rows)]
 
     def _row_outputs(self, outputs: list[Array], i: int, row: Arrays) -> Arrays:
@@ -127,13 +75,6 @@ class BatchQueue:
         lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
         named = zip(self._spec.outputs, outputs, strict=True)
         return {tensor.name: array[i][_cut(tensor, lengths)] for tensor, array in named}
-
-
-def _withdraw(job: _Job) -> None:
-    """Nobody waits for this job any more. An error that nobody reads would be logged, so it is read here."""
-    if job.done.done() and not job.done.cancelled():
-        job.done.exception()
-    job.done.cancel()
 
 
 def _longest(rows: Sequence[Arrays]) -> int:
@@ -162,17 +103,3 @@ def _stack(arrays: Sequence[Array]) -> Array:
     for row, array in zip(batch, arrays, strict=True):
         row[: len(array)] = array
     return batch
-
-
-def _resolve(jobs: list[_Job], outputs: list[Arrays]) -> None:
-    start = 0
-    for job in jobs:
-        if not job.done.done():
-            job.done.set_result(outputs[start : start + len(job.rows)])
-        start += len(job.rows)
-
-
-def _fail(jobs: list[_Job], error: InferenceError) -> None:
-    for job in jobs:
-        if not job.done.done():
-            job.done.set_exception(error)

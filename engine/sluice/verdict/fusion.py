@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, MODALITIES
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
+from sluice.logits import sigmoid
 from sluice.modalities.parts import ScoredPart
 
 
@@ -91,7 +92,7 @@ def highest_of(parts: Sequence[ScoredPart]) -> Scores:
 
 
 def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+    return sigmoid(logits.astype(np.float64))
 
 
 def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:

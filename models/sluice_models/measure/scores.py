@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sluice.logits import sigmoid
+
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
@@ -55,4 +57,4 @@ def find_threshold(scores: Float, harmless: Bool, share: float) -> float:
 
 def to_probabilities(logits: Float) -> Float:
     """Sigmoid, any shape."""
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return sigmoid(logits).astype(np.float32)

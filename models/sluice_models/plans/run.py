@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.contract import SPECS, Size
+from sluice.logits import sigmoid
 from sluice_models.config import ModelName
 from sluice_models.plans.profiles import Arrays, PlanError, sample_rows
 
@@ -161,7 +162,7 @@ def is_close(differences: dict[str, float]) -> bool:
 
 def _difference(output: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> float:
     if output == "logits":
-        found, wanted = 1 / (1 + np.exp(-found)), 1 / (1 + np.exp(-wanted))
+        found, wanted = sigmoid(found), sigmoid(wanted)
     return float(np.abs(found.astype(np.float64) - wanted).max())
 
 

@@ -1,0 +1,128 @@
+"""Items of many callers into few calls, without waiting for company.
+
+What waits is sent as soon as one of a few calls is free: on an idle stack an item leaves at once, under load the
+batches grow by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[ItemT, ResultT]):
+    """An item, and what its caller waits for."""
+
+    item: ItemT
+    done: asyncio.Future[ResultT]
+
+    def resolve(self, result: ResultT) -> None:
+        if not self.done.done():
+            self.done.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def withdraw(self) -> None:
+        """Nobody waits for it any more. An error that nobody reads would be logged, so it is read here."""
+        if self.done.done() and not self.done.cancelled():
+            self.done.exception()
+        self.done.cancel()
+
+
+class MicroBatcher(Generic[ItemT, ResultT]):
+    """Gathers the items of concurrent callers into calls.
+
+    Parameters
+    ----------
+    call : coroutine function
+        Items to their results, in order.
+    choose : callable
+        Of the items that wait, the oldest first, the positions of those that the next call takes; at least one.
+    n_calls : int
+        Calls under way at once.
+    blameless : tuple of exception types
+        Errors that no item is to blame for: everyone is told at once. After any other error of a batch each of its
+        items is tried by itself, so that one bad item does not take its neighbours down.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[list[ItemT]], Awaitable[Sequence[ResultT]]],
+        choose: Callable[[Sequence[ItemT]], Sequence[int]],
+        n_calls: int = 1,
+        blameless: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._call = call
+        self._choose = choose
+        self._free = n_calls
+        self._blameless = blameless
+        self._waiting: list[_Job[ItemT, ResultT]] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._is_starting = False
+
+    async def run(self, *items: ItemT) -> list[ResultT]:
+        """Results of `items`, in order; raises what `call` raised for one of them."""
+        jobs = [self._add(item) for item in items]
+        self._start_soon()
+        try:
+            return [await job.done for job in jobs]
+        finally:
+            for job in jobs:
+                job.withdraw()
+
+    def _add(self, item: ItemT) -> _Job[ItemT, ResultT]:
+        job: _Job[ItemT, ResultT] = _Job(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        return job
+
+    def _start_soon(self) -> None:
+        """Start after what else is ready now has run: items that come in the same moment leave together."""
+        if not self._is_starting:
+            self._is_starting = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._is_starting = False
+        self._waiting = [job for job in self._waiting if not job.done.done()]
+        while self._free and self._waiting:
+            self._free -= 1
+            task = asyncio.create_task(self._run(self._take()))
+            self._calls.add(task)
+            task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._free += 1
+        self._start()
+
+    def _take(self) -> list[_Job[ItemT, ResultT]]:
+        chosen = self._choose([job.item for job in self._waiting])
+        taken = set(chosen)
+        jobs = [self._waiting[position] for position in chosen]
+        self._waiting = [job for position, job in enumerate(self._waiting) if position not in taken]
+        return jobs
+
+    async def _run(self, jobs: list[_Job[ItemT, ResultT]]) -> None:
+        try:
+            results = await self._call([job.item for job in jobs])
+        except Exception as error:
+            await self._blame(jobs, error)
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.resolve(result)
+
+    async def _blame(self, jobs: list[_Job[ItemT, ResultT]], error: Exception) -> None:
+        if len(jobs) == 1 or isinstance(error, self._blameless):
+            for job in jobs:
+                job.fail(error)
+            return
+        for job in jobs:
+            await self._run([job])
