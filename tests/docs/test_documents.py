@@ -1,0 +1,113 @@
+"""What the documents name is there: files, headings, settings, series, reasons, commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from prometheus_client import CollectorRegistry
+
+from sluice.cli import app
+from sluice.errors import InvalidPost
+from sluice.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES = [*TOP, *(page for page in sorted(DOCS.rglob("*.md")) if not page.is_symlink())]
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`\n]+)`")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+SOURCE = re.compile(r"(engine|models|tests|ops|triton_repo|docs|\.ci|\.github)/[\w./*{},-]*")
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks."""
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub and MkDocs make it."""
+    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return kept.strip().replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    return {anchor(heading) for heading in HEADING.findall(prose(page))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = [link for link in LINK.findall(prose(page)) if not link.startswith(("http:", "https:", "mailto:"))]
+    for link in links:
+        name, _, fragment = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = [code for code in CODE.findall(prose(page)) if SOURCE.fullmatch(code)]
+    missing = [name for name in named if not any(list(ROOT.glob(each)) for each in unfold(name))]
+    assert missing == []
+
+
+def unfold(name: str) -> list[str]:
+    """``a/{b,c}.py`` as a shell reads it."""
+    before, brace, rest = name.partition("{")
+    if not brace:
+        return [name.rstrip("/")]
+    inner, _, after = rest.partition("}")
+    return [f"{before}{each}{after}" for each in inner.split(",")]
+
+
+def test_the_readme_is_one_screen_and_little_more() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120
+
+
+def test_every_page_is_linked_from_the_readme_or_the_first_page() -> None:
+    linked = {Path(link.partition("#")[0]).name for page in (ROOT / "README.md", DOCS / "index.md")
+              for link in LINK.findall(prose(page))}  # fmt: skip
+    own = {page.name for page in DOCS.glob("*.md")} - {"index.md", "changelog.md", "reporting.md"}
+    assert own - linked == set()
+
+
+def test_every_setting_is_described() -> None:
+    read = set(re.findall(r"SLUICE_[A-Z_]+", (ROOT / "engine/sluice/settings.py").read_text("utf-8")))
+    read = {name for name in read if not name.endswith("_")}  # a group's beginning, in an error
+    described = set(re.findall(r"SLUICE_[A-Z_]+", (DOCS / "settings.md").read_text("utf-8")))
+    assert read - described == set()
+
+
+def test_every_series_is_described() -> None:
+    page = (DOCS / "operations.md").read_text("utf-8")
+    metrics = Metrics(CollectorRegistry())
+    families = [family.name for family in metrics.registry.collect()]
+    assert [name for name in families if name not in page] == []
+
+
+def test_every_reason_of_a_dead_letter_is_described() -> None:
+    page = (DOCS / "messages.md").read_text("utf-8")
+    assert [reason for reason in InvalidPost.REASONS if f"| `{reason}` |" not in page] == []
+
+
+def test_every_reason_of_a_failed_part_is_described() -> None:
+    page = (DOCS / "media.md").read_text("utf-8")
+    raised = re.compile(r"\b(?:Media\w+|PartFailed)\(\s*\"([a-z_0-9]+)\"")
+    found = {
+        reason for file in ROOT.glob("engine/sluice/**/*.py") for reason in raised.findall(file.read_text("utf-8"))
+    }
+    assert len(found) > 10
+    assert [reason for reason in sorted(found) if f"`{reason}`" not in page] == []
+
+
+def test_every_command_is_described() -> None:
+    page = (DOCS / "commands.md").read_text("utf-8")
+    commands = typer.main.get_command(app)
+    names = commands.list_commands(None)  # type: ignore[attr-defined,arg-type]
+    assert [name for name in names if f"`sluice {name}" not in page] == []
