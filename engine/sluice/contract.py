@@ -47,8 +47,8 @@ N_SCORED_FRAMES = 50
 """Time steps of the audio encoder's scores over the same window."""
 
 MAX_TEXT_ROWS = 32
-MAX_IMAGE_ROWS = 8
-MAX_AUDIO_ROWS = 40
+MAX_IMAGE_ROWS = 32
+MAX_AUDIO_ROWS = 80
 """Rows that one text, one image and one clip are read as at most."""
 MAX_FUSED_ROWS = 8
 """Rows of one part that go into the fusion: those whose highest logit is highest. Attention costs the square of the

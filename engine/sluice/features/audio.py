@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -11,16 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
-import soundfile
 import soxr
 
 from sluice.contract import MAX_AUDIO_ROWS
 from sluice.errors import MediaInvalid
 from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features
+from sluice.features.channels import is_lost, mean_and_residue, split_mean
 from sluice.features.mel import mel_filters
-
-_BEGINNING = re.compile(rb"RIFF|RIFX|RF64|fLaC|OggS|ID3|\xff[\xe0-\xff]")
-"""How WAV, FLAC and Ogg files begin, and MP3 with a tag or with its first frame's eleven set bits."""
+from sluice.features.sources import BLOCK_S, Source, open_sources
 
 N_FFT = 1024  # 64 ms: resolves the harmonics of a voice
 HOP_SAMPLES = round(HOP_S * SAMPLE_RATE_HZ)
@@ -28,20 +24,19 @@ WINDOW_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
 F_MIN_HZ, F_MAX_HZ = 50.0, 8_000.0
 WINDOW_HOP_S = 3.0
 """From the start of a window to the next: a sound of up to a second is whole in at least one."""
-MAX_WINDOWS = MAX_AUDIO_ROWS
+MAX_WINDOWS = MAX_AUDIO_ROWS // 2
+"""Each may have a second row, of what cancels between channels."""
 MAX_READ_S = (MAX_WINDOWS - 1) * WINDOW_HOP_S + WINDOW_S  # 121 s
 RANGE_DB = 80.0
 SILENCE_DBFS = -70.0
 
-_RATES_HZ = range(1_000, 384_001)
-_MAX_CHANNELS = 16
-_BLOCK_S = 1.0
 _WINDOW_HOP_SAMPLES = round(WINDOW_HOP_S * SAMPLE_RATE_HZ)
 _MAX_SAMPLES = round(MAX_READ_S * SAMPLE_RATE_HZ)
 _QUIET_POWER = 1e-3
 """Mel power of a sine of about -60 dBFS: a window without anything louder stays dark, not amplified noise."""
 _MISSING_SHARE = 0.02  # encoders' delay and padding make a header's length slightly wrong
-_UNKNOWN_FRAMES = 2**62  # libsndfile's answer for a FLAC written to a pipe is the largest integer
+_MAX_STRANGE_SHARE = 0.01
+CUT_SHORT = "the clip is cut short"
 
 Float32 = npt.NDArray[np.float32]
 
@@ -52,24 +47,30 @@ def extract_audio(content: bytes) -> Features[AudioRow]:
     Parameters
     ----------
     content : bytes
-        WAV, FLAC, Ogg or MP3, or another format that libsndfile reads.
+        WAV, FLAC, Ogg or MP3, also several joined into one; with the extra ``media`` also what phones record.
 
     Returns
     -------
     Features[AudioRow]
-        A row of `WINDOW_S` seconds every `WINDOW_HOP_S`, the last one padded; `partial` says how much of a clip
-        longer than `MAX_READ_S` was read: its start.
+        A row of `WINDOW_S` seconds every `WINDOW_HOP_S`, the last one padded; and one more where channels cancel each
+        other, of what their mean lacks. `partial` says how much of a clip longer than `MAX_READ_S` was read, its
+        start, and where a clip is cut short.
 
     Raises
     ------
     MediaInvalid
-        ``not_audio``, ``empty``, ``truncated``, ``unsupported`` (rate or channels), ``not_finite`` or ``silent``.
+        ``not_audio``, ``empty``, ``truncated`` (nothing left to hear), ``unsupported`` (a known format that is not
+        read, rate or channels), ``not_finite`` or ``silent``.
     """
-    _check_riff(content)
-    with _open(content) as clip:
-        waveform = _resample(clip)
-        _check_waveform(waveform)
-        return Features(tuple(_cut_windows(waveform)), _describe_rest(clip, len(waveform)))
+    sources, cut = open_sources(content, MAX_READ_S + BLOCK_S)
+    heard = _Hearing()
+    for source in sources:
+        if not heard.is_full:
+            heard.listen(source)
+    mean, residue = heard.finish()
+    rows = [*_cut_windows(mean), *_lost_windows(mean, residue)]
+    _check_waveform(mean, rows)
+    return Features(tuple(rows), "; ".join(filter(None, (cut, heard.note, _describe_rest(sources, len(mean))))) or None)
 
 
 def log_mel(waveform: Float32) -> Float32:
@@ -87,6 +88,10 @@ def log_mel(waveform: Float32) -> Float32:
     ndarray of float32, shape = (N_MELS, N_FRAMES)
         -1 at 80 dB below the window's loudest energy, 1 at the loudest.
     """
+    return _scale(_mel_power(waveform))
+
+
+def _mel_power(waveform: Float32) -> Float32:
     padded = np.zeros(WINDOW_SAMPLES + N_FFT, dtype=np.float32)
     kept = waveform[:WINDOW_SAMPLES]
     padded[N_FFT // 2 : N_FFT // 2 + len(kept)] = kept
@@ -95,7 +100,7 @@ def log_mel(waveform: Float32) -> Float32:
     spectrum = scipy.fft.rfft(frames * taper, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     mel: Float32 = filters @ power.T
-    return _scale(mel)
+    return mel
 
 
 def warm_up() -> None:
@@ -119,83 +124,123 @@ def _load_filters() -> tuple[scipy.sparse.csr_array, Float32]:
     return scipy.sparse.csr_array(filters, dtype=np.float32), taper.astype(np.float32)
 
 
-def _check_riff(content: bytes) -> None:
-    """Libsndfile reads a WAV that was cut off as if it were just shorter; its header knows better."""
-    declared = int.from_bytes(content[4:8], "little") + 8
-    is_stream = declared >= 2**31 - 2**16  # written to a pipe, the length unknown
-    if content[:4] == b"RIFF" and content[8:12] == b"WAVE" and len(content) < declared - 1 and not is_stream:
-        raise MediaInvalid("truncated", f"truncated: {len(content)} of {declared} bytes")
+class _Hearing:
+    """What is heard of a clip's streams, one after another, at 16 kHz.
 
+    Attributes
+    ----------
+    note : str or None
+        What could not be heard.
+    """
 
-def _open(content: bytes) -> soundfile.SoundFile:
-    if not _BEGINNING.match(content):  # libsndfile would try all the formats it knows, decoders of odd ones included
-        raise MediaInvalid("not_audio", "not audio")
-    try:
-        clip = soundfile.SoundFile(io.BytesIO(content))
-    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
-        raise MediaInvalid("not_audio", "not audio") from error
-    if clip.samplerate not in _RATES_HZ or not 1 <= clip.channels <= _MAX_CHANNELS:
-        raise MediaInvalid("unsupported", f"unsupported: {clip.channels} channels at {clip.samplerate} Hz")
-    return clip
+    def __init__(self) -> None:
+        self.note: str | None = None
+        self._means: list[Float32] = []
+        self._residues: list[Float32 | None] = []
+        self._n_strange = self._n_read = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more is read."""
+        return sum(map(len, self._means)) >= _MAX_SAMPLES
 
-def _resample(clip: soundfile.SoundFile) -> Float32:
-    """At most `MAX_READ_S` of the clip, mono, 16 kHz."""
-    stream = soxr.ResampleStream(clip.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    blocks: list[Float32] = []
-    n_read = 0
-    for block in _read_blocks(clip):
-        blocks.append(stream.resample_chunk(block))
-        n_read += len(block)
-        if n_read > (MAX_READ_S + _BLOCK_S) * clip.samplerate:  # a block more: the resampler holds some back
-            return np.concatenate(blocks)[:_MAX_SAMPLES]
-    _check_length(clip, n_read)
-    blocks.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
-    return np.concatenate(blocks)[:_MAX_SAMPLES]
+    def listen(self, source: Source) -> None:
+        """Read a stream to its end or to the limit."""
+        mean, residue = mean_and_residue(self._resample(source))
+        self._means.append(mean)
+        self._residues.append(residue)
 
+    def finish(self) -> tuple[Float32, Float32 | None]:
+        """The mean of the channels, and what it lacks, of all streams."""
+        if self._n_strange > _MAX_STRANGE_SHARE * self._n_read:
+            self._note_strange()
+        if all(residue is None for residue in self._residues):
+            return np.concatenate(self._means)[:_MAX_SAMPLES], None
+        pairs = zip(self._means, self._residues, strict=True)
+        residues = [np.zeros_like(mean) if residue is None else residue for mean, residue in pairs]
+        return np.concatenate(self._means)[:_MAX_SAMPLES], np.concatenate(residues)[:_MAX_SAMPLES]
 
-def _read_blocks(clip: soundfile.SoundFile) -> Iterator[Float32]:
-    n_block = round(_BLOCK_S * clip.samplerate)
-    while True:
-        try:
-            block = clip.read(n_block, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise MediaInvalid("truncated", "truncated or damaged audio") from error
-        if not len(block):
-            return
-        if not np.isfinite(block).all():
+    def _note_strange(self) -> None:
+        if self._n_strange == self._n_read:
             raise MediaInvalid("not_finite", "samples that are not numbers")
-        yield block.mean(axis=1)
+        self.note = f"{self._n_strange / self._n_read:.0%} of the samples are not numbers"
+
+    def _resample(self, source: Source) -> Float32:
+        """At most `MAX_READ_S` of a stream, shape = (samples, channels)."""
+        stream = soxr.ResampleStream(source.rate_hz, SAMPLE_RATE_HZ, source.n_channels, dtype="float32", quality="HQ")
+        blocks, n_read = [np.zeros((0, source.n_channels), np.float32)], 0
+        for block in self._read(source):
+            blocks.append(stream.resample_chunk(split_mean(block)).reshape(-1, source.n_channels))
+            n_read += len(block)
+            if n_read > (MAX_READ_S + BLOCK_S) * source.rate_hz:  # a block more: the resampler holds some back
+                return np.concatenate(blocks)
+        self._check_length(source, n_read)
+        end = np.zeros((0, source.n_channels), np.float32)
+        blocks.append(stream.resample_chunk(end, last=True).reshape(-1, source.n_channels))
+        return np.concatenate(blocks)
+
+    def _read(self, source: Source) -> Iterator[Float32]:
+        """Blocks with silence for what is no number, up to where the stream is damaged."""
+        try:
+            for block in source.blocks:
+                strange = ~np.isfinite(block)
+                self._n_read += block.size
+                self._n_strange += int(strange.sum())
+                yield np.where(strange, np.float32(0.0), block) if strange.any() else block
+        except MediaInvalid:
+            self.note = CUT_SHORT
+
+    def _check_length(self, source: Source, n_read: int) -> None:
+        """The stream has ended: note if its header promised clearly more."""
+        n_missing = (source.n_samples or 0) - n_read
+        if n_missing > source.rate_hz * BLOCK_S and n_missing > (source.n_samples or 0) * _MISSING_SHARE:
+            self.note = CUT_SHORT
 
 
-def _check_length(clip: soundfile.SoundFile, n_read: int) -> None:
-    """The clip has ended: raise if its header promised clearly more."""
-    n_missing = clip.frames - n_read
-    if (
-        clip.frames < _UNKNOWN_FRAMES
-        and n_missing > clip.samplerate * _BLOCK_S
-        and n_missing > clip.frames * _MISSING_SHARE
-    ):
-        raise MediaInvalid("truncated", f"truncated: {n_missing} of {clip.frames} samples are missing")
-
-
-def _check_waveform(waveform: Float32) -> None:
-    if not len(waveform):
+def _check_waveform(mean: Float32, rows: list[AudioRow]) -> None:
+    if not len(mean):
         raise MediaInvalid("empty", "empty: no samples")
-    peak = float(np.abs(waveform).max())
-    if peak < 10.0 ** (SILENCE_DBFS / 20.0):
+    if not rows:
         raise MediaInvalid("silent", f"silent: nothing above {SILENCE_DBFS:.0f} dBFS")
 
 
-def _cut_windows(waveform: Float32) -> Iterator[AudioRow]:
-    n_windows = 1 + max(0, -(-(len(waveform) - WINDOW_SAMPLES) // _WINDOW_HOP_SAMPLES))
+def _is_silent(waveform: Float32) -> bool:
+    peak = float(np.abs(waveform).max(initial=0.0))
+    return bool(peak < 10.0 ** (SILENCE_DBFS / 20.0))
+
+
+def _windows(n_samples: int) -> Iterator[tuple[int, int]]:
+    """First sample of each window, and the one behind its last."""
+    n_windows = 1 + max(0, -(-(n_samples - WINDOW_SAMPLES) // _WINDOW_HOP_SAMPLES))
     for start in range(0, n_windows * _WINDOW_HOP_SAMPLES, _WINDOW_HOP_SAMPLES):
-        stop = min(start + WINDOW_SAMPLES, len(waveform))
-        yield AudioRow(log_mel(waveform[start:stop]), start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ)
+        yield start, min(start + WINDOW_SAMPLES, n_samples)
 
 
-def _describe_rest(clip: soundfile.SoundFile, n_samples: int) -> str | None:
-    if n_samples < _MAX_SAMPLES or clip.frames <= MAX_READ_S * clip.samplerate:
+def _make_row(mel: Float32, start: int, stop: int) -> AudioRow:
+    return AudioRow(_scale(mel), start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ)
+
+
+def _cut_windows(mean: Float32) -> Iterator[AudioRow]:
+    if not _is_silent(mean):
+        for start, stop in _windows(len(mean)):
+            yield _make_row(_mel_power(mean[start:stop]), start, stop)
+
+
+def _lost_windows(mean: Float32, residue: Float32 | None) -> Iterator[AudioRow]:
+    """Windows of what cancels in the mean, where that can be heard."""
+    if residue is None or _is_silent(residue):
+        return
+    for start, stop in _windows(len(mean)):
+        lost = _mel_power(residue[start:stop])
+        if is_lost(_mel_power(mean[start:stop]), lost):
+            yield _make_row(lost, start, stop)
+
+
+def _describe_rest(sources: list[Source], n_samples: int) -> str | None:
+    lengths_s = [None if source.n_samples is None else source.n_samples / source.rate_hz for source in sources]
+    known_s = [length_s for length_s in lengths_s if length_s is not None]
+    is_unknown = len(known_s) < len(lengths_s)
+    if n_samples < _MAX_SAMPLES or (not is_unknown and sum(known_s) <= MAX_READ_S):
         return None
-    length = f"{clip.frames / clip.samplerate:.0f} s" if clip.frames < _UNKNOWN_FRAMES else "an unknown length"
+    length = "an unknown length" if is_unknown else f"{sum(known_s):.0f} s"
     return f"{MAX_READ_S:.0f} s of {length} read"

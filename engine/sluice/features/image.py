@@ -1,4 +1,4 @@
-"""An image to rows of pixels: decoded within limits, upright, RGB, squashed to squares."""
+"""An image to rows of pixels: decoded within limits, upright, in sRGB, squashed to squares."""
 
 from __future__ import annotations
 
@@ -7,35 +7,48 @@ import math
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import IMAGE_SIZE_PX, Features, ImageRow
+from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, heif, jpeg
+from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
+from sluice.features.colours import Transform, apply_profile, is_flat, profile_of, read_colours
+from sluice.features.deep import rawmode_of, restore_depth
+from sluice.features.durations import frame_durations
+from sluice.features.png import drop_remarks
+from sluice.features.sniffing import name_of, strip_leading
+from sluice.features.views import WHOLE, Box, choose_views, find_pictures, plain_boxes, region_of
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 10**6
-"""By the header, before anything is decoded: 64 megapixels are 256 MB as RGBA."""
-MAX_FRAMES = 4
-MAX_TILES = 4
+"""Decoded: 64 megapixels are 256 MB as RGBA."""
+MAX_JPEG_PIXELS = 256 * 10**6
+"""By the header; a JPEG is decoded at up to an eighth of its sides."""
 MAX_ROWS = MAX_IMAGE_ROWS
-_MIN_SIDE_PX = 2
-_MAX_PLAIN_ASPECT = 2.0
-"""Up to here the whole image is one view; squashing more than that hides what is in it."""
-_MAX_ANIMATION_PIXELS = MAX_PIXELS  # frames before the last sampled one must be decoded too
+MAX_COUNTED_FRAMES = 1000
+"""Further frames are not even counted: a few megabytes hold hundreds of thousands of pages."""
+_MAX_FRAME_ROWS = 16
+_MAX_ANIMATION_PIXELS = MAX_PIXELS
 _ORIENTATION_TAG = 0x0112
-_WITHOUT_ANIMATION = {"MPO"}  # a JPEG whose further pictures are depth and gain maps
+_WITHOUT_ANIMATION = {"MPO", "JPEG", "HEIF"}  # their further pictures are depth maps, gain maps and bursts
+_DRAFTED = {"JPEG", "MPO"}
+_MAX_FINENESS = 8
+_LARGE_PX = 3 * IMAGE_SIZE_PX
 
 # Once and for Pillow alone: changing the filters around each call would not be thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What Pillow raises on bytes that are not an image; the unusual ones come from its TIFF, EXIF and GIF readers.
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, struct.error, EOFError, zlib.error, MemoryError, LookupError, ArithmeticError,
     AttributeError, TypeError, AssertionError, RuntimeError, Warning, Image.DecompressionBombError,
 )  # fmt: skip
+
+CUT_SHORT = "the file is cut short"
 
 
 def extract_image(content: bytes) -> Features[ImageRow]:
@@ -44,21 +57,28 @@ def extract_image(content: bytes) -> Features[ImageRow]:
     Parameters
     ----------
     content : bytes
-        JPEG, PNG, GIF, WebP, BMP or TIFF. Of an animation up to `MAX_FRAMES` evenly spread frames are read.
+        JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF, and HEIC with the extra ``media``.
 
     Returns
     -------
     Features[ImageRow]
-        1 to `MAX_ROWS` rows; `partial` says where an animation is too large to be sampled to its end.
+        1 to `MAX_ROWS` rows; `partial` says what was not looked at: where a file is cut short, a strip is very long,
+        an animation has more scenes than are read.
 
     Raises
     ------
     MediaInvalid
-        ``not_image``, ``empty`` (a side under 2 px), ``bomb`` (more than `MAX_PIXELS`) or ``truncated``.
+        ``not_image``, ``unsupported`` (a known format that is not read), ``empty``, ``bomb`` (more than `MAX_PIXELS`)
+        or ``truncated``.
     """
+    content, scans_left_out = _prepare(content)
     with _open(content) as image:
         _check_size(image)
-        return _read_frames(image)
+        n_frames = _count_frames(image)
+        features = (
+            _read_still(content, _is_large(image)) if n_frames == 1 else _read_animation(content, image, n_frames)
+        )
+    return Features(features.rows[:MAX_ROWS], _join(features.partial, scans_left_out))
 
 
 def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
@@ -72,135 +92,232 @@ def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
     Returns
     -------
     tuple of ImageRow
-        The whole image if no side is more than twice the other, else up to `MAX_TILES` tiles along the long side,
-        side by side without overlap.
+        The whole image if no side is more than twice the other, else tiles along the long side, side by side without
+        overlap; for each way to read its colours.
     """
-    rgb = _convert_to_rgb(image)
-    return tuple(_make_row(rgb, box) for box in _choose_boxes(rgb.width, rgb.height))
+    return _look(image, _is_large(image)).rows
+
+
+def _prepare(content: bytes) -> tuple[bytes, str | None]:
+    content = drop_remarks(strip_leading(content))
+    if not content.startswith(jpeg.BEGINNING):
+        return content, None
+    try:
+        return jpeg.cut_scans(content)
+    except DECODE_ERRORS as error:
+        raise MediaInvalid("not_image", "not an image") from error
 
 
 def _open(content: bytes) -> Image.Image:
+    name = name_of(content)
+    if name == "HEIC":
+        heif.register()
     try:
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        if name == "JPEG":
+            return jpeg.open_jpeg(content)
+        return Image.open(io.BytesIO(content), formats=(*FORMATS, "HEIF") if name == "HEIC" else FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaInvalid("bomb", "too many pixels") from error
-    except _DECODE_ERRORS as error:
-        raise MediaInvalid("not_image", "not an image") from error
+    except DECODE_ERRORS as error:
+        raise _refuse(name) from error
+
+
+def _refuse(name: str | None) -> MediaInvalid:
+    if name is None:
+        return MediaInvalid("not_image", "not an image")
+    if name.upper() in {*FORMATS, "HEIC"}:
+        return MediaInvalid("not_image", f"not an image: damaged {name}")
+    return MediaInvalid("unsupported", f"{name} is not read")
 
 
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
-    if min(width, height) < _MIN_SIDE_PX:
+    if min(width, height) < 1:
         raise MediaInvalid("empty", f"empty: {width} x {height} pixels")
-    if width * height > MAX_PIXELS:
-        raise MediaInvalid(
-            "bomb", f"too many pixels: {width} x {height}, the limit is {MAX_PIXELS // 10**6} megapixels"
-        )
-
-
-def _read_frames(image: Image.Image) -> Features[ImageRow]:
-    n_frames = _count_frames(image)
-    n_readable = min(n_frames, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
-    chosen = _choose_frames(image, n_readable)
-    rows = tuple(row for index in chosen for row in _read_frame(image, index))
-    partial = f"sampled from the first {n_readable} of {n_frames} frames" if n_readable < n_frames else None
-    return Features(rows[:MAX_ROWS], partial)
-
-
-def _read_frame(image: Image.Image, index: int) -> tuple[ImageRow, ...]:
-    try:
-        return image_rows(_decode_frame(image, index))
-    except _DECODE_ERRORS as error:
-        raise MediaInvalid("truncated", "truncated or damaged image") from error
+    limit = MAX_JPEG_PIXELS if image.format in _DRAFTED else MAX_PIXELS
+    if width * height > limit:
+        raise MediaInvalid("bomb", f"too many pixels: {width} x {height}, the limit is {limit // 10**6} megapixels")
 
 
 def _count_frames(image: Image.Image) -> int:
+    """Frames or pages, at most one more than `MAX_COUNTED_FRAMES`."""
     if image.format in _WITHOUT_ANIMATION:
         return 1
     try:
-        return max(1, int(getattr(image, "n_frames", 1)))
-    except _DECODE_ERRORS as error:
+        if image.format != "TIFF":
+            return max(1, int(getattr(image, "n_frames", 1)))
+        return _count_pages(image)
+    except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
 
 
-def _choose_frames(image: Image.Image, n_frames: int) -> list[int]:
-    """Evenly spread frames of the first `n_frames`, as many as rows allow."""
-    n_wanted = min(n_frames, MAX_FRAMES, MAX_ROWS // len(_choose_boxes(*image.size)))
-    return [round(index) for index in np.linspace(0, n_frames - 1, n_wanted)]
+def _count_pages(image: Image.Image) -> int:
+    n_pages = 1
+    try:
+        while n_pages <= MAX_COUNTED_FRAMES:
+            image.seek(n_pages)
+            n_pages += 1
+    except EOFError:
+        pass
+    image.seek(0)
+    return n_pages
+
+
+def _read_still(content: bytes, is_large: bool) -> Features[ImageRow]:
+    try:
+        image, cut = _decode_still(content, 1)
+        features = _look(image, is_large)
+        fineness = _fineness(features)
+        if fineness > 1 and content.startswith(jpeg.BEGINNING):
+            image, cut = _decode_still(content, fineness)
+            features = _look(image, is_large)
+    except DECODE_ERRORS as error:
+        raise MediaInvalid("truncated", "truncated or damaged image") from error
+    return Features(features.rows, _join(features.partial, cut))
+
+
+def _join(*notes: str | None) -> str | None:
+    return "; ".join(filter(None, notes)) or None
+
+
+def _fineness(features: Features[ImageRow]) -> int:
+    """How many times larger than for a plain view a JPEG must be decoded, for its smallest view to be sharp."""
+    sides = [(row.box[2] - row.box[0], row.box[3] - row.box[1]) for row in features.rows]
+    return min(_MAX_FINENESS, math.ceil(1 / min(max(each) for each in sides)))
+
+
+def _decode_still(content: bytes, fineness: int) -> tuple[Image.Image, str | None]:
+    """The picture upright, and whether its file was cut short."""
+    image = _open(content)
+    _draft(image, fineness)
+    rawmode = rawmode_of(image)
+    try:
+        image.load()
+    except DECODE_ERRORS:
+        image, is_cut = _salvage(content, image, fineness)
+    else:
+        is_cut = image.format == "JPEG" and jpeg.may_be_cut(image) and _is_cut(content, image, fineness)
+    return _turn_upright(restore_depth(image, rawmode, lambda: _open(content))), CUT_SHORT if is_cut else None
+
+
+def _draft(image: Image.Image, fineness: int) -> None:
+    """Have a JPEG decoded at the smallest scale (1/2, 1/4, 1/8) that still fills every view."""
+    n_tiles = len(plain_boxes(*image.size)) * fineness
+    long_side, short_side = IMAGE_SIZE_PX * n_tiles, IMAGE_SIZE_PX * fineness
+    wide = image.width >= image.height
+    image.draft(None, (long_side, short_side) if wide else (short_side, long_side))
+    if image.width * image.height > MAX_PIXELS:
+        raise MediaInvalid("bomb", f"too many pixels: {image.width} x {image.height} at the smallest scale")
+
+
+def _salvage(content: bytes, image: Image.Image, fineness: int) -> tuple[Image.Image, bool]:
+    """What a damaged file still shows, and whether that is less than the whole picture."""
+    is_cut = True
+    if image.format == "JPEG":
+        content = jpeg.end(content)
+        image = _load_jpeg(content, fineness)
+        is_cut = _is_cut(content, image, fineness)
+    else:
+        image.tile = []  # type: ignore[attr-defined]  # what was decoded is there; Pillow is not to try again
+        image.load()
+    if is_cut and is_flat(image.convert("RGB")):
+        raise MediaInvalid("truncated", "truncated or damaged image")
+    return image, is_cut
+
+
+def _load_jpeg(content: bytes, fineness: int) -> Image.Image:
+    image = jpeg.open_jpeg(content)
+    _draft(image, fineness)
+    image.load()
+    return image
+
+
+def _is_cut(content: bytes, image: Image.Image, fineness: int) -> bool:
+    """Whether libjpeg made up the end of a picture, which it does without a word where a file says that it ends."""
+    other = _load_jpeg(jpeg.with_junk(content), fineness)
+    return ImageChops.difference(image.convert("RGB"), other.convert("RGB")).getbbox() is not None
+
+
+def _read_animation(content: bytes, image: Image.Image, n_frames: int) -> Features[ImageRow]:
+    durations_s = frame_durations(content)
+    if len(durations_s) != n_frames:
+        durations_s = [1.0] * n_frames
+    n_readable = min(n_frames, MAX_COUNTED_FRAMES, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
+    n_wanted = min(n_readable, MAX_FRAMES, max(1, _MAX_FRAME_ROWS // len(plain_boxes(*image.size))))
+    scenes = Scenes(frozenset(choose_frames(durations_s[:n_readable], n_wanted)))
+    n_read = _watch(image, durations_s[:n_readable], scenes)
+    described = f"more than {MAX_COUNTED_FRAMES}" if n_frames > MAX_COUNTED_FRAMES else f"{n_frames}"
+    rest = f"sampled from the first {n_read} of {described} frames" if n_read < n_frames else None
+    return Features(scenes.rows(_MAX_FRAME_ROWS), _join(rest, scenes.describe_rest(_MAX_FRAME_ROWS)))
+
+
+def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes) -> int:
+    """Decode one frame after another; returns how many there were before one that is damaged or too much."""
+    n_pixels = 0
+    for index, shown_s in enumerate(durations_s):
+        try:
+            frame = _decode_frame(image, index)
+            n_pixels += image.width * image.height
+            if index and n_pixels > _MAX_ANIMATION_PIXELS:
+                return index
+            _offer(scenes, index, frame, shown_s)
+        except DECODE_ERRORS as error:
+            if index == 0:
+                raise MediaInvalid("truncated", "truncated or damaged image") from error
+            return index
+    return len(durations_s)
 
 
 def _decode_frame(image: Image.Image, index: int) -> Image.Image:
-    if index:
-        image.seek(index)
-        _check_size(image)
-    else:
-        _draft(image)
+    image.seek(index)
+    _check_size(image)
     image.load()
     return _turn_upright(image)
 
 
-def _draft(image: Image.Image) -> None:
-    """Have a JPEG decoded at the smallest scale (1/2, 1/4, 1/8) that still fills every view."""
-    n_tiles = len(_choose_boxes(*image.size))
-    long_side = IMAGE_SIZE_PX * n_tiles
-    wide = image.width >= image.height
-    image.draft(None, (long_side, IMAGE_SIZE_PX) if wide else (IMAGE_SIZE_PX, long_side))
+def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float) -> None:
+    transform = profile_of(frame)
+    for rgb in read_colours(frame):
+        look = look_at(rgb)
+        if scenes.wants(index, look, shown_s):
+            scenes.keep(index, look, shown_s, _cut(rgb, plain_boxes(*rgb.size), transform))
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     try:
         sound = image.getexif().get(_ORIENTATION_TAG, 1) == 1
         return image if sound else ImageOps.exif_transpose(image)
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return image  # broken EXIF: the pixels are sound
 
 
-def _convert_to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        return _narrow(image).convert("RGB")
-    if image.mode == "LAB":
-        return image.getchannel("L").convert("RGB")  # Pillow has no way to RGB without a colour profile
-    return _lay_on_white(image) if image.has_transparency_data else image.convert("RGB")
+def _is_large(image: Image.Image) -> bool:
+    """Whether a view of its own shows more of a small part than the whole view does."""
+    return min(image.size) >= _LARGE_PX
 
 
-def _narrow(image: Image.Image) -> Image.Image:
-    """More than 8 bits a pixel to 8."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    values = np.array(image, dtype=np.float32)
-    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = _find_range(float(values.min()), float(values.max()))
-    values -= low
-    values *= 255.0 / (high - low)
-    return Image.fromarray(np.clip(values, 0.0, 255.0, out=values).astype(np.uint8))
+def _look(image: Image.Image, is_large: bool) -> Features[ImageRow]:
+    """Rows of every reading of a picture."""
+    transform = None if image.mode == "CMYK" else profile_of(image)
+    looked = [_look_at_reading(rgb, transform, is_large) for rgb in read_colours(image)]
+    return Features(tuple(row for each in looked for row in each.rows), _join(*(each.partial for each in looked)))
 
 
-def _find_range(low: float, high: float) -> tuple[float, float]:
-    """The range of black to white that the values most likely use: 1, 8 bits, 16 bits, or just their own."""
-    if low < 0.0 or high > 65_535.0:
-        return low, max(high, low + 1.0)
-    return 0.0, next(limit for limit in (1.0, 255.0, 65_535.0) if high <= limit)
+def _look_at_reading(rgb: Image.Image, transform: Transform | None, is_large: bool) -> Features[ImageRow]:
+    views = choose_views(rgb)
+    rows = _cut(rgb, views.boxes, transform)
+    page = find_pictures(rgb, rows[0].pixels) if is_large and views.boxes == (WHOLE,) else None
+    if page is None:
+        return Features(rows, views.partial)
+    return Features(_cut(rgb, page.boxes, transform), page.partial)
 
 
-def _lay_on_white(image: Image.Image) -> Image.Image:
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of the largest has 256 MB
-    paper = Image.new("RGB", rgba.size, "white")
-    paper.paste(rgba, mask=rgba)
-    return paper
+def _cut(rgb: Image.Image, boxes: Sequence[Box], transform: Transform | None) -> tuple[ImageRow, ...]:
+    return tuple(_make_row(rgb, box, transform) for box in boxes)
 
 
-def _choose_boxes(width: int, height: int) -> list[tuple[float, float, float, float]]:
-    """Left, top, right, bottom of every view as shares of the image."""
-    aspect = max(width, height) / min(width, height)
-    if aspect <= _MAX_PLAIN_ASPECT:
-        return [(0.0, 0.0, 1.0, 1.0)]
-    n_tiles = min(MAX_TILES, math.ceil(aspect / _MAX_PLAIN_ASPECT))
-    edges = [(index / n_tiles, (index + 1) / n_tiles) for index in range(n_tiles)]
-    return [(low, 0.0, high, 1.0) if width > height else (0.0, low, 1.0, high) for low, high in edges]
-
-
-def _make_row(image: Image.Image, box: tuple[float, float, float, float]) -> ImageRow:
-    left, top, right, bottom = box
-    region = (left * image.width, top * image.height, right * image.width, bottom * image.height)
-    square = image.resize((IMAGE_SIZE_PX, IMAGE_SIZE_PX), Image.Resampling.BILINEAR, region, reducing_gap=3.0)
-    return ImageRow(np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), box)
+def _make_row(image: Image.Image, box: Box, transform: Transform | None) -> ImageRow:
+    size = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    square = image.resize(size, Image.Resampling.BILINEAR, region_of(image, box), reducing_gap=3.0)
+    pixels = np.asarray(apply_profile(square, transform))
+    return ImageRow(np.ascontiguousarray(pixels.transpose(2, 0, 1)), box)

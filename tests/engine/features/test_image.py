@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, TiffImagePlugin
+from PIL import Image, ImageCms, ImageDraw, ImageFont, TiffImagePlugin
 
 from sluice.errors import MediaInvalid
-from sluice.features import IMAGE_SIZE_PX, ImageRow
-from sluice.features.image import FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
+from sluice.features import IMAGE_SIZE_PX, ImageRow, heif
+from sluice.features.image import CUT_SHORT, FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
+from sluice.features.sniffing import name_of
 
 # Pytest puts aside the filter that the module sets when it is imported.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
@@ -173,7 +174,7 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
 
 @pytest.mark.parametrize(
     ("size", "n_rows"),
-    [((40, 40), 1), ((80, 40), 1), ((82, 40), 2), ((40, 160), 2), ((200, 40), 3), ((40, 320), 4), ((2000, 10), 4)],
+    [((40, 40), 1), ((80, 40), 1), ((82, 40), 2), ((40, 160), 2), ((200, 40), 3), ((40, 320), 4)],
 )
 def test_long_images_are_tiled_along_their_long_side(size: tuple[int, int], n_rows: int) -> None:
     boxes = [row.box for row in image_rows(Image.new("RGB", size))]
@@ -220,7 +221,7 @@ def test_a_short_animation_is_read_whole() -> None:
 
 def test_a_long_animation_of_tiles_stays_under_the_limit_of_rows() -> None:
     features = extract_image(encode_animation(9, size=(160, 20)))
-    assert len(features.rows) == MAX_ROWS
+    assert len(features.rows) == 16
     assert features.partial is None
 
 
@@ -232,8 +233,9 @@ def test_a_large_animation_is_read_as_far_as_its_pixels_allow(monkeypatch: pytes
 
 
 def test_a_later_page_is_checked_like_the_first() -> None:
-    pages = [Image.new("L", (40, 40)), Image.new("L", (1, 40))]
-    assert refuse(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])) == "empty"
+    pages = [Image.new("1", (40, 40)), Image.new("1", (8_001, 8_000))]
+    content = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression="group4")
+    assert refuse(content) == "bomb"
 
 
 def test_of_a_multi_picture_jpeg_only_the_picture_is_read() -> None:
@@ -243,25 +245,78 @@ def test_of_a_multi_picture_jpeg_only_the_picture_is_read() -> None:
     assert MAX_FRAMES > 1
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"not an image" * 50, b"%PDF-1.7", b"<svg/>", b"RIFF\0\0\0\0WAVE"])
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"not an image" * 50, b"\x89PNG\r\n\x1a\n"])
 def test_other_bytes_are_no_image(content: bytes) -> None:
     assert refuse(content) == "not_image"
 
 
-def test_a_format_that_is_not_on_the_list_is_no_image() -> None:
-    assert refuse(encode(draw(), "ICO")) == "not_image"
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"%PDF-1.7", "PDF"), (b"<svg/>", "SVG"), (b"RIFF\0\0\0\0WAVE", "WAV"), (b"\0\0\0\x18ftypmp42", "MP4")],
+)
+def test_what_is_not_read_is_named(content: bytes, name: str) -> None:
+    with pytest.raises(MediaInvalid) as caught:
+        extract_image(content)
+    assert (caught.value.reason, caught.value.detail) == ("unsupported", f"{name} is not read")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
-def test_a_truncated_image_is_refused(kind: str) -> None:
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8))
-    content = encode(noise, kind)
+def test_a_format_that_is_not_on_the_list_is_not_read() -> None:
+    assert refuse(encode(draw(), "ICO")) == "unsupported"
+
+
+def make_noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 240, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+def test_of_a_truncated_image_what_is_there_is_read(kind: str) -> None:
+    content = encode(make_noise(), kind)
+    features = extract_image(content[: len(content) // 2])
+    assert features.partial == CUT_SHORT
+    assert len(features.rows) == 1
+
+
+def test_a_truncated_webp_is_refused() -> None:
+    content = encode(make_noise(), "WEBP")
     assert refuse(content[: len(content) // 2]) in {"truncated", "not_image"}
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_image_of_which_nothing_arrived_is_refused(kind: str) -> None:
+    content = encode(draw(1200, 900), kind)
+    start = content.index(b"\xff\xda") + 14 if kind == "JPEG" else content.index(b"IDAT") + 6
+    assert refuse(content[:start]) == "truncated"
+
+
+def test_a_jpeg_that_ends_early_by_its_own_word_is_partial() -> None:
+    content = encode(make_noise(), "JPEG")
+    assert extract_image(content[: len(content) // 2] + b"\xff\xd9").partial == CUT_SHORT
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_is_whole(progressive: bool) -> None:
+    content = encode(make_noise(), "JPEG", progressive=progressive)
+    assert extract_image(content[:-2]).partial is None
+    assert extract_image(content[: len(content) // 2]).partial == CUT_SHORT
+
+
+def test_a_grey_jpeg_is_whole() -> None:
+    assert extract_image(encode(Image.new("RGB", (64, 64), (128, 128, 128)), "JPEG")).partial is None
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_read_in_part() -> None:
+    content = encode(make_noise(), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    features = extract_image(content[:-2] + content[last:-2] * 300 + b"\xff\xd9")
+    assert features.partial is not None
+    assert features.partial.startswith("the first 100 of ")
+
+
 @pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1)])
-def test_a_single_line_of_pixels_is_empty(size: tuple[int, int]) -> None:
-    assert refuse(make_png(*size)) == "empty"
+def test_a_tracking_dot_is_read(size: tuple[int, int]) -> None:
+    features = extract_image(encode(Image.new("RGBA", size, (0, 0, 0, 0))))
+    assert features.partial is None
+    assert_close(read_colour(features.rows[0], 0.5), WHITE)
     assert refuse(make_png(0, 0)) in {"empty", "not_image"}
 
 
@@ -271,11 +326,220 @@ def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     assert refuse(make_png(*size)) == "bomb"
 
 
-def test_a_text_chunk_bomb_is_refused() -> None:
-    chunk = b"zTXtkey\x00\x00" + zlib.compress(bytes(2**24))
+def test_a_jpeg_larger_than_what_is_decoded_is_read_at_an_eighth() -> None:
+    content = encode(Image.new("L", (9_000, 8_000), 77), "JPEG", quality=20)
+    assert MAX_PIXELS < 9_000 * 8_000
+    assert_close(read_colour(extract_image(content).rows[0], 0.5), (77, 77, 77))
+
+
+def make_chunk(name: bytes, content: bytes, error: int = 0) -> bytes:
+    checksum = zlib.crc32(name + content) ^ error
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        make_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(2**24))),
+        make_chunk(b"iCCP", b"key\0\0" + zlib.compress(bytes(2**24))),
+        make_chunk(b"iCCP", b"key\0\0no zlib"),
+        make_chunk(b"gAMA", struct.pack(">I", 45_455), error=1),
+        make_chunk(b"tEXt", b"key\0value", error=1),
+    ],
+)
+def test_a_remark_beside_a_png_does_not_cost_the_picture(chunk: bytes) -> None:
     png = encode(draw())
-    bomb = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    assert refuse(png[:33] + bomb + png[33:]) in {"not_image", "truncated"}
+    plain, remarked = extract_image(png).rows[0], extract_image(png[:33] + chunk + png[33:]).rows[0]
+    assert np.array_equal(plain.pixels, remarked.pixels)
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n\r\n", bytes(512), b"Content-Type: image/png\r\n\r\n"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_bytes_before_an_image_are_passed_over(before: bytes, kind: str) -> None:
+    assert_close(read_colour(extract_image(before + encode(draw(), kind)).rows[0], 0.2), RED)
+
+
+def test_colours_under_full_transparency_are_read() -> None:
+    hidden = draw().convert("RGBA")
+    hidden.putalpha(0)
+    (row,) = extract_image(encode(hidden)).rows
+    assert_close(read_colour(row, 0.2), RED)
+
+
+def test_a_picture_hidden_beside_a_shown_one_is_a_reading_of_its_own() -> None:
+    image = draw(120, 80, left=(0, 99, 0), right=(0, 99, 0)).convert("RGBA")
+    image.paste(draw(60, 40), (10, 20))
+    alpha = Image.new("L", (120, 80), 255)
+    alpha.paste(0, (10, 20, 70, 60))
+    image.putalpha(alpha)
+    shown, hidden = extract_image(encode(image)).rows
+    assert_close(read_colour(shown, 0.2), WHITE)
+    assert_close(read_colour(hidden, 0.2), RED)
+
+
+def test_white_letters_on_nothing_are_laid_on_black() -> None:
+    image = Image.new("RGBA", (60, 40), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (0, 0, 30, 40))
+    (row,) = extract_image(encode(image)).rows
+    assert_close(read_colour(row, 0.2), WHITE)
+    assert_close(read_colour(row, 0.8), (0, 0, 0))
+
+
+def swap_red_and_green() -> bytes:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    n_tags = int.from_bytes(profile[128:132], "big")
+    tags = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 136 + 12 * i for i in range(n_tags)}
+    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
+    profile[red : red + 8], profile[green : green + 8] = profile[green : green + 8], profile[red : red + 8]
+    return bytes(profile)
+
+
+def test_a_colour_profile_is_applied() -> None:
+    image = draw(left=(0, 255, 0))
+    row = extract_image(encode(image, icc_profile=swap_red_and_green())).rows[0]
+    assert_close(read_colour(row, 0.2), RED, 20)
+
+
+def test_the_profile_that_is_meant_anyway_changes_nothing() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    plain, profiled = (extract_image(encode(make_noise(), icc_profile=each)).rows[0] for each in (None, srgb))
+    assert np.array_equal(plain.pixels, profiled.pixels)
+
+
+@pytest.mark.parametrize("profile", [b"no profile", bytes(200)])
+def test_a_profile_that_cannot_be_used_is_ignored(profile: bytes) -> None:
+    assert_close(read_colour(extract_image(encode(draw(), icc_profile=profile)).rows[0], 0.2), RED)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("n_bits", [10, 12, 14])
+def test_few_bits_in_16_are_not_black(kind: str, n_bits: int) -> None:
+    values = np.full((40, 60), 2 ** (n_bits - 2), dtype=np.uint16)
+    values[:, 30:] = 2**n_bits - 1
+    row = extract_image(encode(Image.fromarray(values), kind)).rows[0]
+    assert_close(read_colour(row, 0.2), (64, 64, 64))
+    assert_close(read_colour(row, 0.8), WHITE)
+
+
+def make_deep_png(values: np.ndarray[Any, np.dtype[np.uint16]]) -> bytes:
+    height, width, _ = values.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    chunks = [make_chunk(b"IHDR", header), make_chunk(b"IDAT", zlib.compress(lines)), make_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_12_bits_a_colour_in_16_are_not_black() -> None:
+    values = np.zeros((40, 60, 3), dtype=np.uint16)
+    values[:, :30, 0], values[:, 30:, 2] = 0x0FFF, 0x0800
+    row = extract_image(make_deep_png(values)).rows[0]
+    assert_close(read_colour(row, 0.2), RED)
+    assert_close(read_colour(row, 0.8), (0, 0, 128))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_the_frame_that_is_shown_longest_is_looked_at(kind: str) -> None:
+    frames = [Image.new("RGB", (40, 40), (0, 99, index)) for index in range(30)]
+    frames[7] = draw(40, 40)
+    durations = [20] * 7 + [9000] + [20] * 22
+    content = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations)
+    features = extract_image(content)
+    assert features.partial is None
+    assert any(np.abs(np.subtract(read_colour(row, 0.2), RED)).max() < 30 for row in features.rows)
+
+
+def test_a_scene_that_flashes_by_is_looked_at() -> None:
+    frames = [Image.new("RGB", (40, 40), (0, 99, index)) for index in range(40)]
+    frames[20] = draw(40, 40)
+    rows = extract_image(encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)).rows
+    assert any(np.abs(np.subtract(read_colour(row, 0.2), RED)).max() < 30 for row in rows)
+
+
+def test_more_scenes_than_are_read_are_counted() -> None:
+    colours = [(x, y, z) for x in (0, 128, 255) for y in (0, 128, 255) for z in (0, 255)]
+    frames = [Image.new("RGB", (40, 40), colour) for colour in colours]
+    content = encode(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=50)
+    assert extract_image(content).partial == "16 of 18 scenes read"
+
+
+def test_of_a_cut_animation_the_frames_before_are_read() -> None:
+    rng = np.random.default_rng(1)
+    frames = [Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)) for _ in range(4)]
+    content = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
+    partial = extract_image(content[: int(len(content) * 0.6)]).partial
+    assert partial is not None
+    assert partial.startswith("sampled from the first")
+
+
+def test_thousands_of_pages_are_not_counted() -> None:
+    page = Image.new("1", (8, 8))
+    content = encode(page, "TIFF", save_all=True, append_images=[page] * 1200)
+    assert extract_image(content).partial == "sampled from the first 1000 of more than 1000 frames"
+
+
+def test_of_a_strip_only_what_holds_something_is_looked_at() -> None:
+    strip = Image.new("RGB", (100, 4000), WHITE)
+    strip.paste(draw(100, 60), (0, 3500))
+    features = extract_image(encode(strip))
+    (row,) = features.rows
+    assert row.box[1] == pytest.approx(0.875, abs=0.01)
+    assert_close(read_colour(row, 0.2), RED)
+    assert features.partial is None
+
+
+def test_a_strip_is_cut_between_its_pictures() -> None:
+    strip = Image.new("RGB", (100, 4000), WHITE)
+    for top in range(0, 4000, 400):
+        strip.paste(draw(100, 150), (0, top + 20))
+    assert len(extract_image(encode(strip)).rows) == 10
+
+
+def test_a_strip_too_long_to_be_looked_at_is_partial() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (8000, 100, 3), dtype=np.uint8)
+    features = extract_image(encode(Image.fromarray(noise)))
+    assert len(features.rows) == 16
+    assert features.partial == "16 of 40 tiles read"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("paper", ["white", "black"])
+def test_a_small_picture_on_a_page_fills_a_view(kind: str, paper: str) -> None:
+    page = Image.new("RGB", (1600, 1600), paper)
+    page.paste(draw(300, 200), (600, 700))
+    (row,) = extract_image(encode(page, kind)).rows
+    assert row.box == pytest.approx((0.375, 0.4375, 0.5625, 0.5625), abs=0.01)
+    assert_close(read_colour(row, 0.2), RED, 40)
+    assert_close(read_colour(row, 0.8), BLUE, 40)
+
+
+def test_small_pictures_on_a_page_are_looked_at_one_by_one() -> None:
+    page = Image.new("RGB", (1600, 1600), WHITE)
+    for column in range(4):
+        for line in range(3):
+            page.paste(make_noise(), (column * 400 + 50, line * 400 + 50))
+    features = extract_image(encode(page))
+    assert len(features.rows) == 9
+    assert features.partial == "8 of 12 pictures on the page read closely"
+
+
+def test_letters_on_a_page_are_no_pictures() -> None:
+    page = Image.new("RGB", (640, 640), WHITE)
+    ImageDraw.Draw(page).text((40, 240), "Soup of the day", font=ImageFont.load_default(72), fill="black")
+    assert [row.box for row in extract_image(encode(page)).rows] == [WHOLE]
+
+
+def test_heic_is_read() -> None:
+    pi_heif = pytest.importorskip("pi_heif")
+    assert pi_heif.libheif_version()
+    assert "HEIC" in (name_of(b"\0\0\0\x18ftypheic") or "")
+    assert refuse(b"\0\0\0\x18ftypheic" + bytes(99)) == "not_image"
+
+
+def test_without_the_extra_heic_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    heif.register.cache_clear()
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(MediaInvalid, match=r"HEIC is not read: this worker lacks the extra \[media\]"):
+        extract_image(b"\0\0\0\x18ftypheic" + bytes(99))
 
 
 def test_pillow_is_left_as_it_was() -> None:
@@ -325,7 +589,7 @@ def extract_or_explain(content: bytes) -> str | tuple[ImageRow, ...]:
 def check_rows_or_reason(content: bytes) -> None:
     found = extract_or_explain(content)
     if isinstance(found, str):
-        assert found in {"not_image", "empty", "bomb", "truncated"}
+        assert found in {"not_image", "empty", "bomb", "truncated", "unsupported"}
     else:
         assert 1 <= len(found) <= MAX_ROWS
         assert all(row.pixels.shape == (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX) for row in found)

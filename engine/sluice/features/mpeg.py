@@ -1,0 +1,197 @@
+"""MP3 files as they are found: several joined into one, headers that count wrongly, other bytes before the first frame.
+
+Frame headers after ISO 11172-3, section 2.4.2.3; the count of frames after the Xing and VBRI headers that encoders
+hide in a first frame without sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_RATES_HZ = (44_100, 48_000, 32_000)
+_KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_LAYER_3 = 0b01
+_MONO = 0b11
+_COUNTERS = (b"Xing", b"Info")
+_VBRI, _VBRI_OFFSET = b"VBRI", 36
+_COUNT_SLACK = 2
+_COUNTER_BITRATE = 4
+MAX_SEARCH_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a file.
+
+    Attributes
+    ----------
+    n_side : int
+        Bytes of side information behind the header's four.
+    count : int or None
+        Of frames, by its own word, where the frame is a header without sound.
+    """
+
+    start: int
+    n_bytes: int
+    rate_hz: int
+    is_mono: bool
+    seconds: float
+    n_side: int
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of frames that one decoder can read.
+
+    Attributes
+    ----------
+    is_counted : bool
+        Whether the length that the file states for it can be relied on.
+    """
+
+    content: bytes
+    is_counted: bool
+
+
+def split_segments(content: bytes, max_s: float) -> list[Segment]:
+    """The files that were joined into an MP3, each as a decoder reads it to its end.
+
+    Parameters
+    ----------
+    content : bytes
+        One file with an honest header comes back alone, as it is, and so does what has no two frames.
+    max_s : float
+        Frames are looked at up to here, in seconds.
+    """
+    runs = _group(_frames(content, max_s))
+    if sum(map(len, runs)) < 2:
+        return [Segment(content, True)]
+    ends = [run[0].start for run in runs[1:]] + [len(content)]
+    if len(runs) == 1:
+        return [_segment(content, runs[0], 0, len(content))]
+    return [_segment(content, run, run[0].start, end) for run, end in zip(runs, ends, strict=True)]
+
+
+def find_frames(content: bytes) -> int | None:
+    """Where two frames follow each other within the first bytes; None if nowhere."""
+    return next((frame.start for frame in _frames(content[:MAX_SEARCH_BYTES], 0.0)), None)
+
+
+def _segment(content: bytes, run: list[Frame], start: int, end: int) -> Segment:
+    first, n_sounding = run[0], len(run) - (run[0].count is not None)
+    whole = content if (start, end) == (0, len(content)) else content[start:end]
+    if first.count is None:
+        return Segment(_counter(content, first, n_sounding) + whole, False) if _varies(run) else Segment(whole, True)
+    if n_sounding <= first.count + _COUNT_SLACK:
+        return Segment(whole, True)
+    head = bytearray(content[first.start : first.start + first.n_bytes])
+    place = _VBRI_OFFSET + 14 if head[_VBRI_OFFSET : _VBRI_OFFSET + 4] == _VBRI else 4 + first.n_side + 8
+    head[place : place + 4] = n_sounding.to_bytes(4, "big")
+    return Segment(bytes(head) + content[first.start + first.n_bytes : end], False)
+
+
+def _varies(run: list[Frame]) -> bool:
+    """Whether frames differ by more than a byte of padding: the first ones do not tell how many there are."""
+    sizes = [frame.n_bytes for frame in run]
+    return max(sizes) - min(sizes) > 1
+
+
+def _counter(content: bytes, frame: Frame, n_frames: int) -> bytes:
+    """A frame without sound that counts those behind it: libsndfile reads no further than it expects."""
+    head = bytearray(content[frame.start : frame.start + 4])
+    head[2] = (max(head[2] >> 4, _COUNTER_BITRATE) << 4) | (head[2] & 0x0C)
+    counted = _read_frame(bytes(head) + bytes(1024), 0)
+    body = bytes(frame.n_side) + b"Xing" + (1).to_bytes(4, "big") + n_frames.to_bytes(4, "big")
+    return (bytes(head) + body).ljust(counted.n_bytes if counted else 0, b"\0")
+
+
+def _group(frames: Iterator[Frame]) -> list[list[Frame]]:
+    runs: list[list[Frame]] = []
+    for frame in frames:
+        last = runs[-1][-1] if runs else None
+        same = last is not None and (last.rate_hz, last.is_mono) == (frame.rate_hz, frame.is_mono)
+        if same and frame.count is None:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    return runs
+
+
+def _frames(content: bytes, max_s: float) -> Iterator[Frame]:
+    """Frames one after another; what lies between them, such as tags, is passed over."""
+    place, seconds = _skip_tag(content, 0), 0.0
+    while place is not None and seconds <= max_s:
+        frame = _read_frame(content, place)
+        if frame is None or not _is_followed(content, frame):
+            place = _find_frame(content, place + 1)
+            continue
+        yield frame
+        seconds += frame.seconds
+        place = _skip_tag(content, frame.start + frame.n_bytes)
+
+
+def _find_frame(content: bytes, place: int) -> int | None:
+    while (place := content.find(b"\xff", place)) >= 0:
+        frame = _read_frame(content, place)
+        if frame is not None and _is_followed(content, frame):
+            return place
+        place += 1
+    return None
+
+
+def _is_followed(content: bytes, frame: Frame) -> bool:
+    """Whether the file ends, a tag begins or another frame stands where this frame ends: else it may be chance."""
+    end = frame.start + frame.n_bytes
+    return end >= len(content) - 3 or content[end : end + 3] in {b"TAG", b"ID3", b"APE"} or _is_frame(content, end)
+
+
+def _is_frame(content: bytes, place: int) -> bool:
+    return _read_frame(content, place) is not None
+
+
+def _skip_tag(content: bytes, place: int) -> int | None:
+    """Behind an ID3 tag: version 2 states its size in four times seven bits, version 1 has 128 bytes."""
+    if content[place : place + 3] == b"ID3" and place + 10 <= len(content):
+        size = 0
+        for seven_bits in content[place + 6 : place + 10]:
+            size = size << 7 | seven_bits & 0x7F
+        place += 10 + size
+    if content[place : place + 3] == b"TAG":
+        place += 128
+    return place if place < len(content) else None
+
+
+def _read_frame(content: bytes, place: int) -> Frame | None:
+    """The frame of layer III that begins here."""
+    head = content[place : place + 4]
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer != _LAYER_3 or bitrate in {0, 15} or rate == 3:
+        return None
+    return _make_frame(content, place, version, bitrate, rate)
+
+
+def _make_frame(content: bytes, place: int, version: int, bitrate: int, rate: int) -> Frame:
+    is_first = version == 3  # MPEG 1; 2 is MPEG 2 and 0 is MPEG 2.5
+    rate_hz = _RATES_HZ[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    n_samples = 1152 if is_first else 576
+    kbps = (_KBPS_1 if is_first else _KBPS_2)[bitrate]
+    n_bytes = n_samples // 8 * kbps * 1000 // rate_hz + (content[place + 2] >> 1 & 1)
+    is_mono = content[place + 3] >> 6 == _MONO
+    n_side = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
+    count = _read_count(content[place : place + min(n_bytes, 64)], 4 + n_side)
+    return Frame(place, n_bytes, rate_hz, is_mono, n_samples / rate_hz, n_side, count)
+
+
+def _read_count(frame: bytes, offset: int) -> int | None:
+    if frame[offset : offset + 4] in _COUNTERS and len(frame) >= offset + 12:
+        has_count = frame[offset + 7] & 1
+        return int.from_bytes(frame[offset + 8 : offset + 12], "big") if has_count else None
+    if frame[_VBRI_OFFSET : _VBRI_OFFSET + 4] == _VBRI:
+        return int.from_bytes(frame[_VBRI_OFFSET + 14 : _VBRI_OFFSET + 18], "big")
+    return None
