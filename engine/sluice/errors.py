@@ -1,7 +1,5 @@
 """Every exception that Sluice raises on purpose.
 
-::
-
     SluiceError
     ├── SettingsError             a setting is missing or wrong; names the variable
     ├── PolicyError               a policy file is wrong; names file and line

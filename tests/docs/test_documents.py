@@ -9,6 +9,7 @@ import pytest
 import typer
 from prometheus_client import CollectorRegistry
 
+import sluice
 from sluice.cli import app
 from sluice.errors import InvalidPost
 from sluice.metrics import Metrics
@@ -111,3 +112,8 @@ def test_every_command_is_described() -> None:
     commands = typer.main.get_command(app)
     names = commands.list_commands(None)  # type: ignore[attr-defined,arg-type]
     assert [name for name in names if f"`sluice {name}" not in page] == []
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    page = (DOCS / "api" / "index.md").read_text("utf-8")
+    assert [name for name in sluice.__all__ if f"`{name}`" not in page and name != "__version__"] == []
