@@ -1,22 +1,24 @@
 """Every exception that Sluice raises on purpose.
 
-    SluiceError
-    ├── SettingsError             a setting is missing or wrong; names the variable
-    ├── PolicyError               a policy file is wrong; names file and line
-    ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
-    ├── InvalidPost               a message is not a post; becomes a dead letter
-    ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
-    ├── PublishError              a message could not be handed to Kafka
-    │   └── PostTooLarge          over what the broker or the publisher takes
-    ├── PartFailed                one part of a post cannot be scored; the rest still is
-    │   ├── MediaRefused          a forbidden address, outside the roots, over a limit
-    │   ├── MediaUnavailable      unreachable, not found, timed out
-    │   ├── MediaInvalid          bytes that are not what they claim to be
-    │   └── PartLate              the post's deadline came first
-    ├── InferenceError            Triton answered with an error
-    │   ├── InferenceUnavailable  Triton is down: wait for it, the post is not to blame
-    │   └── InferenceLate         no answer before the deadline
-    └── StackError                a server of the embedded stack did not start
+```text
+SluiceError
+├── SettingsError             a setting is missing or wrong; names the variable
+├── PolicyError               a policy file is wrong; names file and line
+├── CalibrationError          no thresholds can be computed from these posts, labels or risks
+├── InvalidPost               a message is not a post; becomes a dead letter
+├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
+├── PublishError              a message could not be handed to Kafka
+│   └── PostTooLarge          over what the broker or the publisher takes
+├── PartFailed                one part of a post cannot be scored; the rest still is
+│   ├── MediaRefused          a forbidden address, outside the roots, over a limit
+│   ├── MediaUnavailable      unreachable, not found, timed out
+│   ├── MediaInvalid          bytes that are not what they claim to be
+│   └── PartLate              the post's deadline came first
+├── InferenceError            Triton answered with an error
+│   ├── InferenceUnavailable  Triton is down: wait for it, the post is not to blame
+│   └── InferenceLate         no answer before the deadline
+└── StackError                a server of the embedded stack did not start
+```
 """
 
 from __future__ import annotations

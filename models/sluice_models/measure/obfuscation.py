@@ -1,7 +1,7 @@
 """Spells texts as people do who hide from filters, seeded; and what that costs.
 
-These tricks only measure: `sluice_models.recipes.text.noise`, which adds noise to training texts, shares no code with them.
-Some are of kinds that training draws too, in another way; the others it never draws.
+These tricks only measure: `sluice_models.recipes.text.noise`, which adds noise to training texts, shares no code with
+them. Some are of kinds that training draws too, in another way; the others it never draws.
 """
 
 from __future__ import annotations
