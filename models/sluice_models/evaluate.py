@@ -16,7 +16,9 @@ from rich.markdown import Markdown
 from sluice_models.config import RUNS
 from sluice_models.console import report_errors
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
-from sluice_models.measure.evaluation import N_OBFUSCATED, Evaluation, evaluate_all
+from sluice_models.measure.context import N_OBFUSCATED, EvaluationContext
+from sluice_models.measure.evaluation import evaluate_all
+from sluice_models.measure.report import Evaluation
 from sluice_models.measure.report_plots import draw_plots, draw_training
 
 
@@ -29,7 +31,8 @@ class SplitName(StrEnum):
 
 def to_json(evaluation: Evaluation) -> str:
     """One object with a list per table; figures that are not defined are null."""
-    return json.dumps(_replace_nan(asdict(evaluation)), ensure_ascii=False, allow_nan=False)
+    content = {"split": evaluation.split, **{name: list(map(asdict, rows)) for name, rows in evaluation.rows.items()}}
+    return json.dumps(_replace_nan(content), ensure_ascii=False, allow_nan=False)
 
 
 def _replace_nan(value: Any) -> Any:
@@ -55,8 +58,9 @@ def main(
     console = Console(stderr=True)
     out = out or runs / "report"
     with report_errors():
-        evaluation, scored = evaluate_all(bundle, runs, split.value, console, obfuscated)
-        for each in scored:
+        context = EvaluationContext(bundle, runs, split.value, obfuscated)
+        evaluation = evaluate_all(context, console)
+        for each in context.scored:
             draw_plots(each, out)
         draw_training(runs, out)
         (out / "report.json").write_text(to_json(evaluation) + "\n", "utf-8")

@@ -19,7 +19,7 @@ from sluice_models.console import report_errors
 from sluice_models.data.bundle import Example, read_source_rows
 from sluice_models.measure.folds import FIGURES, FOLDS, read_figures, write_figures
 from sluice_models.measure.score_texts import TextScorer
-from sluice_models.measure.source_figures import SourceReport, average_sources, report_source, sample_source
+from sluice_models.measure.source_figures import SourceRow, average_sources, report_source, sample_source
 from sluice_models.training.device import best_device
 from sluice_models.training.parallel_jobs import Job, run_jobs
 from sluice_models.training.train_text import train_text_model
@@ -30,19 +30,19 @@ CHECKPOINTS = "leave_out"
 NAMES = "|".join(FOLDS)
 
 
-def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceReport]:
+def measure_left_out(scorer: TextScorer, examples: list[Example], n_rows: int = N_ROWS) -> list[SourceRow]:
     """Every source among `examples` by itself, on a seeded sample."""
     by_source: dict[str, list[Example]] = {}
     for example in examples:
         by_source.setdefault(example.source, []).append(example)
-    reports: list[SourceReport] = []
+    reports: list[SourceRow] = []
     for source in sorted(by_source):
         sample = sample_source(by_source[source], n_rows)
         reports += report_source(sample, scorer.score([row.text or "" for row in sample.rows]))
     return reports
 
 
-def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console) -> list[SourceReport]:
+def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console) -> list[SourceRow]:
     """Train without the fold's sources and score them; the checkpoint stays in `runs`."""
     sources = FOLDS[fold]
     console.print(f"fold {fold}: training without {', '.join(sorted(sources))}")
@@ -87,7 +87,7 @@ def main(
         console.print(_means_table(read_figures(figures)))
 
 
-def _means_table(reports: list[SourceReport]) -> Table:
+def _means_table(reports: list[SourceRow]) -> Table:
     table = Table("language", "label", "sources", "AUROC", "lowest", "highest", "AUPRC")
     for mean in average_sources(reports):
         figures = (mean.auroc, mean.lowest, mean.highest, mean.auprc)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import (
     NO_FIGURE,
     Bools,
@@ -19,8 +21,11 @@ from sluice_models.measure.intervals import (
     measure_with_interval,
     resample_auroc,
 )
+from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 LABEL = "toxicity"
+N_BACKGROUND = 600
+"""English texts that name no identity, for comparison."""
 MIN_ROWS = 10
 """Of either kind in the subgroup."""
 TEMPLATE_SOURCE = "jigsaw_bias_templates"
@@ -38,7 +43,7 @@ IDENTITIES = {
 
 
 @dataclass(frozen=True)
-class BiasReport:
+class BiasRow:
     """One identity among rows of one kind.
 
     Attributes
@@ -71,7 +76,7 @@ def find_any_member(texts: Sequence[str]) -> Bools:
     return np.asarray(np.any([find_members(texts, identity) for identity in IDENTITIES], axis=0), np.bool_)
 
 
-def measure_bias(examples: Sequence[Example], scores: Floats) -> list[BiasReport]:
+def measure_bias(examples: Sequence[Example], scores: Floats) -> list[BiasRow]:
     """Template rows among themselves, then all English rows; `scores`, shape = (n,), are for toxicity."""
     index = LABELS.index(LABEL)
     english = np.array([row.lang == "en" and not np.isnan(row.targets[index]) for row in examples])
@@ -87,9 +92,9 @@ def measure_bias(examples: Sequence[Example], scores: Floats) -> list[BiasReport
     return reports
 
 
-def report_identity(rows: str, identity: str, scores: Floats, positive: Bools, member: Bools) -> BiasReport:
+def report_identity(rows: str, identity: str, scores: Floats, positive: Bools, member: Bools) -> BiasRow:
     """The three AUCs; NaN where a side is empty."""
-    return BiasReport(
+    return BiasRow(
         rows,
         identity,
         int((member & positive).sum()),
@@ -104,3 +109,38 @@ def _measure(scores: Floats, positive: Bools, chosen: Bools) -> Figure:
     if not chosen.any():
         return NO_FIGURE
     return measure_with_interval(resample_auroc, scores[chosen], positive[chosen], draw_counts(int(chosen.sum())))
+
+
+def sample_rows(examples: Sequence[Example]) -> list[Example]:
+    """English rows that name an identity, and at most `N_BACKGROUND` others, drawn evenly."""
+    index = LABELS.index(LABEL)
+    english = [row for row in examples if row.lang == "en" and not np.isnan(row.targets[index])]
+    named = find_any_member([row.text or "" for row in english])
+    others = [row for row, member in zip(english, named, strict=True) if not member]
+    sample = random.Random(0).sample(others, min(len(others), N_BACKGROUND))
+    return [row for row, member in zip(english, named, strict=True) if member] + sample
+
+
+class Bias(Report[BiasRow]):
+    """How scores treat texts that name an identity."""
+
+    name, title = "bias", "bias"
+
+    def measure(self, context: EvaluationContext) -> Iterable[BiasRow]:
+        """One row per kind of rows and identity."""
+        rows = sample_rows(context.examples)
+        scores = context.texts.score([row.text or "" for row in rows])
+        return measure_bias(rows, scores[:, LABELS.index(LABEL)])
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[BiasRow]]:
+        """One."""
+        columns: Columns[BiasRow] = {
+            "rows": lambda row: row.rows,
+            "identity": lambda row: row.identity,
+            "1": lambda row: row.n_positives,
+            "0": lambda row: row.n_negatives,
+            "subgroup AUC": lambda row: row.subgroup,
+            "BPSN AUC": lambda row: row.bpsn,
+            "BNSP AUC": lambda row: row.bnsp,
+        }
+        yield Table("bias", columns, evaluation.of(Bias))

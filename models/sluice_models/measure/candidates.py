@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from sluice.features.text import TextExtractor
 from sluice.schema import HARMS, LABELS
 from sluice_models.config import TextSampling
 from sluice_models.data.bundle import Example
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.obfuscation import TRICKS, obfuscate
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, percent
 from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.text import TextEncoder, join_tokens
 from sluice_models.recipes.text.texts import TextBatch, collate, prepare
@@ -35,7 +37,7 @@ Read = Callable[[TextBatch], Tensor]
 
 
 @dataclass(frozen=True)
-class CandidateReport:
+class CandidateRow:
     """One candidate.
 
     Attributes
@@ -66,7 +68,7 @@ class CandidateReport:
 
 def compare_candidates(
     encoder: TextEncoder, examples: Sequence[Example], sampling: TextSampling, runs: Path
-) -> list[CandidateReport]:
+) -> list[CandidateRow]:
     """Towers trained alone, if their checkpoints are in `runs`; then what is served, whole and by one tower."""
     chosen = list(examples)[:: max(1, len(examples) // N_ROWS)]
     return [_measure(name, read, n, chosen, sampling) for name, read, n in _candidates(encoder, runs)]
@@ -107,9 +109,7 @@ def _count(model: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _measure(
-    name: str, read: Read, n_parameters: int, examples: list[Example], sampling: TextSampling
-) -> CandidateReport:
+def _measure(name: str, read: Read, n_parameters: int, examples: list[Example], sampling: TextSampling) -> CandidateRow:
     start_s = time.monotonic()
     scores = _score(read, examples, sampling)
     ms_per_text = (time.monotonic() - start_s) * 1000 / len(examples)
@@ -118,7 +118,7 @@ def _measure(
     toxicity = LABELS.index("toxicity")
     known = _known(examples, targets, toxicity)
     per_label = [_auprc(scores, targets, i, np.ones(len(targets), np.bool_)) for i in range(len(HARMS))]
-    return CandidateReport(
+    return CandidateRow(
         name=name,
         n_parameters=n_parameters,
         ms_per_text=ms_per_text,
@@ -191,3 +191,28 @@ def _kept(read: Read, examples: Sequence[Example], sampling: TextSampling) -> fl
 
 def _respell(example: Example, text: str) -> Example:
     return Example(example.key, text, None, example.lang, example.targets, example.source)
+
+
+class Candidates(Report[CandidateRow]):
+    """The readers of a text that were candidates to be served."""
+
+    name, title = "candidates", "candidates for reading texts"
+
+    def measure(self, context: EvaluationContext) -> Iterable[CandidateRow]:
+        """One row per candidate."""
+        return compare_candidates(context.models.text, context.examples, context.sampling, context.runs)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[CandidateRow]]:
+        """One."""
+        columns: Columns[CandidateRow] = {
+            "reader": lambda row: row.name,
+            "M parameters": lambda row: f"{row.n_parameters / 1e6:.1f}",
+            "ms a text": lambda row: f"{row.ms_per_text:.1f}",
+            "toxicity, English": lambda row: decimals(row.english),
+            "toxicity, Chinese": lambda row: decimals(row.chinese),
+            "hate": lambda row: decimals(row.hate),
+            "mean of the labels": lambda row: decimals(row.mean),
+            "COLD accuracy": lambda row: decimals(row.cold_accuracy),
+            "toxicity kept under tricks": lambda row: percent(row.kept),
+        }
+        yield Table("candidates", columns, evaluation.of(Candidates))

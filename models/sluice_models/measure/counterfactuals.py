@@ -5,7 +5,7 @@ After Sap et al. (2019) for dialect and Garg et al. (2019) for swapped identity 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ import numpy as np
 import yaml
 
 from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.functional import judge
 from sluice_models.measure.intervals import Figure, Floats
 from sluice_models.measure.rationales import find_mean
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, permille
 from sluice_models.measure.score_texts import TextScorer
 
 LABEL = LABELS.index("toxicity")
@@ -34,7 +36,7 @@ class Counterfactuals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class SwapReport:
+class SwapRow:
     """One way of saying or one kind of group, beside what it is compared with.
 
     Attributes
@@ -60,7 +62,7 @@ def load_counterfactuals() -> Counterfactuals:
     return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), Counterfactuals)
 
 
-def measure_counterfactuals(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[SwapReport]:
+def measure_counterfactuals(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[SwapRow]:
     """Dialect, then identities in English and Chinese."""
     texts = load_counterfactuals()
     return [
@@ -70,13 +72,11 @@ def measure_counterfactuals(scorer: TextScorer, thresholds: Mapping[str, float])
     ]
 
 
-def _measure_dialect(
-    scorer: TextScorer, pairs: Sequence[tuple[str, str]], thresholds: Mapping[str, float]
-) -> SwapReport:
+def _measure_dialect(scorer: TextScorer, pairs: Sequence[tuple[str, str]], thresholds: Mapping[str, float]) -> SwapRow:
     dialect, general = (scorer.score([pair[side] for pair in pairs]) for side in (0, 1))
     flagged = [float(_is_flagged(scores, thresholds).mean()) for scores in (dialect, general)]
     difference = find_mean(dialect[:, LABEL] - general[:, LABEL])
-    return SwapReport("dialect, English", "African-American", len(pairs), difference, *flagged)
+    return SwapRow("dialect, English", "African-American", len(pairs), difference, *flagged)
 
 
 def _measure_swaps(
@@ -85,7 +85,7 @@ def _measure_swaps(
     sentences: Sequence[str],
     identities: Identities,
     thresholds: Mapping[str, float],
-) -> Iterator[SwapReport]:
+) -> Iterator[SwapRow]:
     """Each kind of group against the mean of all groups in the same sentences."""
     words = [word for group in identities.values() for word in group]
     texts = [sentence.replace("{identity}", word) for sentence in sentences for word in words]
@@ -99,7 +99,7 @@ def _measure_swaps(
         own = np.arange(start, start + len(members))
         start += len(members)
         others = np.setdiff1d(np.arange(len(words)), own)
-        yield SwapReport(
+        yield SwapRow(
             f"identity, {language}",
             group,
             differences[:, own].size,
@@ -111,3 +111,25 @@ def _measure_swaps(
 
 def _is_flagged(probabilities: Floats, thresholds: Mapping[str, float]) -> Floats:
     return 1 - judge(probabilities, (), thresholds)
+
+
+class Swaps(Report[SwapRow]):
+    """Sentences that differ in dialect or in the group they name alone."""
+
+    name, title = "swaps", "dialect and swapped identities"
+
+    def measure(self, context: EvaluationContext) -> Iterable[SwapRow]:
+        """Dialect, then identities in English and Chinese."""
+        return measure_counterfactuals(context.texts, context.thresholds.review)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[SwapRow]]:
+        """One."""
+        columns: Columns[SwapRow] = {
+            "swap": lambda row: row.comparison,
+            "group": lambda row: row.group,
+            "sentences": lambda row: row.n_rows,
+            "toxicity, difference": lambda row: row.difference,
+            "reach review": lambda row: permille(row.flagged),
+            "the others": lambda row: permille(row.flagged_otherwise),
+        }
+        yield Table("swaps", columns, evaluation.of(Swaps))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sluice.errors import SettingsError
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example
-from sluice_models.measure.source_figures import SourceReport
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
+from sluice_models.measure.source_figures import SOURCE_COLUMNS, SourceRow, SourcesMean, average_sources
 from sluice_models.recipes.text.templates import load_templates
 
 FOLDS: Mapping[str, frozenset[str]] = {
@@ -30,6 +33,7 @@ Chinese go along with one. What remains has positives of every harm (`find_bare_
 
 Sources that a run on its own could not measure (one kind of rows alone) stay in training.
 """
+NOT_RUN = "Not measured yet: `python -m sluice_models.leave_out --bundle DIR` runs the folds."
 FIGURES = Path(__file__).with_name("left_out")
 """Kept with the project: a card can be written without the hours that the folds take."""
 
@@ -45,7 +49,7 @@ def template_labels() -> set[str]:
     return {label for family in load_templates().families for label in family.labels}
 
 
-def write_figures(folder: Path, fold: str, reports: list[SourceReport]) -> Path:
+def write_figures(folder: Path, fold: str, reports: list[SourceRow]) -> Path:
     """Keep a fold's figures; returns the file."""
     file = _figures_file(folder, fold)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +61,7 @@ def _figures_file(folder: Path, fold: str) -> Path:
     return folder / f"{fold}.json"
 
 
-def read_figures(folder: Path) -> list[SourceReport]:
+def read_figures(folder: Path) -> list[SourceRow]:
     """The figures of every fold that has been run, sorted by label; none if none has.
 
     Raises
@@ -65,11 +69,36 @@ def read_figures(folder: Path) -> list[SourceReport]:
     SettingsError
         If a file is not what `write_figures` writes.
     """
-    reports: list[SourceReport] = []
+    reports: list[SourceRow] = []
     for file in (_figures_file(folder, fold) for fold in FOLDS):
         if file.is_file():
             try:
-                reports += msgspec.json.decode(file.read_bytes(), type=list[SourceReport])
+                reports += msgspec.json.decode(file.read_bytes(), type=list[SourceRow])
             except msgspec.DecodeError as error:
                 raise SettingsError(f"{file}: {error}") from error
     return sorted(reports, key=lambda row: (row.language, LABELS.index(row.label), row.source))
+
+
+class LeftOut(Report[SourceRow]):
+    """The figures of the folds that have been run; they are read, not measured."""
+
+    name, title = "left_out", "sources left out, as the folds kept them"
+
+    def measure(self, context: EvaluationContext) -> Iterable[SourceRow]:
+        """Every source of every fold that has been run."""
+        return read_figures(FIGURES)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[Any]]:
+        """Means over sources, and each source."""
+        rows = evaluation.of(LeftOut)
+        columns: Columns[SourcesMean] = {
+            "language": lambda mean: mean.language,
+            "label": lambda mean: mean.label,
+            "sources": lambda mean: mean.n_sources,
+            "AUROC, mean": lambda mean: decimals(mean.auroc),
+            "lowest": lambda mean: decimals(mean.lowest),
+            "highest": lambda mean: decimals(mean.highest),
+            "AUPRC, mean": lambda mean: decimals(mean.auprc),
+        }
+        yield Table("left-out-means", columns, average_sources(rows), NOT_RUN)
+        yield Table("left-out", SOURCE_COLUMNS, rows, NOT_RUN)

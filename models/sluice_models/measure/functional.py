@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,12 @@ import numpy as np
 import yaml
 
 from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import Figure, Floats
 from sluice_models.measure.rationales import find_mean
+from sluice_models.measure.report import Columns, Evaluation, Report, Table
 from sluice_models.measure.score_texts import TextScorer
+from sluice_models.measure.scores import find_reached
 from sluice_models.recipes.text.templates import fill_templates
 
 OWN, TEMPLATES = "functional tests", "templates held out"
@@ -47,7 +50,7 @@ class FunctionalTests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class FunctionalReport:
+class FunctionalRow:
     """Share of a family's `n_rows` sentences with the right outcome; `suite` says where the sentences are from."""
 
     suite: str
@@ -89,13 +92,12 @@ def _fill(sentence: str, slots: Mapping[str, Sequence[str]]) -> list[str]:
 
 def judge(probabilities: Floats, labels: Sequence[str], thresholds: Mapping[str, float]) -> Floats:
     """1 for each row that came out right, shape = (n,): one of `labels`, or with none nothing, reaches review."""
-    limits = np.array([thresholds.get(label, np.inf) for label in LABELS])
-    reached = probabilities >= limits
+    reached = find_reached(probabilities, thresholds)
     wanted = reached[:, [LABELS.index(label) for label in labels]].any(axis=1) if labels else ~reached.any(axis=1)
     return np.asarray(wanted, np.float32)
 
 
-def measure_functions(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[FunctionalReport]:
+def measure_functions(scorer: TextScorer, thresholds: Mapping[str, float]) -> list[FunctionalRow]:
     """Per family, and the means over families: our functional tests, then templates that training never draws."""
     tests = load_tests()
     own = [
@@ -126,9 +128,9 @@ def _judge_family(
     return FamilyOutcomes(name, labels, judge(probabilities, labels, thresholds), by_hate)
 
 
-def _report_suite(suite: str, families: Sequence[FamilyOutcomes]) -> Iterator[FunctionalReport]:
+def _report_suite(suite: str, families: Sequence[FamilyOutcomes]) -> Iterator[FunctionalRow]:
     for family in families:
-        yield FunctionalReport(suite, family.name, bool(family.labels), len(family.right), find_mean(family.right))
+        yield FunctionalRow(suite, family.name, bool(family.labels), len(family.right), find_mean(family.right))
     hateful = [family for family in families if HATE in family.labels]
     about_groups = [family for family in families if not family.labels and _is_about_groups(family.name)]
     for harmful, name, chosen in ((True, "hateful", hateful), (False, "not hateful, about groups", about_groups)):
@@ -139,13 +141,34 @@ def _report_suite(suite: str, families: Sequence[FamilyOutcomes]) -> Iterator[Fu
         yield from _summarise(suite, name, harmful, [family.right for family in chosen])
 
 
-def _summarise(suite: str, name: str, harmful: bool, outcomes: Sequence[Floats]) -> Iterator[FunctionalReport]:
+def _summarise(suite: str, name: str, harmful: bool, outcomes: Sequence[Floats]) -> Iterator[FunctionalRow]:
     """The mean over families; nothing if there are none."""
     if outcomes:
         means = np.array([right.mean() for right in outcomes], np.float32)
         n_rows = sum(map(len, outcomes))
-        yield FunctionalReport(suite, f"{name} {OVER_FAMILIES}", harmful, n_rows, find_mean(means))
+        yield FunctionalRow(suite, f"{name} {OVER_FAMILIES}", harmful, n_rows, find_mean(means))
 
 
 def _is_about_groups(family: str) -> bool:
     return any(word in family for word in ABOUT_GROUPS)
+
+
+class Functional(Report[FunctionalRow]):
+    """Families of plain sentences, and whether they reach review."""
+
+    name, title = "functional", "functional tests"
+
+    def measure(self, context: EvaluationContext) -> Iterable[FunctionalRow]:
+        """Our functional tests, then templates held out from training."""
+        return measure_functions(context.texts, context.thresholds.review)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[FunctionalRow]]:
+        """One."""
+        columns: Columns[FunctionalRow] = {
+            "from": lambda row: row.suite,
+            "family": lambda row: row.family,
+            "should be flagged": lambda row: "yes" if row.harmful else "no",
+            "sentences": lambda row: row.n_rows,
+            "accuracy": lambda row: row.accuracy,
+        }
+        yield Table("functional", columns, evaluation.of(Functional))

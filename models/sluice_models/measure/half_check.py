@@ -19,7 +19,7 @@ from sluice.features.text import TextExtractor
 from sluice_models.config import TOKENIZER_FILE, TextSampling
 from sluice_models.data.bundle import Example, Split
 from sluice_models.measure.intervals import Floats
-from sluice_models.measure.precision import PrecisionReport, compare_forms
+from sluice_models.measure.precision import PrecisionRow, compare_forms
 from sluice_models.measure.source_figures import sample_source
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Encoder
@@ -38,9 +38,7 @@ N_BATCH = 16
 Inputs = Sequence[tuple[Tensor, ...]]
 
 
-def check_half_texts(
-    encoder: TextEncoder, examples: Sequence[Example], sampling: TextSampling
-) -> list[PrecisionReport]:
+def check_half_texts(encoder: TextEncoder, examples: Sequence[Example], sampling: TextSampling) -> list[PrecisionRow]:
     """Labels of texts."""
     sample = sample_source(examples, N_TEXTS).rows
     rows = sorted(prepare(sample, TextExtractor(TOKENIZER_FILE), sampling), key=lambda row: len(row.ids))
@@ -49,7 +47,7 @@ def check_half_texts(
     return compare_forms(FORM, "text", targets, *_run_both(encoder, inputs))
 
 
-def check_half_pictures(encoder: ImageEncoder, bundle: Path, split: Split, runs: Path) -> list[PrecisionReport]:
+def check_half_pictures(encoder: ImageEncoder, bundle: Path, split: Split, runs: Path) -> list[PrecisionRow]:
     """Labels of images."""
     pictures = load_pictures(bundle, split, runs)
     chosen = _spread(len(pictures.targets))
@@ -57,7 +55,7 @@ def check_half_pictures(encoder: ImageEncoder, bundle: Path, split: Split, runs:
     return compare_forms(FORM, "image", pictures.targets[chosen], *_run_both(encoder, inputs))
 
 
-def check_half_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> list[PrecisionReport]:
+def check_half_sounds(encoder: AudioEncoder, bundle: Path, split: Split) -> list[PrecisionRow]:
     """Labels of sounds."""
     sounds = plain_sounds(read_clips(bundle, split), N_SYNTHETIC, 99)
     chosen = _spread(len(sounds.targets))

@@ -17,9 +17,9 @@ from sluice_models.measure.intervals import (
     measure_with_interval,
     resample_auroc,
 )
-from sluice_models.measure.label_figures import Scored, certain_rows
 from sluice_models.measure.rationales import find_mean
 from sluice_models.measure.score_texts import TextScorer
+from sluice_models.measure.scored_split import Scored, certain_rows
 
 HATE_VOTE = 0
 """In HateXplain's three votes a post; 1 is normal, 2 offensive."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from sluice.schema import LABELS, MODALITIES
+from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import (
     NO_FIGURE,
     Bools,
@@ -24,44 +24,25 @@ from sluice_models.measure.intervals import (
     resample_f1,
     resample_recall,
 )
-from sluice_models.measure.scores import find_threshold, to_probabilities
-from sluice_models.networks.fusion import Fusion
-from sluice_models.recipes.fusion.encoded import OURS, Encoded
-from sluice_models.training.platt import fit_calibration
-from sluice_models.training.train_fusion import score_parts
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, passed
+from sluice_models.measure.scored_split import Scored, certain_rows
+from sluice_models.measure.scores import find_threshold
+from sluice_models.recipes.fusion.encoded import OURS
 
-FoldNumbers = npt.NDArray[np.int64]
 ALL_SOURCES = "all"
 WITH_OURS = f"all, and what was {OURS}"
 MIN_POSITIVES = 5
 """Of either kind; with fewer, a figure would be chance."""
 MIN_CALIBRATION_ROWS = 300
 """Twenty to a bin."""
-N_FOLDS = 10
-"""Parts of the rows, each calibrated by the others."""
+MAX_FUSION_LOSS = 0.005
+"""Of AUPRC: how far the fusion may be under an encoder."""
 REVIEW_SHARE, BLOCK_SHARE = 0.05, 0.005
 """Harmless rows that may reach a threshold."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One modality's rows, each a post of its own.
-
-    Attributes
-    ----------
-    probabilities, alone, cross_fitted : ndarray, shape = (n, labels)
-        From the fusion; from the encoder alone; from the fusion, each tenth of the rows calibrated on the others.
-    """
-
-    modality: str
-    part: Encoded
-    probabilities: Floats
-    alone: Floats
-    cross_fitted: Floats
-
-
-@dataclass(frozen=True)
-class LabelReport:
+class LabelRow:
     """One label in one modality and source.
 
     Attributes
@@ -96,45 +77,7 @@ class LabelReport:
     block: float
 
 
-def score_split(fusion: Fusion, parts: list[Encoded]) -> list[Scored]:
-    """Every row through the fusion, in the order of `MODALITIES`."""
-    logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
-    folds = [np.random.default_rng(0).integers(N_FOLDS, size=len(part.targets)) for part in parts]
-    cross_fitted = cross_fit(fusion, logits, parts, folds)
-    return [
-        Scored(*columns)
-        for columns in zip(
-            MODALITIES,
-            parts,
-            map(to_probabilities, logits),
-            (to_probabilities(part.logits) for part in parts),
-            cross_fitted,
-            strict=True,
-        )
-    ]
-
-
-def cross_fit(fusion: Fusion, logits: list[Floats], parts: list[Encoded], folds: list[FoldNumbers]) -> list[Floats]:
-    """Probabilities as if only the other turns' rows of the same kind had calibrated the fusion.
-
-    The shipped scale and shift of each kind, which saw all rows, are taken out first. `folds` says for each kind whose
-    turn each row is, shape = (n,).
-    """
-    calibrations = zip(fusion.scale.numpy(), fusion.shift.numpy(), strict=True)
-    raw = [(rows - shift) / scale for rows, (scale, shift) in zip(logits, calibrations, strict=False)]
-    return [_cross_fit_part(*each) for each in zip(raw, parts, folds, strict=True)]
-
-
-def _cross_fit_part(raw: Floats, part: Encoded, folds: FoldNumbers) -> Floats:
-    fitted = np.empty_like(raw)
-    for fold in np.unique(folds):
-        others, own = (folds != fold) & part.found, folds == fold
-        scale, shift = fit_calibration(raw[others], part.targets[others], part.weights[others])
-        fitted[own] = to_probabilities(raw[own] * scale.numpy() + shift.numpy())
-    return fitted
-
-
-def report_part(scored: Scored, thresholds: Mapping[str, float]) -> Iterator[LabelReport]:
+def report_part(scored: Scored, thresholds: Mapping[str, float]) -> Iterator[LabelRow]:
     """Every label that has enough rows of both kinds: all data sets together, then each that has enough by itself.
 
     Rows of our own making are in `WITH_OURS` alone.
@@ -148,15 +91,9 @@ def report_part(scored: Scored, thresholds: Mapping[str, float]) -> Iterator[Lab
             yield from _report_rows(scored, label, source, sources == source, thresholds)
 
 
-def certain_rows(part: Encoded, label: str) -> Bools:
-    """Rows that say whether they have the label, shape = (n,); zeros that were only assumed do not count."""
-    index = LABELS.index(label)
-    return np.asarray(~np.isnan(part.targets[:, index]) & (part.weights[:, index] == 1))
-
-
 def _report_rows(
     scored: Scored, label: str, source: str, chosen: Bools, thresholds: Mapping[str, float]
-) -> Iterator[LabelReport]:
+) -> Iterator[LabelRow]:
     index = LABELS.index(label)
     rows = certain_rows(scored.part, label) & chosen
     positive = scored.part.targets[rows, index] == 1
@@ -165,7 +102,7 @@ def _report_rows(
     scores, counts = scored.probabilities[rows, index], draw_counts(len(positive))
     joined = resample_auprc(scores, positive, counts)
     alone = resample_auprc(scored.alone[rows, index], positive, counts)
-    yield LabelReport(
+    yield LabelRow(
         modality=scored.modality,
         label=label,
         source=source,
@@ -188,3 +125,41 @@ def measure_calibration(scores: Floats, positive: Bools, counts: Floats) -> Figu
     if len(scores) < MIN_CALIBRATION_ROWS:
         return NO_FIGURE
     return measure_with_interval(resample_ece, scores, positive, counts)
+
+
+_FIGURES: Columns[LabelRow] = {
+    "1": lambda row: row.n_positives,
+    "0": lambda row: row.n_negatives,
+    "AUPRC": lambda row: row.auprc,
+    "AUROC": lambda row: row.auroc,
+    "F1 at review": lambda row: row.f1,
+    "recall at 1 % FPR": lambda row: row.recall,
+    "ECE": lambda row: row.ece,
+}
+_LABEL: Columns[LabelRow] = {"modality": lambda row: row.modality, "label": lambda row: row.label}
+
+
+class LabelFigures(Report[LabelRow]):
+    """Every label, over all sources and by source; and what the fusion adds to the encoder alone."""
+
+    name, title = "labels", "figures per label and source"
+
+    def measure(self, context: EvaluationContext) -> Iterator[LabelRow]:
+        """Rows by modality, label and source."""
+        for scored in context.scored:
+            yield from report_part(scored, context.thresholds.review)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[LabelRow]]:
+        """Labels over all sources, by source, and the fusion beside the encoders."""
+        rows = evaluation.of(LabelFigures)
+        whole = [row for row in rows if row.source == ALL_SOURCES]
+        by_source = [row for row in rows if row.source != ALL_SOURCES]
+        encoder: Columns[LabelRow] = {"encoder AUPRC": lambda row: decimals(row.encoder_auprc)}
+        yield Table("labels", {**_LABEL, **_FIGURES, **encoder}, whole)
+        yield Table("by-source", {**_LABEL, "source": lambda row: row.source, **_FIGURES}, by_source)
+        gain: Columns[LabelRow] = {
+            "fusion AUPRC": lambda row: decimals(row.auprc.value),
+            "difference": lambda row: row.gain,
+            f"above -{MAX_FUSION_LOSS}": lambda row: passed(row.gain.value >= -MAX_FUSION_LOSS),
+        }
+        yield Table("fusion", {**_LABEL, **encoder, **gain}, whole)

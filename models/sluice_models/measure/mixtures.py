@@ -6,7 +6,7 @@ no event: half of them have a sound that may be taken for one in its place, at t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from sluice.features import SAMPLE_RATE_HZ
 from sluice.features.audio import WINDOW_HOP_S, log_mel
 from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import (
     Figure,
     Floats,
@@ -24,6 +25,7 @@ from sluice_models.measure.intervals import (
     resample_auprc,
     resample_auroc,
 )
+from sluice_models.measure.report import Columns, Evaluation, Report, Table
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (
     Clip,
@@ -51,7 +53,7 @@ _SEED = 4711
 
 
 @dataclass(frozen=True)
-class MixtureReport:
+class MixtureRow:
     """One label at one ratio.
 
     Attributes
@@ -70,7 +72,7 @@ class MixtureReport:
     auroc: Figure
 
 
-def measure_mixtures(encoder: AudioEncoder, bundle: Path) -> list[MixtureReport]:
+def measure_mixtures(encoder: AudioEncoder, bundle: Path) -> list[MixtureRow]:
     """Figures on mixtures of the validation split's clips, the same at each call."""
     pools = sort_clips(read_clips(bundle, "val"))
     return [
@@ -81,12 +83,12 @@ def measure_mixtures(encoder: AudioEncoder, bundle: Path) -> list[MixtureReport]
     ]
 
 
-def _measure(encoder: AudioEncoder, label: str, snr_db: float, pools: Pools) -> MixtureReport:
+def _measure(encoder: AudioEncoder, label: str, snr_db: float, pools: Pools) -> MixtureRow:
     events = pools.shots if label == "gunshot" else pools.screams
     scores = score_windows(encoder, compose_mixtures(label, snr_db, pools))[:, LABELS.index(label)]
     positive = np.arange(2 * N_MIXTURES) < N_MIXTURES
     counts = count_clips(len(events))
-    return MixtureReport(
+    return MixtureRow(
         label=label,
         snr_db=snr_db,
         n_positives=N_MIXTURES,
@@ -144,3 +146,26 @@ def shot_scene(rng: np.random.Generator) -> tuple[Waveform, float, float]:
     scene = scale_background(background, shot, rng.uniform(8, 20))
     scene[start : start + len(shot)] += shot
     return scene * np.float32(0.8 / np.abs(scene).max()), start / SAMPLE_RATE_HZ, (start + len(shot)) / SAMPLE_RATE_HZ
+
+
+class Mixtures(Report[MixtureRow]):
+    """Events over backgrounds at known signal-to-noise ratios."""
+
+    name, title = "mixtures", "events mixed into backgrounds"
+
+    def measure(self, context: EvaluationContext) -> Iterable[MixtureRow]:
+        """One row per label and ratio."""
+        return measure_mixtures(context.models.audio, context.bundle)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[MixtureRow]]:
+        """One."""
+        columns: Columns[MixtureRow] = {
+            "label": lambda row: row.label,
+            "SNR": lambda row: f"{row.snr_db:.0f} dB",
+            "1": lambda row: row.n_positives,
+            "0": lambda row: row.n_negatives,
+            "clips": lambda row: row.n_clips,
+            "AUPRC": lambda row: row.auprc,
+            "AUROC": lambda row: row.auroc,
+        }
+        yield Table("mixtures", columns, evaluation.of(Mixtures))

@@ -7,14 +7,16 @@ them. Some are of kinds that training draws too, in another way; the others it n
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
+from sluice_models.measure.report import DASH, Columns, Evaluation, Report, Table, percent
 from sluice_models.measure.score_texts import TextScorer
 
 WORD_SHARE = 0.5
@@ -107,7 +109,7 @@ def _can_change(word: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Robustness:
+class RobustnessRow:
     """AUPRC of one label on the same texts, plain and tricked; `kept` is the second over the first.
 
     `trained` is whether training draws tricks of this kind; None for several tricks, of which the means are given.
@@ -124,7 +126,9 @@ class Robustness:
     trained: bool | None = None
 
 
-def measure_robustness(scorer: TextScorer, examples: Sequence[Example], n_rows: int, seed: int = 0) -> list[Robustness]:
+def measure_robustness(
+    scorer: TextScorer, examples: Sequence[Example], n_rows: int, seed: int = 0
+) -> list[RobustnessRow]:
     """Every trick on a seeded sample per language, harmful and harmless texts alike; then means over tricks."""
     reports = []
     for language in ("en", "zh"):
@@ -135,7 +139,7 @@ def measure_robustness(scorer: TextScorer, examples: Sequence[Example], n_rows: 
     return reports
 
 
-def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: str, seed: int) -> list[Robustness]:
+def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: str, seed: int) -> list[RobustnessRow]:
     texts = [example.text or "" for example in sample]
     plain = scorer.score(texts)
     tricked = {}
@@ -171,7 +175,7 @@ def _tricks_of(language: str) -> list[str]:
 
 def _measure_label(
     language: str, label: str, targets: Floats, plain: Floats, tricked: dict[str, Floats]
-) -> list[Robustness]:
+) -> list[RobustnessRow]:
     """All tricks and their means on one label's rows, shape = (n,) each; nothing if there are too few rows."""
     known = ~np.isnan(targets)
     positive = targets[known] == 1
@@ -192,8 +196,8 @@ def _mean(values: Sequence[Floats]) -> Floats:
     return np.asarray(np.mean(values, axis=0), np.float32)
 
 
-def _compare(trick: str, language: str, label: str, positive: Bools, before: Floats, after: Floats) -> Robustness:
-    return Robustness(
+def _compare(trick: str, language: str, label: str, positive: Bools, before: Floats, after: Floats) -> RobustnessRow:
+    return RobustnessRow(
         trick=trick,
         language=language,
         label=label,
@@ -204,3 +208,29 @@ def _compare(trick: str, language: str, label: str, positive: Bools, before: Flo
         kept=float(after[0] / before[0]),
         trained=TRICKS[trick].trained if trick in TRICKS else None,
     )
+
+
+class Robustness(Report[RobustnessRow]):
+    """What obfuscated spelling costs."""
+
+    name, title = "robustness", "obfuscation"
+
+    def measure(self, context: EvaluationContext) -> Iterable[RobustnessRow]:
+        """Every trick by language and label, then means over tricks."""
+        return measure_robustness(context.texts, context.examples, context.n_obfuscated)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[RobustnessRow]]:
+        """One."""
+        known = {True: "yes", False: "no", None: DASH}
+        columns: Columns[RobustnessRow] = {
+            "trick": lambda row: row.trick,
+            "trained on its kind": lambda row: known[row.trained],
+            "language": lambda row: row.language,
+            "label": lambda row: row.label,
+            "1": lambda row: row.n_positives,
+            "AUPRC": lambda row: row.plain,
+            "AUPRC obfuscated": lambda row: row.tricked,
+            "drop": lambda row: row.drop,
+            "kept": lambda row: percent(row.kept),
+        }
+        yield Table("robustness", columns, evaluation.of(Robustness))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sluice_models.data.bundle import text_lines
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 LEFT_OUT = "nc"
 MODALITIES = {"text": None, "image": "images.jsonl", "audio": "audio.jsonl"}
@@ -52,3 +54,49 @@ def _count(modality: str, bundle: Path) -> Iterator[Origin]:
 
 def _media_lines(file: Path) -> Iterator[dict[str, Any]]:
     return (json.loads(line) for line in file.read_text("utf-8").split("\n") if line)
+
+
+@dataclass(frozen=True)
+class _LicenceClass:
+    modality: str
+    licence_class: str
+    origins: tuple[Origin, ...]
+
+
+def _group(origins: Iterable[Origin]) -> list[_LicenceClass]:
+    """Origins of the same modality and class together, in the order of those names."""
+    groups: dict[tuple[str, str], list[Origin]] = {}
+    for origin in origins:
+        groups.setdefault((origin.modality, origin.licence_class), []).append(origin)
+    return [_LicenceClass(*key, tuple(groups[key])) for key in sorted(groups)]
+
+
+class Origins(Report[Origin]):
+    """Rows of every source, and of every class of licences."""
+
+    name, title = "origins", "sources and licences"
+
+    def measure(self, context: EvaluationContext) -> Iterable[Origin]:
+        """One row per source."""
+        return count_origins(context.bundle)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[Any]]:
+        """Classes of licences, and the sources that are used."""
+        origins = evaluation.of(Origins)
+        classes: Columns[_LicenceClass] = {
+            "modality": lambda group: group.modality,
+            "licence class": lambda group: group.licence_class,
+            "training rows": lambda group: sum(origin.n_train for origin in group.origins),
+            "validation rows": lambda group: sum(origin.n_val for origin in group.origins),
+            "used": lambda group: "yes" if group.origins[-1].used else "no",
+        }
+        yield Table("licences", classes, _group(origins))
+        sources: Columns[Origin] = {
+            "modality": lambda origin: origin.modality,
+            "source": lambda origin: origin.source,
+            "licence": lambda origin: origin.licence,
+            "class": lambda origin: origin.licence_class,
+            "training rows": lambda origin: origin.n_train,
+            "validation rows": lambda origin: origin.n_val,
+        }
+        yield Table("sources", sources, [origin for origin in origins if origin.used])

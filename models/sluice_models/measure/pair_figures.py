@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sluice.schema import LABELS
 from sluice_models.config import TextSampling
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
 from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.fusion import N_KINDS, Fusion
 from sluice_models.networks.text import TextEncoder
@@ -24,7 +26,7 @@ MIN_ROWS = 20
 
 
 @dataclass(frozen=True)
-class PairReport:
+class PairRow:
     """One label over composed pairs of held-out sentences and held-out media.
 
     Attributes
@@ -44,7 +46,7 @@ class PairReport:
 
 def measure_pairs(
     fusion: Fusion, encoder: TextEncoder, parts: Sequence[Encoded], sampling: TextSampling
-) -> list[PairReport]:
+) -> list[PairRow]:
     """Rank posts of held-out sentences and the media in `parts` (the validation split's, as `encode_split` gives them).
 
     A report per label that has `MIN_ROWS` of both kinds. Where the fusion is above the best part, it reads together
@@ -54,7 +56,7 @@ def measure_pairs(
     return report_pairs(fusion, next(compose_pairs(texts, parts, N_MEASURED)))
 
 
-def report_pairs(fusion: Fusion, posts: PostBatch) -> list[PairReport]:
+def report_pairs(fusion: Fusion, posts: PostBatch) -> list[PairRow]:
     """Figures of the fusion, and of each kind alone, over composed posts."""
     whole = score_posts(fusion, posts)
     alone = [score_posts(fusion, posts, kind) for kind in range(N_KINDS)]
@@ -66,11 +68,33 @@ def report_pairs(fusion: Fusion, posts: PostBatch) -> list[PairReport]:
     ]
 
 
-def _report(label: str, whole: Float32, ways: Sequence[Float32], targets: Float32) -> PairReport | None:
+def _report(label: str, whole: Float32, ways: Sequence[Float32], targets: Float32) -> PairRow | None:
     known = ~np.isnan(targets)
     positive = targets[known] == 1
     n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
     if min(n_positives, n_negatives) < MIN_ROWS:
         return None
     best = max(measure_auprc(way[known], positive) for way in ways)
-    return PairReport(label, n_positives, n_negatives, measure_auprc(whole[known], positive), best)
+    return PairRow(label, n_positives, n_negatives, measure_auprc(whole[known], positive), best)
+
+
+class Pairs(Report[PairRow]):
+    """The fusion on posts whose meaning needs two parts, beside the best single part."""
+
+    name, title = "pairs", "posts whose meaning needs two parts"
+
+    def measure(self, context: EvaluationContext) -> Iterable[PairRow]:
+        """One row per label."""
+        models = context.models
+        return measure_pairs(models.fusion, models.text, context.parts, context.sampling)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[PairRow]]:
+        """One."""
+        columns: Columns[PairRow] = {
+            "label": lambda row: row.label,
+            "1": lambda row: row.n_positives,
+            "0": lambda row: row.n_negatives,
+            "fusion AUPRC": lambda row: decimals(row.fused),
+            "best single part AUPRC": lambda row: decimals(row.best_part),
+        }
+        yield Table("pairs", columns, evaluation.of(Pairs))

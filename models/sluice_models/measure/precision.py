@@ -15,7 +15,7 @@ MIN_POSITIVES = 10
 
 
 @dataclass(frozen=True)
-class PrecisionReport:
+class PrecisionRow:
     """One label of one encoder in another form than single precision.
 
     Attributes
@@ -40,7 +40,7 @@ class PrecisionReport:
 
 def compare_forms(
     form: str, modality: Modality, targets: Floats, single: Floats, reduced: Floats
-) -> list[PrecisionReport]:
+) -> list[PrecisionRow]:
     """Every label with rows enough; logits and targets of shape = (n, labels), targets NaN where not annotated."""
     reports = []
     for index, label in enumerate(LABELS):
@@ -48,7 +48,7 @@ def compare_forms(
         positive = targets[known, index] == 1
         if min(positive.sum(), (~positive).sum()) >= MIN_POSITIVES:
             figures = _compare(positive, single[known, index], reduced[known, index])
-            reports.append(PrecisionReport(form, modality, label, int(positive.sum()), *figures))
+            reports.append(PrecisionRow(form, modality, label, int(positive.sum()), *figures))
     return reports
 
 

@@ -16,7 +16,7 @@ from sluice.schema import LABELS
 from sluice.triton_backend.row_quantisation import quantise_file
 from sluice_models.data.bundle import Example
 from sluice_models.measure.intervals import Floats
-from sluice_models.measure.precision import PrecisionReport, compare_forms
+from sluice_models.measure.precision import PrecisionRow, compare_forms
 from sluice_models.measure.source_figures import sample_source
 from sluice_models.recipes.text.texts import pad
 
@@ -27,7 +27,7 @@ FORM = "eight bits"
 CPU_INFO = Path("/proc/cpuinfo")
 
 
-def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = N_TEXTS) -> list[PrecisionReport]:
+def check_quantisation(model: Path, examples: Sequence[Example], n_texts: int = N_TEXTS) -> list[PrecisionRow]:
     """Both forms of the exported text encoder on a sample with all rare harms; nothing where it is not exported."""
     if not model.is_file():
         return []

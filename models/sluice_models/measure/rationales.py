@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,15 @@ import numpy.typing as npt
 from sluice.features import TextRow
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
 from sluice_models.measure.score_texts import TextScorer
 
+N_EXPLAINED = 60
+"""Texts that are taken apart for comprehensiveness and sufficiency."""
+N_EXPLAINABLE = 600
+"""Texts among which those are looked for."""
 MARKED, SHARE_OF_PEAK, FLOOR = 0.5, 0.6, 0.1
 """As in serving: what reaches `MARKED` or comes this near to the highest score, unless that is below `FLOOR`."""
 SHARES = (0.01, 0.05, 0.10, 0.20, 0.50)
@@ -29,7 +35,7 @@ MIN_SCORE = 0.5
 
 
 @dataclass(frozen=True)
-class EvidenceReport:
+class EvidenceRow:
     """One measure over `n_rows` texts; `chance` is what random tokens or marking everything would get."""
 
     measure: str
@@ -54,7 +60,7 @@ def measure_overlap(found: set[int], wanted: set[int]) -> float:
     return 2 * len(found & wanted) / (len(found) + len(wanted))
 
 
-def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[EvidenceReport]:
+def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[EvidenceRow]:
     """Token F1 on HateXplain's posts with a rationale, character F1 on the toxic spans; per post, then the mean."""
     rationales = [row for row in examples if any(share >= MARKED for share in row.meta.get("rationale") or ())]
     spans = [row for row in examples if "spans" in row.meta]
@@ -82,10 +88,10 @@ def _read(scorer: TextScorer, examples: Sequence[Example]) -> Iterator[tuple[Tex
         yield row, mark_tokens(row, found)
 
 
-def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Sequence[set[int]]) -> EvidenceReport:
+def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Sequence[set[int]]) -> EvidenceRow:
     scores = np.array([measure_overlap(*pair) for pair in pairs], np.float32)
     chance = np.mean([measure_overlap(whole, wanted) for whole, (_, wanted) in zip(every, pairs, strict=True)])
-    return EvidenceReport(measure, len(scores), find_mean(scores), float(chance))
+    return EvidenceRow(measure, len(scores), find_mean(scores), float(chance))
 
 
 def find_mean(scores: Floats) -> Figure:
@@ -116,7 +122,7 @@ def _character_places(example: Example, row: TextRow, marked: Bools) -> tuple[se
     return found, {place for start, end in example.meta["spans"] for place in range(start, end)}
 
 
-def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, seed: int = 0) -> list[EvidenceReport]:
+def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, seed: int = 0) -> list[EvidenceRow]:
     """Comprehensiveness and sufficiency of the token scores, next to random tokens (DeYoung et al. 2020).
 
     Comprehensiveness is how much the score falls without the rationale (more is better); sufficiency is how much it
@@ -140,7 +146,7 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
     theirs = _measure_drops(scorer, kept, labels, before, random_order)
     names = ("comprehensiveness (more is better)", "sufficiency (less is better)")
     return [
-        EvidenceReport(name, len(kept), find_mean(mine), float(other.mean()))
+        EvidenceRow(name, len(kept), find_mean(mine), float(other.mean()))
         for name, mine, other in zip(names, ours, theirs, strict=True)
     ]
 
@@ -177,3 +183,26 @@ def split_text(text: str, spans: Spans, scores: Floats, share: float) -> tuple[s
     alone = "".join(c if is_taken else " " for c, is_taken in zip(text, taken, strict=False))
     rest = "".join(c for c, is_taken in zip(text, taken, strict=False) if not is_taken)
     return " ".join(alone.split()), rest
+
+
+class Evidence(Report[EvidenceRow]):
+    """How well token scores point at what matters."""
+
+    name, title = "evidence", "evidence"
+
+    def measure(self, context: EvaluationContext) -> Iterable[EvidenceRow]:
+        """One row per measure."""
+        examples, texts = context.examples, context.texts
+        every = max(1, len(examples) // N_EXPLAINABLE)
+        plain = [example.text or "" for example in examples[::every] if example.lang == "en"]
+        return [*measure_spans(texts, examples), *measure_faithfulness(texts, plain, N_EXPLAINED)]
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[EvidenceRow]]:
+        """One."""
+        columns: Columns[EvidenceRow] = {
+            "measure": lambda row: row.measure,
+            "texts": lambda row: row.n_rows,
+            "figure": lambda row: row.figure,
+            "chance": lambda row: decimals(row.chance),
+        }
+        yield Table("evidence", columns, evaluation.of(Evidence))

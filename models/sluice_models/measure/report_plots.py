@@ -11,7 +11,8 @@ import numpy as np
 
 from sluice.schema import LABELS
 from sluice_models.measure.intervals import N_BINS, Bools, Floats
-from sluice_models.measure.label_figures import MIN_POSITIVES, Scored, certain_rows
+from sluice_models.measure.label_figures import MIN_POSITIVES
+from sluice_models.measure.scored_split import Scored, certain_rows
 
 CURVE_ENDING = ".curve.json"
 """Of what training leaves: mean losses of equal windows of steps."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from sluice.logits import sigmoid
+from sluice.schema import LABELS
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -53,6 +56,20 @@ def find_threshold(scores: Float, harmless: Bool, share: float) -> float:
     kept = np.sort(scores[harmless])[::-1]
     n_allowed = int(share * len(kept))
     return float(np.nextafter(kept[n_allowed], np.float32(2))) if n_allowed < len(kept) else 1.0
+
+
+def find_reached(scores: Float, thresholds: Mapping[str, float]) -> Bool:
+    """Which labels of which rows reach their threshold; a label without one never does.
+
+    Parameters
+    ----------
+    scores : ndarray, shape = (n, labels)
+
+    Returns
+    -------
+    ndarray of bool, shape = (n, labels)
+    """
+    return np.asarray(scores >= np.array([thresholds.get(label, np.inf) for label in LABELS]))
 
 
 def to_probabilities(logits: Float) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from sluice_models.config import MODEL_NAMES
+from sluice_models.config import MODEL_NAMES, TRITON_REPO
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 BATCHES = (1, 8)
 LENGTHS = {"length": 32, "byte_length": 32, "n_tokens": 8}
@@ -20,7 +23,7 @@ _TYPES = {"tensor(int64)": np.int64, "tensor(bool)": np.bool_, "tensor(uint8)": 
 
 
 @dataclass(frozen=True)
-class CostReport:
+class CostRow:
     """Of one model: bytes of its file, and the median and 95th percentile of `N_RUNS` runs of a batch."""
 
     model: str
@@ -30,7 +33,7 @@ class CostReport:
     p95_ms: float
 
 
-def measure_costs(triton_repo: Path) -> list[CostReport]:
+def measure_costs(triton_repo: Path) -> list[CostRow]:
     """Every model that has been exported there."""
     reports = []
     for name in MODEL_NAMES:
@@ -47,7 +50,7 @@ def _open(file: Path) -> Any:
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
-def _measure(name: str, file: Path, session: Any, n_batch: int) -> CostReport:
+def _measure(name: str, file: Path, session: Any, n_batch: int) -> CostRow:
     inputs = {each.name: _make_input(each, n_batch) for each in session.get_inputs()}
     session.run(None, inputs)
     times_ms = []
@@ -56,10 +59,31 @@ def _measure(name: str, file: Path, session: Any, n_batch: int) -> CostReport:
         session.run(None, inputs)
         times_ms.append((time.perf_counter() - start_s) * 1000)
     median_ms, p95_ms = np.percentile(times_ms, (50, 95))
-    return CostReport(name, file.stat().st_size, n_batch, float(median_ms), float(p95_ms))
+    return CostRow(name, file.stat().st_size, n_batch, float(median_ms), float(p95_ms))
 
 
 def _make_input(tensor: Any, n_batch: int) -> Any:
     axes = {**LENGTHS, "batch": n_batch}
     shape = [axes[axis] if isinstance(axis, str) else axis for axis in tensor.shape]
     return np.ones(shape, _TYPES[tensor.type])
+
+
+class ServingCost(Report[CostRow]):
+    """Size and latency of every exported model."""
+
+    name, title = "costs", "latency of the exported models"
+
+    def measure(self, context: EvaluationContext) -> Iterable[CostRow]:
+        """One row per model and batch."""
+        return measure_costs(TRITON_REPO)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[CostRow]]:
+        """One."""
+        columns: Columns[CostRow] = {
+            "model": lambda row: row.model,
+            "MB": lambda row: f"{row.n_bytes / 1e6:.1f}",
+            "batch": lambda row: row.n_batch,
+            "median ms": lambda row: f"{row.median_ms:.1f}",
+            "95th percentile ms": lambda row: f"{row.p95_ms:.1f}",
+        }
+        yield Table("cost", columns, evaluation.of(ServingCost))

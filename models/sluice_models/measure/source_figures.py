@@ -19,6 +19,7 @@ from sluice_models.measure.intervals import (
     resample_auprc,
     resample_auroc,
 )
+from sluice_models.measure.report import DASH, Columns
 
 OWN_NEGATIVES = "its own"
 MIN_ROWS = 20
@@ -38,7 +39,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class SourceReport:
+class SourceRow:
     """One label of a source; `negatives` says where the rows annotated 0 are from.
 
     Counts are of the rows that were scored; where the source was sampled, each row counts for as many as it stands for.
@@ -53,6 +54,19 @@ class SourceReport:
     auroc: Figure
     auprc: Figure
     modality: str = "text"
+
+
+SOURCE_COLUMNS: Columns[SourceRow] = {
+    "modality": lambda row: row.modality,
+    "label": lambda row: row.label,
+    "language": lambda row: row.language or DASH,
+    "source": lambda row: row.source,
+    "rows that are 0": lambda row: row.negatives,
+    "1": lambda row: row.n_positives,
+    "0": lambda row: row.n_negatives,
+    "AUROC": lambda row: row.auroc,
+    "AUPRC": lambda row: row.auprc,
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def read_truths(rows: Sequence[Example]) -> Floats:
     return truths
 
 
-def report_source(sample: Sample, scores: Floats) -> Iterator[SourceReport]:
+def report_source(sample: Sample, scores: Floats) -> Iterator[SourceRow]:
     """Every label that one source has both kinds of, language by language; `scores`, shape = (n, labels)."""
     truths = read_truths(sample.rows)
     languages = np.array([row.lang or "" for row in sample.rows])
@@ -104,7 +118,7 @@ def report_source(sample: Sample, scores: Floats) -> Iterator[SourceReport]:
                 if ASSUMED_ZERO.get(sample.rows[0].source) == label:
                     negatives = "its own, assumed"
                 counts = int(positive.sum()), int((~positive).sum())
-                yield SourceReport(sample.rows[0].source, language, label, negatives, *counts, *report)
+                yield SourceRow(sample.rows[0].source, language, label, negatives, *counts, *report)
 
 
 def compare(scores: Floats, positive: Bools, weights: Floats) -> tuple[Figure, Figure] | None:
@@ -118,9 +132,9 @@ def compare(scores: Floats, positive: Bools, weights: Floats) -> tuple[Figure, F
     )
 
 
-def average_sources(reports: Iterable[SourceReport]) -> list[SourcesMean]:
+def average_sources(reports: Iterable[SourceRow]) -> list[SourcesMean]:
     """Means over the sources whose own rows were annotated 0, for every label and language."""
-    groups: dict[tuple[str, str], list[SourceReport]] = {}
+    groups: dict[tuple[str, str], list[SourceRow]] = {}
     for report in reports:
         if report.negatives == OWN_NEGATIVES:
             groups.setdefault((report.language, report.label), []).append(report)
@@ -128,7 +142,7 @@ def average_sources(reports: Iterable[SourceReport]) -> list[SourcesMean]:
     return [_average(*key, groups[key]) for key in order]
 
 
-def _average(language: str, label: str, reports: Sequence[SourceReport]) -> SourcesMean:
+def _average(language: str, label: str, reports: Sequence[SourceRow]) -> SourcesMean:
     areas = [report.auroc.value for report in reports]
     precision = float(np.mean([report.auprc.value for report in reports]))
     return SourcesMean(language, label, len(reports), float(np.mean(areas)), min(areas), max(areas), precision)

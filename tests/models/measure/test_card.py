@@ -9,25 +9,28 @@ import pytest
 from sluice.errors import SettingsError
 from sluice.schema import LABELS
 from sluice_models.evaluate import to_json
-from sluice_models.measure.bias import BiasReport
-from sluice_models.measure.candidates import CandidateReport
-from sluice_models.measure.card import CARD_FILE, NOT_RUN, fill_card, make_tables
-from sluice_models.measure.counterfactuals import SwapReport
-from sluice_models.measure.evaluation import Evaluation
-from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalReport
+from sluice_models.measure.bias import BiasRow
+from sluice_models.measure.candidates import CandidateRow
+from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
+from sluice_models.measure.counterfactuals import SwapRow
+from sluice_models.measure.folds import NOT_RUN
+from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
 from sluice_models.measure.intervals import NO_FIGURE, Figure
-from sluice_models.measure.label_figures import LabelReport, Scored
-from sluice_models.measure.mixtures import MixtureReport
-from sluice_models.measure.obfuscation import ALL_TRICKS, Robustness
+from sluice_models.measure.label_figures import LabelRow
+from sluice_models.measure.mixtures import MixtureRow
+from sluice_models.measure.obfuscation import ALL_TRICKS, RobustnessRow
 from sluice_models.measure.origins import Origin
-from sluice_models.measure.pair_figures import PairReport
-from sluice_models.measure.precision import PrecisionReport
-from sluice_models.measure.rationales import EvidenceReport
+from sluice_models.measure.pair_figures import PairRow
+from sluice_models.measure.precision import PrecisionRow
+from sluice_models.measure.rationales import EvidenceRow
+from sluice_models.measure.registry import REPORTS
+from sluice_models.measure.report import Evaluation
 from sluice_models.measure.report_plots import draw_plots, draw_training
-from sluice_models.measure.serving_cost import CostReport, measure_costs
-from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceReport
-from sluice_models.measure.unseen import FalseAlarms
+from sluice_models.measure.scored_split import Scored
+from sluice_models.measure.serving_cost import CostRow, measure_costs
+from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceRow
+from sluice_models.measure.unseen import FalseAlarmRow
 from sluice_models.recipes.fusion.encoded import Encoded
 
 pytestmark = pytest.mark.torch
@@ -37,51 +40,55 @@ WORSE = Figure(-0.02, -0.03, -0.01)
 
 def make_label_report(source, modality="text", gain=FIGURE):
     figures = [FIGURE, FIGURE, FIGURE, FIGURE, NO_FIGURE]
-    return LabelReport(modality, "hate", source, 7, 9, *figures, 0.5, gain, 0.6, math.nan)
+    return LabelRow(modality, "hate", source, 7, 9, *figures, 0.5, gain, 0.6, math.nan)
 
 
 def make_source_report(source, auroc, modality="text"):
-    return SourceReport(source, "en", "hate", OWN_NEGATIVES, 7, 9, Figure(auroc, 0.0, 1.0), FIGURE, modality)
+    return SourceRow(source, "en", "hate", OWN_NEGATIVES, 7, 9, Figure(auroc, 0.0, 1.0), FIGURE, modality)
 
 
 def make_evaluation(**changes):
     reports = {
-        "split": "val",
         "headlines": (Headline("accuracy", "rows", 3, FIGURE),),
         "labels": (make_label_report("all"), make_label_report("all", "image", WORSE), make_label_report("one|two")),
-        "candidates": (CandidateReport("both", 29_000_000, 9.0, 0.9, 0.9, 0.7, 0.8, 0.85, 0.95),),
+        "candidates": (CandidateRow("both", 29_000_000, 9.0, 0.9, 0.9, 0.7, 0.8, 0.85, 0.95),),
         "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
         "unseen": (make_source_report("never", 0.6, "image"),),
-        "alarms": (FalseAlarms("audio", "never", "", 50, 0.04, 0.0),),
-        "mixtures": (MixtureReport("gunshot", 0, 9, 9, 3, FIGURE, FIGURE),),
-        "pairs": (PairReport("threat", 5, 6, 0.9, 0.7),),
-        "evidence": (EvidenceReport("token F1", 3, FIGURE, 0.25),),
-        "bias": (BiasReport("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
-        "swaps": (SwapReport("dialect, English", "African-American", 40, FIGURE, 0.1, 0.05),),
+        "alarms": (FalseAlarmRow("audio", "never", "", 50, 0.04, 0.0),),
+        "mixtures": (MixtureRow("gunshot", 0, 9, 9, 3, FIGURE, FIGURE),),
+        "pairs": (PairRow("threat", 5, 6, 0.9, 0.7),),
+        "evidence": (EvidenceRow("token F1", 3, FIGURE, 0.25),),
+        "bias": (BiasRow("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
+        "swaps": (SwapRow("dialect, English", "African-American", 40, FIGURE, 0.1, 0.05),),
         "robustness": (
-            Robustness("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9, trained=True),
-            Robustness(ALL_TRICKS, "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.8),
+            RobustnessRow("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9, trained=True),
+            RobustnessRow(ALL_TRICKS, "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.8),
         ),
         "functional": (
-            FunctionalReport(TEMPLATES, "negation", False, 6, FIGURE),
-            FunctionalReport(TEMPLATES, f"all hateful {OVER_FAMILIES}", True, 6, FIGURE),
+            FunctionalRow(TEMPLATES, "negation", False, 6, FIGURE),
+            FunctionalRow(TEMPLATES, f"all hateful {OVER_FAMILIES}", True, 6, FIGURE),
         ),
-        "precision": (
-            PrecisionReport("eight bits", "text", "hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03), 0.125),
-        ),
-        "costs": (CostReport("fusion", 1_200_000, 8, 1.0, 2.0),),
+        "precision": (PrecisionRow("eight bits", "text", "hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03), 0.125),),
+        "costs": (CostRow("fusion", 1_200_000, 8, 1.0, 2.0),),
         "origins": (
             Origin("text", "one", "CC0", "open", 10, 2),
             Origin("text", "two", "MIT", "open", 5, 1),
             Origin("text", "three", "CC-BY-NC-4.0", "nc", 8, 1),
         ),
     }
-    return Evaluation(**{**reports, **changes})
+    return Evaluation("val", {**reports, **changes})
 
 
 def test_the_card_has_a_marker_for_every_table():
     tables = dict.fromkeys(make_tables(make_evaluation()), "| filled |")
     assert fill_card(CARD_FILE.read_text("utf-8"), tables).count("| filled |") == len(tables)
+
+
+def test_every_report_has_a_name_of_its_own_and_a_table():
+    names = [report.name for report in REPORTS]
+    assert len(set(names)) == len(names)
+    assert set(names) == set(make_evaluation().rows)
+    assert all(list(report.tables(make_evaluation())) for report in REPORTS)
 
 
 def test_tables_are_made_alike_each_time_and_filling_twice_changes_nothing():

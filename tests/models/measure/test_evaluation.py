@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from sluice.features import TextRow
+from sluice.resources import default_policy
 from sluice.schema import LABELS
+from sluice.verdict.policy import Policy, Thresholds, load_policy
 from sluice_models.data.bundle import Example
 from sluice_models.measure.bias import find_any_member, find_members, report_identity
-from sluice_models.measure.evaluation import POLICY_FILE, read_limits
+from sluice_models.measure.context import thresholds_of
 from sluice_models.measure.functional import (
     OVER_FAMILIES,
     OWN,
@@ -24,9 +26,6 @@ from sluice_models.measure.functional import (
 from sluice_models.measure.intervals import draw_counts
 from sluice_models.measure.label_figures import (
     WITH_OURS,
-    Scored,
-    certain_rows,
-    cross_fit,
     measure_calibration,
     report_part,
 )
@@ -37,6 +36,7 @@ from sluice_models.measure.rationales import (
     measure_spans,
     split_text,
 )
+from sluice_models.measure.scored_split import Scored, certain_rows, cross_fit
 from sluice_models.recipes.fusion.encoded import OURS, Encoded
 from sluice_models.recipes.text.templates import fill_templates, is_held_out, load_templates
 
@@ -137,7 +137,7 @@ def test_a_family_is_judged_by_the_review_thresholds():
 
 
 def test_untrained_models_flag_nothing(scorer):
-    reports = measure_functions(scorer, read_limits(POLICY_FILE).review)
+    reports = measure_functions(scorer, thresholds_of(load_policy(default_policy())).review)
     assert all(report.accuracy.value == (0.0 if report.harmful else 1.0) for report in reports)
     assert {report.suite for report in reports} == {OWN, TEMPLATES}
     for suite in (OWN, TEMPLATES):
@@ -150,6 +150,13 @@ def test_templates_that_are_measured_are_not_drawn_in_training():
     assert len(measured) > 3
     for family in load_templates().families:
         assert not {s for s in family.sentences if is_held_out(s)} & {s for s in family.sentences if not is_held_out(s)}
+
+
+def test_a_policy_s_thresholds_are_sorted_by_decision():
+    policy = Policy(name="p", version=1, labels={"hate": Thresholds(review=0.4, block=0.9), "spam": Thresholds(0.5)})
+    thresholds = thresholds_of(policy)
+    assert thresholds.review == {"hate": 0.4, "spam": 0.5}
+    assert thresholds.block == {"hate": 0.9}
 
 
 def make_part(n_rows=600, seed=0):
@@ -171,7 +178,7 @@ def test_cross_fitting_does_not_see_the_calibration_that_shipped():
     assert np.allclose(*fitted, atol=1e-4)
 
 
-def test_rows_are_calibrated_on_those_of_other_turns_alone():
+def test_rows_are_calibrated_on_those_of_other_folds_alone():
     raw, part = make_part()
     folds = np.arange(len(raw)) % 3
     own = folds == 0

@@ -6,7 +6,7 @@ import pytest
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.headlines import average_figures, measure_headlines, measure_votes
-from sluice_models.measure.label_figures import Scored
+from sluice_models.measure.scored_split import Scored
 from sluice_models.recipes.fusion.encoded import Encoded
 
 pytestmark = pytest.mark.torch

@@ -12,16 +12,22 @@ from sluice.errors import SettingsError
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example, read_source_rows, read_unused_media
 from sluice_models.leave_out import check_folds, measure_left_out
+from sluice_models.measure.context import DecisionThresholds
 from sluice_models.measure.folds import FOLDS, find_bare_labels, read_figures, template_labels, write_figures
 from sluice_models.measure.source_figures import (
     OWN_NEGATIVES,
-    SourceReport,
+    SourceRow,
     average_sources,
     compare,
     report_source,
     sample_source,
 )
-from sluice_models.measure.unseen import ELSEWHERE, Limits, Rows, count_alarms, measure_unused_texts, report_rows
+from sluice_models.measure.unseen import (
+    ELSEWHERE,
+    count_alarms,
+    report_rows,
+)
+from sluice_models.measure.unused_rows import ScoredRows, score_unused_texts
 
 pytestmark = pytest.mark.torch
 HATE, THREAT, WEAPONS = (LABELS.index(label) for label in ("hate", "threat", "weapons"))
@@ -138,16 +144,16 @@ def test_a_source_without_negatives_is_compared_with_harmless_rows_of_its_langua
     harmless = [make_row(i, source="news", hate=0) for i in range(25)]
     foreign = [make_row(i, source="news", lang="zh", hate=0) for i in range(40)]
     examples = positives + foreign + harmless
-    rows = Rows("text", examples, score(examples, 0.5), n_unused=len(positives) + len(foreign))
+    rows = ScoredRows("text", examples, score(examples, 0.5), n_unused=len(positives) + len(foreign))
     (report,) = report_rows(rows, LABELS)
-    assert isinstance(report, SourceReport)
+    assert isinstance(report, SourceRow)
     assert (report.source, report.negatives, report.n_negatives) == ("bad", ELSEWHERE, 25)
 
 
 def test_a_source_with_negatives_of_its_own_is_compared_with_those():
     own = [make_row(i, source="both", hate=float(i < 30)) for i in range(60)]
     others = [make_row(i, source="news", hate=0) for i in range(50)]
-    (report,) = report_rows(Rows("text", own + others, score(own + others, 0.5), 60), LABELS)
+    (report,) = report_rows(ScoredRows("text", own + others, score(own + others, 0.5), 60), LABELS)
     assert (report.negatives, report.n_negatives) == (OWN_NEGATIVES, 30)
 
 
@@ -156,8 +162,8 @@ def test_false_alarms_are_counted_among_rows_known_to_be_harmless():
     half_known = [make_row(i, source="news", hate=0) for i in range(60)]
     examples = harmless + half_known
     hate = np.where(np.arange(100) < 10, 0.95, np.where(np.arange(100) < 20, 0.7, 0.99 * (np.arange(100) >= 40)))
-    rows = Rows("text", examples, score(examples, hate), len(examples))
-    (alarms,) = count_alarms(rows, Limits({"hate": 0.6}, {"hate": 0.9}))
+    rows = ScoredRows("text", examples, score(examples, hate), len(examples))
+    (alarms,) = count_alarms(rows, DecisionThresholds({"hate": 0.6}, {"hate": 0.9}))
     assert (alarms.n_rows, alarms.reviewed, alarms.blocked) == (40, 0.5, 0.25)
 
 
@@ -173,8 +179,10 @@ def test_rows_under_non_commercial_terms_are_only_measured_on(tmp_path, scorer):
     (tmp_path / "text.jsonl.zst").write_bytes(packed)
     lines = [{"id": kind, "image": "one.png", "licence_class": kind, **common} for kind in ("nc", "open")]
     (tmp_path / "images.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    (report,), alarms = measure_unused_texts(scorer, tmp_path, [], Limits({}, {}))
+    scored = score_unused_texts(scorer, tmp_path, [])
+    (report,) = report_rows(scored, LABELS)
+    (alarms,) = count_alarms(scored, DecisionThresholds({}, {}))
     assert (report.n_positives, report.n_negatives) == (25, 25)
-    assert alarms[0].reviewed == 0
+    assert alarms.reviewed == 0
     assert [row.key for row in read_unused_media(tmp_path, "images")] == ["nc"]
     assert {row.key.split("-")[0] for row in read_source_rows(tmp_path, frozenset({"made"}))} == {"open"}

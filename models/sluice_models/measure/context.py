@@ -1,0 +1,128 @@
+"""What the reports share: models, the split's rows and their scores, each made when the first report asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sluice.errors import SettingsError
+from sluice.resources import default_policy
+from sluice.verdict.policy import Policy, load_policy
+from sluice_models.config import TextConfig, TextSampling, load_config
+from sluice_models.data.bundle import Example, Split, read_texts
+from sluice_models.measure.score_media import MediaScorer
+from sluice_models.measure.score_texts import TextScorer
+from sluice_models.measure.scored_split import Scored, score_split
+from sluice_models.measure.unused_rows import ScoredRows, score_unused_media, score_unused_texts
+from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.fusion import Encoder, Fusion
+from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.text import TextEncoder
+from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.training import checkpoint
+from sluice_models.training.bundle_encoding import encode_split
+from sluice_models.training.train_fusion import load_encoders
+
+N_TEXTS = 12_000
+"""Texts of the split that the reports go through at most, evenly spread."""
+N_OBFUSCATED = 800
+"""Texts per language that every trick is tried on."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The four trained models."""
+
+    text: TextEncoder
+    image: ImageEncoder
+    audio: AudioEncoder
+    fusion: Fusion
+
+
+@dataclass(frozen=True)
+class DecisionThresholds:
+    """Scores from which a policy asks for a review, and blocks, by label; a label that is missing never does."""
+
+    review: Mapping[str, float]
+    block: Mapping[str, float]
+
+
+def thresholds_of(policy: Policy) -> DecisionThresholds:
+    """A policy's thresholds by decision instead of by label."""
+    review = {label: limits.review for label, limits in policy.labels.items() if limits.review is not None}
+    block = {label: limits.block for label, limits in policy.labels.items() if limits.block is not None}
+    return DecisionThresholds(review, block)
+
+
+def load_models(runs: Path) -> Models:
+    """All four; raises `SettingsError` if one is missing."""
+    match (*load_encoders(runs), checkpoint.load("fusion", runs)):
+        case (TextEncoder() as text, ImageEncoder() as image, AudioEncoder() as audio, Fusion() as fusion):
+            return Models(text, image, audio, fusion)
+    raise SettingsError(f"{runs} does not hold the four models")
+
+
+@dataclass
+class EvaluationContext:
+    """One evaluation's inputs. Reading a property may raise `SettingsError`: bundle or checkpoints are missing.
+
+    Attributes
+    ----------
+    n_obfuscated : int
+        Texts per language that every trick is tried on.
+    """
+
+    bundle: Path
+    runs: Path
+    split: Split
+    n_obfuscated: int = N_OBFUSCATED
+
+    @cached_property
+    def models(self) -> Models:
+        """The four trained models."""
+        return load_models(self.runs)
+
+    @cached_property
+    def thresholds(self) -> DecisionThresholds:
+        """The shipped policy's; raises `PolicyError` if it cannot be read."""
+        return thresholds_of(load_policy(default_policy()))
+
+    @cached_property
+    def sampling(self) -> TextSampling:
+        """How texts are cut and weighed."""
+        return load_config("text_encoder", TextConfig).rows
+
+    @cached_property
+    def parts(self) -> list[Encoded]:
+        """The split's rows through their encoders, in the order of `MODALITIES`."""
+        encoders: list[Encoder] = [self.models.text, self.models.image, self.models.audio]
+        return encode_split(encoders, self.bundle, self.split, self.sampling, self.runs)
+
+    @cached_property
+    def scored(self) -> list[Scored]:
+        """The same through the fusion."""
+        return score_split(self.models.fusion, self.parts)
+
+    @cached_property
+    def texts(self) -> TextScorer:
+        """Scores any text as served."""
+        return TextScorer(self.models.text, self.models.fusion)
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """At most `N_TEXTS` texts of the split."""
+        examples = read_texts(self.bundle, self.split)
+        return examples[:: -(-len(examples) // N_TEXTS) or 1]
+
+    @cached_property
+    def unused(self) -> list[ScoredRows]:
+        """Scored texts, images and clips under non-commercial terms, which are never trained on."""
+        image, audio = (MediaScorer(each, self.models.fusion) for each in (self.models.image, self.models.audio))
+        found = [
+            score_unused_texts(self.texts, self.bundle, self.examples),
+            score_unused_media(image, self.bundle, "images"),
+            score_unused_media(audio, self.bundle, "audio"),
+        ]
+        return [rows for rows in found if rows is not None]

@@ -1,0 +1,41 @@
+"""Every report of the model card, in the order in which they are measured and printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice_models.measure.bias import Bias
+from sluice_models.measure.candidates import Candidates
+from sluice_models.measure.counterfactuals import Swaps
+from sluice_models.measure.folds import LeftOut
+from sluice_models.measure.functional import Functional
+from sluice_models.measure.label_figures import LabelFigures
+from sluice_models.measure.mixtures import Mixtures
+from sluice_models.measure.obfuscation import Robustness
+from sluice_models.measure.origins import Origins
+from sluice_models.measure.pair_figures import Pairs
+from sluice_models.measure.rationales import Evidence
+from sluice_models.measure.reduced_forms import ReducedForms
+from sluice_models.measure.report import Report
+from sluice_models.measure.serving_cost import ServingCost
+from sluice_models.measure.summary import Headlines
+from sluice_models.measure.unseen import FalseAlarms, Unseen
+
+REPORTS: tuple[Report[Any], ...] = (
+    Headlines(),
+    Origins(),
+    LabelFigures(),
+    Candidates(),
+    LeftOut(),
+    Unseen(),
+    FalseAlarms(),
+    Mixtures(),
+    Pairs(),
+    Evidence(),
+    Bias(),
+    Swaps(),
+    Robustness(),
+    Functional(),
+    ReducedForms(),
+    ServingCost(),
+)
