@@ -19,16 +19,16 @@ from prometheus_client import CollectorRegistry
 
 from sluice import __version__
 from sluice.errors import InferenceUnavailable, SluiceError
-from sluice.features.audio import extract_audio, warm_up
-from sluice.features.image import extract_image
+from sluice.features.audio import warm_up
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
 from sluice.kafka import ensure_topics, is_embedded
 from sluice.local.transport import use_embedded_transport
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
-from sluice.modalities.extraction import Extractors, TextBatches, on_threads
-from sluice.modalities.parts import PartScorer, trace_of
+from sluice.modalities.extraction import on_threads
+from sluice.modalities.parts import trace_of
+from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
 from sluice.stream.agents import FaustOutbox, Intake, declare_agent, leaving
@@ -63,13 +63,8 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
         text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor, settings.tokenizer)
-        extractors: Extractors = {
-            "text": TextBatches(text.extract_batch, words).extract,
-            "image": on_threads(extract_image, media),
-            "audio": on_threads(extract_audio, media),
-        }
-        parts = PartScorer(fetcher, extractors, classifier)
-        pipeline = Pipeline(parts, classifier, policy, metrics, settings.pipeline)
+        modalities = all_modalities(fetcher, text.extract_batch, on_threads(words), on_threads(media))
+        pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
 

@@ -19,8 +19,8 @@ CUES = ("fire", "gunshot", "scream", "shouting")
 LABELS = HARMS + CUES
 """Every label, in the order of the models' outputs. Cues are carried by pictures or sound only."""
 
-Modality = Literal["text", "image", "audio"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
+ModalityName = Literal["text", "image", "audio"]
+MODALITIES: tuple[ModalityName, ...] = get_args(ModalityName)
 """In the order of the fusion model's ``kind`` input: text 0, image 1, audio 2."""
 
 MAX_IMAGES, MAX_AUDIO = 8, 4

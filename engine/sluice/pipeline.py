@@ -1,7 +1,7 @@
 """A post in, a verdict out: fetch → extract → encode → fuse → decide. No Kafka in it.
 
-Posts are scored each on its own and concurrently; the `Classifier` below makes batches of whatever is under way, so a
-slow download holds up nobody else's batch.
+Each step takes what the step before returned. Posts are scored each on its own and concurrently; the `Classifier` below
+makes batches of whatever is under way, so a slow download holds up nobody else's batch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sluice.config import PipelineConfig
@@ -17,11 +18,12 @@ from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable, PartLate
 from sluice.inference import Arrays, Classifier
 from sluice.metrics import Metrics
-from sluice.modalities.parts import ENCODERS, PartScorer, ScoredPart, parts_of
-from sluice.schema import LABELS, Evidence, Post, Reason, Verdict
-from sluice.verdict.evidence import audio_evidence, image_evidence, text_evidence
+from sluice.modalities.base import AnyModality, Part
+from sluice.modalities.parts import PartScorer, ScoredPart
+from sluice.schema import Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
-from sluice.verdict.policy import Finding, Policy, decide, find
+from sluice.verdict.policy import Policy, decide, find
+from sluice.verdict.reasons import explain
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +33,26 @@ PREPARE_S = 5.0
 FUSE_SHARE = 0.1
 """Of a post's time, kept for fusion: parts that are not scored before are late."""
 
-WEIGHTY = 0.05
-"""A part whose contribution reaches this is shown with evidence; the weightiest part always is."""
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock."""
+
+    post_id: str
+    parts: tuple[Part, ...]
+    parts_due: float
+    verdict_due: float
+    start_s: float
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    """A post's scores, and the parts they rest on."""
+
+    parts: Sequence[ScoredPart]
+    scores: Scores
+    fuse_s: float
 
 
 class Pipeline:
@@ -40,9 +60,9 @@ class Pipeline:
 
     Parameters
     ----------
-    parts : PartScorer
+    modalities : sequence of Modality
+        What a post may be made of, in the order in which its verdict names the parts.
     classifier : Classifier
-        For the fusion model, and the models' versions.
     policy : Policy
     metrics : Metrics
     config : PipelineConfig
@@ -52,14 +72,15 @@ class Pipeline:
 
     def __init__(
         self,
-        parts: PartScorer,
+        modalities: Sequence[AnyModality],
         classifier: Classifier,
         policy: Policy,
         metrics: Metrics,
         config: PipelineConfig | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._parts = parts
+        self._modalities = modalities
+        self._parts = PartScorer(classifier)
         self._classifier = classifier
         self._policy = policy
         self._metrics = metrics
@@ -79,7 +100,7 @@ class Pipeline:
     async def _read_prior(self) -> Arrays:
         """The fusion model's outputs for nothing; one that is too busy to say so is not ready."""
         try:
-            return (await self._classifier.infer(FUSION, fusion_rows([]), _in(PREPARE_S)))[0]
+            return (await self._classifier.infer(FUSION, fusion_rows([]), _now() + PREPARE_S))[0]
         except InferenceError as error:
             raise InferenceUnavailable(f"{FUSION.name} is not ready: {error}") from error
 
@@ -96,115 +117,90 @@ class Pipeline:
         InferenceUnavailable
             Triton is down: score the post again when it is back.
         """
-        picked_up_at, start = self._clock(), time.perf_counter()
-        deadline, parts_deadline = self._deadlines(post)
-        scored = await self._score_parts(post, parts_deadline)
-        stage_s = {"wait": max(0.0, picked_up_at - published_at) if published_at is not None else 0.0}
-        stage_s |= {stage: _longest(scored, stage) for stage in ("fetch", "extract", "encode")}
-        fuse_start = time.perf_counter()
-        scores, scored = await self._fuse(scored, deadline)
-        stage_s["fuse"] = time.perf_counter() - fuse_start
-        self._observe(scored, stage_s)
-        stage_s["total"] = stage_s["wait"] + time.perf_counter() - start
-        return self._judge(post, scored, scores, stage_s)
+        admitted = self._admit(post, published_at)
+        scored = await self._score_parts(admitted)
+        fused = await self._fuse(scored, admitted.verdict_due)
+        stage_s = self._observe(admitted, fused)
+        return self._judge(admitted.post_id, fused, stage_s)
 
-    def _deadlines(self, post: Post) -> tuple[float, float]:
-        """When the verdict and when the parts are due, on the loop's clock."""
+    def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
-        now = asyncio.get_running_loop().time()
-        return now + total_s, now + total_s * (1 - FUSE_SHARE)
+        now = _now()
+        return _Admitted(
+            post_id=post.id,
+            parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
+            parts_due=now + total_s * (1 - FUSE_SHARE),
+            verdict_due=now + total_s,
+            start_s=time.perf_counter(),
+            wait_s=max(0.0, self._clock() - published_at) if published_at is not None else 0.0,
+        )
 
-    async def _score_parts(self, post: Post, deadline: float) -> list[ScoredPart]:
-        scorings = (self._parts.score(part, deadline) for part in parts_of(post))
+    async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
+        scorings = (self._parts.score(part, admitted.parts_due) for part in admitted.parts)
         outcomes = await asyncio.gather(*scorings, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in outcomes if isinstance(outcome, ScoredPart)]
 
-    async def _fuse(self, scored: list[ScoredPart], deadline: float) -> tuple[Scores, list[ScoredPart]]:
+    async def _fuse(self, scored: list[ScoredPart], due: float) -> _Fused:
         """Scores of the post; without an answer in time, the encoders' own, and the parts count as late."""
+        start_s = time.perf_counter()
         present = [part for part in scored if part.outputs]
         try:
-            outputs = await self._infer_fusion(present, deadline)
-            return read_scores(present, outputs), scored
+            scores = read_scores(present, await self._infer_fusion(present, due))
         except InferenceUnavailable:
             raise
         except InferenceError as error:
             logger.warning("a post was not fused: %s", type(error).__name__)
-            return highest_of(present), [ScoredPart(part.part, failure=part.failure or PartLate()) for part in scored]
+            scores = highest_of(present)
+            scored = [replace(part, rows=(), outputs=(), failure=part.failure or PartLate()) for part in scored]
+        return _Fused(scored, scores, time.perf_counter() - start_s)
 
-    async def _infer_fusion(self, present: list[ScoredPart], deadline: float) -> list[Arrays]:
+    async def _infer_fusion(self, present: list[ScoredPart], due: float) -> list[Arrays]:
         """Outputs for `fusion_rows(present)`; what is left of a post without its only part is known already."""
         rows = fusion_rows(present)
         if len(present) == 1 and self._prior is not None:
-            return [*await self._classifier.infer(FUSION, rows[:1], deadline), self._prior]
-        return await self._classifier.infer(FUSION, rows, deadline)
+            return [*await self._classifier.infer(FUSION, rows[:1], due), self._prior]
+        return await self._classifier.infer(FUSION, rows, due)
 
-    def _observe(self, scored: Sequence[ScoredPart], stage_s: dict[str, float]) -> None:
+    def _observe(self, admitted: _Admitted, fused: _Fused) -> dict[str, float]:
+        """Seconds per stage and in total, which the metrics are told."""
+        stage_s = {"wait": admitted.wait_s}
+        stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "encode")}
+        stage_s["fuse"] = fused.fuse_s
         for stage, seconds in stage_s.items():
             self._metrics.stage.labels(stage).observe(seconds)
-        for part in scored:
+        for part in fused.parts:
             if part.failure:
-                self._metrics.failed_parts.labels(part.part.modality, part.failure.reason).inc()
+                self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
+        return {**stage_s, "total": admitted.wait_s + time.perf_counter() - admitted.start_s}
 
-    def _judge(self, post: Post, scored: list[ScoredPart], scores: Scores, stage_s: dict[str, float]) -> Verdict:
-        findings = find(self._policy, scores.probability)
-        decision = decide(self._policy, findings, all(part.complete for part in scored))
+    def _judge(self, post_id: str, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
+        findings = find(self._policy, fused.scores.probability)
+        decision = decide(self._policy, findings, all(part.complete for part in fused.parts))
         self._metrics.posts.labels(decision).inc()
+        seen = [part for part in fused.parts if part.outputs]
         return Verdict(
-            post_id=post.id,
+            post_id=post_id,
             decision=decision,
-            scores=scores.probability,
-            severity=scores.severity,
-            reasons=_reasons(findings, scored, scores),
-            modalities={part.part.name: part.status for part in scored},
+            scores=fused.scores.probability,
+            severity=fused.scores.severity,
+            reasons=tuple(explain(finding, seen, fused.scores) for finding in findings),
+            modalities={part.part.name: part.status for part in fused.parts},
             policy=self._policy.ref,
-            models=self._models_of(scored),
+            models=self._models_of(fused.parts),
             latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
             scored_at=_timestamp(self._clock()),
         )
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
-        used = [FUSION.name, *(ENCODERS[part.part.modality].name for part in scored)]
+        used = [FUSION.name, *(part.part.modality.model.name for part in scored)]
         return {name: self._versions.get(name, "unknown") for name in used}
 
 
-def _reasons(findings: Sequence[Finding], scored: Sequence[ScoredPart], scores: Scores) -> tuple[Reason, ...]:
-    seen = [part for part in scored if part.outputs]
-    spans = {part.part.name: _spans(part) for part in seen if part.part.modality == "text"} if findings else {}
-    return tuple(_reason(finding, seen, scores, spans) for finding in findings)
-
-
-def _reason(
-    finding: Finding, seen: Sequence[ScoredPart], scores: Scores, spans: Mapping[str, tuple[Evidence, ...]]
-) -> Reason:
-    contributions = scores.contributions(finding.label)
-    bar = min(WEIGHTY, max(contributions.values(), default=0.0))
-    weighty = [part for part in seen if contributions.get(part.part.name, -1.0) >= bar]
-    evidence = [item for part in weighty for item in spans.get(part.part.name) or _places(part, finding.label)]
-    return Reason(finding.label, finding.score, finding.threshold, contributions, tuple(evidence))
-
-
-def _spans(scored: ScoredPart) -> tuple[Evidence, ...]:
-    """What stands out in a text; the encoder marks it for all labels together."""
-    return text_evidence(scored.rows, [row["token_scores"] for row in scored.outputs])  # type: ignore[arg-type]
-
-
-def _places(scored: ScoredPart, label: str) -> tuple[Evidence, ...]:
-    """Where in a picture or a clip the label shows."""
-    index, n = scored.part.index, LABELS.index(label)
-    match scored.part.modality:
-        case "image":
-            return image_evidence(index, scored.rows, [row["heatmap"][n] for row in scored.outputs])  # type: ignore[arg-type]
-        case "audio":
-            return audio_evidence(index, scored.rows, [row["frame_scores"][n] for row in scored.outputs])  # type: ignore[arg-type]
-        case "text":
-            return ()
-
-
-def _in(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _longest(scored: Sequence[ScoredPart], stage: str) -> float:

@@ -13,7 +13,7 @@ from sluice.contract import LABELS as LABELS
 from sluice.contract import MAX_AUDIO as MAX_AUDIO
 from sluice.contract import MAX_IMAGES as MAX_IMAGES
 from sluice.contract import MODALITIES as MODALITIES
-from sluice.contract import Modality as Modality
+from sluice.contract import ModalityName as ModalityName
 from sluice.errors import InvalidPost
 
 Decision = Literal["allow", "review", "block"]

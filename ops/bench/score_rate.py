@@ -29,7 +29,7 @@ from sluice.cli.stacks import open_triton
 from sluice.contract import TEXT_ENCODER, TensorSpec
 from sluice.features import TextRow
 from sluice.features.text import TextExtractor
-from sluice.modalities.parts import inputs_of
+from sluice.modalities.base import inputs_of
 from sluice.schema import Post, encode
 
 N_ROWS = 32
@@ -90,7 +90,7 @@ def make_batches(texts: list[str]) -> list[list[InferInput]]:
 
 def make_request(rows: list[TextRow]) -> list[InferInput]:
     """The inputs of one request."""
-    inputs = [inputs_of(row) for row in rows]
+    inputs = [inputs_of(TEXT_ENCODER, row) for row in rows]
     return [make_input(tensor, pad([each[tensor.name] for each in inputs])) for tensor in TEXT_ENCODER.inputs]
 
 

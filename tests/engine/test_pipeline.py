@@ -18,8 +18,12 @@ from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Text
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
 from sluice.metrics import Metrics
-from sluice.modalities.extraction import Extractors, on_threads
-from sluice.modalities.parts import PartScorer
+from sluice.modalities.audio import AudioModality
+from sluice.modalities.base import AnyModality
+from sluice.modalities.extraction import on_threads
+from sluice.modalities.image import ImageModality
+from sluice.modalities.media import MediaSource
+from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, Media, Post, Verdict, decode_verdict, encode
 from sluice.verdict.policy import Policy, Thresholds
@@ -56,6 +60,10 @@ def extract_text(text: str) -> Features[TextRow]:
     return Features((TextRow(ids, np.ones_like(ids), np.array(spans, np.int32), ids, np.ones_like(ids)),))
 
 
+def extract_texts(texts: list[str]) -> list[Features[TextRow]]:
+    return [extract_text(text) for text in texts]
+
+
 def extract_image(content: bytes) -> Features[ImageRow]:
     if content == b"broken":
         raise MediaInvalid("not_image", "not an image")
@@ -86,15 +94,19 @@ class Bench:
         self.classifier = ScriptedClassifier()
         self.fetcher = FakeFetcher({"a:ok": b"ok", "a:broken": b"broken", "a:bug": SECRET, "a:long": b"long"})
         self.metrics = Metrics(CollectorRegistry())
-        self.executor = ThreadPoolExecutor(2)
-        extractors: Extractors = {
-            "text": on_threads(extract_text, self.executor),
-            "image": on_threads(extract_image, self.executor),
-            "audio": on_threads(extract_audio, self.executor),
-        }
-        scorer = PartScorer(self.fetcher, extractors, self.classifier)
+        run, media = on_threads(ThreadPoolExecutor(2)), MediaSource(self.fetcher)
+        self.modalities: list[AnyModality] = [
+            TextModality(extract_texts, run),
+            ImageModality(media, run, extract_image),
+            AudioModality(media, run, extract_audio),
+        ]
         self.pipeline = Pipeline(
-            scorer, self.classifier, POLICY, self.metrics, PipelineConfig(deadline_ms=20_000), clock=lambda: 1000.0
+            self.modalities,
+            self.classifier,
+            POLICY,
+            self.metrics,
+            PipelineConfig(deadline_ms=20_000),
+            clock=lambda: 1000.0,
         )
 
     async def score(self, **fields: object) -> Verdict:
@@ -110,7 +122,7 @@ def bench() -> Bench:
 
 
 async def test_no_more_media_than_there_is_room_for_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.modalities.parts.MAX_MEDIA_HELD", 3)
+    monkeypatch.setattr("sluice.modalities.media.MAX_MEDIA_HELD", 3)
     bench, held = Bench(), [0, 0]
 
     async def fetch(_uri: str) -> bytes:

@@ -23,7 +23,7 @@ from sluice.inference.triton import TritonClassifier
 from sluice.local.processes import find_free_ports
 from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
-from sluice.modalities.parts import inputs_of
+from sluice.modalities.base import inputs_of
 from sluice.resources import triton_repository
 from sluice.schema import LABELS
 
@@ -39,7 +39,7 @@ TEXTS = (
 
 def text_rows(*texts: str) -> list[Arrays]:
     rows = [row for features in TextExtractor().extract_batch(list(texts)) for row in features.rows]
-    return [inputs_of(row) for row in rows]
+    return [inputs_of(TEXT_ENCODER, row) for row in rows]
 
 
 def random_row(model: ModelSpec) -> Arrays:

@@ -13,15 +13,13 @@ from prometheus_client import CollectorRegistry
 
 from sluice.config import MediaConfig, PipelineConfig
 from sluice.contract import MODELS, ModelSpec
-from sluice.features.audio import extract_audio
-from sluice.features.image import extract_image
 from sluice.features.text import TextExtractor
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
-from sluice.modalities.extraction import Extractors, on_threads
-from sluice.modalities.parts import PartScorer
+from sluice.modalities.extraction import on_threads
+from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.resources import default_policy
 from sluice.verdict.policy import load_policy
@@ -70,14 +68,10 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
     """The engine's pipeline over the shipped models and the default policy; media come as data URIs."""
     fetcher = MediaFetcher(MediaConfig())
     with ThreadPoolExecutor(1) as executor:
-        extractors: Extractors = {
-            "text": on_threads(load_extractor().extract, executor),
-            "image": on_threads(extract_image, executor),
-            "audio": on_threads(extract_audio, executor),
-        }
+        run = on_threads(executor)
         classifier = OnnxClassifier()
         pipeline = Pipeline(
-            PartScorer(fetcher, extractors, classifier),
+            all_modalities(fetcher, load_extractor().extract_batch, run, run),
             classifier,
             load_policy(default_policy()),
             Metrics(CollectorRegistry()),

@@ -17,7 +17,7 @@ SAY_MODELS = """
 from sluice.contract import MODEL_NAMES, MODELS, SPECS, TEXT_ENCODER, Size
 from sluice_models import config, configs, export
 from sluice_models.adopting.onnx_files import _wanted_shape
-from sluice_models.networks import encoders, fusion
+from sluice_models.networks import fusion, heads
 from sluice_models.plans.profiles import PROFILES, sample_rows
 
 print(json.dumps({
@@ -33,7 +33,7 @@ print(json.dumps({
     },
     "axes": export.dynamic_axes(SPECS["image_encoder"]),
     "exported": {name: list(export.sample_inputs(name, 2)) for name in MODEL_NAMES},
-    "networks": [encoders.N_LABELS, config.N_TOKENS, config.D_TOKEN, fusion.D_TOKEN],
+    "networks": [heads.N_LABELS, config.N_TOKENS, config.D_TOKEN, fusion.D_TOKEN],
     "adopted": [tensor.sizes(Size.LARGEST) for tensor in TEXT_ENCODER.outputs],
 }))
 """

@@ -10,9 +10,10 @@ import yaml
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from sluice.contract import TEXT_ENCODER
 from sluice.features.audio import log_mel
 from sluice.features.text import TextExtractor
-from sluice.modalities.parts import inputs_of
+from sluice.modalities.base import inputs_of
 from sluice.resources import default_policy
 from sluice.schema import LABELS
 from sluice_models.config import MODEL_NAMES, TRITON_REPO
@@ -57,7 +58,7 @@ def score_text(text):
 
 def encode_text(text):
     row = EXTRACTOR.extract(text).rows[0]
-    return run("text_encoder", **{name: array[None] for name, array in inputs_of(row).items()})
+    return run("text_encoder", **{name: array[None] for name, array in inputs_of(TEXT_ENCODER, row).items()})
 
 
 def read_config(file: Path):

@@ -7,7 +7,7 @@ from. A long text has a row per window, a tall image a row per tile, an animatio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,15 @@ from sluice.contract import TEXT_WINDOW_TOKENS as TEXT_WINDOW_TOKENS
 SAMPLE_RATE_HZ = 16_000
 HOP_S = 0.02
 WINDOW_S = N_FRAMES * HOP_S  # 4 s
+
+
+class Row(Protocol):
+    """What one row of an encoder is made of."""
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """Its tensors, in the order of the encoder's inputs."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,11 @@ class TextRow:
     byte_ids: npt.NDArray[np.int64]
     byte_mask: npt.NDArray[np.int64]
 
+    @property
+    def arrays(self) -> tuple[npt.NDArray[np.int64], ...]:
+        """See `Row.arrays`."""
+        return self.input_ids, self.attention_mask, self.byte_ids, self.byte_mask
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
@@ -58,6 +72,11 @@ class ImageRow:
 
     pixels: npt.NDArray[np.uint8]
     box: tuple[float, float, float, float]
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        """See `Row.arrays`."""
+        return (self.pixels,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +95,13 @@ class AudioRow:
     start_s: float
     end_s: float
 
+    @property
+    def arrays(self) -> tuple[npt.NDArray[np.float32], ...]:
+        """See `Row.arrays`."""
+        return (self.log_mel,)
 
-Row = TextRow | ImageRow | AudioRow
 
-
-RowT = TypeVar("RowT", TextRow, ImageRow, AudioRow)
+RowT = TypeVar("RowT", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,7 @@ class Features(Generic[RowT]):
 
     Attributes
     ----------
-    rows : tuple of TextRow, ImageRow or AudioRow
+    rows : tuple of Row
         At least one.
     partial : str or None
         What was left out because the part is longer than the limit (``"32 of 900 windows read"``), else None.

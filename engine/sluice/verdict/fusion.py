@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, MODALITIES
+from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
@@ -55,7 +55,7 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     n_tokens = [len(part_tokens) for part_tokens in tokens]
     owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
     joined = np.concatenate(tokens) if parts else np.zeros((1, D_TOKEN), np.float32)
-    kinds = [MODALITIES.index(scored.part.modality) for scored in parts]
+    kinds = [scored.part.modality.kind for scored in parts]
     kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
     masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.schema import LABELS, Modality
+from sluice.schema import LABELS, ModalityName
 from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice_models.measure.scores import to_probabilities
 
@@ -29,7 +29,7 @@ class PrecisionRow:
     """
 
     form: str
-    modality: Modality
+    modality: ModalityName
     label: str
     n_positives: int
     single: Figure
@@ -39,7 +39,7 @@ class PrecisionRow:
 
 
 def compare_forms(
-    form: str, modality: Modality, targets: Floats, single: Floats, reduced: Floats
+    form: str, modality: ModalityName, targets: Floats, single: Floats, reduced: Floats
 ) -> list[PrecisionRow]:
     """Every label with rows enough; logits and targets of shape = (n, labels), targets NaN where not annotated."""
     reports = []

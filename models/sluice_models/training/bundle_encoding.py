@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sluice.features.text import TextExtractor
-from sluice.schema import LABELS, Modality
+from sluice.schema import LABELS, ModalityName
 from sluice_models.config import TOKENIZER_FILE, TextSampling
 from sluice_models.data.bundle import Example, Split, read_media, read_texts
 from sluice_models.networks.audio import AudioEncoder
@@ -66,7 +66,7 @@ def encode_split(
     encoders: list[Encoder], bundle: Path, split: Split, sampling: TextSampling, runs: Path
 ) -> list[Encoded]:
     """All three, in the order of the fusion's kinds; `sampling` is of texts."""
-    found: dict[Modality, Encoded] = {}
+    found: dict[ModalityName, Encoded] = {}
     for encoder in encoders:
         if isinstance(encoder, TextEncoder):
             found["text"] = encode_texts(encoder, bundle, split, sampling)

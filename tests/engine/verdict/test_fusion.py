@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from sluice.features import ImageRow, TextRow
-from sluice.modalities.parts import Part, ScoredPart
+from sluice.modalities.base import AnyModality, Part
+from sluice.modalities.parts import ScoredPart
 from sluice.schema import LABELS
 from sluice.verdict.fusion import MAX_FUSED_ROWS, fusion_rows, highest_of, read_scores
+from tests.engine.test_pipeline import Bench
 
 N_LABELS = len(LABELS)
+MODALITIES: dict[str, AnyModality] = {each.name: each for each in Bench().modalities}
 
 
 def scored(name: str, n_rows: int, value: float = 1.0) -> ScoredPart:
-    modality = name.split(":")[0]
+    modality = MODALITIES[name.split(":")[0]]
     outputs = [
         {"tokens": np.full((4, 256), value, np.float32), "logits": np.full(N_LABELS, value)} for _ in range(n_rows)
     ]
-    rows: list[TextRow | ImageRow] = [ImageRow(np.zeros((3, 1, 1), np.uint8), (0, 0, 1, 1))] * n_rows
-    return ScoredPart(Part(name, modality, 0, ""), rows, outputs)  # type: ignore[arg-type]
+    return ScoredPart(Part(modality, name, ""), [None] * n_rows, outputs)
 
 
 def test_the_first_row_sees_all_and_each_other_one_part_less() -> None:

@@ -1,0 +1,72 @@
+"""What images and clips have in common: they are fetched by reference, held for a while, and decoded one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from sluice.features import Features, RowT
+from sluice.modalities.base import Modality, Part
+from sluice.modalities.extraction import Runner
+from sluice.schema import Media, Post
+
+MAX_MEDIA_HELD = 100
+"""Images and clips in memory, of all posts together: 2 GB at 20 MiB each. aiohttp opens no more connections either."""
+
+
+class Fetcher(Protocol):
+    """Where the bytes behind a URI come from."""
+
+    async def fetch(self, uri: str) -> bytes:
+        """Bytes behind `uri`; raises `PartFailed`."""
+        ...
+
+
+class MediaSource:
+    """The media of all posts, no more of them in memory at once than there is room for."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self._room = asyncio.Semaphore(MAX_MEDIA_HELD)
+
+    @asynccontextmanager
+    async def hold(self, uri: str) -> AsyncIterator[bytes]:
+        """Bytes behind `uri`, which take their room until the context ends; raises `PartFailed`."""
+        async with self._room:
+            yield await self._fetcher.fetch(uri)
+
+
+class MediaModality(Modality[bytes, RowT]):
+    """A modality whose parts are media.
+
+    Parameters
+    ----------
+    media : MediaSource
+    run : Runner
+    decode : callable
+        Bytes to features; raises `PartFailed`.
+    """
+
+    def __init__(self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[RowT]]) -> None:
+        self._media = media
+        self._run = run
+        self._decode = decode
+
+    @abstractmethod
+    def media_of(self, post: Post) -> Sequence[Media]:
+        """The post's media of this kind."""
+
+    def parts(self, post: Post) -> Sequence[Part]:
+        """One part per reference."""
+        return [Part(self, f"{self.name}:{i}", media.uri, i) for i, media in enumerate(self.media_of(post))]
+
+    def fetch(self, part: Part) -> AbstractAsyncContextManager[bytes]:
+        """See `Modality.fetch`."""
+        return self._media.hold(part.source)
+
+    async def extract(self, source: bytes) -> Features[RowT]:
+        """See `Modality.extract`."""
+        return await self._run(self._decode, source)

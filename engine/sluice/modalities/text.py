@@ -1,0 +1,87 @@
+"""Text: part of the post itself, tokenised together with other posts' texts, its evidence spans of characters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from sluice.contract import MODALITIES, TEXT_ENCODER
+from sluice.features import Features, TextRow
+from sluice.inference import Arrays
+from sluice.microbatch import MicroBatcher
+from sluice.modalities.base import Modality, Part
+from sluice.modalities.extraction import Runner
+from sluice.modalities.marks import Floats, find_runs
+from sluice.schema import Post, TextEvidence
+
+SHORT_CHARACTERS = 2_000
+"""Longer texts go alone, so that nobody waits for them."""
+MAX_TOGETHER = 64
+
+ExtractTexts = Callable[[list[str]], list[Features[TextRow]]]
+"""Texts to features, in order."""
+
+
+class TextModality(Modality[str, TextRow]):
+    """The post's text.
+
+    Texts are extracted in batches of whatever came while the batch before was under way; one on its own goes at once. A
+    hop to a thread and back costs more than a short text's tokens.
+
+    Parameters
+    ----------
+    extract_batch : callable
+        See `ExtractTexts`.
+    run : Runner
+    """
+
+    name = "text"
+    model = TEXT_ENCODER
+    kind = MODALITIES.index("text")
+
+    def __init__(self, extract_batch: ExtractTexts, run: Runner) -> None:
+        self._extract_batch = extract_batch
+        self._run = run
+        self._batcher = MicroBatcher(self._extract_together, _choose)
+
+    def parts(self, post: Post) -> Sequence[Part]:
+        """The text, unless it is empty."""
+        return [Part(self, self.name, post.text)] if post.text else []
+
+    @asynccontextmanager
+    async def fetch(self, part: Part) -> AsyncIterator[str]:
+        """The text itself."""
+        yield part.source
+
+    async def extract(self, source: str) -> Features[TextRow]:
+        """See `Modality.extract`."""
+        is_short = len(source) <= SHORT_CHARACTERS
+        return (await (self._batcher.run(source) if is_short else self._extract_together([source])))[0]
+
+    async def _extract_together(self, texts: list[str]) -> list[Features[TextRow]]:
+        return await self._run(self._extract_batch, texts)
+
+    def evidence(
+        self, part: Part, rows: Sequence[TextRow], outputs: Sequence[Arrays], label: str
+    ) -> tuple[TextEvidence, ...]:
+        """What stands out in the text; the encoder marks it for all labels together."""
+        return find_spans(rows, [row[self.model.evidence.name] for row in outputs])
+
+
+def _choose(texts: Sequence[str]) -> range:
+    return range(min(len(texts), MAX_TOGETHER))
+
+
+def find_spans(rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple[TextEvidence, ...]:
+    """Spans of the published text, in order; windows that overlap give one span.
+
+    Parameters
+    ----------
+    token_scores : sequence of ndarray, shape = (L,)
+        Per row, in [0, 1].
+    """
+    spans = np.concatenate([row.spans for row in rows])
+    runs = find_runs(spans[:, 0], spans[:, 1], np.concatenate(token_scores), gap=1)
+    return tuple(TextEvidence(int(start), int(end)) for start, end in runs)

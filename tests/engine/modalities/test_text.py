@@ -1,0 +1,121 @@
+"""Texts: short ones are extracted together, and the encoder's marks become spans."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from sluice.features import Features, TextRow
+from sluice.modalities.extraction import ExtractionCrashed, on_threads
+from sluice.modalities.marks import MAX_SPANS
+from sluice.modalities.text import MAX_TOGETHER, SHORT_CHARACTERS, TextModality, find_spans
+from sluice.schema import TextEvidence
+from tests.engine.test_pipeline import extract_text
+
+
+class Panic(BaseException):
+    """As a library in Rust raises it."""
+
+
+class Extractor:
+    """Extracts texts on a thread that waits for `gate`; remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = threading.Event()
+        self.texts = TextModality(self.extract_batch, on_threads(ThreadPoolExecutor(1)))
+
+    def extract_batch(self, texts: list[str]) -> list[Features[TextRow]]:
+        self.batches.append(texts)
+        self.gate.wait(30)
+        if "bad" in texts:
+            raise ValueError("bad")
+        if "panic" in texts:
+            raise Panic
+        return [extract_text(text) for text in texts]
+
+
+async def test_each_text_gets_its_own_features_in_few_batches() -> None:
+    extractor = Extractor()
+    texts = ["word " * n for n in range(1, 200)]
+    waiting = [asyncio.create_task(extractor.texts.extract(text)) for text in texts]
+    extractor.gate.set()
+    features = await asyncio.gather(*waiting)
+    assert [len(one.rows[0].input_ids) for one in features] == [n + 1 for n in range(1, 200)]
+    assert [len(batch) for batch in extractor.batches] == [MAX_TOGETHER] * 3 + [199 - 3 * MAX_TOGETHER]
+
+
+async def test_a_long_text_goes_alone() -> None:
+    extractor = Extractor()
+    extractor.gate.set()
+    long = "word " * SHORT_CHARACTERS
+    await asyncio.gather(*(extractor.texts.extract(text) for text in ("short", long)))
+    assert sorted(map(len, extractor.batches)) == [1, 1]
+
+
+async def test_a_fault_is_told_and_the_next_texts_are_extracted() -> None:
+    extractor = Extractor()
+    extractor.gate.set()
+    with pytest.raises(ValueError, match="bad"):
+        await extractor.texts.extract("bad")
+    assert (await extractor.texts.extract("good")).rows
+
+
+@pytest.mark.parametrize(("text", "error"), [("bad", ValueError), ("panic", ExtractionCrashed)])
+async def test_a_text_that_cannot_be_read_takes_no_neighbour_down(text: str, error: type[Exception]) -> None:
+    extractor = Extractor()
+    texts = ["first", "one", text, "three"]
+    waiting = [asyncio.create_task(extractor.texts.extract(each)) for each in texts]
+    extractor.gate.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Features, Features, error, Features]
+
+
+async def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
+    extractor = Extractor()
+    gone, stays = (asyncio.create_task(extractor.texts.extract(text)) for text in ("gone", "stays"))
+    while not extractor.batches:
+        await asyncio.sleep(0)
+    gone.cancel()
+    extractor.gate.set()
+    assert (await stays).rows
+
+
+def text_row(*spans: tuple[int, int]) -> TextRow:
+    ids = np.ones(len(spans), np.int64)
+    return TextRow(ids, ids, np.array(spans, np.int32), ids, ids)
+
+
+def test_neighbouring_tokens_give_one_span() -> None:
+    row = text_row((0, 0), (0, 1), (2, 6), (7, 10), (20, 24), (0, 0))
+    scores = np.array([0.9, 0.1, 0.8, 0.7, 0.9, 0.9])
+    assert find_spans([row], [scores]) == (TextEvidence(2, 10), TextEvidence(20, 24))
+
+
+def test_special_tokens_are_never_evidence() -> None:
+    assert find_spans([text_row((0, 0), (0, 0))], [np.array([0.9, 0.9])]) == ()
+
+
+def test_windows_that_overlap_give_one_span() -> None:
+    rows = [text_row((0, 4), (5, 9)), text_row((5, 9), (10, 14))]
+    assert find_spans(rows, [np.array([0.0, 0.9]), np.array([0.9, 0.0])]) == (TextEvidence(5, 9),)
+
+
+def test_without_a_clear_token_the_highest_are_shown() -> None:
+    row = text_row((0, 4), (10, 14), (20, 24))
+    assert find_spans([row], [np.array([0.05, 0.3, 0.25])]) == (TextEvidence(10, 14), TextEvidence(20, 24))
+
+
+def test_only_the_strongest_spans_are_kept_in_order() -> None:
+    spans = [(10 * i, 10 * i + 4) for i in range(MAX_SPANS + 4)]
+    scores = np.linspace(0.5, 0.9, len(spans))
+    evidence = find_spans([text_row(*spans)], [scores])
+    assert [item.start for item in evidence] == [start for start, _ in spans[4:]]
+
+
+def test_a_text_that_marks_nothing_points_nowhere() -> None:
+    assert find_spans([text_row((0, 4))], [np.array([0.05])]) == ()
