@@ -21,7 +21,7 @@ lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy ops
+	$(BIN)/mypy ops .ci/*.py
 	$(BIN)/lint-imports
 
 wheel: .venv/.installed-dev  ## build the wheel, install it elsewhere on each Python, run the demo there
