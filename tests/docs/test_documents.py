@@ -23,6 +23,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+BESIDE = re.compile(r"`([\w/.]+\.py)` \(([^)]*)\)")
+IDENTIFIER = re.compile(r"`(?:\w+\.)*(\w+)`")
 SOURCE = re.compile(r"(engine|models|tests|ops|triton_repo|docs|\.ci|\.github)/[\w./*{},-]*")
 
 
@@ -56,6 +58,14 @@ def test_files_that_are_named_exist(page: Path) -> None:
     named = [code for code in CODE.findall(prose(page)) if SOURCE.fullmatch(code)]
     missing = [name for name in named if not any(list(ROOT.glob(each)) for each in unfold(name))]
     assert missing == []
+
+
+def test_names_beside_a_file_are_in_it() -> None:
+    """``a/b.py`` (`NAME`) in the architecture's table."""
+    page = prose(ROOT / "ARCHITECTURE.md")
+    named = [(file, name) for file, inside in BESIDE.findall(page) for name in IDENTIFIER.findall(inside)]
+    assert len(named) > 10
+    assert [(file, name) for file, name in named if name not in (ROOT / file).read_text("utf-8")] == []
 
 
 def unfold(name: str) -> list[str]:
