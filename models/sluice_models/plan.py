@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from sluice.cache import cache_dir
 from sluice_models.config import MODEL_NAMES, TRITON_REPO, ModelName
 from sluice_models.console import report_errors
 from sluice_models.plans.build import BuildRequest, Precision, build_plan, load_tensorrt, put
@@ -142,11 +142,6 @@ def _describe(differences: dict[str, float] | None) -> str:
     return "off by " + ", ".join(f"{output} {difference:.1e}" for output, difference in differences.items())
 
 
-def _cache_folder() -> Path:
-    """As the embedded stack's: the user's cache directory (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
-
-
 def main(
     repository: Annotated[Path, typer.Option(help="The Triton model repository.")] = TRITON_REPO,
     only: Annotated[list[str] | None, typer.Option(help="Only this model; may be repeated.")] = None,
@@ -162,7 +157,7 @@ def main(
     with report_errors():
         names = _choose(only)
         tensorrt = load_tensorrt()
-        builder = PlanBuilder(tensorrt, Cuda(), (cache or _cache_folder()) / "plans", Console(stderr=True))
+        builder = PlanBuilder(tensorrt, Cuda(), (cache or cache_dir()) / "plans", Console(stderr=True))
         for name in names:
             version = repository / name / "1"
             report = provide_plan(builder, name, version, check, force)

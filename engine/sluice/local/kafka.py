@@ -13,12 +13,12 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from sluice.cache import cache_dir, make_once
 from sluice.config import KafkaConfig, Topics
 from sluice.errors import StackError
 from sluice.kafka import MAX_MESSAGE_BYTES, N_PARTITIONS, ensure_topics
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, accepts_tcp, find_free_ports
 from sluice.resources import kafka_pom
-from sluice.triton_backend.cache import cache_dir, make_once
 
 FETCH_TIMEOUT_S = 300.0
 FORMAT_TIMEOUT_S = 60.0

@@ -15,11 +15,11 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice.cache import cache_dir, make_once
 from sluice.errors import StackError
 from sluice.local import guard
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, answers_http, find_free_ports
 from sluice.resources import package_root
-from sluice.triton_backend.cache import cache_dir, make_once
 
 SHARED_MEMORY_PREFIX = "sluice-"
 EXIT_GRACE_S = 1

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import onnxruntime
 import triton_python_backend_utils as backend
 
-from sluice.triton_backend.cache import cache_dir, make_once
+from sluice.cache import cache_dir, make_once
 
 Arrays = list[npt.NDArray[Any]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.triton_backend.cache import cache_dir, make_once
+from sluice.cache import cache_dir, make_once
 
 
 def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_whoever_is_second_takes_the_folder_that_is_there(tmp_path: Path) -> Non
 RACE = """
 import sys
 from pathlib import Path
-from sluice.triton_backend.cache import make_once
+from sluice.cache import make_once
 path = make_once(Path(sys.argv[1]), lambda new: new.write_bytes(b"x" * 5_000_000) and None)
 print(len(path.read_bytes()))
 """
