@@ -88,6 +88,7 @@ class Axis:
 ModelName = Literal["text_encoder", "image_encoder", "audio_encoder", "fusion"]
 MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
 """The encoders in the order of `MODALITIES`, and the fusion."""
+ENCODER_NAMES = MODEL_NAMES[:-1]
 
 TensorType = Literal["BOOL", "UINT8", "INT64", "FP32"]
 """As Triton calls them."""

@@ -2,12 +2,13 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
-from sluice.contract import SPECS
+from sluice.contract import SPECS, Size
 from sluice_models import export
 from sluice_models.config import (
     MODEL_NAMES,
@@ -48,6 +49,10 @@ def test_the_exported_model_computes_what_torch_computes(name, tmp_path):
     graph = onnx.load(tmp_path / "model.onnx").graph
     assert [tensor.name for tensor in graph.output] == list(SPECS[name].output_names)
     assert all(tensor.type.tensor_type.shape.dim[0].dim_param == "batch" for tensor in graph.input)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    outputs = session.run(None, {key: rows.numpy() for key, rows in export.sample_inputs(name, 3).items()})
+    for spec, output in zip(SPECS[name].outputs, outputs, strict=True):
+        assert output.shape == (3, *spec.sizes(Size.USUAL))
 
 
 def test_large_weights_are_stored_in_half_precision(tmp_path):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from sluice.contract import ENCODER_NAMES
 from sluice.errors import SettingsError
 from sluice_models.config import (
     BYTE_FILE,
@@ -26,7 +27,7 @@ from sluice_models.networks.fusion import Encoder, Fusion
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder, WordTower
 
-ENCODERS: tuple[ModelName, ...] = ("text_encoder", "image_encoder", "audio_encoder")
+ENCODERS = ENCODER_NAMES
 """In the order of the fusion's kinds."""
 
 MINILM_LAYER = {
