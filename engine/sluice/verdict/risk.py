@@ -12,7 +12,7 @@ What is promised is a mean: over many draws of n posts, a share of at most α. O
 is promised of posts of another kind than those n.
 
 Several labels share one promise, since a post is looked at as soon as any label asks for it. So the labels move
-together, along a path (`Path`): at level λ in [0, 1] the label l has as its threshold that quantile of its scores on
+together, along a path (`ThresholdPath`): at level λ in [0, 1] the label l has as its threshold that quantile of its scores on
 benign posts which a share w_l (1 − λ) of them lies above, where the weights w_l say how the labels divide the false
 alarms. The loss of a post at λ is whether any label reaches its threshold, and λ is chosen by the rule above. The path
 must not depend on the posts that choose λ, so a third of the benign posts shapes it, and the rest choose.
@@ -118,7 +118,7 @@ def find_threshold(scores: Array, truths: Array, alpha: float) -> float | None:
 
 
 @dataclass(frozen=True)
-class Path:
+class ThresholdPath:
     """One threshold per label for every level from 0 to 1: continuous, and nowhere falling.
 
     Attributes
@@ -132,7 +132,7 @@ class Path:
     knots: Float
     weights: Float
 
-    def place(self, scores: Array) -> Float:
+    def find_levels(self, scores: Array) -> Float:
         """The highest level at which each score reaches its threshold; `-inf` if at none.
 
         Parameters
@@ -157,11 +157,13 @@ class Path:
         )
         raised = (np.floor(exact / STEP + STEP_SLACK) + 1) * STEP
         raised = np.where(raised > 1 + STEP / 2, NEVER, np.round(raised, 6))
-        on_plateau = self.place(exact[np.newaxis])[0] > level + SLACK  # as on the floor: many levels, one threshold
+        on_plateau = (
+            self.find_levels(exact[np.newaxis])[0] > level + SLACK
+        )  # as on the floor: many levels, one threshold
         return np.where(on_plateau, exact, raised)
 
 
-def shape_path(scores: Array, weights: Float, floor: float) -> Path:
+def build_threshold_path(scores: Array, weights: Float, floor: float) -> ThresholdPath:
     """The path along the quantiles of scores, up to 1.
 
     Parameters
@@ -175,7 +177,7 @@ def shape_path(scores: Array, weights: Float, floor: float) -> Path:
     """
     ends = np.zeros((1, scores.shape[1]))
     ordered = np.concatenate([ends, np.sort(scores.astype(np.float64), axis=0), ends + 1])
-    return Path(np.maximum(ordered, floor).T, weights)
+    return ThresholdPath(np.maximum(ordered, floor).T, weights)
 
 
 def _share_above(knots: Float, scores: Array) -> Float:
@@ -229,8 +231,8 @@ def control_any(scores: Array, weights: Float, forced: Bool, alpha: float, floor
         raise CalibrationError(
             f"{n_forced} of {len(choosing)} benign posts reach a kept threshold, a risk of {alpha:g} allows {n_allowed}"
         )
-    path = shape_path(scores[shaping], weights / weights.max(initial=0), floor)
-    levels = path.place(scores[choosing]).max(axis=1, initial=-math.inf)
+    path = build_threshold_path(scores[shaping], weights / weights.max(initial=0), floor)
+    levels = path.find_levels(scores[choosing]).max(axis=1, initial=-math.inf)
     level = control_risk(np.where(forced[choosing], math.inf, levels), alpha)
     return None if level is None else path.thresholds(level)
 

@@ -18,7 +18,7 @@ from sluice.verdict.risk import (
     count_benign_needed,
     count_needed,
     find_threshold,
-    shape_path,
+    build_threshold_path,
     split_posts,
 )
 
@@ -135,11 +135,11 @@ def test_a_smaller_risk_never_lowers_any_threshold(scores, one, other):
 @settings(deadline=None)
 @given(score_arrays(), st.floats(0, 1))
 def test_a_score_reaches_its_threshold_up_to_its_place(scores, level):
-    path = shape_path(scores, np.linspace(0.2, 1, scores.shape[1]), 0.1)
+    path = build_threshold_path(scores, np.linspace(0.2, 1, scores.shape[1]), 0.1)
     reached = scores >= path.thresholds(level)
-    assert not (reached & (path.place(scores) < level - 1e-9)).any()
+    assert not (reached & (path.find_levels(scores) < level - 1e-9)).any()
     far_below = scores < path.thresholds(level) - 3e-6  # thresholds are rounded up
-    assert not (far_below & (path.place(scores) > level + 1e-3) & (scores >= 0.1) & (level < 0.99)).any()
+    assert not (far_below & (path.find_levels(scores) > level + 1e-3) & (scores >= 0.1) & (level < 0.99)).any()
 
 
 def test_heavier_labels_get_more_of_the_false_alarms():
