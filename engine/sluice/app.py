@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,12 +19,12 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
+from sluice.config import KafkaConfig
 from sluice.errors import InferenceUnavailable, SluiceError
 from sluice.features.audio import warm_up
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
-from sluice.kafka import ensure_topics, is_embedded
-from sluice.local.transport import use_embedded_transport
+from sluice.kafka import TopicIds, ensure_topics, is_embedded
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
@@ -31,12 +32,16 @@ from sluice.modalities.parts import trace_of
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
-from sluice.stream.agents import FaustOutbox, Intake, declare_agent, leaving
+from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
 from sluice.stream.lifetime import leave, run_app
 from sluice.stream.moderation import Moderator
+from sluice.stream.offsets import Skipped
+from sluice.stream.outbox import FaustOutbox
 from sluice.stream.partitions import assigned, report_lags
+from sluice.stream.topics import TopicWatch
+from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
 from sluice.verdict.policy import load_policy
 
 logger = logging.getLogger(__name__)
@@ -113,10 +118,26 @@ async def serve(
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
         async with open_pipeline(settings, metrics) as pipeline:
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
-            if embedded:
-                use_embedded_transport(app)
+            wait_ms = EMBEDDED_FETCH_WAIT_MS if embedded else FETCH_WAIT_MS
+            app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             started.set()
-            await _moderate(app, pipeline, settings, metrics, until, intake_type)
+            async with _watching(app.transport, settings.kafka, embedded):
+                await _moderate(app, pipeline, settings, metrics, until, intake_type)
+
+
+@asynccontextmanager
+async def _watching(transport: WorkerTransport, kafka: KafkaConfig, embedded: bool) -> AsyncIterator[None]:
+    """Look out for a posts topic made anew; the embedded broker cannot delete one."""
+    if embedded:
+        yield
+        return
+    ids, posts = TopicIds(kafka), kafka.topics.posts
+    watch = TopicWatch(partial(ids.read, posts), partial(transport.read_anew, posts), transport.begun.clear)
+    watching = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 async def _moderate(

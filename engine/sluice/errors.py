@@ -8,7 +8,8 @@ SluiceError
 ├── InvalidPost               a message is not a post; becomes a dead letter
 ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
 ├── PublishError              a message could not be handed to Kafka
-│   └── PostTooLarge          over what the broker or the publisher takes
+│   ├── PostTooLarge          over what the broker or the publisher takes
+│   └── MessageRefused        a topic will never take an outcome as it is
 ├── PartFailed                one part of a post cannot be scored; the rest still is
 │   ├── MediaRefused          a forbidden address, outside the roots, over a limit
 │   ├── MediaUnavailable      unreachable, not found, timed out
@@ -51,7 +52,7 @@ class InvalidPost(SluiceError):
         What was wrong and where, without the post's content.
     """
 
-    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable")
+    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large")
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -69,6 +70,10 @@ class PublishError(SluiceError):
 
 class PostTooLarge(PublishError):
     """A message is larger than the broker or the publisher takes."""
+
+
+class MessageRefused(PublishError):
+    """A topic will never take an outcome as it is: it is over the topic's limit, say."""
 
 
 class PartFailed(SluiceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tenacity
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -15,9 +15,10 @@ from sluice.errors import KafkaUnavailable, SettingsError
 REASON_HEADER = "sluice-reason"
 DETAIL_HEADER = "sluice-detail"
 SOURCE_HEADER = "sluice-source"
-DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER)
-"""Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset."""
-
+LEFT_OUT_HEADER = "sluice-left-out"
+DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER, LEFT_OUT_HEADER)
+"""Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset. The last
+stands there once for each part of the original that its topic had no room for."""
 
 N_PARTITIONS = 4
 """Of a topic that Sluice creates; a topic that exists keeps its own."""
@@ -48,6 +49,31 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
         attempts(_create_missing, admin, kafka)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+class TopicIds:
+    """Asks the brokers for the ids of topics, over one connection."""
+
+    def __init__(self, kafka: KafkaConfig, timeout_s: float = 10.0) -> None:
+        self._kafka = kafka
+        self._timeout_s = timeout_s
+        self._admin = _admin(kafka)
+
+    def read(self, topic: str) -> str | None:
+        """The topic's id, which a topic made anew under the same name does not share; None if there is no such topic.
+
+        Raises
+        ------
+        KafkaUnavailable
+            No broker answered, or none may tell.
+        """
+        described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)[topic]
+        try:
+            return str(described.result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
 
 
 def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:

@@ -46,6 +46,10 @@ class Metrics:
         )  # fmt: skip
         self.in_flight = Gauge("sluice_posts_in_flight", "Posts picked up and not yet acknowledged.", registry=registry)
         self.dead_letters = Counter("sluice_dead_letters", "Messages dead-lettered.", ["reason"], registry=registry)
+        self.posts_skipped = Counter(
+            "sluice_posts_skipped", "Offsets that Kafka dropped before they were read.", ["topic", "partition"],
+            registry=registry,
+        )  # fmt: skip
         self.failed_parts = Counter(
             "sluice_failed_parts", "Parts of posts that could not be scored.", ["modality", "reason"], registry=registry
         )

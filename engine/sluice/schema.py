@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -15,10 +14,14 @@ from sluice.contract import MAX_IMAGES as MAX_IMAGES
 from sluice.contract import MODALITIES as MODALITIES
 from sluice.contract import ModalityName as ModalityName
 from sluice.errors import InvalidPost
+from sluice.loose_json import BYTE_ORDER_MARK, read_loosely
 
 Decision = Literal["allow", "review", "block"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 """From mildest to strictest."""
+
+MAX_LISTED = 256
+"""Of images, and of clips: what a verdict has room to name. How many of them are read stands in the contract."""
 
 MAX_POST_BYTES = 2 * 2**20
 """A post's message may be this long; media above 64 KiB travel by reference, so only text fills it."""
@@ -49,7 +52,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text : str or None
         Any Unicode; lone surrogates are read as U+FFFD.
     images, audio : tuple of Media
-        Up to 8 images and 4 clips.
+        Of which 8 images and 4 clips are read.
     deadline_ms : int or None
         Milliseconds from pick-up to verdict; what is not scored by then is reported as late.
     """
@@ -59,8 +62,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     surface: str | None = None
     created_at: str | None = None
     text: str | None = None
-    images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_IMAGES)] = ()
-    audio: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_AUDIO)] = ()
+    images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+    audio: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = None
 
 
@@ -143,25 +146,32 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     scored_at: str
 
 
+class _Identified(msgspec.Struct):
+    id: Id
+
+
+_MARK = BYTE_ORDER_MARK.encode()
 _POST_DECODER = msgspec.json.Decoder(Post)
 _VERDICT_DECODER = msgspec.json.Decoder(Verdict)
 _ENCODER = msgspec.json.Encoder()
 
 
-def decode_post(raw: bytes) -> Post:
+def decode_post(raw: bytes | None) -> Post:
     """Read a post from a message's bytes.
 
     Parameters
     ----------
-    raw : bytes
-        UTF-8 JSON.
+    raw : bytes or None
+        UTF-8 JSON; None for a message without a value.
 
     Raises
     ------
     InvalidPost
         With the reason and the place of the mistake: over `MAX_POST_BYTES`, not UTF-8, not JSON, nested too
-        deeply, a wrong type, no id, no modality.
+        deeply, a wrong type, no id, no modality, no value.
     """
+    if raw is None:
+        raise InvalidPost("invalid", "the message has no value: it is a tombstone")
     if len(raw) > MAX_POST_BYTES:
         raise InvalidPost("too_large", f"the message has {len(raw)} bytes, the limit is {MAX_POST_BYTES}")
     post = _decode(raw)
@@ -171,49 +181,31 @@ def decode_post(raw: bytes) -> Post:
 
 
 def _decode(raw: bytes) -> Post:
+    """Strictly, as nearly all posts can be read; leniently only what that refuses."""
+    if _MARK in raw:
+        return _decode_loosely(raw)
     try:
         return _POST_DECODER.decode(raw)
-    except msgspec.ValidationError as error:
-        raise InvalidPost("invalid", str(error)) from error
     except RecursionError as error:
-        raise _nested_too_deeply() from error
+        raise InvalidPost("not_json", "nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_leniently(raw)
+        return _decode_loosely(raw)
 
 
-def _decode_leniently(raw: bytes) -> Post:
-    """The second try, for what strict JSON refuses but the standard library reads: lone surrogates."""
+def _decode_loosely(raw: bytes) -> Post:
+    fields = read_loosely(raw)
     try:
-        fields = json.loads(_utf8(raw))
-        return msgspec.convert(_without_surrogates(fields), Post)
+        return msgspec.convert(fields, Post)
     except msgspec.ValidationError as error:
         raise InvalidPost("invalid", str(error)) from error
-    except RecursionError as error:
-        raise _nested_too_deeply() from error
-    except ValueError as error:
-        raise InvalidPost("not_json", str(error)) from error
 
 
-def _nested_too_deeply() -> InvalidPost:
-    """Fields that we ignore are read over all the same, and any depth of brackets fits into a message."""
-    return InvalidPost("not_json", "nested too deeply")
-
-
-def _utf8(raw: bytes) -> str:
+def read_id(raw: bytes) -> str | None:
+    """The id that a message has, also where the rest of it is no post; None if it has none."""
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidPost("not_utf8", f"byte {error.start} of {len(raw)}: {error.reason}") from error
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
+        return msgspec.convert(read_loosely(raw), _Identified).id
+    except (InvalidPost, msgspec.ValidationError):
+        return None
 
 
 def encode(message: Post | Verdict) -> bytes:

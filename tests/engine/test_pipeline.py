@@ -139,6 +139,14 @@ async def test_no_more_media_than_there_is_room_for_are_held_at_once(monkeypatch
     assert list(verdict.modalities.values()) == ["ok", *["failed: gone"] * 8]
 
 
+async def test_the_ninth_picture_and_the_fifth_clip_are_named_and_the_rest_is_scored(bench: Bench) -> None:
+    verdict = await bench.score(text="hello", images=[{"uri": "a:ok"}] * 9, audio=[{"uri": "a:ok"}] * 5)
+    failed = {name: status for name, status in verdict.modalities.items() if status != "ok"}
+    assert failed == {"image:8": "failed: only 8 images are read", "audio:4": "failed: only 4 clips are read"}
+    assert len(verdict.modalities) == 15
+    assert verdict.decision == "review"
+
+
 async def test_nothing_found_is_allowed_with_every_score(bench: Bench) -> None:
     verdict = await bench.score(text="see you at lunch", images=[{"uri": "a:ok"}], audio=[{"uri": "a:ok"}])
     assert verdict.decision == "allow"

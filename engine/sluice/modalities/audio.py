@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sluice.contract import AUDIO_ENCODER, LABELS, MODALITIES
+from sluice.contract import AUDIO_ENCODER, LABELS, MAX_AUDIO, MODALITIES
 from sluice.features import WINDOW_S, AudioRow, Features
 from sluice.features.audio import extract_audio
 from sluice.inference import Arrays
@@ -23,6 +23,8 @@ class AudioModality(MediaModality[AudioRow]):
     name = "audio"
     model = AUDIO_ENCODER
     kind = MODALITIES.index("audio")
+    n_read = MAX_AUDIO
+    plural = "clips"
 
     def __init__(
         self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[AudioRow]] = extract_audio

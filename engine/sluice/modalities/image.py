@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.ndimage
 
-from sluice.contract import IMAGE_ENCODER, LABELS, MODALITIES
+from sluice.contract import IMAGE_ENCODER, LABELS, MAX_IMAGES, MODALITIES
 from sluice.features import Features, ImageRow
 from sluice.features.image import extract_image
 from sluice.inference import Arrays
@@ -24,6 +24,8 @@ class ImageModality(MediaModality[ImageRow]):
     name = "image"
     model = IMAGE_ENCODER
     kind = MODALITIES.index("image")
+    n_read = MAX_IMAGES
+    plural = "images"
 
     def __init__(
         self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[ImageRow]] = extract_image

@@ -6,8 +6,9 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from sluice.errors import MediaRefused
 from sluice.features import Features, RowT
 from sluice.modalities.base import Modality, Part
 from sluice.modalities.extraction import Runner
@@ -48,7 +49,17 @@ class MediaModality(Modality[bytes, RowT]):
     run : Runner
     decode : callable
         Bytes to features; raises `PartFailed`.
+
+    Attributes
+    ----------
+    n_read : int
+        How many of one post are read; further ones fail, each by its name.
+    plural : str
+        What people call them.
     """
+
+    n_read: ClassVar[int]
+    plural: ClassVar[str]
 
     def __init__(self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[RowT]]) -> None:
         self._media = media
@@ -65,6 +76,8 @@ class MediaModality(Modality[bytes, RowT]):
 
     def fetch(self, part: Part) -> AbstractAsyncContextManager[bytes]:
         """See `Modality.fetch`."""
+        if part.index >= self.n_read:
+            raise MediaRefused("too_many", f"only {self.n_read} {self.plural} are read")
         return self._media.hold(part.source)
 
     async def extract(self, source: bytes) -> Features[RowT]:

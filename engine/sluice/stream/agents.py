@@ -8,44 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from faust.exceptions import ProducerSendError
 from faust.types import EventT
 
-from sluice.config import AgentConfig, Topics
-from sluice.errors import PostTooLarge, SluiceError
+from sluice.config import AgentConfig
+from sluice.errors import SluiceError
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
+from sluice.stream.dead_letters import Message
 from sluice.stream.delivery import Ledger, Ticket
-from sluice.stream.moderation import Headers, Leaving, Message, Moderator
+from sluice.stream.moderation import Leaving, Moderator
+from sluice.stream.offsets import Rounds
+from sluice.stream.outbox import raw_topic
 
 logger = logging.getLogger(__name__)
 
 Event = EventT[bytes]
-
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-"""By the broker's word as they are; by the producer's own limit inside Faust's error."""
-
-
-class FaustOutbox:
-    """The `Outbox` over Faust's producer."""
-
-    def __init__(self, app: faust.App, topics: Topics) -> None:
-        self._topics = {name: _raw_topic(app, name) for name in topics.all()}
-
-    async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
-        """See `Outbox.send`."""
-        try:
-            delivery = await self._topics[topic].send(key=key, value=value, headers=list(headers))
-            await delivery
-        except (KafkaError, ProducerSendError) as error:
-            if isinstance(error, _TOO_LARGE) or isinstance(error.__cause__, _TOO_LARGE):
-                raise PostTooLarge(f"{topic} takes no message of this size") from error
-            raise
 
 
 class Intake:
@@ -64,6 +45,7 @@ class Intake:
         self._moderator = moderator
         self._metrics = metrics
         self._ledger = self.ledger_type()
+        self._rounds = Rounds()
         self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,13 +54,22 @@ class Intake:
         """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
         await self._ahead.acquire()
         await self._in_flight.acquire()
-        partition = (event.message.tp, event.message.generation_id)
+        partition = self._place(event)
         if self._ledger.is_abandoned(partition):
             _forget(event)
             self._ahead.release()
             self._in_flight.release()
         else:
             self._start(self._ledger.open(partition, event))
+
+    def _place(self, event: Event) -> Hashable:
+        """Posts of one place are acknowledged in order; those of an earlier round of their partition not at all."""
+        message = event.message
+        place = (message.tp, message.generation_id)
+        n_round = self._rounds.of(message.tp, message.generation_id, message.offset)
+        if n_round:
+            self._let_go((*place, n_round - 1))
+        return (*place, n_round)
 
     def _start(self, ticket: Ticket[Event]) -> None:
         self._metrics.in_flight.set(len(self._ledger))
@@ -111,11 +102,14 @@ class Intake:
 
     def _abandon(self, ticket: Ticket[Event]) -> None:
         """Nothing behind a post without an outcome may be acknowledged: the whole partition goes back."""
-        for event in self._ledger.abandon(ticket.partition):
+        self._let_go(ticket.partition)
+        logger.warning("posts of %s go back unacknowledged", ticket.partition)
+
+    def _let_go(self, place: Hashable) -> None:
+        for event in self._ledger.abandon(place):
             _forget(event)
             self._ahead.release()
         self._metrics.in_flight.set(len(self._ledger))
-        logger.warning("posts of %s go back unacknowledged", ticket.partition)
 
     def _is_stale(self, event: Event) -> bool:
         """Whether the partition was given away since: acknowledging now could move another worker's offsets."""
@@ -125,7 +119,7 @@ class Intake:
 def declare_agent(app: faust.App, posts: str, intake: Intake) -> None:
     """Let `app` take events from the topic `posts`, whatever bytes they hold."""
 
-    @app.agent(_raw_topic(app, posts), name="moderate", concurrency=1)
+    @app.agent(raw_topic(app, posts), name="moderate", concurrency=1)
     async def moderate(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
@@ -145,18 +139,13 @@ def leaving(app: faust.App) -> Callable[[], bool]:
     return lambda: bool(app.should_stop or app.rebalancing)
 
 
-def _raw_topic(app: faust.App, name: str) -> faust.TopicT:
-    """Bytes in and out: what is a post is decided behind this, so that nothing is dropped before."""
-    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-
-
 def _message(event: Event) -> Message:
     message = event.message
     source = f"{message.topic}/{message.partition}/{message.offset}"
     headers = message.headers or ()
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
     published_at = message.timestamp if (message.timestamp or 0.0) > 0.0 else None  # Kafka's -1: there is none
-    return Message(message.key, message.value or b"", pairs, published_at, source)
+    return Message(message.key, message.value, pairs, published_at, source)
 
 
 def _forget(event: Event) -> None:

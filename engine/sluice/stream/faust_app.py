@@ -11,6 +11,9 @@ import faust
 from sluice.config import AgentConfig, KafkaConfig
 from sluice.kafka import MAX_MESSAGE_BYTES
 
+METADATA_MAX_AGE_MS = 10_000
+"""After so long added partitions are seen, and shared out by a rebalance."""
+
 
 def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.App:
     """Build the app; the topics exist already and are never declared by it.
@@ -30,8 +33,8 @@ def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.
         broker_heartbeat_interval=min(3.0, agent.session_timeout_s / 4),
         broker_rebalance_timeout=max(60.0, agent.session_timeout_s),  # it waits for the posts in flight
         broker_request_timeout=agent.session_timeout_s + 60.0,  # Faust takes no shorter one than the session's
-        consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         producer_acks=-1,
         producer_linger=0.005,
         producer_request_timeout=agent.session_timeout_s,  # by default a send waits 20 minutes for a broker

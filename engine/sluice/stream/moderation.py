@@ -5,62 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import tenacity
 
 from sluice.config import Topics
-from sluice.errors import InferenceUnavailable, InvalidPost, PostTooLarge
-from sluice.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER
+from sluice.errors import InferenceUnavailable, InvalidPost, MessageRefused
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
 from sluice.schema import Verdict, decode_post, encode
+from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
 
 logger = logging.getLogger(__name__)
-
-Headers = Sequence[tuple[str, bytes]]
-
-MAX_HEADERS_BYTES = 16 * 1024
-"""Of a post's headers, kept where a topic does not take all of them."""
 
 
 class Leaving(Exception):
     """The worker is stopping or losing its partitions: the post goes back unacknowledged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as it came from Kafka.
-
-    Attributes
-    ----------
-    published_at : float or None
-        The message's timestamp, in seconds since the epoch; None if it has none.
-    source : str
-        ``topic/partition/offset``.
-    """
-
-    key: bytes | None
-    value: bytes
-    headers: Headers
-    published_at: float | None
-    source: str
-
-
 class Outbox(Protocol):
     """The way out to Kafka."""
 
-    async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Return once the broker has acknowledged the message; raise if it did not.
 
         Raises
         ------
-        PostTooLarge
-            It never will: the message is over the topic's limit.
+        MessageRefused
+            It never will.
         """
         ...
 
@@ -102,11 +76,9 @@ class Moderator:
             There is no outcome, and the message must not be acknowledged.
         """
         try:
-            verdict = await self._score(message)
+            await self._publish_verdict(message, await self._score(message))
         except InvalidPost as error:
             await self._publish_dead_letter(message, error)
-        else:
-            await self._publish_verdict(message, verdict)
 
     async def _score(self, message: Message) -> Verdict:
         while True:
@@ -129,28 +101,31 @@ class Moderator:
             self._recovery = asyncio.create_task(self._until(self._pipeline.prepare, InferenceUnavailable))
         await asyncio.shield(self._recovery)
 
-    async def _until(self, attempt: Callable[[], Awaitable[None]], error: type[Exception]) -> None:
+    async def _until(
+        self,
+        attempt: Callable[[], Awaitable[None]],
+        error: type[Exception],
+        give_up_on: tuple[type[Exception], ...] = (),
+    ) -> None:
         """Try until it succeeds; raises `Leaving` instead of trying on while this worker leaves."""
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(error)
-            & tenacity.retry_if_not_exception_type(PostTooLarge)
+            & tenacity.retry_if_not_exception_type(give_up_on)
             & tenacity.retry_if_exception(lambda _: not self._leaving()),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._max_pause_s),
             reraise=True,
         )
         try:
             await attempts(attempt)
-        except PostTooLarge:
+        except give_up_on:
             raise
         except error as last:
             raise Leaving from last
 
     async def _publish_verdict(self, message: Message, verdict: Verdict) -> None:
-        value = encode(verdict)
-        key = verdict.post_id.encode()
-        if verdict.decision == "review":
-            await self._publish_with_headers(self._topics.reviews, key, value, message)
-        await self._publish_with_headers(self._topics.verdicts, key, value, message)
+        topics = [self._topics.reviews] if verdict.decision == "review" else []
+        for topic in [*topics, self._topics.verdicts]:
+            await self._publish_with_headers(topic, verdict.post_id.encode(), encode(verdict), message)
         if message.published_at is not None:
             self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
 
@@ -158,44 +133,52 @@ class Moderator:
         """A verdict with a long post's headers may be longer than the post was, and over the topic's limit."""
         try:
             await self._publish(topic, key, value, message.headers)
-        except PostTooLarge:
+        except MessageRefused:
             logger.warning("%s: too large for %s with all its headers", message.source, topic)
-            await self._publish(topic, key, value, _short(message.headers))
+            await self._publish_short(topic, key, value, message)
+
+    async def _publish_short(self, topic: str, key: bytes, value: bytes, message: Message) -> None:
+        try:
+            await self._publish(topic, key, value, short(message.headers))
+        except MessageRefused as error:
+            detail = f"the verdict has {len(value)} bytes, more than {topic} takes"
+            raise InvalidPost("verdict_too_large", detail) from error
 
     async def _publish_dead_letter(self, message: Message, error: InvalidPost) -> None:
-        logger.info("dead letter %s: %s, %d bytes", message.source, error.reason, len(message.value))
-        topic, added = self._topics.dead_letters, _describe(error.reason, error.detail, message.source)
-        try:
-            await self._publish(topic, message.key, message.value, [*message.headers, *added])
-        except PostTooLarge:
-            logger.warning("%s: too large for %s, which gets its description alone", message.source, topic)
-            detail = f"{error.detail}; left out: {len(message.value)} bytes, more than the topic takes"
-            added = _describe(error.reason, detail, message.source)
-            await self._publish(topic, message.key, b"", [*_short(message.headers), *added])
+        logger.info("dead letter %s: %s, %d bytes", message.source, error.reason, message.n_bytes)
+        topic = self._topics.dead_letters
+        *letters, last = shorter_letters(message, error.reason, error.detail)
+        for letter in letters:
+            try:
+                await self._publish(topic, letter.key, letter.value, letter.headers)
+                break
+            except MessageRefused:
+                logger.warning("%s: too large for %s, so it gets shorter", message.source, topic)
+        else:
+            await self._publish(topic, last.key, last.value, last.headers, give_up_on=())
         self._metrics.dead_letters.labels(error.reason).inc()
 
-    async def _publish(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+    async def _publish(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        give_up_on: tuple[type[Exception], ...] = (MessageRefused,),
+    ) -> None:
+        """Send until the broker has it; raises only what `give_up_on` names, and `Leaving`."""
         has_failed = False
 
         async def attempt() -> None:
             nonlocal has_failed
             try:
                 await self._outbox.send(topic, key, value, headers)
+            except give_up_on:
+                raise
             except Exception as error:
                 if not has_failed:  # once a message: an outage is not to fill the disk
                     logger.warning("%s: not delivered, trying again: %s", topic, type(error).__name__)
                 has_failed = True
                 raise
 
-        await self._until(attempt, Exception)
-
-
-def _describe(reason: str, detail: str, source: str) -> Headers:
-    added = {REASON_HEADER: reason, DETAIL_HEADER: detail, SOURCE_HEADER: source}
-    return [(name, text.encode()) for name, text in added.items()]
-
-
-def _short(headers: Headers) -> Headers:
-    """The first headers that stay within `MAX_HEADERS_BYTES` together."""
-    sizes = accumulate(len(name) + len(value or b"") for name, value in headers)
-    return [header for header, n_bytes in zip(headers, sizes, strict=True) if n_bytes <= MAX_HEADERS_BYTES]
+        await self._until(attempt, Exception, give_up_on)

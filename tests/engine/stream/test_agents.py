@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from sluice.config import AgentConfig
 from sluice.metrics import Metrics
 from sluice.stream.agents import Intake
-from sluice.stream.moderation import Leaving, Message, Moderator
+from sluice.stream.dead_letters import Message
+from sluice.stream.moderation import Leaving, Moderator
 
 
 @dataclass
@@ -135,6 +136,18 @@ async def test_after_the_rebalance_the_partition_is_taken_again() -> None:
     assert again.committed
 
 
+async def test_a_partition_begun_anew_is_acknowledged_on_its_own() -> None:
+    bench = Bench()
+    old = await bench.take(500)
+    new = await bench.take(0)
+    await bench.end(500)
+    assert old.message.acked
+    assert not old.committed, "it is of a topic that is gone"
+    await bench.end(0)
+    assert new.committed
+    assert bench.in_flight() == 0
+
+
 async def test_what_finishes_in_an_old_generation_is_not_acknowledged() -> None:
     bench = Bench()
     event = await bench.take(1)
@@ -177,4 +190,4 @@ async def test_a_message_without_a_timestamp_has_not_waited_since_1970(
     await bench.intake.take(cast(Any, event))
     await bench.settle()
     (message,) = bench.moderator.messages
-    assert message == Message(None, b"", [("a", b"1")], published_at, "posts/0/1")
+    assert message == Message(None, None, [("a", b"1")], published_at, "posts/0/1")

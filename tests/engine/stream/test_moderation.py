@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from sluice.config import Topics
-from sluice.errors import InferenceUnavailable, PostTooLarge
+from sluice.errors import InferenceUnavailable, MessageRefused
 from sluice.metrics import Metrics
 from sluice.schema import decode_verdict
-from sluice.stream.moderation import Headers, Leaving, Message, Moderator
+from sluice.stream.dead_letters import MAX_HEADERS_BYTES, Headers, Message, short
+from sluice.stream.moderation import Leaving, Moderator
 from tests.engine.test_pipeline import Bench, finds
 
 TOPICS = Topics()
@@ -21,16 +23,19 @@ class FakeOutbox:
     """Keeps what is sent; fails as often as told."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, bytes | None, bytes, Headers]] = []
+        self.sent: list[tuple[str, bytes | None, bytes | None, Headers]] = []
         self.n_failures = 0
-        self.max_bytes = 10_000
+        self.n_refused = 0
+        self.max_bytes = dict.fromkeys(TOPICS.all(), 10_000)
 
-    async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         if self.n_failures:
             self.n_failures -= 1
             raise ConnectionError("broker away")
-        if len(value) + sum(len(name) + len(text) for name, text in headers) > self.max_bytes:
-            raise PostTooLarge("over the topic's limit")
+        n_bytes = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
+        if n_bytes > self.max_bytes[topic]:
+            self.n_refused += 1
+            raise MessageRefused("over the topic's limit")
         self.sent.append((topic, key, value, headers))
 
     def topics(self) -> list[str]:
@@ -146,19 +151,76 @@ async def test_a_worker_that_leaves_lets_go_also_where_triton_says_it_is_ready(d
         await desk.handle(b'{"id": "p-1", "text": "hello"}')
 
 
-async def test_a_dead_letter_over_the_topics_limit_goes_without_the_original(desk: Desk) -> None:
-    await desk.handle(b"x" * desk.outbox.max_bytes)
+LIMIT = 4_000
+NOT_JSON = b"x" * 100
+HASHED = "its SHA-256 in its place"
+
+
+def left_out(headers: Headers) -> list[str]:
+    return [(text or b"").decode() for name, text in headers if name == "sluice-left-out"]
+
+
+async def test_a_message_without_a_value_becomes_a_dead_letter_without_one(desk: Desk) -> None:
+    await desk.moderator.handle(Message(b"k", None, [], None, "moderation.posts/0/7"))
     ((topic, key, value, headers),) = desk.outbox.sent
-    assert (topic, key, value) == (TOPICS.dead_letters, b"p", b"")
-    added = dict(headers)
-    assert added["trace"] == b"1"
-    assert added["sluice-reason"] == b"not_json"
-    assert added["sluice-source"] == b"moderation.posts/0/7"
-    assert b"10000 bytes" in added["sluice-detail"]
+    assert (topic, key, value) == (TOPICS.dead_letters, b"k", None)
+    assert b"tombstone" in (dict(headers)["sluice-detail"] or b"")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers", "steps"),
+    [
+        (b"k", NOT_JSON, [("trace", b"1"), ("long", b"x" * 20_000)], ["headers: 1 of 2"]),
+        (b"k", b"x" * LIMIT, [("trace", b"1")], ["headers: 0 of 1", f"value: {LIMIT} bytes"]),
+        (b"k" * LIMIT, NOT_JSON, [], ["headers: 0 of 0", "value: 100 bytes", f"key: {LIMIT} bytes, {HASHED}"]),
+        (b"k", NOT_JSON, [("long", b"x" * LIMIT)], ["headers: all 1", "value: 100 bytes", f"key: 1 bytes, {HASHED}"]),
+        (
+            None,
+            NOT_JSON,
+            [("null", None)] * LIMIT,
+            [f"headers: all {LIMIT}", "value: 100 bytes", f"key: 0 bytes, {HASHED}"],
+        ),
+    ],
+)
+async def test_a_dead_letter_gets_shorter_until_its_topic_takes_it(
+    desk: Desk, key: bytes | None, value: bytes, headers: Headers, steps: list[str]
+) -> None:
+    desk.outbox.max_bytes[TOPICS.dead_letters] = LIMIT
+    await desk.handle(value, key, headers)
+    ((_, sent_key, sent_value, sent_headers),) = desk.outbox.sent
+    assert left_out(sent_headers) == steps
+    assert dict(sent_headers)["sluice-reason"] == b"not_json"
+    assert dict(sent_headers)["sluice-source"] == b"moderation.posts/0/7"
+    assert sent_value == (value if len(steps) == 1 else b"")
+    assert sent_key == (key if len(steps) < 3 or key is None else hashlib.sha256(key).hexdigest().encode())
+    assert desk.metrics.registry.get_sample_value("sluice_dead_letters_total", {"reason": "not_json"}) == 1
+
+
+async def test_a_dead_letter_that_no_topic_takes_waits_until_it_does(desk: Desk) -> None:
+    desk.outbox.max_bytes[TOPICS.dead_letters] = 10
+    waiting = asyncio.create_task(desk.handle(NOT_JSON))
+    while desk.outbox.n_refused < 8:
+        await asyncio.sleep(0.001)
+    desk.outbox.max_bytes[TOPICS.dead_letters] = LIMIT
+    await waiting
+    assert desk.outbox.topics() == [TOPICS.dead_letters]
 
 
 async def test_headers_that_no_verdict_has_room_for_are_left_out(desk: Desk) -> None:
-    desk.outbox.max_bytes = 30_000
-    headers = [("trace", b"1"), ("long", b"x" * desk.outbox.max_bytes)]
+    desk.outbox.max_bytes[TOPICS.verdicts] = 30_000
+    headers = [("trace", b"1"), ("long", b"x" * 30_000)]
     await desk.handle(b'{"id": "p-1", "text": "hello"}', headers=headers)
     assert [(topic, kept) for topic, _, _, kept in desk.outbox.sent] == [(TOPICS.verdicts, [("trace", b"1")])]
+
+
+async def test_a_verdict_too_large_for_its_topic_becomes_a_dead_letter_that_says_so(desk: Desk) -> None:
+    desk.outbox.max_bytes[TOPICS.verdicts] = 100
+    await desk.handle(b'{"id": "p-1", "text": "hello"}')
+    ((topic, _, value, headers),) = desk.outbox.sent
+    assert (topic, value) == (TOPICS.dead_letters, b'{"id": "p-1", "text": "hello"}')
+    assert dict(headers)["sluice-reason"] == b"verdict_too_large"
+    assert TOPICS.verdicts.encode() in (dict(headers)["sluice-detail"] or b"")
+
+
+def test_headers_are_kept_up_to_a_bound() -> None:
+    assert short([("a", b"1"), ("b", None), ("c", b"x" * MAX_HEADERS_BYTES), ("d", b"1")]) == [("a", b"1"), ("b", None)]

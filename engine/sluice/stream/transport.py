@@ -1,0 +1,202 @@
+"""Faust's Kafka consumer, made to lose and skip nothing in silence. What we rely on inside Faust and aiokafka is here.
+
+Faust reads what transactions did not commit, drops offsets below the committed one, unrolls holes of offsets into
+lists, and never commits behind the last message. All of that is decided anew here, on `Progress`, which the order of
+acknowledgement makes simple.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+from mode.utils.futures import notify
+
+from sluice.stream.offsets import Progress, Skipped
+from sluice.stream.records import read_any_header_name
+
+logger = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 1500
+"""How long a broker holds back the answer to a fetch that finds nothing; a message that comes meanwhile ends it."""
+
+EMBEDDED_FETCH_WAIT_MS = 5
+"""The embedded broker waits to the end also when a message comes meanwhile."""
+
+RESET_TIMEOUT_S = 5.0
+"""To find out where a partition starts and ends; it is tried again at the next fetch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What of a partition is there to read: from `position` to `end`, half open."""
+
+    position: int
+    end: int
+
+
+class _Thread(AIOKafkaConsumerThread):
+    """The thread that fetches. Runs on a loop of its own."""
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        """Faust has no settings for these; aiokafka reads them when it starts."""
+        read_any_header_name()
+        consumer: Any = super()._create_consumer(loop)
+        consumer._isolation_level = "read_committed"
+        consumer._auto_offset_reset = "none"  # `_fetch_records` decides
+        consumer._fetch_max_wait_ms = cast(WorkerTransport, self.transport).fetch_wait_ms
+        return consumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed; a worker without partitions has nothing to go back to."""
+        return await super().seek_to_committed() if self.assignment() else {}
+
+    async def _fetch_records(self, *args: Any, **limits: Any) -> Any:
+        consumer = self._ensure_consumer()
+        try:
+            return await super()._fetch_records(*args, **limits)
+        except OffsetOutOfRangeError as error:
+            for partition, position in error.args[0].items():
+                await self._begin(consumer, partition, position)
+        except NoOffsetForPartitionError as error:
+            await self._begin(consumer, error.args[0], None)
+        return {}
+
+    async def _begin(self, consumer: Any, partition: TP, position: int | None) -> None:
+        """Read a partition from its first message: what is at `position` is not there, or nothing was read yet."""
+        try:
+            async with asyncio.timeout(RESET_TIMEOUT_S):
+                start = (await consumer.beginning_offsets([partition]))[partition]
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("%s/%d: where it starts is not known yet: %s", *partition, type(error).__name__)
+            return
+        if partition not in consumer.assignment():
+            return
+        consumer.seek(partition, start)
+        cast(WorkerTransport, self.transport).note_begin(partition, position, start)
+
+    async def read_anew(self, topic: str) -> None:
+        """Read all partitions of a topic from their first message."""
+        await self.call_thread(self._read_anew, topic)
+
+    async def _read_anew(self, topic: str) -> None:
+        consumer = self._ensure_consumer()
+        begun = cast(WorkerTransport, self.transport).begun
+        for partition in [one for one in consumer.assignment() if one.topic == topic and one not in begun]:
+            await self._begin(consumer, partition, None)
+
+    def spans(self) -> dict[TP, Span]:
+        """What is left to read of each partition whose position is known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        states = {
+            partition: subscription.assignment.state_value(partition) for partition in subscription.assignment.tps
+        }
+        return {
+            TP(*partition): Span(state.position, state.highwater or state.position)
+            for partition, state in states.items()
+            if state is not None and state.has_valid_position
+        }
+
+
+class _Consumer(Consumer):
+    """Commits what `Progress` says. Runs on the worker's loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._progress: defaultdict[TP, Progress] = defaultdict(Progress)
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let go of partitions; the last commits come within."""
+        await super().on_partitions_revoked(revoked)
+        for partition in revoked:
+            self._progress.pop(partition, None)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  (as Faust has it)
+        """What was fetched; then notes how far everything is that was."""
+        generation = self.app.consumer_generation_id
+        async for partition, message in super().getmany(timeout):
+            self._read_offset[partition] = None  # else Faust drops an offset below, and unrolls a hole before it
+            yield partition, message
+            self._progress[partition].delivered = message.offset
+        if self.flow_active and generation == self.app.consumer_generation_id:
+            self._note_positions()
+
+    def _note_positions(self) -> None:
+        spans = cast(_Thread, self._thread).spans()
+        cast(WorkerTransport, self.transport).unread.update(spans)
+        for partition, span in spans.items():
+            self._progress[partition].position = span.position
+
+    def ack(self, message: Any) -> bool:
+        """Note a message as done; they come in order, one round of a partition after the other."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        self._progress[message.tp].done = message.offset
+        notify(self._waiting_for_ack)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(list(self._progress))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._progress[tp].committable()
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return offset != (self._committed_offset[tp] or 0)
+
+
+class WorkerTransport(Transport):
+    """What the worker's app reads through.
+
+    Parameters
+    ----------
+    fetch_wait_ms : int
+        See `FETCH_WAIT_MS`.
+
+    Attributes
+    ----------
+    unread : dict of TP to Span
+        What was left to read of each partition when it was last looked at.
+    begun : set of TP
+        Partitions that were begun at their first message since this was last cleared.
+    """
+
+    Consumer = _Consumer
+
+    def __init__(self, app: faust.App, skipped: Skipped, fetch_wait_ms: int = FETCH_WAIT_MS) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.fetch_wait_ms = fetch_wait_ms
+        self.unread: dict[TP, Span] = {}
+        self.begun: set[TP] = set()
+        self._skipped = skipped
+
+    def note_begin(self, partition: TP, position: int | None, start: int) -> None:
+        """Note that a partition is read from `start` on, although `position` came next."""
+        self.begun.add(partition)
+        if position is None:
+            return
+        if position < start:
+            self._skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
+        else:
+            logger.warning("%s/%d: offset %d is not there any more: reading from %d on", *partition, position, start)
+
+    async def read_anew(self, topic: str) -> None:
+        """Read a topic that was deleted and made anew, and say what was unread of the old one."""
+        for partition, span in self.unread.items():
+            if partition.topic == topic:
+                self._skipped.note(*partition, span.position, span.end, "the topic was deleted")
+        self.unread.clear()
+        await cast(_Thread, cast(Any, self.app.consumer)._thread).read_anew(topic)
