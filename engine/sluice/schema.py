@@ -150,6 +150,7 @@ class _Identified(msgspec.Struct):
     id: Id
 
 
+_ID_DECODER = msgspec.json.Decoder(_Identified)
 _MARK = BYTE_ORDER_MARK.encode()
 _POST_DECODER = msgspec.json.Decoder(Post)
 _VERDICT_DECODER = msgspec.json.Decoder(Verdict)
@@ -202,6 +203,13 @@ def _decode_loosely(raw: bytes) -> Post:
 
 def read_id(raw: bytes) -> str | None:
     """The id that a message has, also where the rest of it is no post; None if it has none."""
+    try:
+        return _ID_DECODER.decode(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_id_loosely(raw)
+
+
+def _read_id_loosely(raw: bytes) -> str | None:
     try:
         return msgspec.convert(read_loosely(raw), _Identified).id
     except (InvalidPost, msgspec.ValidationError):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import re
 from typing import TYPE_CHECKING, Any
+
+from sluice.media.data_uri import decode_base64, split_data_uri
 
 if TYPE_CHECKING:
     from sluice.media.store import MediaStore
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 INLINE_LIMIT_BYTES = 64 * 1024
 """Media longer than this travel by reference."""
 
-_DATA_URI = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,", re.ASCII | re.IGNORECASE)
 _SUFFIXES = {
     "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp", "image/bmp": ".bmp",
     "audio/wav": ".wav", "audio/x-wav": ".wav", "audio/flac": ".flac", "audio/ogg": ".ogg", "audio/mpeg": ".mp3",
@@ -39,7 +38,7 @@ def move_inline_media(value: bytes, store: MediaStore) -> bytes:
     if len(value) <= INLINE_LIMIT_BYTES:
         return value
     fields = _read_object(value)
-    n_moved = sum(_move_in(item, store) for name in ("images", "audio") for item in _items(fields, name))
+    n_moved = sum(_move_items(fields, name, store) for name in ("images", "audio"))
     if not n_moved:
         return value
     return json.dumps(fields, separators=(",", ":")).encode()
@@ -48,26 +47,33 @@ def move_inline_media(value: bytes, store: MediaStore) -> bytes:
 def _read_object(value: bytes) -> dict[str, Any]:
     # The standard library's parser, because it carries lone surrogates through.
     try:
-        fields = json.loads(value.decode("utf-8"))
+        fields = json.loads(value.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
 
 
-def _items(fields: dict[str, Any], name: str) -> list[Any]:
+def _move_items(fields: dict[str, Any], name: str, store: MediaStore) -> int:
+    """Move what is large of one list of media; each is a reference or a URI alone."""
     items = fields.get(name)
-    return items if isinstance(items, list) else []
+    if not isinstance(items, list):
+        return 0
+    n_moved = 0
+    for index, item in enumerate(items):
+        uri = item.get("uri") if isinstance(item, dict) else item
+        moved = _move(uri, store) if isinstance(uri, str) else None
+        if moved is not None:
+            items[index] = {**item, "uri": moved} if isinstance(item, dict) else moved
+            n_moved += 1
+    return n_moved
 
 
-def _move_in(item: Any, store: MediaStore) -> bool:
-    uri = item.get("uri") if isinstance(item, dict) else None
-    if not isinstance(uri, str) or len(uri) <= INLINE_LIMIT_BYTES:
-        return False
+def _move(uri: str, store: MediaStore) -> str | None:
+    """Where the store has the content of an inline URI; None if it is not worth a move."""
+    if len(uri) <= INLINE_LIMIT_BYTES:
+        return None
     content, suffix = decode_inline(uri)
-    if len(content) <= INLINE_LIMIT_BYTES:
-        return False
-    item["uri"] = store.put(content, suffix)
-    return True
+    return store.put(content, suffix) if len(content) > INLINE_LIMIT_BYTES else None
 
 
 def decode_inline(uri: str) -> tuple[bytes, str]:
@@ -80,14 +86,14 @@ def decode_inline(uri: str) -> tuple[bytes, str]:
     suffix : str
         A file name's ending that fits its type, or nothing.
     """
-    head = _DATA_URI.match(uri)
-    if head is None:
+    parts = split_data_uri(uri)
+    if parts is None:
         return b"", ""
+    media_type, payload = parts
     try:
-        content = base64.b64decode(uri[head.end() :], validate=True)
-    except (binascii.Error, ValueError):
+        return decode_base64(payload), _SUFFIXES.get(media_type, "")
+    except ValueError:
         return b"", ""
-    return content, _SUFFIXES.get((head["type"] or "").lower(), "")
 
 
 def encode_inline(content: bytes, media_type: str) -> str:

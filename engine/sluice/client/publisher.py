@@ -14,7 +14,7 @@ from sluice.client.inline_media import move_inline_media
 from sluice.config import KafkaConfig
 from sluice.errors import PostTooLarge, PublishError
 from sluice.kafka import MAX_MESSAGE_BYTES
-from sluice.schema import Post, encode
+from sluice.schema import Post, encode, read_id
 
 if TYPE_CHECKING:
     from sluice.media.store import MediaStore
@@ -225,16 +225,7 @@ class _Statistics(msgspec.Struct):
     eos: _Idempotence = msgspec.field(default_factory=_Idempotence)
 
 
-class _Keyed(msgspec.Struct):
-    id: str
-
-
-_KEYED = msgspec.json.Decoder(_Keyed)
-
-
 def read_key(value: bytes) -> bytes | None:
     """The key of a message: the id of its post, or None if it has none that can be read."""
-    try:
-        return _KEYED.decode(value).id.encode() or None
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
+    identifier = read_id(value)
+    return None if identifier is None else identifier.encode()

@@ -7,8 +7,6 @@ own network (see `sluice.media.addresses`); any other URL must lie under a confi
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import os
 import stat
 from collections.abc import Callable
@@ -21,6 +19,7 @@ import fsspec
 
 from sluice.config import MediaConfig
 from sluice.errors import MediaInvalid, MediaRefused, MediaUnavailable
+from sluice.media.data_uri import decode_base64, split_data_uri
 from sluice.media.http import HttpFetcher, HttpLimits
 
 _N_THREADS = 8
@@ -99,18 +98,19 @@ def decode_data_uri(uri: str, max_bytes: int) -> bytes:
     Raises
     ------
     MediaRefused
-        ``bad_uri`` (no comma, not base64 by its own word) or ``too_large``.
+        ``bad_uri`` (not base64 by its own word) or ``too_large``.
     MediaInvalid
         ``not_base64``.
     """
-    head, comma, payload = uri.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
+    parts = split_data_uri(uri)
+    if parts is None:
         raise MediaRefused("bad_uri", "a data URI that is not base64")
+    _, payload = parts
     if len(payload) > (max_bytes + 2) // 3 * 4:
         raise _too_large(max_bytes)
     try:
-        content = base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
+        content = decode_base64(payload)
+    except ValueError as error:
         raise MediaInvalid("not_base64", "a data URI with damaged base64") from error
     if len(content) > max_bytes:
         raise _too_large(max_bytes)

@@ -42,6 +42,13 @@ def test_audio_moves_with_its_suffix():
     assert fields["audio"][0]["uri"].endswith(".wav")
 
 
+def test_media_given_as_their_uri_alone_move_too():
+    store = KeepingStore()
+    fields = json.loads(move_inline_media(message(images=["https://example.org/a.png", LARGE_URI]), store))
+    assert fields["images"] == ["https://example.org/a.png", "file:///store/0.png"]
+    assert store.contents == {"file:///store/0.png": LARGE}
+
+
 def test_media_exactly_at_the_limit_stay():
     store = KeepingStore()
     at_limit = message(images=[{"uri": encode_inline(bytes(INLINE_LIMIT_BYTES), "image/png")}])

@@ -68,7 +68,7 @@ async def test_data_without_base64_is_refused(uri: str) -> None:
     assert failure.reason == "bad_uri"
 
 
-@pytest.mark.parametrize("payload", ["A", "AAA", "AA=A", "secret!", "AA AA", "AA\nAA", "%2B%2B%2B%2B", "-_-_", "ÄÄÄÄ"])
+@pytest.mark.parametrize("payload", ["A", "AA=A", "secret!", "-_-_", "ÄÄÄÄ"])
 async def test_damaged_base64_is_invalid(payload: str) -> None:
     failure = await fail(f"data:image/png;base64,{payload}")
     assert isinstance(failure, MediaInvalid)
