@@ -24,6 +24,8 @@ from sluice.stream.offsets import Progress, Skipped
 from sluice.stream.records import read_any_header_name
 
 logger = logging.getLogger(__name__)
+faust_logger = logging.getLogger("faust")
+"""Of what Faust says of these classes; it would take this module's otherwise."""
 
 FETCH_WAIT_MS = 1500
 """How long a broker holds back the answer to a fetch that finds nothing; a message that comes meanwhile ends it."""
@@ -45,6 +47,8 @@ class Span:
 
 class _Thread(AIOKafkaConsumerThread):
     """The thread that fetches. Runs on a loop of its own."""
+
+    logger = faust_logger
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         """Faust has no settings for these; aiokafka reads them when it starts."""
@@ -110,6 +114,8 @@ class _Thread(AIOKafkaConsumerThread):
 
 class _Consumer(Consumer):
     """Commits what `Progress` says. Runs on the worker's loop."""
+
+    logger = faust_logger
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
