@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry
 
 from sluice import __version__
 from sluice.config import KafkaConfig
+from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
-from sluice.features.audio import warm_up
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
 from sluice.kafka import TopicIds, ensure_topics, is_embedded
@@ -63,21 +63,17 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
     policy = load_policy(settings.policy_path)
     async with AsyncExitStack() as stack:
         words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
-        media = stack.enter_context(_threads(settings.n_threads))
+        decoders = DecodingPool(settings.memory.decoding)
+        stack.push_async_callback(decoders.close)
+        await decoders.start()
         fetcher, classifier = MediaFetcher(settings.media), TritonClassifier(settings.inference, metrics)
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
-        text = await asyncio.get_running_loop().run_in_executor(words, _load_text_extractor, settings.tokenizer)
-        modalities = all_modalities(fetcher, text.extract_batch, on_threads(words), on_threads(media))
+        text = await asyncio.get_running_loop().run_in_executor(words, TextExtractor, settings.tokenizer)
+        modalities = all_modalities(fetcher, text.extract_batch, on_threads(words), decoders)
         pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
-
-
-def _load_text_extractor(tokenizer_file: Path | None) -> TextExtractor:
-    """Everything that the first post would otherwise wait for."""
-    warm_up()
-    return TextExtractor(tokenizer_file)
 
 
 @contextmanager

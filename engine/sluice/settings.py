@@ -16,6 +16,7 @@ from sluice.config import (
     InferenceConfig,
     KafkaConfig,
     MediaConfig,
+    MemoryPlan,
     PipelineConfig,
     SecurityProtocol,
     Topics,
@@ -39,8 +40,8 @@ class Settings:
         Where ``/metrics``, ``/healthz`` and ``/readyz`` are served.
     start_timeout_s : float
         How long to wait for Kafka and Triton at start, in seconds.
-    n_threads : int
-        Threads that extract features.
+    memory : MemoryPlan
+        How the worker's memory is shared out.
     """
 
     kafka: KafkaConfig
@@ -54,7 +55,7 @@ class Settings:
     metrics_host: str
     metrics_port: int
     start_timeout_s: float
-    n_threads: int
+    memory: MemoryPlan
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -80,8 +81,17 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
         metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
         start_timeout_s=read.number("SLUICE_START_TIMEOUT_S", 60.0, 0.1, 3600.0),
-        n_threads=read.integer("SLUICE_THREADS", 4, 1, 64),
+        memory=_read_memory(read),
     )
+
+
+def _read_memory(read: _Reader) -> MemoryPlan:
+    n_decoders = read.integer("SLUICE_DECODERS", 4, 1, 64)
+    total_mb = read.integer("SLUICE_MEMORY_MB", MemoryPlan.total_mb, 1, 2**20)
+    plan = MemoryPlan(total_mb, n_decoders)
+    if total_mb < plan.least_mb:
+        raise SettingsError(f"SLUICE_MEMORY_MB: {n_decoders} decoders (SLUICE_DECODERS) need {plan.least_mb} or more")
+    return plan
 
 
 def _data_home(environ: Mapping[str, str]) -> Path:

@@ -69,8 +69,8 @@ def test_an_adopted_encoders_tokenizer_has_to_be_there(tmp_path: Path) -> None:
     [
         ("SLUICE_METRICS_PORT", "70000"),
         ("SLUICE_METRICS_PORT", "http"),
-        ("SLUICE_THREADS", "--4"),
-        ("SLUICE_THREADS", "²"),
+        ("SLUICE_DECODERS", "--4"),
+        ("SLUICE_DECODERS", "²"),
         ("SLUICE_DEADLINE_MS", "-5"),
         ("SLUICE_DEADLINE_MS", "--5"),
         ("SLUICE_DEADLINE_MS", "\u00b2"),

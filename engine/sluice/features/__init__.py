@@ -6,6 +6,7 @@ from. A long text has a row per window, a tall image a row per tile, an animatio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -118,3 +119,11 @@ class Features(Generic[RowT]):
 
     rows: tuple[RowT, ...]
     partial: str | None = None
+
+
+Reserve = Callable[[int], None]
+"""Called with a number of bytes before about so many are taken for one file; may wait, and may raise."""
+
+
+def unlimited(n_bytes: int) -> None:
+    """A `Reserve` that lets everything pass."""

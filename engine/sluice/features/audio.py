@@ -13,7 +13,7 @@ import soxr
 
 from sluice.contract import MAX_AUDIO_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features
+from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features, Reserve, unlimited
 from sluice.features.channels import is_lost, mean_and_residue, split_mean
 from sluice.features.mel import mel_filters
 from sluice.features.sources import BLOCK_S, Source, open_sources
@@ -36,18 +36,22 @@ _QUIET_POWER = 1e-3
 """Mel power of a sine of about -60 dBFS: a window without anything louder stays dark, not amplified noise."""
 _MISSING_SHARE = 0.02  # encoders' delay and padding make a header's length slightly wrong
 _MAX_STRANGE_SHARE = 0.01
+_CHANNEL_BYTES = _MAX_SAMPLES * 4 * 4
+"""Of a channel: blocks, joined, carrying, less the mean; four bytes a sample."""
 CUT_SHORT = "the clip is cut short"
 
 Float32 = npt.NDArray[np.float32]
 
 
-def extract_audio(content: bytes) -> Features[AudioRow]:
+def extract_audio(content: bytes, reserve: Reserve = unlimited) -> Features[AudioRow]:
     """Decode a clip and cut it into windows.
 
     Parameters
     ----------
     content : bytes
         WAV, FLAC, Ogg or MP3, also several joined into one; with the extra ``media`` also what phones record.
+    reserve : callable
+        Called with a number of bytes before so many are taken for samples.
 
     Returns
     -------
@@ -63,6 +67,7 @@ def extract_audio(content: bytes) -> Features[AudioRow]:
         read, rate or channels), ``not_finite`` or ``silent``.
     """
     sources, cut = open_sources(content, MAX_READ_S + BLOCK_S)
+    reserve(max(source.n_channels for source in sources) * _CHANNEL_BYTES)
     heard = _Hearing()
     for source in sources:
         if not heard.is_full:

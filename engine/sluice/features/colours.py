@@ -44,7 +44,7 @@ def read_colours(image: Image.Image) -> list[Image.Image]:
     if image.mode == "CMYK":
         return [_mix_inks(image)]
     if not image.has_transparency_data:
-        return [image.convert("RGB")]
+        return [image if image.mode == "RGB" else image.convert("RGB")]
     return _read_transparency(image if image.mode == "RGBA" else image.convert("RGBA"))
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, heif, jpeg
+from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Reserve, heif, jpeg, unlimited
 from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
 from sluice.features.colours import Transform, apply_profile, is_flat, profile_of, read_colours
 from sluice.features.deep import rawmode_of, restore_depth
@@ -35,6 +35,10 @@ _MAX_FRAME_ROWS = 16
 _MAX_ANIMATION_PIXELS = MAX_PIXELS
 _ORIENTATION_TAG = 0x0112
 _WITHOUT_ANIMATION = {"MPO", "JPEG", "HEIF"}  # their further pictures are depth maps, gain maps and bursts
+_SIMPLE = {"JPEG", "MPO", "PNG", "BMP"}
+_SIMPLE_PIXEL_BYTES, _PIXEL_BYTES, _FRAME_PIXEL_BYTES = 12, 16, 20
+"""Copies of four bytes: as decoded, upright, in RGB; the decoder's own, a second reading, the frame before."""
+_COEFFICIENT_BYTES = 6
 _DRAFTED = {"JPEG", "MPO"}
 _MAX_FINENESS = 8
 _LARGE_PX = 3 * IMAGE_SIZE_PX
@@ -44,20 +48,22 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What Pillow raises on bytes that are not an image; the unusual ones come from its TIFF, EXIF and GIF readers.
 DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, struct.error, EOFError, zlib.error, MemoryError, LookupError, ArithmeticError,
+    OSError, SyntaxError, ValueError, struct.error, EOFError, zlib.error, LookupError, ArithmeticError,
     AttributeError, TypeError, AssertionError, RuntimeError, Warning, Image.DecompressionBombError,
 )  # fmt: skip
 
 CUT_SHORT = "the file is cut short"
 
 
-def extract_image(content: bytes) -> Features[ImageRow]:
+def extract_image(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
     """Decode an image and cut it into views.
 
     Parameters
     ----------
     content : bytes
         JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF, and HEIC with the extra ``media``.
+    reserve : callable
+        Called with a number of bytes before so many are taken for pixels, where they are many.
 
     Returns
     -------
@@ -71,14 +77,10 @@ def extract_image(content: bytes) -> Features[ImageRow]:
         ``not_image``, ``unsupported`` (a known format that is not read), ``empty``, ``bomb`` (more than `MAX_PIXELS`)
         or ``truncated``.
     """
-    content, scans_left_out = _prepare(content)
-    with _open(content) as image:
-        _check_size(image)
-        n_frames = _count_frames(image)
-        features = (
-            _read_still(content, _is_large(image)) if n_frames == 1 else _read_animation(content, image, n_frames)
-        )
-    return Features(features.rows[:MAX_ROWS], _join(features.partial, scans_left_out))
+    try:
+        return _extract(content, reserve)
+    except MemoryError as error:
+        raise MediaInvalid("bomb", "needs too much memory to be decoded") from error
 
 
 def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
@@ -96,6 +98,18 @@ def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
         overlap; for each way to read its colours.
     """
     return _look(image, _is_large(image)).rows
+
+
+def _extract(content: bytes, reserve: Reserve) -> Features[ImageRow]:
+    content, scans_left_out = _prepare(content)
+    with _open(content) as image:
+        _check_size(image)
+        is_large, n_frames = _is_large(image), _count_frames(image)
+        if n_frames == 1:
+            features = _read_still(content, is_large, reserve)
+        else:
+            features = _read_animation(content, image, n_frames, reserve)
+    return Features(features.rows[:MAX_ROWS], _join(features.partial, scans_left_out))
 
 
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
@@ -163,13 +177,13 @@ def _count_pages(image: Image.Image) -> int:
     return n_pages
 
 
-def _read_still(content: bytes, is_large: bool) -> Features[ImageRow]:
+def _read_still(content: bytes, is_large: bool, reserve: Reserve) -> Features[ImageRow]:
     try:
-        image, cut = _decode_still(content, 1)
+        image, cut = _decode_still(content, 1, reserve)
         features = _look(image, is_large)
         fineness = _fineness(features)
         if fineness > 1 and content.startswith(jpeg.BEGINNING):
-            image, cut = _decode_still(content, fineness)
+            image, cut = _decode_still(content, fineness, reserve)
             features = _look(image, is_large)
     except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
@@ -186,10 +200,12 @@ def _fineness(features: Features[ImageRow]) -> int:
     return min(_MAX_FINENESS, math.ceil(1 / min(max(each) for each in sides)))
 
 
-def _decode_still(content: bytes, fineness: int) -> tuple[Image.Image, str | None]:
+def _decode_still(content: bytes, fineness: int, reserve: Reserve) -> tuple[Image.Image, str | None]:
     """The picture upright, and whether its file was cut short."""
     image = _open(content)
+    n_whole = image.width * image.height
     _draft(image, fineness)
+    reserve(_estimate_bytes(image, n_whole))
     rawmode = rawmode_of(image)
     try:
         image.load()
@@ -198,6 +214,13 @@ def _decode_still(content: bytes, fineness: int) -> tuple[Image.Image, str | Non
     else:
         is_cut = image.format == "JPEG" and jpeg.may_be_cut(image) and _is_cut(content, image, fineness)
     return _turn_upright(restore_depth(image, rawmode, lambda: _open(content))), CUT_SHORT if is_cut else None
+
+
+def _estimate_bytes(image: Image.Image, n_whole: int) -> int:
+    """What decoding takes at most: a progressive JPEG is held whole, some formats are decoded beside the picture."""
+    n_coefficients = n_whole * _COEFFICIENT_BYTES if image.info.get("progressive") else 0
+    n_each = _SIMPLE_PIXEL_BYTES if image.format in _SIMPLE and image.mode in {"L", "P", "RGB"} else _PIXEL_BYTES
+    return image.width * image.height * n_each + n_coefficients
 
 
 def _draft(image: Image.Image, fineness: int) -> None:
@@ -238,7 +261,8 @@ def _is_cut(content: bytes, image: Image.Image, fineness: int) -> bool:
     return ImageChops.difference(image.convert("RGB"), other.convert("RGB")).getbbox() is not None
 
 
-def _read_animation(content: bytes, image: Image.Image, n_frames: int) -> Features[ImageRow]:
+def _read_animation(content: bytes, image: Image.Image, n_frames: int, reserve: Reserve) -> Features[ImageRow]:
+    reserve(image.width * image.height * _FRAME_PIXEL_BYTES)
     durations_s = frame_durations(content)
     if len(durations_s) != n_frames:
         durations_s = [1.0] * n_frames

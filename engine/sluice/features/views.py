@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 from PIL import Image
 
 from sluice.features.colours import FLAT_RANGE
@@ -157,6 +156,8 @@ def _find_paper(colours: npt.NDArray[np.int16]) -> npt.NDArray[np.int16] | None:
 
 def _find_patches(busy: Flags) -> list[Box]:
     """Connected patches of a picture's size, the largest first."""
+    import scipy.ndimage  # late: half a second, and few pictures come this far
+
     labels, _ = scipy.ndimage.label(busy)
     height, width = busy.shape
     boxes = [

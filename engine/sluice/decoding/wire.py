@@ -1,0 +1,135 @@
+"""What a worker and its decoders say to each other: frames of a kind, a length and a body. No pickles.
+
+A decoder that a file has taken over can say anything: every answer is checked before its numbers become arrays.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sluice.contract import MAX_AUDIO_ROWS, MAX_IMAGE_ROWS
+from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, AudioRow, Features, ImageRow
+
+HEADER = struct.Struct("<cQ")
+IMAGE, AUDIO = b"i", b"a"
+"""A picture or a clip to decode; the body is the file."""
+WANTED, GRANTED = b"w", b"g"
+"""A decoder needs memory, and may have it; the body of the first is a count of bytes."""
+FEATURES, FAILURE, TRACE = b"f", b"x", b"t"
+"""How it ended; a trace tells of a fault of ours, without content."""
+COUNT = struct.Struct("<Q")
+MAX_ANSWER_BYTES = 8 * 2**20
+_MAX_DETAIL = 200
+
+_PIXELS_SHAPE = (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+_MEL_SHAPE = (N_MELS, N_FRAMES)
+
+
+class BadAnswer(Exception):
+    """An answer that no decoder of ours gives."""
+
+
+class _Row(msgspec.Struct, array_like=True, frozen=True):
+    values: bytes
+    place: tuple[float, ...]
+
+
+class _Answer(msgspec.Struct, array_like=True, frozen=True):
+    rows: list[_Row]
+    partial: str | None
+
+
+class Failure(msgspec.Struct, array_like=True, frozen=True):
+    """Why a part cannot be scored; see `PartFailed`."""
+
+    reason: str
+    detail: str
+
+
+_ANSWERS, _FAILURES = msgspec.msgpack.Decoder(_Answer), msgspec.msgpack.Decoder(Failure)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def frame(kind: bytes, body: bytes = b"") -> bytes:
+    """A message as it goes through the pipe."""
+    return HEADER.pack(kind, len(body)) + body
+
+
+def write_features(features: Features[Any]) -> bytes:
+    """Rows of a picture or a clip as bytes."""
+    rows = [_Row(_values(row).tobytes(), _place(row)) for row in features.rows]
+    return _ENCODER.encode(_Answer(rows, features.partial))
+
+
+def write_failure(reason: str, detail: str) -> bytes:
+    """A failure as bytes."""
+    return _ENCODER.encode(Failure(reason, detail))
+
+
+def _values(row: ImageRow | AudioRow) -> npt.NDArray[Any]:
+    return row.pixels if isinstance(row, ImageRow) else row.log_mel
+
+
+def _place(row: ImageRow | AudioRow) -> tuple[float, ...]:
+    return row.box if isinstance(row, ImageRow) else (row.start_s, row.end_s)
+
+
+def read_failure(body: bytes, reasons: Sequence[str]) -> Failure:
+    """A failure whose reason is one of `reasons`.
+
+    Raises
+    ------
+    BadAnswer
+        It is none.
+    """
+    try:
+        failure = _FAILURES.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadAnswer("not a failure") from error
+    if failure.reason not in reasons:
+        raise BadAnswer("an unknown reason")
+    return Failure(failure.reason, _clean(failure.detail))
+
+
+def read_features(body: bytes, kind: bytes) -> Features[Any]:
+    """Rows of a picture or a clip.
+
+    Raises
+    ------
+    BadAnswer
+        They are none.
+    """
+    try:
+        answer = _ANSWERS.decode(body)
+        read, most = (_read_image, MAX_IMAGE_ROWS) if kind == IMAGE else (_read_audio, MAX_AUDIO_ROWS)
+        rows = tuple(read(row) for row in answer.rows)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadAnswer("no features") from error
+    if not 1 <= len(rows) <= most:
+        raise BadAnswer(f"{len(rows)} rows")
+    return Features(rows, None if answer.partial is None else _clean(answer.partial))
+
+
+def _read_image(row: _Row) -> ImageRow:
+    left, top, right, bottom = row.place
+    if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
+        raise ValueError("a box outside the picture")
+    return ImageRow(np.frombuffer(row.values, np.uint8).reshape(_PIXELS_SHAPE), (left, top, right, bottom))
+
+
+def _read_audio(row: _Row) -> AudioRow:
+    start_s, end_s = row.place
+    log_mel = np.frombuffer(row.values, np.float32).reshape(_MEL_SHAPE)
+    if not (0.0 <= start_s < end_s < np.inf and bool((np.abs(log_mel) <= 1.0).all())):
+        raise ValueError("energies or times out of range")
+    return AudioRow(log_mel, start_s, end_s)
+
+
+def _clean(text: str) -> str:
+    return "".join(letter for letter in text[:_MAX_DETAIL] if letter.isprintable())

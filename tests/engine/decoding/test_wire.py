@@ -1,0 +1,45 @@
+import msgspec
+import numpy as np
+import pytest
+
+from sluice.decoding import wire
+from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow
+
+PIXELS = np.zeros((3, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+BOX = (0.0, 0.0, 1.0, 1.0)
+
+
+def answer(pixels: bytes = PIXELS.tobytes(), box: tuple[float, ...] = BOX, n_rows: int = 1) -> bytes:
+    return msgspec.msgpack.encode([[[pixels, box]] * n_rows, None])
+
+
+def test_features_come_back() -> None:
+    sent = Features((ImageRow(PIXELS + 7, (0.1, 0.2, 0.3, 0.4)),), "some of it")
+    read = wire.read_features(wire.write_features(sent), wire.IMAGE)
+    assert np.array_equal(read.rows[0].pixels, sent.rows[0].pixels)
+    assert (read.rows[0].box, read.partial) == (sent.rows[0].box, sent.partial)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"words", answer(b"short"), answer(box=(0.0, 0.0, 2.0, 1.0)), answer(box=(0.5, 0.0, 0.5, 1.0)),
+     answer(box=(0.0, 1.0)), answer(n_rows=0), answer(n_rows=33)],
+)  # fmt: skip
+def test_what_is_no_picture_is_no_answer(body: bytes) -> None:
+    with pytest.raises(wire.BadAnswer):
+        wire.read_features(body, wire.IMAGE)
+
+
+@pytest.mark.parametrize(("value", "end_s"), [(2.0, 1.0), (np.nan, 1.0), (0.0, 0.0), (0.0, np.inf)])
+def test_what_is_no_clip_is_no_answer(value: float, end_s: float) -> None:
+    row = AudioRow(np.full((64, 200), value, dtype=np.float32), 0.0, end_s)
+    with pytest.raises(wire.BadAnswer):
+        wire.read_features(wire.write_features(Features((row,))), wire.AUDIO)
+
+
+def test_failures_come_back_with_known_reasons_alone() -> None:
+    body = wire.write_failure("truncated", "cut\x1b[2J" + "x" * 999)
+    assert wire.read_failure(body, ["truncated"]) == wire.Failure("truncated", "cut[2J" + "x" * 193)
+    for bad in (body[:-1], wire.write_failure("made_up", "x")):
+        with pytest.raises(wire.BadAnswer):
+            wire.read_failure(bad, ["truncated"])
