@@ -12,7 +12,7 @@ What is promised is a mean: over many draws of n posts, a share of at most α. O
 is promised of posts of another kind than those n.
 
 Several labels share one promise, since a post is looked at as soon as any label asks for it. So the labels move
-together, along a path (`ThresholdPath`): at level λ in [0, 1] the label l has as its threshold that quantile of its scores on
+together, along a `ThresholdPath`: at level λ in [0, 1] the label l has as its threshold that quantile of its scores on
 benign posts which a share w_l (1 − λ) of them lies above, where the weights w_l say how the labels divide the false
 alarms. The loss of a post at λ is whether any label reaches its threshold, and λ is chosen by the rule above. The path
 must not depend on the posts that choose λ, so a third of the benign posts shapes it, and the rest choose.

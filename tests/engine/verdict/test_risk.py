@@ -12,13 +12,13 @@ from sluice.errors import CalibrationError
 from sluice.verdict.risk import (
     NEVER,
     STEP,
+    build_threshold_path,
     control_any,
     control_risk,
     count_allowed,
     count_benign_needed,
     count_needed,
     find_threshold,
-    build_threshold_path,
     split_posts,
 )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sluice_models.recipes.audio.channel import colour, encode_and_decode, pass_channel
-from sluice_models.recipes.audio.events import MAX_SCREAM_S, MAX_SHOT_S, scream, shoot
+from sluice_models.recipes.audio.events import MAX_SCREAM_S, MAX_SHOT_S, synthesise_gunshot, synthesise_scream
 from sluice_models.recipes.audio.sounds import N_SAMPLES, SHRILL, SOUNDS, SUDDEN, hiss, set_peak
 
 pytestmark = pytest.mark.torch
@@ -22,7 +22,7 @@ def test_what_may_be_taken_for_an_event_is_among_the_sounds():
     assert set(SUDDEN) | set(SHRILL) <= set(SOUNDS)
 
 
-@pytest.mark.parametrize(("event", "longest_s"), [(shoot, MAX_SHOT_S), (scream, MAX_SCREAM_S)])
+@pytest.mark.parametrize(("event", "longest_s"), [(synthesise_gunshot, MAX_SHOT_S), (synthesise_scream, MAX_SCREAM_S)])
 def test_events_have_peak_one_and_a_limited_length(event, longest_s):
     rng = np.random.default_rng(0)
     for _ in range(10):
@@ -34,8 +34,8 @@ def test_events_have_peak_one_and_a_limited_length(event, longest_s):
 def test_a_shot_is_sudden_and_a_scream_is_not():
     rng = np.random.default_rng(1)
     for _ in range(10):
-        assert np.abs(shoot(rng)[:1600]).max() > 0.5
-        assert np.abs(scream(rng)[:80]).max() < 0.2
+        assert np.abs(synthesise_gunshot(rng)[:1600]).max() > 0.5
+        assert np.abs(synthesise_scream(rng)[:80]).max() < 0.2
 
 
 def test_the_channel_keeps_length_and_range_and_repeats_with_its_seed():
