@@ -9,6 +9,7 @@ MOVED = {
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
     "SECURITY.md": "reporting.md",
     "models/MODEL_CARD.md": "model_card.md",
 }
