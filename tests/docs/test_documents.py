@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 from pathlib import Path
 
@@ -66,6 +67,15 @@ def test_names_beside_a_file_are_in_it() -> None:
     named = [(file, name) for file, inside in BESIDE.findall(page) for name in IDENTIFIER.findall(inside)]
     assert len(named) > 10
     assert [(file, name) for file, name in named if name not in (ROOT / file).read_text("utf-8")] == []
+
+
+def test_the_picture_of_imports_names_every_layer() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    picture = next(block for block in FENCE.findall(page) if "sluice (engine/)" in block)
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", "utf-8")
+    layers = " ".join(contracts[f"importlinter:contract:{name}-layers"]["layers"] for name in ("engine", "models"))
+    assert set(re.findall(r"\w+", layers)) - set(re.findall(r"\w+", picture)) == set()
 
 
 def unfold(name: str) -> list[str]:
