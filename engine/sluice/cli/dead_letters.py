@@ -35,7 +35,12 @@ def list_letters(as_json: JsonOption = False, kafka: KafkaOption = None) -> None
 
 def _describe(letter: Outcome) -> dict[str, object]:
     place = {"partition": letter.partition, "offset": letter.offset, "timestamp_s": letter.timestamp_s}
-    return {**letter.dead_letter(), **place, "n_bytes": len(letter.value)}
+    return {
+        **letter.dead_letter(),
+        **place,
+        "n_bytes": None if letter.value is None else len(letter.value),
+        "left_out": list(letter.left_out),
+    }
 
 
 def _print_table(letters: list[dict[str, object]]) -> None:

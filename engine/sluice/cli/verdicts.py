@@ -64,6 +64,6 @@ def _show(outcome: Outcome, verdict: Verdict, as_json: bool) -> None:
     from sluice.cli.render import describe_verdict
 
     if as_json:
-        emit(outcome.value)
+        emit(outcome.value or b"")
     else:
         say(describe_verdict(verdict))

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
-from sluice.kafka import DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER, is_embedded
+from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, SOURCE_HEADER, is_embedded
 from sluice.schema import Verdict, decode_verdict
 
 CORRELATION_HEADER = "sluice-correlation"
@@ -33,8 +33,8 @@ class Outcome:
 
     Attributes
     ----------
-    value : bytes
-        The verdict's JSON, or the original bytes of the dead letter.
+    value : bytes or None
+        The verdict's JSON, or the original bytes of the dead letter: None for a message that had no value.
     partition, offset : int
         Where it lies in its topic.
     timestamp_s : float or None
@@ -43,7 +43,7 @@ class Outcome:
 
     kind: Kind
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     partition: int
     offset: int
@@ -51,7 +51,7 @@ class Outcome:
 
     def verdict(self) -> Verdict:
         """Decode a verdict; raises `msgspec.DecodeError` if it is none."""
-        return decode_verdict(self.value)
+        return decode_verdict(self.value or b"")
 
     def header(self, name: str) -> str | None:
         """The last header of this name, as text."""
@@ -62,6 +62,11 @@ class Outcome:
     def correlation(self) -> str | None:
         """What the publisher set as `CORRELATION_HEADER`."""
         return self.header(CORRELATION_HEADER)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the original a dead letter does not hold, since its topic had no room for it."""
+        return tuple((value or b"").decode("utf-8", "replace") for key, value in self.headers if key == LEFT_OUT_HEADER)
 
     def dead_letter(self) -> dict[str, str | None]:
         """Why a dead letter is one: ``reason``, ``detail``, ``key`` and ``source`` (topic/partition/offset)."""
@@ -161,7 +166,7 @@ class Outcomes:
         return Outcome(
             kind=self._kinds[topic],
             key=message.key(),
-            value=message.value() or b"",
+            value=message.value(),
             headers=tuple(cast("list[tuple[str, bytes | None]]", message.headers() or [])),
             partition=number,
             offset=offset,

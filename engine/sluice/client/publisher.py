@@ -81,12 +81,18 @@ class Publisher:
         self.publish_bytes(encode(post), post.id.encode(), headers)
 
     def publish_bytes(
-        self, value: bytes, key: bytes | None = None, headers: Headers = (), on_delivery: OnDelivery | None = None
+        self,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        on_delivery: OnDelivery | None = None,
     ) -> int:
         """Send one message as it is, but for large inline media.
 
         Parameters
         ----------
+        value : bytes or None
+            None publishes a message without a value.
         key : bytes or None
             `read_key` finds the one that fits a post.
         on_delivery : callable or None
@@ -103,12 +109,13 @@ class Publisher:
             As in `publish`.
         """
         self._raise_failure()
-        message = self.move_media(value)
-        if len(message) + len(key or b"") > MAX_MESSAGE_BYTES:
-            raise PostTooLarge(f"the message has {len(message)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+        message = None if value is None else self.move_media(value)
+        n_bytes = len(message or b"")
+        if n_bytes + len(key or b"") > MAX_MESSAGE_BYTES:
+            raise PostTooLarge(f"the message has {n_bytes} bytes, the limit is {MAX_MESSAGE_BYTES}")
         self._produce(message, key, list(headers), self._settle(on_delivery))
         self._producer.poll(0)
-        return len(message)
+        return n_bytes
 
     def move_media(self, value: bytes) -> bytes:
         """Put the message's large inline media into the store, if there is one; see `move_inline_media`.
@@ -125,7 +132,7 @@ class Publisher:
 
     def _produce(
         self,
-        value: bytes,
+        value: bytes | None,
         key: bytes | None,
         headers: list[tuple[str, str | bytes | None]],
         settle: Callable[..., None],

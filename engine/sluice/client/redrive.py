@@ -18,6 +18,8 @@ from sluice.kafka import REASON_HEADER
 class Redrive:
     """Sends dead letters to the posts topic: the original bytes, key and headers.
 
+    One that does not hold all of the original is never sent: it would be another message.
+
     What was sent is noted on the broker as the committed offset of one consumer group per reason, so that another
     redrive, of this reason or of all, does not send it again.
 
@@ -63,6 +65,8 @@ class Redrive:
                     yield letter
 
     def _is_due(self, letter: Outcome) -> bool:
+        if letter.left_out:
+            return False
         reason = letter.header(REASON_HEADER) or "none"
         return self._reason in (None, reason) and letter.offset >= self._of(reason).next_offset(letter.partition)
 

@@ -48,3 +48,23 @@ def test_what_was_not_acknowledged_is_sent_again(kafka):
     with Redrive(kafka) as letters, pytest.raises(PublishError), Deaf(kafka) as publisher:
         list(letters.run(publisher))
     assert redrive(kafka) == [b"a"]
+
+
+def test_a_tombstone_stays_one(kafka):
+    leave_dead_letters(kafka, (None, b"invalid"))
+    assert redrive(kafka) == [None]
+    (message,) = read_posts(kafka, 1)
+    assert (message.value(), message.key()) == (None, b"key")
+
+
+def test_what_is_not_whole_is_not_sent(kafka):
+    producer = Producer(kafka.librdkafka())
+    headers = [
+        ("sluice-reason", b"too_large"),
+        ("sluice-left-out", b"headers: 0 of 1"),
+        ("sluice-left-out", b"value: 9 bytes"),
+    ]
+    producer.produce(kafka.topics.dead_letters, b"", b"key", headers=headers)
+    assert producer.flush(10) == 0
+    leave_dead_letters(kafka, (b"a", b"invalid"))
+    assert redrive(kafka) == [b"a"]
