@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sluice.config import KafkaConfig
 from sluice.errors import StackError
 from sluice.local.broker import EmbeddedBroker
-from sluice.local.kafka import NativeKafka
+from sluice.local.kafka import NativeKafka, password_listener
 from sluice.local.triton import TritonServer, find_files
 from sluice.resources import triton_repository
 from tests.components import give_up, require, require_kafka
@@ -56,9 +57,17 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeKafka]:
     """One node of Apache Kafka with the default topics, which all tests share; it also takes a password."""
     require_kafka()
-    with NativeKafka(tmp_path_factory.mktemp("kafka"), sasl_user=("sluice", "made-up")) as broker:
+    with NativeKafka(tmp_path_factory.mktemp("kafka"), listeners=[password_listener("sluice", "made-up")]) as broker:
         broker.wait_until_ready(START_TIMEOUT_S)
         yield broker
+
+
+@pytest.fixture(scope="session")
+def password_kafka(kafka_broker: NativeKafka) -> KafkaConfig:
+    """The listener of `kafka_broker` that asks for a password."""
+    return KafkaConfig(
+        kafka_broker.bootstrap_at("SASL"), "SASL_PLAINTEXT", sasl_username="sluice", sasl_password="made-up"
+    )
 
 
 @pytest.fixture

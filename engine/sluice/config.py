@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,27 @@ class Topics:
 
 
 @dataclass(frozen=True)
+class OAuthConfig:
+    """Where a client gets its token (OAuth 2.0 client credentials, as OIDC providers give them).
+
+    Attributes
+    ----------
+    token_url : str
+        The provider's token endpoint.
+    scope : str or None
+        What to ask for, where the provider wants it said.
+    ca_file : str or None
+        PEM of the authority that signed the endpoint's certificate; None takes the system's.
+    """
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True)
 class KafkaConfig:
     """A Kafka cluster and the names of the topics on it.
 
@@ -34,9 +56,20 @@ class KafkaConfig:
     security_protocol : str
         ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``.
     sasl_mechanism : str
-        ``PLAIN``, ``SCRAM-SHA-256`` or ``SCRAM-SHA-512``; read only with a ``SASL_`` protocol.
+        One of `SASL_MECHANISMS`; read only with a ``SASL_`` protocol.
+    sasl_username, sasl_password : str or None
+        For every mechanism but ``OAUTHBEARER``.
+    oauth : OAuthConfig or None
+        For ``OAUTHBEARER``.
     ca_file : str or None
         PEM of the authority that signed the brokers' certificates; None takes the system's.
+    certificate_file, key_file : str or None
+        PEM of a certificate by which the brokers know this client, and of its key; without a key file the key is in
+        the certificate's.
+    key_password : str or None
+        Opens an encrypted key.
+    embedded : bool
+        The broker is librdkafka's mock cluster, which keeps 5 MB a partition and drops the rest.
     """
 
     bootstrap: str = "127.0.0.1:9092"
@@ -46,11 +79,21 @@ class KafkaConfig:
     sasl_password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     topics: Topics = Topics()
+    oauth: OAuthConfig | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+    embedded: bool = False
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the protocol carries a user name and a password."""
+        """Whether the protocol carries a user name and a password, or a token."""
         return self.security_protocol.startswith("SASL_")
+
+    @property
+    def uses_oauth(self) -> bool:
+        """Whether the protocol carries a token."""
+        return self.uses_sasl and self.sasl_mechanism == "OAUTHBEARER"
 
     @property
     def uses_tls(self) -> bool:
@@ -59,17 +102,42 @@ class KafkaConfig:
 
     def librdkafka(self) -> dict[str, str | int | float | bool]:
         """The same as librdkafka's properties (`CONFIGURATION.md` of librdkafka names them)."""
-        properties: dict[str, str | int | float | bool] = {
+        return {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": self.security_protocol.lower(),
+            **(self._sasl_properties() if self.uses_sasl else {}),
+            **_given(
+                {
+                    "ssl.ca.location": self.ca_file,
+                    "ssl.certificate.location": self.certificate_file,
+                    "ssl.key.location": self.key_file or self.certificate_file,
+                    "ssl.key.password": self.key_password,
+                }
+            ),
         }
-        if self.uses_sasl:
-            properties["sasl.mechanism"] = self.sasl_mechanism
-            properties["sasl.username"] = self.sasl_username or ""
-            properties["sasl.password"] = self.sasl_password or ""
-        if self.ca_file:
-            properties["ssl.ca.location"] = self.ca_file
-        return properties
+
+    def _sasl_properties(self) -> dict[str, str | int | float | bool]:
+        if self.oauth is None or not self.uses_oauth:
+            return {
+                "sasl.mechanism": self.sasl_mechanism,
+                "sasl.username": self.sasl_username or "",
+                "sasl.password": self.sasl_password or "",
+            }
+        return _given(
+            {
+                "sasl.mechanism": self.sasl_mechanism,
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": self.oauth.token_url,
+                "sasl.oauthbearer.client.id": self.oauth.client_id,
+                "sasl.oauthbearer.client.secret": self.oauth.client_secret,
+                "sasl.oauthbearer.scope": self.oauth.scope,
+                "https.ca.location": self.oauth.ca_file,
+            }
+        )
+
+
+def _given(properties: dict[str, str | None]) -> dict[str, str | int | float | bool]:
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import get_args
 
 from sluice.config import (
+    SASL_MECHANISMS,
     AgentConfig,
     InferenceConfig,
     KafkaConfig,
     MediaConfig,
     MemoryPlan,
+    OAuthConfig,
     PipelineConfig,
     SecurityProtocol,
     Topics,
@@ -112,15 +114,45 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
     kafka = KafkaConfig(
         bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),
         security_protocol=protocol,  # type: ignore[arg-type]
-        sasl_mechanism=read.choice("SLUICE_KAFKA_SASL_MECHANISM", "PLAIN", ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")),
+        sasl_mechanism=read.choice("SLUICE_KAFKA_SASL_MECHANISM", "PLAIN", SASL_MECHANISMS),
         sasl_username=read.optional("SLUICE_KAFKA_SASL_USERNAME"),
-        sasl_password=read.optional("SLUICE_KAFKA_SASL_PASSWORD"),
-        ca_file=read.optional("SLUICE_KAFKA_CA_FILE"),
+        sasl_password=read.secret("SLUICE_KAFKA_SASL_PASSWORD"),
+        oauth=_read_oauth(read),
+        ca_file=read.file("SLUICE_KAFKA_CA_FILE"),
+        certificate_file=read.file("SLUICE_KAFKA_CERTIFICATE_FILE"),
+        key_file=read.file("SLUICE_KAFKA_KEY_FILE"),
+        key_password=read.secret("SLUICE_KAFKA_KEY_PASSWORD"),
+        embedded=read.flag("SLUICE_KAFKA_EMBEDDED"),
         topics=topics,
     )
-    if kafka.uses_sasl and not (kafka.sasl_username and kafka.sasl_password):
-        raise SettingsError(f"SLUICE_KAFKA_SASL_USERNAME and SLUICE_KAFKA_SASL_PASSWORD: {protocol} needs both")
+    _check_security(kafka)
     return kafka
+
+
+def _read_oauth(read: _Reader) -> OAuthConfig | None:
+    url, client = read.optional("SLUICE_KAFKA_OAUTH_TOKEN_URL"), read.optional("SLUICE_KAFKA_OAUTH_CLIENT_ID")
+    secret = read.secret("SLUICE_KAFKA_OAUTH_CLIENT_SECRET")
+    if not (url and client and secret):
+        return None
+    return OAuthConfig(
+        url, client, secret, read.optional("SLUICE_KAFKA_OAUTH_SCOPE"), read.file("SLUICE_KAFKA_OAUTH_CA_FILE")
+    )
+
+
+def _check_security(kafka: KafkaConfig) -> None:
+    """What is given must be used, and what is used must be given."""
+    protocol = kafka.security_protocol
+    if kafka.uses_oauth and kafka.oauth is None:
+        raise SettingsError(
+            "SLUICE_KAFKA_OAUTH_TOKEN_URL, SLUICE_KAFKA_OAUTH_CLIENT_ID and SLUICE_KAFKA_OAUTH_CLIENT_SECRET: "
+            "OAUTHBEARER needs all three"
+        )
+    if kafka.uses_sasl and not kafka.uses_oauth and not (kafka.sasl_username and kafka.sasl_password):
+        raise SettingsError(f"SLUICE_KAFKA_SASL_USERNAME and SLUICE_KAFKA_SASL_PASSWORD: {protocol} needs both")
+    if kafka.certificate_file and not kafka.uses_tls:
+        raise SettingsError(f"SLUICE_KAFKA_CERTIFICATE_FILE: {protocol} shows no certificate to the brokers")
+    if kafka.key_file and not kafka.certificate_file:
+        raise SettingsError("SLUICE_KAFKA_KEY_FILE: there is no SLUICE_KAFKA_CERTIFICATE_FILE that it belongs to")
 
 
 def _read_agent(read: _Reader, pipeline: PipelineConfig) -> AgentConfig:
@@ -172,6 +204,25 @@ class _Reader:
 
     def optional(self, name: str) -> str | None:
         return self._environ.get(name) or None
+
+    def secret(self, name: str) -> str | None:
+        """A secret, or the content of the file that the variable with ``_FILE`` behind it names."""
+        given, path = self.optional(name), self.optional(f"{name}_FILE")
+        if path is None:
+            return given
+        if given is not None:
+            raise SettingsError(f"{name} and {name}_FILE: only one of them can be meant")
+        try:
+            return Path(path).read_text().rstrip("\r\n") or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_FILE: cannot read {path}: {type(error).__name__}") from error
+
+    def file(self, name: str) -> str | None:
+        """The path of a file, which has to be there."""
+        path = self.optional(name)
+        if path is not None and not Path(path).is_file():
+            raise SettingsError(f"{name}: {path} does not exist")
+        return path
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name) or default

@@ -21,6 +21,54 @@ def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
     assert (triton_repository() / "fusion" / "config.pbtxt").exists()
 
 
+PEM = __file__  # a file that is there
+OAUTH = {
+    "SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "SLUICE_KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+    "SLUICE_KAFKA_OAUTH_TOKEN_URL": "https://idp/token",
+    "SLUICE_KAFKA_OAUTH_CLIENT_ID": "sluice",
+    "SLUICE_KAFKA_OAUTH_CLIENT_SECRET": "hush",
+}
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(f"hush {ending}".encode())
+    environment = {"SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "SLUICE_KAFKA_SASL_USERNAME": "u"}
+    settings = load_settings({**environment, "SLUICE_KAFKA_SASL_PASSWORD_FILE": str(file)})
+    assert settings.kafka.sasl_password == "hush "
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    keys = {
+        "SLUICE_KAFKA_CERTIFICATE_FILE": PEM,
+        "SLUICE_KAFKA_KEY_PASSWORD": "hush",
+        "SLUICE_KAFKA_SASL_PASSWORD": "hush",
+    }
+    settings = load_settings({**OAUTH, **keys})
+    assert settings.kafka.oauth is not None
+    assert settings.kafka.oauth.client_secret == settings.kafka.key_password == settings.kafka.sasl_password == "hush"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({**OAUTH, "SLUICE_KAFKA_OAUTH_CLIENT_SECRET": ""}, "SLUICE_KAFKA_OAUTH_CLIENT_SECRET"),
+        ({**OAUTH, "SLUICE_KAFKA_OAUTH_CLIENT_SECRET_FILE": PEM}, "only one of them"),
+        ({**OAUTH, "SLUICE_KAFKA_OAUTH_CA_FILE": "/nowhere.pem"}, "SLUICE_KAFKA_OAUTH_CA_FILE: /nowhere.pem"),
+        ({"SLUICE_KAFKA_SASL_PASSWORD_FILE": "/nowhere"}, "SLUICE_KAFKA_SASL_PASSWORD_FILE: cannot read /nowhere"),
+        ({"SLUICE_KAFKA_CERTIFICATE_FILE": PEM}, "SLUICE_KAFKA_CERTIFICATE_FILE: PLAINTEXT"),
+        ({"SLUICE_KAFKA_SECURITY_PROTOCOL": "SSL", "SLUICE_KAFKA_KEY_FILE": PEM}, "SLUICE_KAFKA_KEY_FILE"),
+    ],
+)
+def test_security_that_cannot_work_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named) as caught:
+        load_settings(environment)
+    assert "hush" not in str(caught.value)
+
+
 def test_every_variable_is_read() -> None:
     settings = load_settings(
         {
@@ -29,7 +77,7 @@ def test_every_variable_is_read() -> None:
             "SLUICE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
             "SLUICE_KAFKA_SASL_USERNAME": "u",
             "SLUICE_KAFKA_SASL_PASSWORD": "hush",
-            "SLUICE_KAFKA_CA_FILE": "/ca.pem",
+            "SLUICE_KAFKA_CA_FILE": PEM,
             "SLUICE_TOPIC_POSTS": "in",
             "SLUICE_GROUP": "g",
             "SLUICE_TRITON": "t:8001",
@@ -46,7 +94,7 @@ def test_every_variable_is_read() -> None:
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "u",
         "sasl.password": "hush",
-        "ssl.ca.location": "/ca.pem",
+        "ssl.ca.location": PEM,
     }
     assert (settings.kafka.topics.posts, settings.agent.group, settings.inference.triton) == ("in", "g", "t:8001")
     assert settings.media.roots == (Path("/a"), Path("/b"))

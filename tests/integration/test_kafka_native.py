@@ -44,13 +44,13 @@ def read_to_the_end(kafka: KafkaConfig, topic: str) -> list[bytes]:
     return values
 
 
-def test_a_password_opens_the_other_listener(kafka_broker: NativeKafka) -> None:
-    assert publish(kafka_broker.sasl_kafka, "moderation.reviews", [b"with a password"]) == []
-    assert not is_embedded(kafka_broker.kafka)
+def test_a_password_opens_the_other_listener(password_kafka: KafkaConfig) -> None:
+    assert publish(password_kafka, "moderation.reviews", [b"with a password"]) == []
+    assert not is_embedded(password_kafka)
 
 
-def test_a_wrong_password_does_not(kafka_broker: NativeKafka) -> None:
-    settings = {**kafka_broker.sasl_kafka.librdkafka(), "sasl.password": "wrong", "log_level": 0}
+def test_a_wrong_password_does_not(password_kafka: KafkaConfig) -> None:
+    settings = {**password_kafka.librdkafka(), "sasl.password": "wrong", "log_level": 0}
     with pytest.raises(KafkaException):
         AdminClient(settings).list_topics(timeout=3)
 

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
 
 @pytest.fixture
-def kafka(kafka_broker, monkeypatch, tmp_path):
-    config = kafka_broker.sasl_kafka
+def kafka(password_kafka, monkeypatch, tmp_path):
+    config = password_kafka
     monkeypatch.setenv("SLUICE_KAFKA", config.bootstrap)
     monkeypatch.setenv("SLUICE_KAFKA_SECURITY_PROTOCOL", config.security_protocol)
     monkeypatch.setenv("SLUICE_KAFKA_SASL_MECHANISM", config.sasl_mechanism)

@@ -7,14 +7,16 @@ import hashlib
 import shutil
 import subprocess
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from sluice.cache import cache_dir, make_once
-from sluice.config import KafkaConfig, Topics
+from sluice.config import KafkaConfig, SecurityProtocol, Topics
 from sluice.errors import StackError
 from sluice.kafka import MAX_MESSAGE_BYTES, N_PARTITIONS, ensure_topics
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, accepts_tcp, find_free_ports
@@ -28,6 +30,31 @@ HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
 """Per node, by the number of nodes."""
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A further way into a cluster, for clients that are to show who they are.
+
+    Attributes
+    ----------
+    name : str
+        In capitals.
+    properties : mapping of str to object
+        Of the brokers; those of the listener alone start with ``listener.name.`` and its name in small letters.
+    """
+
+    name: str
+    protocol: SecurityProtocol
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+
+def password_listener(username: str, password: str) -> Listener:
+    """A listener that asks for a name and a password (SASL/PLAIN)."""
+    login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{username}="{password}";'
+    prefix = "listener.name.sasl."
+    properties = {f"{prefix}sasl.enabled.mechanisms": "PLAIN", f"{prefix}plain.sasl.jaas.config": login}
+    return Listener("SASL", "SASL_PLAINTEXT", properties)
+
+
 class NativeKafka(RunningInside):
     """A Kafka cluster of our own; stopped and started again on the same `state_dir` it still has its data.
 
@@ -39,8 +66,10 @@ class NativeKafka(RunningInside):
         With three, topics have three replicas, of which two must acknowledge: any one broker may be killed.
     topics : Topics
         Made at the start if missing.
-    sasl_user : tuple of str or None
-        A name and a password: adds a listener that asks for them (SASL/PLAIN), see `sasl_kafka`.
+    listeners : sequence of Listener
+        Beside the one without a password.
+    jvm_options : sequence of str
+        For the brokers' Java.
     """
 
     def __init__(
@@ -48,15 +77,18 @@ class NativeKafka(RunningInside):
         state_dir: Path,
         n_brokers: int = 1,
         topics: Topics = Topics(),  # noqa: B008  (frozen)
-        sasl_user: tuple[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
+        jvm_options: Sequence[str] = (),
     ) -> None:
         self._state_dir = state_dir.resolve()
         self._topics = topics
-        self._sasl_user = sasl_user
-        ports = find_free_ports(3 * n_brokers)
-        self._ports = ports[:n_brokers]
-        self._controller_ports = ports[n_brokers : 2 * n_brokers]
-        self._sasl_ports = ports[2 * n_brokers :]
+        self._listeners = tuple(listeners)
+        self._jvm_options = tuple(jvm_options)
+        ports = find_free_ports((2 + len(listeners)) * n_brokers)
+        self._ports, self._controller_ports, *listener_ports = [
+            ports[start : start + n_brokers] for start in range(0, len(ports), n_brokers)
+        ]
+        self._listener_ports = dict(zip((one.name for one in listeners), listener_ports, strict=True))
         self._nodes: list[ChildProcess] = []
 
     @property
@@ -65,23 +97,13 @@ class NativeKafka(RunningInside):
         return KafkaConfig(bootstrap=_addresses(self._ports), topics=self._topics)
 
     @property
-    def sasl_kafka(self) -> KafkaConfig:
-        """How to reach the listener that asks for a password; only with a `sasl_user`."""
-        if self._sasl_user is None:
-            raise ValueError("this cluster was made without a sasl_user")
-        username, password = self._sasl_user
-        return KafkaConfig(
-            bootstrap=_addresses(self._sasl_ports),
-            security_protocol="SASL_PLAINTEXT",
-            sasl_username=username,
-            sasl_password=password,
-            topics=self._topics,
-        )
-
-    @property
     def n_brokers(self) -> int:
-        """How many nodes there are."""
+        """How many nodes it has."""
         return len(self._ports)
+
+    def bootstrap_at(self, name: str) -> str:
+        """The addresses of one of its `listeners`."""
+        return _addresses(self._listener_ports[name])
 
     @property
     def pids(self) -> list[int | None]:
@@ -172,7 +194,7 @@ class NativeKafka(RunningInside):
 
     def _make_node(self, java: str, jars: Path, index: int) -> ChildProcess:
         heap = HEAP.get(len(self._ports), "-Xmx320m")
-        command = [java, "-Xms128m", heap, "-Dlog4j2.level=WARN", "-cp", f"{jars}/*", "kafka.Kafka"]
+        command = [java, "-Xms128m", heap, *self._jvm_options, "-Dlog4j2.level=WARN", "-cp", f"{jars}/*", "kafka.Kafka"]
         log = self._node_dir(index) / "kafka.log"
         address = f"{LOOPBACK}:{self._ports[index]}"
         command.append(str(self._properties(index)))
@@ -201,8 +223,9 @@ class NativeKafka(RunningInside):
 
     def _write_properties(self, index: int) -> str:
         listeners = [f"PLAINTEXT://{LOOPBACK}:{self._ports[index]}"]
-        if self._sasl_user:
-            listeners.append(f"SASL://{LOOPBACK}:{self._sasl_ports[index]}")
+        listeners += [f"{name}://{LOOPBACK}:{ports[index]}" for name, ports in self._listener_ports.items()]
+        protocols = ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT"]
+        protocols += [f"{one.name}:{one.protocol}" for one in self._listeners]
         controller = f"CONTROLLER://{LOOPBACK}:{self._controller_ports[index]}"
         voters = enumerate(self._controller_ports, start=1)
         properties = {
@@ -212,7 +235,7 @@ class NativeKafka(RunningInside):
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join([*listeners, controller]),
             "advertised.listeners": ",".join(listeners),
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+            "listener.security.protocol.map": ",".join(protocols),
             "log.dirs": self._node_dir(index) / "data",
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "replica.fetch.max.bytes": MAX_MESSAGE_BYTES,
@@ -220,7 +243,7 @@ class NativeKafka(RunningInside):
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
             **_replication(len(self._ports)),
-            **_sasl(self._sasl_user),
+            **{name: value for listener in self._listeners for name, value in listener.properties.items()},
         }
         return "".join(f"{key}={value}\n" for key, value in properties.items())
 
@@ -247,15 +270,7 @@ def _replication(n_brokers: int) -> dict[str, object]:
     }
 
 
-def _sasl(user: tuple[str, str] | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    username, password = user
-    login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{username}="{password}";'
-    return {"sasl.enabled.mechanisms": "PLAIN", "listener.name.sasl.plain.sasl.jaas.config": login}
-
-
-def _addresses(ports: list[int]) -> str:
+def _addresses(ports: Sequence[int]) -> str:
     return ",".join(f"{LOOPBACK}:{port}" for port in ports)
 
 

@@ -247,16 +247,28 @@ class Stack:
 
 
 def _kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
-    settings = {
+    settings: dict[str, str | None] = {
         "SLUICE_KAFKA": kafka.bootstrap,
         "SLUICE_KAFKA_SECURITY_PROTOCOL": kafka.security_protocol,
         "SLUICE_KAFKA_SASL_MECHANISM": kafka.sasl_mechanism,
         "SLUICE_KAFKA_SASL_USERNAME": kafka.sasl_username,
         "SLUICE_KAFKA_SASL_PASSWORD": kafka.sasl_password,
         "SLUICE_KAFKA_CA_FILE": kafka.ca_file,
+        "SLUICE_KAFKA_CERTIFICATE_FILE": kafka.certificate_file,
+        "SLUICE_KAFKA_KEY_FILE": kafka.key_file,
+        "SLUICE_KAFKA_KEY_PASSWORD": kafka.key_password,
+        "SLUICE_KAFKA_EMBEDDED": "1" if kafka.embedded else None,
         "SLUICE_TOPIC_POSTS": kafka.topics.posts,
         "SLUICE_TOPIC_VERDICTS": kafka.topics.verdicts,
         "SLUICE_TOPIC_REVIEWS": kafka.topics.reviews,
         "SLUICE_TOPIC_DEAD_LETTERS": kafka.topics.dead_letters,
     }
+    if kafka.oauth is not None:
+        settings |= {
+            "SLUICE_KAFKA_OAUTH_TOKEN_URL": kafka.oauth.token_url,
+            "SLUICE_KAFKA_OAUTH_CLIENT_ID": kafka.oauth.client_id,
+            "SLUICE_KAFKA_OAUTH_CLIENT_SECRET": kafka.oauth.client_secret,
+            "SLUICE_KAFKA_OAUTH_SCOPE": kafka.oauth.scope,
+            "SLUICE_KAFKA_OAUTH_CA_FILE": kafka.oauth.ca_file,
+        }
     return {name: value for name, value in settings.items() if value is not None}

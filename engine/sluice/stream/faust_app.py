@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import faust.auth
 
 from sluice.config import AgentConfig, KafkaConfig
+from sluice.errors import SettingsError
 from sluice.kafka import MAX_MESSAGE_BYTES
+from sluice.stream.oauth import ClientCredentials
 
 METADATA_MAX_AGE_MS = 10_000
 """After so long added partitions are seen, and shared out by a rebalance."""
@@ -49,7 +52,9 @@ def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.
 
 
 def _credentials(kafka: KafkaConfig) -> Any:
-    context = ssl.create_default_context(cafile=kafka.ca_file) if kafka.uses_tls else None
+    context = _tls_context(kafka) if kafka.uses_tls else None
+    if kafka.uses_oauth and kafka.oauth is not None:
+        return faust.auth.OAuthCredentials(oauth_cb=ClientCredentials(kafka.oauth), ssl_context=context)
     if kafka.uses_sasl:
         return faust.SASLCredentials(
             username=kafka.sasl_username,
@@ -58,3 +63,15 @@ def _credentials(kafka: KafkaConfig) -> Any:
             ssl_context=context,
         )
     return faust.SSLCredentials(context) if context else None
+
+
+def _tls_context(kafka: KafkaConfig) -> ssl.SSLContext:
+    """Raises `SettingsError` where a file is none of certificates, or does not fit the key."""
+    try:
+        context = ssl.create_default_context(cafile=kafka.ca_file)
+        if kafka.certificate_file:
+            # Without a password OpenSSL would ask the terminal for one.
+            context.load_cert_chain(kafka.certificate_file, kafka.key_file, password=kafka.key_password or "")
+    except (ssl.SSLError, OSError) as error:
+        raise SettingsError(f"SLUICE_KAFKA_…_FILE: not what TLS needs: {error.strerror or error}") from error
+    return context

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import StackError
-from sluice.local.kafka import NativeKafka, fetch_jars, find_program, make_cluster_id, run_program
+from sluice.local.kafka import NativeKafka, fetch_jars, find_program, make_cluster_id, password_listener, run_program
 from sluice.resources import kafka_pom
 
 
@@ -35,13 +35,12 @@ def test_three_nodes_keep_three_replicas_and_may_lose_one(tmp_path: Path) -> Non
 
 
 def test_a_listener_with_a_password_is_one_more(tmp_path: Path) -> None:
-    cluster = NativeKafka(tmp_path, sasl_user=("sluice", "made-up"))
-    properties = read_properties(cluster, 0)
-    assert f"SASL://{cluster.sasl_kafka.bootstrap}" in properties["advertised.listeners"]
-    assert cluster.sasl_kafka.security_protocol == "SASL_PLAINTEXT"
-    assert "made-up" not in repr(cluster.sasl_kafka)
-    with pytest.raises(ValueError, match="sasl_user"):
-        _ = NativeKafka(tmp_path).sasl_kafka
+    cluster = NativeKafka(tmp_path, 3, listeners=[password_listener("sluice", "made-up")])
+    properties = read_properties(cluster, 1)
+    _, second, _ = cluster.bootstrap_at("SASL").split(",")
+    assert f"SASL://{second}" in properties["advertised.listeners"]
+    assert properties["listener.security.protocol.map"].endswith(",SASL:SASL_PLAINTEXT")
+    assert "made-up" in properties["listener.name.sasl.plain.sasl.jaas.config"]
 
 
 def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,13 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from sluice.config import KafkaConfig, Topics
+from sluice.config import KafkaConfig, OAuthConfig, Topics
 from sluice.errors import StackError
 from sluice.local.stack import Stack, StackConfig
 from sluice.settings import load_settings
 
+PEM = __file__  # a file that is there
 EXISTING = KafkaConfig(
-    "k1:9093,k2:9093", "SASL_SSL", sasl_username="u", sasl_password="made-up", ca_file="/ca.pem", topics=Topics("in")
+    "k1:9093,k2:9093",
+    "SASL_SSL",
+    "OAUTHBEARER",
+    sasl_username="u",
+    sasl_password="made-up",
+    ca_file=PEM,
+    topics=Topics("in"),
+    oauth=OAuthConfig("https://idp:8443/token", "sluice", "made-up too", "kafka", PEM),
+    certificate_file=PEM,
+    key_file=PEM,
+    key_password="made-up as well",
+    embedded=True,
 )
 
 
