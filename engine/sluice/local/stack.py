@@ -236,7 +236,7 @@ class Stack:
         """Return the worker's settings; a SLUICE_ variable of our own that we do not set counts there too."""
         return {
             **python_path(),
-            **_kafka_environment(self.kafka),
+            **kafka_environment(self.kafka),
             "SLUICE_TRITON": self.triton,
             "SLUICE_METRICS_HOST": LOOPBACK,
             "SLUICE_METRICS_PORT": str(self._metrics_port),
@@ -246,7 +246,8 @@ class Stack:
         }
 
 
-def _kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
+def kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
+    """The settings by which a worker or a command reaches a cluster."""
     settings: dict[str, str | None] = {
         "SLUICE_KAFKA": kafka.bootstrap,
         "SLUICE_KAFKA_SECURITY_PROTOCOL": kafka.security_protocol,
