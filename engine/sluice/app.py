@@ -93,7 +93,7 @@ async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
         stop=tenacity.stop_after_delay(timeout_s),
         reraise=True,
     )
-    await attempts(pipeline.prepare)
+    await attempts(pipeline.confirm)
 
 
 async def serve(
@@ -160,7 +160,7 @@ def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str
         if app.rebalancing or not assigned(app):
             return "no partitions of the posts topic are assigned yet"
         try:
-            await pipeline.prepare()
+            await pipeline.confirm(max_age_s=1.0)
         except InferenceUnavailable as error:
             return str(error)
         return None

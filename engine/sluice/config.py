@@ -173,10 +173,25 @@ class InferenceConfig:
         ``host:port`` of Triton's gRPC endpoint.
     max_request_s : float
         A request is given up after this many seconds, whatever the posts' deadlines.
+    tls : bool
+        Whether the connection is encrypted; it also is where a file is named.
+    ca_file : str or None
+        PEM of the authority behind Triton's certificate; None takes gRPC's own list of public ones.
+    cert_file, key_file : str or None
+        PEM of the worker's own certificate and its key, where Triton asks for one.
     """
 
     triton: str = "127.0.0.1:8001"
     max_request_s: float = 30.0
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.tls or self.ca_file is not None or self.cert_file is not None
 
 
 @dataclass(frozen=True)

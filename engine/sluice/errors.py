@@ -17,6 +17,7 @@ SluiceError
 │   └── PartLate              the post's deadline came first
 ├── InferenceError            Triton answered with an error
 │   ├── InferenceUnavailable  Triton is down: wait for it, the post is not to blame
+│   │   └── ModelMismatch     a model's tensors or labels are others than this worker's
 │   └── InferenceLate         no answer before the deadline
 └── StackError                a server of the embedded stack did not start
 ```
@@ -117,7 +118,22 @@ class InferenceError(SluiceError):
 
 
 class InferenceUnavailable(InferenceError):
-    """Triton cannot be reached or is not ready; the same request may succeed later."""
+    """Triton cannot be reached, or a model of it is not ready; the same request may succeed later.
+
+    Parameters
+    ----------
+    message : str
+    model : str
+        Which model is away.
+    """
+
+    def __init__(self, message: str, model: str = "") -> None:
+        super().__init__(message)
+        self.model = model
+
+
+class ModelMismatch(InferenceUnavailable):
+    """A model in Triton is not one that this worker can use. The message says what differs."""
 
 
 class InferenceLate(InferenceError):

@@ -65,7 +65,7 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         self._free = n_calls
         self._blameless = blameless
         self._waiting: list[_Job[ItemT, ResultT]] = []
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], list[_Job[ItemT, ResultT]]] = {}
         self._is_starting = False
 
     async def run(self, *items: ItemT) -> list[ResultT]:
@@ -77,6 +77,15 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         finally:
             for job in jobs:
                 job.withdraw()
+
+    def abort(self, error: Exception) -> None:
+        """Tell everyone who waits, and end the calls under way: none holds a place that is wanted later."""
+        for job in self._waiting:
+            job.fail(error)
+        for task, jobs in self._calls.items():
+            for job in jobs:
+                job.fail(error)
+            task.cancel()
 
     def _add(self, item: ItemT) -> _Job[ItemT, ResultT]:
         job: _Job[ItemT, ResultT] = _Job(item, asyncio.get_running_loop().create_future())
@@ -94,12 +103,13 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         self._waiting = [job for job in self._waiting if not job.done.done()]
         while self._free and self._waiting:
             self._free -= 1
-            task = asyncio.create_task(self._run(self._take()))
-            self._calls.add(task)
+            jobs = self._take()
+            task = asyncio.create_task(self._run(jobs))
+            self._calls[task] = jobs
             task.add_done_callback(self._finish)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
-        self._calls.discard(task)
+        del self._calls[task]
         self._free += 1
         self._start()
 

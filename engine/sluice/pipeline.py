@@ -23,12 +23,10 @@ from sluice.modalities.parts import PartScorer, ScoredPart
 from sluice.schema import Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Policy, decide, find
+from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 
 logger = logging.getLogger(__name__)
-
-PREPARE_S = 5.0
-"""How long to wait for the fusion model's scores of nothing."""
 
 FUSE_SHARE = 0.1
 """Of a post's time, kept for fusion: parts that are not scored before are late."""
@@ -86,23 +84,15 @@ class Pipeline:
         self._metrics = metrics
         self._config = config or PipelineConfig()
         self._clock = clock
-        self._versions: dict[str, str] = {}
-        self._prior: Arrays | None = None
+        self._prior = Prior(classifier)
 
-    async def prepare(self) -> None:
-        """Read the models' versions; raises `InferenceUnavailable` while a model is not ready."""
-        self._versions = await self._classifier.versions()
-        self._prior = await self._read_prior()
-        self._metrics.model.clear()  # a version that was replaced is no longer in use
-        for model, version in self._versions.items():
-            self._metrics.model.labels(model, version).set(1)
+    async def confirm(self, max_age_s: float = 0.0) -> None:
+        """See `Classifier.confirm`."""
+        await self._classifier.confirm(max_age_s)
 
-    async def _read_prior(self) -> Arrays:
-        """The fusion model's outputs for nothing; one that is too busy to say so is not ready."""
-        try:
-            return (await self._classifier.infer(FUSION, fusion_rows([]), _now() + PREPARE_S))[0]
-        except InferenceError as error:
-            raise InferenceUnavailable(f"{FUSION.name} is not ready: {error}") from error
+    async def recovered(self, model: str) -> None:
+        """See `Classifier.recovered`."""
+        await self._classifier.recovered(model)
 
     async def score(self, post: Post, published_at: float | None = None) -> Verdict:
         """Score one post.
@@ -115,7 +105,7 @@ class Pipeline:
         Raises
         ------
         InferenceUnavailable
-            Triton is down: score the post again when it is back.
+            A model is away: score the post again when it has recovered.
         """
         admitted = self._admit(post, published_at)
         scored = await self._score_parts(admitted)
@@ -160,8 +150,8 @@ class Pipeline:
     async def _infer_fusion(self, present: list[ScoredPart], due: float) -> list[Arrays]:
         """Outputs for `fusion_rows(present)`; what is left of a post without its only part is known already."""
         rows = fusion_rows(present)
-        if len(present) == 1 and self._prior is not None:
-            return [*await self._classifier.infer(FUSION, rows[:1], due), self._prior]
+        if len(present) == 1:
+            return await self._prior.fuse(rows[0], due)
         return await self._classifier.infer(FUSION, rows, due)
 
     def _observe(self, admitted: _Admitted, fused: _Fused) -> dict[str, float]:
@@ -196,7 +186,7 @@ class Pipeline:
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
         used = [FUSION.name, *(part.part.modality.model.name for part in scored)]
-        return {name: self._versions.get(name, "unknown") for name in used}
+        return {name: self._classifier.versions.get(name, "unknown") for name in used}
 
 
 def _now() -> float:

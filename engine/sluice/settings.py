@@ -74,7 +74,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         kafka=_read_kafka(read),
         agent=_read_agent(read, pipeline),
-        inference=InferenceConfig(read.text("SLUICE_TRITON", InferenceConfig.triton)),
+        inference=_read_inference(read),
         media=_read_media(read, store),
         pipeline=pipeline,
         policy_path=Path(read.text("SLUICE_POLICY", str(default_policy()))),
@@ -177,10 +177,21 @@ def _read_pipeline(read: _Reader) -> PipelineConfig:
     )
 
 
+def _read_inference(read: _Reader) -> InferenceConfig:
+    inference = InferenceConfig(
+        triton=read.text("SLUICE_TRITON", InferenceConfig.triton),
+        tls=read.flag("SLUICE_TRITON_TLS"),
+        ca_file=read.file("SLUICE_TRITON_CA_FILE"),
+        cert_file=read.file("SLUICE_TRITON_CERT_FILE"),
+        key_file=read.file("SLUICE_TRITON_KEY_FILE"),
+    )
+    if (inference.cert_file is None) != (inference.key_file is None):
+        raise SettingsError("SLUICE_TRITON_CERT_FILE and SLUICE_TRITON_KEY_FILE: one needs the other")
+    return inference
+
+
 def _read_tokenizer(read: _Reader) -> Path | None:
-    chosen = read.optional("SLUICE_TOKENIZER")
-    if chosen is not None and not Path(chosen).is_file():
-        raise SettingsError(f"SLUICE_TOKENIZER: {chosen} does not exist")
+    chosen = read.file("SLUICE_TOKENIZER")
     return None if chosen is None else Path(chosen)
 
 
@@ -226,6 +237,13 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name) or default
+
+    def file(self, name: str) -> str | None:
+        """A file that must be there."""
+        value = self.optional(name)
+        if value is not None and not Path(value).is_file():
+            raise SettingsError(f"{name}: {value} does not exist")
+        return value
 
     def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
         value = self.text(name, default).upper()

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, MediaInvalid, MediaUnavailable
+from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
 from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
@@ -261,21 +261,15 @@ async def test_stages_and_the_wait_in_kafka_are_timed(bench: Bench) -> None:
 
 
 async def test_the_verdict_names_the_models_it_rests_on(bench: Bench) -> None:
-    await bench.pipeline.prepare()
     verdict = await bench.score(text="hello")
     assert verdict.models == {"fusion": "0", "text_encoder": "0"}
 
 
-async def test_a_replaced_model_is_no_longer_in_use(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    await bench.pipeline.prepare()
-
-    async def replaced() -> dict[str, str]:
-        return {"fusion": "1"}
-
-    monkeypatch.setattr(bench.classifier, "versions", replaced)
-    await bench.pipeline.prepare()
-    assert bench.count("sluice_model_info", model="fusion", version="1") == 1
-    assert bench.count("sluice_model_info", model="fusion", version="0") == 0
+async def test_a_reload_shows_in_the_next_verdict(bench: Bench) -> None:
+    await bench.score(text="hello")
+    bench.classifier.version = "1"
+    verdict = await bench.score(text="hello")
+    assert verdict.models == {"fusion": "1", "text_encoder": "1"}
 
 
 async def test_the_same_post_gives_the_same_verdict_but_for_times(bench: Bench) -> None:
@@ -284,16 +278,8 @@ async def test_the_same_post_gives_the_same_verdict_but_for_times(bench: Bench) 
     assert msgspec.structs.replace(first, latency_ms={}) == msgspec.structs.replace(second, latency_ms={})
 
 
-async def test_a_prepared_pipeline_knows_what_is_left_without_the_only_part(bench: Bench) -> None:
+async def test_what_is_left_without_the_only_part_is_known_from_before(bench: Bench) -> None:
     bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
-    unprepared = await bench.score(text="I will come")
-    await bench.pipeline.prepare()
-    prepared = await bench.score(text="I will come")
-    assert prepared.reasons == unprepared.reasons
-    assert prepared.reasons[0].contributions == {"text": pytest.approx(0.94)}
-
-
-async def test_a_fusion_model_too_busy_to_answer_is_not_ready(bench: Bench) -> None:
-    bench.classifier.errors["fusion"] = InferenceLate("busy")
-    with pytest.raises(InferenceUnavailable, match="fusion is not ready"):
-        await bench.pipeline.prepare()
+    first, second = [await bench.score(text="I will come") for _ in range(2)]
+    assert first.reasons == second.reasons
+    assert first.reasons[0].contributions == {"text": pytest.approx(0.94)}

@@ -65,7 +65,7 @@ async def connect(address: str) -> AsyncIterator[TritonClassifier]:
 
 @tenacity.retry(retry=tenacity.retry_if_exception_type(InferenceUnavailable), stop=tenacity.stop_after_delay(30))
 async def until_ready(classifier: TritonClassifier) -> None:
-    await classifier.versions()
+    await classifier.confirm()
 
 
 def soon(seconds: float = 60.0) -> float:
@@ -91,7 +91,8 @@ async def test_every_model_gives_what_the_contract_says(triton_server: TritonSer
 
 async def test_all_models_are_there_with_their_versions(triton_server: TritonServer) -> None:
     async with connect(triton_server.address) as classifier:
-        assert await classifier.versions() == {model.name: "1" for model in MODELS}
+        await classifier.confirm()
+        assert classifier.versions == {model.name: "1" for model in MODELS}
 
 
 async def test_a_score_does_not_depend_on_its_neighbours(triton_server: TritonServer) -> None:
@@ -133,7 +134,7 @@ async def test_no_server_is_unavailable_and_named() -> None:
     address = f"127.0.0.1:{find_free_ports(1)[0]}"
     async with connect(address) as classifier:
         with pytest.raises(InferenceUnavailable, match=address):
-            await classifier.versions()
+            await classifier.confirm()
         with pytest.raises(InferenceUnavailable, match=address):
             await classifier.infer(TEXT_ENCODER, text_rows(TEXTS[0]), soon())
 

@@ -46,6 +46,21 @@ class Classifier(Protocol):
         """
         ...
 
-    async def versions(self) -> dict[str, str]:
-        """Version of each model by name; raises `InferenceUnavailable` while they are not all ready."""
+    async def confirm(self, max_age_s: float = 0.0) -> None:
+        """Return if every model has answered within the last `max_age_s` seconds, or answers now.
+
+        Raises
+        ------
+        InferenceUnavailable
+            One does not; says which, and why.
+        """
+        ...
+
+    async def recovered(self, model: str) -> None:
+        """Return once the model of that name answers; it is probed meanwhile."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Version of each model that answered last, by name."""
         ...

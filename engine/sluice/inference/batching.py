@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 
 from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
+from sluice.inference.circuit import Circuit, Probe
 from sluice.microbatch import MicroBatcher
 
 Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
@@ -27,15 +29,26 @@ class _Job:
 
 
 class BatchQueue:
-    """Rows waiting for one model, and the few requests that may be on the way at once."""
+    """Rows waiting for one model, and the few requests that may be on the way at once.
 
-    def __init__(self, spec: ModelSpec, send: Send) -> None:
+    Parameters
+    ----------
+    spec : ModelSpec
+    send : callable
+    probe : callable
+        Tells whether the model answers; while it does not, every row fails at once with `InferenceUnavailable`.
+    """
+
+    def __init__(self, spec: ModelSpec, send: Send, probe: Probe) -> None:
         self._spec = spec
         self._send = send
         self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, (InferenceUnavailable,))
+        self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """Outputs of `rows`; more rows than fit one request are cut into several."""
+        self.circuit.require()
+        started = monotonic()
         n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // _longest(rows)))
         cuts = (rows[i : i + n_together] for i in range(0, len(rows), n_together))
         try:
@@ -43,6 +56,9 @@ class BatchQueue:
                 found = await self._batcher.run(*(_Job(cut, _longest(cut), deadline) for cut in cuts))
         except TimeoutError as error:
             raise InferenceLate(f"{self._spec.name}: no answer before the deadline") from error
+        finally:
+            if asyncio.get_running_loop().time() >= deadline:
+                self.circuit.doubt(started)  # the caller's own deadline may have come first, as a cancellation
         return [outputs for each in found for outputs in each]
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
@@ -57,17 +73,23 @@ class BatchQueue:
         return chosen
 
     async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
+        started = monotonic()
         try:
             outputs = iter(await self._call([row for job in jobs for row in job.rows], max(j.deadline for j in jobs)))
-        except InferenceError:
+        except InferenceUnavailable as error:
+            self.circuit.open(error)
             raise
         except Exception as error:
+            await self.circuit.confirm(started)  # the rows are to blame, unless the model refuses whatever it gets
+            if isinstance(error, InferenceError):
+                raise
             raise InferenceError(f"{self._spec.name}: {type(error).__name__}") from error
         return [[next(outputs) for _ in job.rows] for job in jobs]
 
     async def _call(self, rows: list[Arrays], deadline: float) -> list[Arrays]:
         batch = {tensor.name: _stack([row[tensor.name] for row in rows]) for tensor in self._spec.inputs}
-        outputs = await self._send(self._spec, batch, deadline)
+        with self.circuit.request():
+            outputs = await self._send(self._spec, batch, deadline)
         return [self._row_outputs(outputs, i, row) for i, row in enumerate(rows)]
 
     def _row_outputs(self, outputs: list[Array], i: int, row: Arrays) -> Arrays:

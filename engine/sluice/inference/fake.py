@@ -39,8 +39,10 @@ class ScriptedClassifier:
         self.delay_s = delay_s or {}
         self.errors: dict[str, InferenceError] = {}
         """Raised by a model instead of an answer, by its name."""
-        self.unready = False
-        """Whether asking for the models' versions fails."""
+        self.ready = asyncio.Event()
+        """Whether the models answer a probe."""
+        self.ready.set()
+        self.version = "0"
         self.n_calls = 0
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
@@ -55,11 +57,19 @@ class ScriptedClassifier:
             raise InferenceLate(f"{model.name}: late") from error
         return [self._fuse(row) if model is FUSION else self._encode(model, row) for row in rows]
 
-    async def versions(self) -> dict[str, str]:
+    async def confirm(self, max_age_s: float = 0.0) -> None:
+        """See `Classifier.confirm`."""
+        if not self.ready.is_set():
+            raise InferenceUnavailable("the fake is not ready", FUSION.name)
+
+    async def recovered(self, model: str) -> None:
+        """See `Classifier.recovered`."""
+        await self.ready.wait()
+
+    @property
+    def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
-        if self.unready:
-            raise InferenceUnavailable("the fake is not ready")
-        return {spec.name: "0" for spec in MODELS}
+        return {spec.name: self.version for spec in MODELS}
 
     def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:
         probabilities = np.clip(self.script(model, row), 1e-6, 1 - 1e-6).astype(np.float32)

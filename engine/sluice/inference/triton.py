@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
-import grpc
 import numpy as np
 import tenacity
 from tritonclient.grpc import InferInput
-from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException, triton_to_np_dtype
+from tritonclient.utils import triton_to_np_dtype
 
 from sluice.config import InferenceConfig
 from sluice.contract import MODELS, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
+from sluice.inference.connection import Connection
+from sluice.inference.fit import check_config, check_outputs
 from sluice.metrics import Metrics
 
 
@@ -30,37 +31,50 @@ class TritonClassifier:
     """
 
     def __init__(self, config: InferenceConfig, metrics: Metrics) -> None:
-        self._client = InferenceServerClient(config.triton, channel_args=_CHANNEL)
-        self._config = config
-        self._metrics = metrics
-        self._queues = {spec.name: BatchQueue(spec, self._send) for spec in MODELS}
+        self._models = {spec.name: _Model(spec, config, metrics) for spec in MODELS}
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """See `Classifier.infer`."""
-        return await self._queues[model.name].run(rows, deadline)
+        return await self._models[model.name].queue.run(rows, deadline)
 
-    async def versions(self) -> dict[str, str]:
+    async def confirm(self, max_age_s: float = 0.0) -> None:
+        """See `Classifier.confirm`."""
+        since = time.monotonic() - max_age_s
+        confirming = (model.queue.circuit.confirm(since) for model in self._models.values())
+        for outcome in await asyncio.gather(*confirming, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
+    async def recovered(self, model: str) -> None:
+        """See `Classifier.recovered`."""
+        await self._models[model].queue.circuit.closed()
+
+    @property
+    def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
-        try:
-            described = [await self._client.get_model_metadata(spec.name, client_timeout=PROBE_S) for spec in MODELS]
-        except InferenceServerException as error:
-            self._metrics.triton_up.set(0)
-            raise InferenceUnavailable(f"Triton at {self._config.triton} is not ready: {error.message()}") from error
-        for spec in MODELS:
-            await self._probe(spec)
-        return {model.name: model.versions[-1] for model in described}
-
-    async def _probe(self, spec: ModelSpec) -> None:
-        """Score an empty row: Triton calls a model ready whose process has died."""
-        try:
-            await self._send_once(spec, _smallest_batch(spec), asyncio.get_running_loop().time() + PROBE_S)
-        except InferenceError as error:
-            self._metrics.triton_up.set(0)
-            raise InferenceUnavailable(f"Triton is not ready: {error}") from error
+        return {name: model.version for name, model in self._models.items() if model.version}
 
     async def close(self) -> None:
-        """Close the connection; requests on the way fail."""
-        await self._client.close()
+        """Close the connections; requests on the way fail."""
+        await asyncio.gather(*(model.close() for model in self._models.values()))
+
+
+class _Model:
+    """One model's requests and probes, on a connection of its own: one that is away disturbs no other."""
+
+    def __init__(self, spec: ModelSpec, config: InferenceConfig, metrics: Metrics) -> None:
+        self._spec = spec
+        self._config = config
+        self._metrics = metrics
+        self._connection = Connection(config, spec.name)
+        self._is_known, self._is_stale = False, False
+        self.version = ""
+        self.queue = BatchQueue(spec, self._send, self._probe)
+
+    async def close(self) -> None:
+        """Ask no more, and close the connection."""
+        await self.queue.circuit.stop()
+        await self._connection.close()
 
     async def _send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
         """One request, tried again while Triton is only briefly away; outputs in the order of `spec.outputs`."""
@@ -71,49 +85,48 @@ class TritonClassifier:
             stop=tenacity.stop_after_attempt(3),
             reraise=True,
         )
-        return await attempts(self._send_once, spec, batch, deadline)
+        return await attempts(self._send_once, batch, deadline)
 
-    async def _send_once(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+    async def _send_once(self, batch: dict[str, Array], deadline: float) -> list[Array]:
         timeout_s = min(deadline - asyncio.get_running_loop().time(), self._config.max_request_s)
         if timeout_s <= 0:
-            raise InferenceLate(f"{spec.name}: the deadline passed before the request was sent")
-        inputs = [_infer_input(tensor, batch[tensor.name]) for tensor in spec.inputs]
+            raise InferenceLate(f"{self._spec.name}: the deadline passed before the request was sent")
+        inputs = [_infer_input(tensor, batch[tensor.name]) for tensor in self._spec.inputs]
         try:
-            with self._metrics.inference.labels(spec.name).time():
-                result = await self._client.infer(spec.name, inputs, client_timeout=timeout_s)
-        except InferenceServerException as error:
-            raise self._typed(spec, error) from error
+            with self._metrics.inference.labels(self._spec.name).time():
+                result = await self._connection.infer(inputs, timeout_s)
+            outputs = [result.as_numpy(tensor.name) for tensor in self._spec.outputs]
+            checked = check_outputs(self._spec, batch, outputs)
+        except InferenceError as error:
+            self._note_error(error)
+            raise
+        self._note_version(result.get_response().model_version)
         self._metrics.triton_up.set(1)
-        return [result.as_numpy(tensor.name) for tensor in spec.outputs]
+        return checked
 
-    def _typed(self, spec: ModelSpec, error: InferenceServerException) -> InferenceError:
-        kind = InferenceUnavailable if _DEAD_MODEL in str(error) else _ERRORS.get(error.status(), InferenceError)
-        self._metrics.triton_errors.labels(spec.name, kind.__name__).inc()
-        if kind is InferenceUnavailable:
+    async def _probe(self, timeout_s: float) -> None:
+        """Score the smallest row: Triton calls a model ready whose process has died. After a failure, connect anew."""
+        if self._is_stale:
+            await self._connection.renew()
+        self._is_stale = True
+        if not self._is_known:
+            check_config(self._spec, await self._connection.describe(timeout_s))
+        self._is_known = False
+        await self._send_once(_smallest_batch(self._spec), asyncio.get_running_loop().time() + timeout_s)
+        self._is_known, self._is_stale = True, False
+
+    def _note_error(self, error: InferenceError) -> None:
+        self._metrics.triton_errors.labels(self._spec.name, type(error).__name__).inc()
+        if isinstance(error, InferenceUnavailable):
             self._metrics.triton_up.set(0)
-        return kind(f"{spec.name} at {self._config.triton}: {error.status()}: {error.message()}")
 
-
-PROBE_S = 5.0
-"""How long a question about Triton's health may take; a model that is only busy answers within it."""
-
-_CHANNEL = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),  # gRPC's own default of two minutes would outlast the outage
-]
-
-_ERRORS: dict[str, type[InferenceError]] = {
-    str(grpc.StatusCode.UNAVAILABLE): InferenceUnavailable,
-    str(grpc.StatusCode.CANCELLED): InferenceUnavailable,
-    str(grpc.StatusCode.NOT_FOUND): InferenceUnavailable,  # the model is being loaded, or reloaded
-    str(grpc.StatusCode.DEADLINE_EXCEEDED): InferenceLate,
-}
-
-_DEAD_MODEL = "is not healthy"
-"""The Python backend's word for a model whose process has died. It stays dead, and Triton still calls it ready."""
+    def _note_version(self, version: str) -> None:
+        """A model may be reloaded at any time: what counts is what has just answered."""
+        if version != self.version:
+            if self.version:
+                self._metrics.model.remove(self._spec.name, self.version)
+            self.version = version
+            self._metrics.model.labels(self._spec.name, version).set(1)
 
 
 def _smallest_batch(spec: ModelSpec) -> dict[str, Array]:

@@ -65,7 +65,6 @@ class Moderator:
         self._metrics = metrics
         self._leaving = leaving
         self._max_pause_s = max_pause_s
-        self._recovery: asyncio.Task[None] | None = None
 
     async def handle(self, message: Message) -> None:
         """Score a message and publish its outcome.
@@ -81,25 +80,34 @@ class Moderator:
             await self._publish_dead_letter(message, error)
 
     async def _score(self, message: Message) -> Verdict:
-        while True:
-            try:
-                return await self._pipeline.score(decode_post(message.value), message.published_at)
-            except InvalidPost:
-                raise
-            except InferenceUnavailable:
-                await self._wait_for_triton()
-            except Exception as error:
-                logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace_of(error))
-                raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
+        """Score until the models answer: each time anew, with all of the post's time."""
+        attempts = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(InferenceUnavailable),
+            before_sleep=self._wait_for_model,
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=self._max_pause_s),  # not all in one moment
+        )
+        return await attempts(self._score_once, message)
 
-    async def _wait_for_triton(self) -> None:
-        """All posts wait for one probe, which lasts until the models answer again."""
-        if self._leaving():
-            raise Leaving
-        if self._recovery is None or self._recovery.done():
-            logger.warning("Triton is away: waiting for it, no post is lost")
-            self._recovery = asyncio.create_task(self._until(self._pipeline.prepare, InferenceUnavailable))
-        await asyncio.shield(self._recovery)
+    async def _score_once(self, message: Message) -> Verdict:
+        try:
+            return await self._pipeline.score(decode_post(message.value), message.published_at)
+        except (InvalidPost, InferenceUnavailable):
+            raise
+        except Exception as error:
+            logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace_of(error))
+            raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
+
+    async def _wait_for_model(self, failed: tenacity.RetryCallState) -> None:
+        """Return once the model that was away answers; raises `Leaving` if this worker leaves before."""
+        error = failed.outcome.exception() if failed.outcome else None
+        recovery = asyncio.ensure_future(self._pipeline.recovered(getattr(error, "model", "")))
+        try:
+            while not recovery.done():
+                if self._leaving():
+                    raise Leaving
+                await asyncio.wait({recovery}, timeout=self._max_pause_s)
+        finally:
+            recovery.cancel()
 
     async def _until(
         self,

@@ -42,13 +42,17 @@ class Server:
             raise self.error
         return [2 * x.sum(axis=1), x]
 
+    async def probe(self, timeout_s: float) -> None:
+        if isinstance(self.error, InferenceUnavailable) and self.refuses is not None:
+            raise self.error
+
 
 def rows(*lengths: int, value: int = 1) -> list[Arrays]:
     return [{"x": np.full(length, value)} for length in lengths]
 
 
 def queue(server: Server, n_requests: int = 1) -> BatchQueue:
-    return BatchQueue(replace(SPEC, n_requests=n_requests), server.send)
+    return BatchQueue(replace(SPEC, n_requests=n_requests), server.send, server.probe)
 
 
 def soon(seconds: float = 30.0) -> float:
@@ -128,7 +132,7 @@ async def test_a_fault_in_the_request_is_an_inference_error() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(InferenceError, match="ZeroDivisionError"):
-        await BatchQueue(SPEC, broken).run(rows(2), soon())
+        await BatchQueue(SPEC, broken, Server().probe).run(rows(2), soon())
 
 
 async def test_no_answer_before_the_deadline_is_late_and_frees_the_queue() -> None:

@@ -130,7 +130,7 @@ async def test_a_send_that_fails_is_tried_until_the_broker_acknowledges(desk: De
 
 async def test_a_worker_that_leaves_lets_go_of_posts_that_only_wait(desk: Desk) -> None:
     desk.bench.classifier.errors["text_encoder"] = InferenceUnavailable("down")
-    desk.bench.classifier.unready = True
+    desk.bench.classifier.ready.clear()
     desk.leaving = True
     with pytest.raises(Leaving):
         await desk.handle(b'{"id": "p-1", "text": "hello"}')
