@@ -238,13 +238,6 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name) or default
 
-    def file(self, name: str) -> str | None:
-        """A file that must be there."""
-        value = self.optional(name)
-        if value is not None and not Path(value).is_file():
-            raise SettingsError(f"{name}: {value} does not exist")
-        return value
-
     def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
         value = self.text(name, default).upper()
         if value not in choices:
