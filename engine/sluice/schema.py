@@ -9,8 +9,6 @@ import msgspec
 from sluice.contract import CUES as CUES
 from sluice.contract import HARMS as HARMS
 from sluice.contract import LABELS as LABELS
-from sluice.contract import MAX_AUDIO as MAX_AUDIO
-from sluice.contract import MAX_IMAGES as MAX_IMAGES
 from sluice.contract import MODALITIES as MODALITIES
 from sluice.contract import ModalityName as ModalityName
 from sluice.errors import InvalidPost

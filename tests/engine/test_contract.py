@@ -66,6 +66,8 @@ from sluice import schema
 from sluice.features import audio, image, text
 from sluice.inference.fake import ScriptedClassifier
 from sluice.inference.triton import _smallest_batch
+from sluice.modalities.audio import AudioModality
+from sluice.modalities.image import ImageModality
 from sluice.verdict import fusion
 
 async def answer(model):
@@ -74,10 +76,9 @@ async def answer(model):
     return {name: array.shape for name, array in outputs.items()}
 
 from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER
-fields = schema.json_schema("post")["$defs"]["Post"]["properties"]
 print(json.dumps({
     "labels": schema.LABELS[-2:],
-    "limits": [fields["images"]["maxItems"], fields["audio"]["maxItems"]],
+    "limits": [ImageModality.n_read, AudioModality.n_read],
     "rows": [text.MAX_WINDOWS, image.MAX_ROWS, audio.MAX_WINDOWS],
     "text": len(text.TextExtractor().extract("word " * 900).rows[0].input_ids),
     "bytes": len(text.TextExtractor().extract("\u0b94 " * 90).rows[0].byte_ids),
