@@ -169,7 +169,7 @@ def adopt(candidate: Candidate, paths: AdoptionPaths, data: AdoptionData, config
 
 
 def open_others(candidate: Candidate, base: Path) -> dict[str, Any]:
-    """The candidate, and beside it the encoders that stay, out of the repository's files."""
+    """The candidate, and beside it the encoders that stay; raises `AdoptError` if one of their heads cannot be read."""
     encoders: dict[str, Any] = {candidate.name: candidate.encoder}
     for name in (each for each in ENCODERS if each != candidate.name):
         head = read_head(onnx_file(base, name))

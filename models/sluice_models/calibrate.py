@@ -56,7 +56,7 @@ def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
 
 
 def score_rows(fusion: Fusion, parts: Sequence[Encoded]) -> list[Float32]:
-    """Calibrated probabilities of every row as a post of its own, per modality."""
+    """Calibrated probabilities of every row as a post of its own, shape = (n, labels), per modality."""
     logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
     return [sigmoid(part).astype(np.float32) for part in logits]
 
@@ -86,7 +86,7 @@ def main(
 
 
 def encode_validation(bundle: Path, runs: Path, console: Console) -> tuple[list[Encoded], list[Float32]]:
-    """The validation split and its scores; raises `SettingsError` if bundle or checkpoints are missing."""
+    """The validation split and its scores, shape = (n, labels); raises `SettingsError` where something is missing."""
     fusion = checkpoint.load("fusion", runs)
     if not isinstance(fusion, Fusion):
         raise SettingsError(f"{runs} holds no fusion")

@@ -99,7 +99,7 @@ class PlanBuilder:
 
 
 def provide_plan(builder: PlanBuilder, name: ModelName, version: Path, check: bool, force: bool) -> Report:
-    """Put the plan of this GPU beside ``model.onnx``; built only if none is kept under its key."""
+    """Put the plan of this GPU beside ``model.onnx``; built only if none is kept under its key. Raises `PlanError`."""
     onnx_file = version / "model.onnx"
     if not onnx_file.is_file():
         raise PlanError(f"{onnx_file} does not exist; run python -m sluice_models.export")

@@ -29,7 +29,7 @@ class Row(Protocol):
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """Its tensors, in the order of the encoder's inputs."""
+        """Its tensors, in the order of the encoder's inputs and with their shapes in `sluice.contract`."""
         ...
 
 

@@ -130,7 +130,7 @@ def _narrow(image: Image.Image) -> Image.Image:
 
 
 def narrow_deep(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Up to 16 bits to 8; cameras and scanners store 10, 12 or 14 bits in the lower part of 16."""
+    """Up to 16 bits to 8, any shape; cameras and scanners store 10, 12 or 14 bits in the lower part of 16."""
     n_bits = next(depth for depth in _BIT_DEPTHS if int(values.max()) < 2**depth)
     return (values >> (n_bits - 8)).astype(np.uint8)
 

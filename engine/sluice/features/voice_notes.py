@@ -24,6 +24,8 @@ _MICROSECONDS = 1_000_000
 def open_stream(content: bytes, name: str) -> tuple[int, int, int | None, Iterator[Float32]]:
     """The first sound track of a file: its rate in Hz, channels, samples by its own word, and blocks of samples.
 
+    A block has the shape (n,) and lies in [-1, 1].
+
     Raises
     ------
     MediaInvalid

@@ -46,7 +46,7 @@ class BatchQueue:
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
-        """Outputs of `rows`; more rows than fit one request are cut into several."""
+        """Outputs of `rows`; more rows than fit one request are cut into several. Raises `InferenceLate`."""
         self.circuit.require()
         started = monotonic()
         n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // _longest(rows)))

@@ -45,7 +45,7 @@ class Labelled:
 
     @property
     def benign(self) -> Bool:
-        """Which posts are benign: annotated for at least one label, and 0 for every label they are annotated for."""
+        """Which posts are benign, shape = (n,): annotated for some label, and 0 wherever they are annotated."""
         annotated = ~np.isnan(self.truths)
         return np.asarray(annotated.any(axis=1) & ~(self.truths == 1).any(axis=1))
 

@@ -174,7 +174,7 @@ def _chunks(rows: list[TextExample]) -> Iterator[list[TextExample]]:
 
 
 def encode_pixels(encoder: EncoderFunction, pixels: Pixels, targets: Float32, source: str) -> Encoded:
-    """Pictures through an encoder, as they are."""
+    """Pictures, shape = (n, 3, 160, 160), through an encoder, as they are."""
     batches = ((torch.from_numpy(pixels[start : start + N_BATCH]),) for start in range(0, len(pixels), N_BATCH))
     tokens, logits = _run(encoder, batches)
     return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), [source] * len(targets))

@@ -56,7 +56,18 @@ def hash_files(files: Sequence[Path]) -> Hashes:
 
 
 def find_nearest(hashes: Hashes, known: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each of `hashes` the number of its nearest in `known`, which is not empty, and how many bits differ."""
+    """For each hash its nearest among those known, and how many bits differ.
+
+    Parameters
+    ----------
+    hashes, known : ndarray of uint8, shape = (n, 16) and (m, 16)
+        `known` is not empty.
+
+    Returns
+    -------
+    nearest, distances : ndarray of int64, shape = (n,)
+        Index in `known`, and differing bits.
+    """
     signs = _to_signs(hashes), _to_signs(known)
     differing = (HASH_BITS - signs[0] @ signs[1].T) / 2
     return differing.argmin(axis=1), differing.min(axis=1).astype(np.int64)

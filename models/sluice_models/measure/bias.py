@@ -93,7 +93,7 @@ def measure_bias(examples: Sequence[Example], scores: Floats) -> list[BiasRow]:
 
 
 def report_identity(rows: str, identity: str, scores: Floats, positive: Bools, member: Bools) -> BiasRow:
-    """The three AUCs; NaN where a side is empty."""
+    """The three AUCs of rows, shape = (n,) each; NaN where a side is empty."""
     return BiasRow(
         rows,
         identity,

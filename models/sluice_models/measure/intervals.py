@@ -49,7 +49,7 @@ def draw_counts(n_rows: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> F
 
 
 def find_interval(values: Floats) -> Figure:
-    """The first value, with percentiles of the others; resamples that are not defined are passed over."""
+    """The first of the values, shape = (1 + B,), with percentiles of the others that are defined."""
     value, resampled = float(values[0]), values[1:][~np.isnan(values[1:])]
     if math.isnan(value) or not len(resampled):
         return NO_FIGURE
@@ -58,7 +58,7 @@ def find_interval(values: Floats) -> Figure:
 
 
 def measure_with_interval(measure: Measure, scores: Floats, positive: Bools, counts: Floats) -> Figure:
-    """One measure with its interval; `counts` as `draw_counts` gives them."""
+    """One measure of rows, shape = (n,), with its interval; `counts` as `draw_counts` gives them."""
     return find_interval(measure(scores, positive, counts))
 
 
@@ -73,7 +73,7 @@ def _trace_curve(scores: Floats, positive: Bools, counts: Floats) -> tuple[Float
 
 
 def resample_auprc(scores: Floats, positive: Bools, counts: Floats) -> Floats:
-    """Average precision, ties as one threshold."""
+    """Average precision, ties as one threshold; shapes as of `Measure`."""
     hits, misses = _trace_curve(scores, positive, counts)
     gains = np.diff(hits, axis=1, prepend=np.float32(0))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -82,7 +82,7 @@ def resample_auprc(scores: Floats, positive: Bools, counts: Floats) -> Floats:
 
 
 def resample_auroc(scores: Floats, positive: Bools, counts: Floats) -> Floats:
-    """Chance that a positive row scores above a negative one, ties half."""
+    """Chance that a positive row scores above a negative one, ties half; shapes as of `Measure`."""
     hits, misses = (curve.astype(np.float64) for curve in _trace_curve(scores, positive, counts))
     before = np.concatenate([np.zeros((len(hits), 1)), hits[:, :-1]], axis=1)
     area = (np.diff(misses, axis=1, prepend=0) * (hits + before) / 2).sum(axis=1)
@@ -91,7 +91,7 @@ def resample_auroc(scores: Floats, positive: Bools, counts: Floats) -> Floats:
 
 
 def resample_recall(scores: Floats, positive: Bools, counts: Floats) -> Floats:
-    """Recall at the lowest threshold that at most 1 % of the negatives reach."""
+    """Recall at the lowest threshold that at most 1 % of the negatives reach; shapes as of `Measure`."""
     hits, misses = _trace_curve(scores, positive, counts)
     n_passed = (misses <= LOW_FPR * misses[:, -1:]).sum(axis=1)
     reached = np.concatenate([np.zeros((len(hits), 1), np.float32), hits], axis=1)[np.arange(len(hits)), n_passed]
@@ -115,8 +115,8 @@ def resample_f1(threshold: float) -> Measure:
 def resample_ece(scores: Floats, positive: Bools, counts: Floats) -> Floats:
     """Expected calibration error over `N_BINS` bins of equal mass (Naeini et al. 2015; Nguyen and O'Connor 2015).
 
-    The bins are those of the rows as they are, in every resample. Resampling adds noise to each bin, so the interval
-    lies rather above the value.
+    Shapes are those of `Measure`. The bins are those of the rows as they are, in every resample. Resampling adds noise
+    to each bin, so the interval lies rather above the value.
     """
     order = np.argsort(scores, kind="stable")
     starts = np.unique(np.arange(N_BINS) * len(scores) // N_BINS)

@@ -121,7 +121,7 @@ def _report_rows(
 
 
 def measure_calibration(scores: Floats, positive: Bools, counts: Floats) -> Figure:
-    """Calibration error; no figure where there are too few rows."""
+    """Calibration error of rows, shape = (n,); no figure where there are too few."""
     if len(scores) < MIN_CALIBRATION_ROWS:
         return NO_FIGURE
     return measure_with_interval(resample_ece, scores, positive, counts)

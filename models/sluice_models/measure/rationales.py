@@ -95,7 +95,7 @@ def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Seq
 
 
 def find_mean(scores: Floats) -> Figure:
-    """A mean over rows with its interval."""
+    """A mean over rows, shape = (n,), with its interval."""
     counts = draw_counts(len(scores))
     return find_interval(np.asarray(counts @ scores / counts.sum(axis=1), np.float32))
 

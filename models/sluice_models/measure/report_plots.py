@@ -68,7 +68,7 @@ def _plotted_labels(scored: Scored) -> list[str]:
 
 
 def draw_curve(panel: Any, scores: Floats, positive: Bools) -> None:
-    """Precision over recall, and the share of positives as a dashed line."""
+    """Precision over recall of rows, shape = (n,), and the share of positives as a dashed line."""
     hits = np.cumsum(positive[np.argsort(-scores, kind="stable")])
     panel.step(hits / hits[-1], hits / np.arange(1, len(hits) + 1), where="post")
     panel.axhline(positive.mean(), color="grey", linestyle="--", linewidth=0.8)
@@ -76,7 +76,7 @@ def draw_curve(panel: Any, scores: Floats, positive: Bools) -> None:
 
 
 def draw_reliability(panel: Any, scores: Floats, positive: Bools) -> None:
-    """Share of positives over the mean score in bins of equal mass."""
+    """Share of positives over the mean score of rows, shape = (n,), in bins of equal mass."""
     bins = np.array_split(np.argsort(scores, kind="stable"), min(N_BINS, len(scores)))
     panel.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=0.8)
     panel.plot([scores[rows].mean() for rows in bins], [positive[rows].mean() for rows in bins], marker="o", ms=3)

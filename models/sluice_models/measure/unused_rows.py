@@ -31,7 +31,7 @@ class ScoredRows:
 
     @property
     def targets(self) -> Floats:
-        """What was annotated."""
+        """What was annotated, shape = (n, labels)."""
         return np.stack([example.targets for example in self.examples])
 
     def groups(self) -> Iterator[tuple[str, str, Bools]]:

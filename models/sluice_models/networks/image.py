@@ -110,7 +110,10 @@ class ImageEncoder(nn.Module):
         return self.stages(pixels.to(self.cells.weight.dtype) / 127.5 - 1.0)  # type: ignore[no-any-return]
 
     def tokens(self, planes: Tensor) -> Tensor:
-        """A token per quarter: its mean, its strongest cells (small objects), and the mean of the whole image."""
+        """(B, C, H, W) to (B, N_TOKENS, 256): a token per quarter.
+
+        It holds the quarter's mean, its strongest cells (for small objects), and the mean of the whole image.
+        """
         half = planes.shape[-1] // 2
         means, peaks = F.avg_pool2d(planes, half).flatten(2), F.max_pool2d(planes, half).flatten(2)
         whole = means.mean(dim=2, keepdim=True).expand_as(means)

@@ -95,7 +95,7 @@ class Pooling(nn.Module):
 
 
 def standardise(tokens: Tensor) -> Tensor:
-    """Zero mean and unit variance over the last axis."""
+    """Zero mean and unit variance over the last axis, shape = (..., 256)."""
     return F.layer_norm(tokens, (D_TOKEN,))
 
 

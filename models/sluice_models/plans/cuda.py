@@ -73,13 +73,13 @@ class Cuda:
         self._call("cuMemFree_v2", ctypes.c_uint64(address))
 
     def upload(self, address: int, array: npt.NDArray[Any]) -> None:
-        """Copy an array to the GPU."""
+        """Copy an array of any shape to the GPU."""
         rows = np.ascontiguousarray(array)
         source = ctypes.c_void_p(rows.ctypes.data)
         self._call("cuMemcpyHtoD_v2", ctypes.c_uint64(address), source, ctypes.c_size_t(rows.nbytes))
 
     def download(self, address: int, array: npt.NDArray[Any]) -> None:
-        """Fill a contiguous array from the GPU."""
+        """Fill a contiguous array of any shape from the GPU."""
         target = ctypes.c_void_p(array.ctypes.data)
         self._call("cuMemcpyDtoH_v2", target, ctypes.c_uint64(address), ctypes.c_size_t(array.nbytes))
 

@@ -37,10 +37,10 @@ class DeviceMemory(Protocol):
         """Give it back."""
 
     def upload(self, address: int, array: npt.NDArray[Any]) -> None:
-        """Copy to the GPU."""
+        """Copy an array of any shape to the GPU."""
 
     def download(self, address: int, array: npt.NDArray[Any]) -> None:
-        """Copy from the GPU."""
+        """Fill an array of any shape from the GPU."""
 
     def synchronize(self) -> None:
         """Wait for the stream."""
@@ -132,7 +132,7 @@ class PlanRunner:
 
 
 def reference(onnx_file: Path) -> Callable[[Arrays], Arrays]:
-    """The model in single precision, in ONNX Runtime on the CPU."""
+    """The model in single precision, in ONNX Runtime on the CPU; raises `PlanError` if that is not installed."""
     try:
         import onnxruntime
     except ImportError as error:

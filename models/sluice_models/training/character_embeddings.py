@@ -40,7 +40,15 @@ def embed_characters(counts: npt.NDArray[np.float32], d_hidden: int) -> Tensor:
 
 
 def write_character_embeddings(embedding: Tensor, rows: list[int], vectors: Tensor) -> None:
-    """Write character vectors into an embedding, spread around its mean as far as its own rows are; in place."""
+    """Write vectors into some rows of an embedding, in place, as far from its mean as its other rows are.
+
+    Parameters
+    ----------
+    embedding : Tensor, shape = (words, D)
+    rows : list of int
+    vectors : Tensor, shape = (len(rows), D)
+        Of unit length.
+    """
     with torch.no_grad():
         mean = embedding.mean(dim=0)
         radius = (embedding - mean).norm(dim=1).median()

@@ -42,7 +42,13 @@ def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor, positive_weigh
 
 
 def masked_mark_loss(scores: Tensor, marks: Tensor) -> Tensor:
-    """Binary cross-entropy of evidence scores in [0, 1] where they are supervised; 0 where nothing is."""
+    """Binary cross-entropy of evidence scores where they are supervised; 0 where nothing is.
+
+    Parameters
+    ----------
+    scores, marks : Tensor, any shape, but the same
+        Scores in [0, 1]; marks of NaN are left out.
+    """
     known = ~torch.isnan(marks)
     wanted = torch.where(known, marks, torch.zeros_like(marks))
     bounded = scores.float().clamp(1e-5, 1 - 1e-5)

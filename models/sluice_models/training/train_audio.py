@@ -36,7 +36,7 @@ def train_audio(bundle: Path, training: Training, runs: Path, console: Console) 
 def audio_loss(
     encoder: AudioEncoder, log_mels: Tensor, targets: Tensor, frames: Tensor, positive_weights: Tensor
 ) -> Tensor:
-    """Labels, and the frames in which an event is loud."""
+    """Loss, a scalar, over labels and over the frames in which an event is loud; shapes as of `sound_batches`."""
     _, logits, scores = encoder(log_mels)
     labels = masked_loss(logits, targets, torch.ones_like(targets), positive_weights)
     return labels + MAP_WEIGHT * len(positive_weights) * masked_mark_loss(scores, frames)

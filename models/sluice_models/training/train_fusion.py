@@ -76,7 +76,7 @@ def fusion_task(fusion: Fusion, parts: list[Encoded], pairs: PairTexts, training
 
 
 def fusion_loss(fusion: Fusion, batch: PostBatch) -> Tensor:
-    """Labels, severity where it is known, and a price on what the context adds.
+    """Loss, a scalar: labels, severity where it is known, and a price on what the context adds.
 
     The encoders have seen these rows, and say more of them than they will of others: without the price, the context
     would learn what to make of that.

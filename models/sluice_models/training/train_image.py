@@ -62,7 +62,9 @@ def _fit_stage(
 
 
 def image_loss(encoder: ImageEncoder, batch: PictureBatch, positive_weights: Tensor) -> Tensor:
-    """Labels; the heatmap, pooled and by cell; and the kind of object, which teaches more per picture than the labels.
+    """Loss, a scalar: labels; the heatmap, pooled and by cell; and the kind of object.
+
+    The kind teaches more per picture than the labels.
 
     Where a picture is positive, some cell has to be; where the harm's place is known, just the cells there.
     """
@@ -80,7 +82,7 @@ def image_loss(encoder: ImageEncoder, batch: PictureBatch, positive_weights: Ten
 
 
 def cell_loss(cells: Tensor, wanted: Tensor) -> Tensor:
-    """Binary cross-entropy of cells where they are known, those with and without the harm weighing the same."""
+    """Binary cross-entropy of cells, shape = (B, 2, h, w), where they are known; both kinds weigh the same."""
     losses = F.binary_cross_entropy_with_logits(cells, wanted.nan_to_num(), reduction="none")
     inside, outside = wanted == 1, wanted == 0
     return _mean(losses, inside) + _mean(losses, outside)

@@ -59,7 +59,7 @@ def train_text(examples: list[Example], config: TextConfig, runs: Path, console:
 
 
 def text_loss(encoder: TextEncoder, offsets: SourceOffsets, batch: TextBatch, weights: Tensor) -> Tensor:
-    """Labels, some rows by one tower alone, and the annotators' marks on tokens."""
+    """Loss, a scalar: labels, some rows by one tower alone, and the annotators' marks on tokens."""
     by_words, scores = encoder.words(batch.input_ids, batch.attention_mask)
     by_bytes = encoder.bytes(batch.byte_ids, batch.byte_mask)
     draw = torch.rand(len(by_words), 1, 1, device=by_words.device)

@@ -105,12 +105,12 @@ def train_bytes(examples: list[Example], config: TextConfig, runs: Path, console
 
 
 def label_loss(logits: Tensor, batch: TextBatch, weights: Tensor) -> Tensor:
-    """Binary cross-entropy of what the batch's rows say of labels."""
+    """Binary cross-entropy of the labels of a batch; logits (B, labels), weights (labels,)."""
     return masked_loss(logits, batch.targets, batch.weights, weights)
 
 
 def language_loss(tower: ByteTower, hidden: Tensor, batch: TextBatch, every: int = 1) -> Tensor:
-    """Mean negative log-likelihood of each next piece, in nats, over one row in `every`."""
+    """Mean negative log-likelihood of each next piece, in nats; hidden (B, M, D), one row in `every`."""
     logits = tower.predict(hidden[::every, :-1]).float()
     wanted, counts = batch.byte_ids[::every, 1:], batch.byte_mask[::every, 1:]
     losses = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")

@@ -91,7 +91,7 @@ def _read_clip(example: Example) -> Clip:
 
 
 def sound_targets(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Labels that sound cannot carry are 0; what holds no shot holds no weapon either."""
+    """Targets, shape = (labels,): what sound cannot carry is 0; what holds no shot holds no weapon either."""
     completed = np.where(np.isin(LABELS, SEEN), targets, 0.0).astype(np.float32)
     if completed[GUNSHOT] == 0 and np.isnan(completed[WEAPONS]):
         completed[WEAPONS] = 0.0
@@ -206,7 +206,7 @@ def _string_together(clips: list[Clip], rng: np.random.Generator) -> Clip:
 
 
 def join_targets(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What two sounds at once are: 1 where either is, NaN where nobody knows."""
+    """Targets of two sounds at once, shape = (labels,): 1 where either is, NaN where nobody knows."""
     return np.where((first == 1) | (second == 1), np.float32(1), np.maximum(first, second))
 
 
@@ -260,7 +260,7 @@ def _stack(rows: list[Row]) -> Sounds:
 
 
 def sound_batches(sounds: Sounds, n_batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless varied batches of log-mels, targets and frame targets."""
+    """Endless augmented batches: log-mels (B, 64, 200), targets (B, labels), and frame targets (B, labels, 50)."""
     rng = np.random.default_rng(0)
     while True:
         order = rng.permutation(len(sounds.targets))

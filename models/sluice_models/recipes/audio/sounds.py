@@ -21,7 +21,7 @@ def synthesise(rng: np.random.Generator) -> Waveform:
 
 
 def set_peak(sound: npt.NDArray[np.float32] | npt.NDArray[np.float64], peak: float) -> Waveform:
-    """Scale a sound; silence stays silent."""
+    """Scale a sound, shape = (n,), to a peak; silence stays silent."""
     return np.asarray(sound * (peak / max(float(np.abs(sound).max()), 1e-6)), np.float32)
 
 
@@ -165,7 +165,7 @@ SHRILL: tuple[Callable[[np.random.Generator], Waveform], ...] = (chirp, cheering
 
 
 def band_noise(rng: np.random.Generator, centre_hz: float, octaves: float, n_samples: int) -> npt.NDArray[np.float64]:
-    """Noise around a frequency, its level a bell of that many octaves' deviation; loudest sample 1."""
+    """Noise, shape = (n,), around a frequency: its level is a bell of that many octaves' deviation, its peak 1."""
     spectrum = np.fft.rfft(rng.standard_normal(n_samples))
     frequencies_hz = np.maximum(np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE_HZ), 1.0)
     bell = np.exp(-0.5 * (np.log2(frequencies_hz / centre_hz) / octaves) ** 2)
@@ -174,7 +174,7 @@ def band_noise(rng: np.random.Generator, centre_hz: float, octaves: float, n_sam
 
 
 def add_at(piece: npt.NDArray[np.float64], start_s: float, sound: npt.NDArray[np.float64]) -> None:
-    """Add a sound to `piece`, in place; what reaches over its end is lost."""
+    """Add a sound to `piece`, shape = (n,), in place; what reaches over its end is lost."""
     start = max(round(start_s * SAMPLE_RATE_HZ), 0)
     kept = sound[: max(len(piece) - start, 0)]
     piece[start : start + len(kept)] += kept

@@ -63,5 +63,5 @@ def _vote_shares(example: Example) -> tuple[float, float] | None:
 
 
 def plain_severity(targets: Float32) -> Float32:
-    """`PLAIN_SEVERITY` where a harm is, 0 where it is not, NaN where nobody said."""
+    """`PLAIN_SEVERITY` where a harm is, 0 where it is not, NaN where nobody said; any shape."""
     return (targets * PLAIN_SEVERITY).astype(np.float32)

@@ -79,14 +79,14 @@ def _spread(generator: torch.Generator, n_rows: int, n_channels: int = 1) -> Ten
 
 
 def blur_some(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur one picture in eight."""
+    """Blur one picture in eight; shape = (B, 3, H, W)."""
     chosen = torch.rand(len(pixels), generator=generator) < 0.125
     blurred = F.avg_pool2d(pixels[chosen], 3, stride=1, padding=1, count_include_pad=False)
     return pixels.index_put((chosen,), blurred)
 
 
 def erase_rectangles(pixels: Tensor, rng: random.Random) -> Tensor:
-    """Hide a rectangle of every fourth picture (DeVries and Taylor, 2017), in place."""
+    """Hide a rectangle of every fourth picture, shape = (B, 3, S, S), in place (DeVries and Taylor, 2017)."""
     side = pixels.shape[-1]
     for picture in pixels:
         if rng.random() < 0.25:
@@ -97,7 +97,7 @@ def erase_rectangles(pixels: Tensor, rng: random.Random) -> Tensor:
 
 
 def compress_some(pixels: Tensor, rng: random.Random) -> Tensor:
-    """Save one picture in eight as a poor JPEG; uint8, in place."""
+    """Save one picture in eight as a poor JPEG; uint8, shape = (B, 3, H, W), in place."""
     for picture in pixels:
         if rng.random() < 0.125:
             packed = io.BytesIO()

@@ -112,7 +112,7 @@ def _prepare(example: Example, row: TextRow, rows: TextSampling) -> TextExample:
 
 
 def cut_bytes(byte_ids: npt.NDArray[np.int64], n_most: int) -> npt.NDArray[np.int64]:
-    """At most so many pieces; the end token stays the last."""
+    """At most so many pieces of a row, shape = (M,); the end token stays the last."""
     if len(byte_ids) <= n_most:
         return byte_ids
     return np.append(byte_ids[: n_most - 1], byte_ids[-1])
@@ -200,5 +200,5 @@ def pad(rows: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], n
 
 
 def text_inputs(batch: TextBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What the text encoder takes of a batch."""
+    """What the text encoder takes of a batch: (B, L) twice and (B, M) twice."""
     return batch.input_ids, batch.attention_mask, batch.byte_ids, batch.byte_mask
