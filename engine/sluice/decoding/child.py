@@ -6,22 +6,20 @@ decoding needs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from sluice.children import confine, set_soft
 from sluice.decoding import wire
 from sluice.errors import PartFailed
 from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, warm_up
 from sluice.features.image import extract_image
 
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NICENESS = 5
 SMALL_BYTES = 64 * 2**20
 """A file that takes no more is decoded without asking: a photograph of a phone is decoded at an eighth."""
@@ -77,8 +75,8 @@ class Decoder:
         self._limit(n_bytes)
 
     def _limit(self, n_granted: int) -> None:
-        _set_soft(resource.RLIMIT_DATA, self._idle_bytes + n_granted)
-        _set_soft(resource.RLIMIT_CPU, int(_cpu_used_s() + self._cpu_s) + 1)
+        set_soft(resource.RLIMIT_DATA, self._idle_bytes + n_granted)
+        set_soft(resource.RLIMIT_CPU, int(_cpu_used_s() + self._cpu_s) + 1)
 
     def _say(self, kind: bytes, body: bytes = b"") -> None:
         self._sink.write(wire.frame(kind, body))
@@ -90,30 +88,13 @@ def _cpu_used_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _set_soft(which: int, soft: int) -> None:
-    hard = resource.getrlimit(which)[1]
-    resource.setrlimit(which, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
-
-
-def _confine() -> None:
-    """No files, no new rights, no core dumps, and an end with the worker's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the worker closes the pipe
-    os.nice(_NICENESS)
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, _MAX_FILES))
-
-
 def main() -> None:
     """Decode files from standard input."""
     idle_bytes, cpu_s = int(sys.argv[1]), float(sys.argv[2])
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     warm_up()
-    _confine()
+    confine(_NICENESS, _MAX_FILES)
     Decoder(sys.stdin.buffer, sink, idle_bytes, cpu_s).run()
 
 

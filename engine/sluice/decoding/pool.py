@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sluice.bytebudget import ByteBudget
+from sluice.children import start_child
 from sluice.config import DecodingConfig
 from sluice.decoding import wire
 from sluice.errors import MediaInvalid
@@ -28,10 +26,6 @@ REASONS = ("not_image", "not_audio", "unsupported", "empty", "bomb", "truncated"
 LATE_GRACE_S = 1.0
 """A file whose post did not wait for it may take so much longer: a decoder costs half a second to start."""
 _START_S = 60.0
-_PIPE_BYTES = 256 * 1024
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576", "MALLOC_ARENA_MAX": "1"}
-"""glibc gives large blocks back at once: what one picture needed is not the next one's peak."""
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class _Ended(Exception):
@@ -48,11 +42,8 @@ class Decoder:
     @classmethod
     async def start(cls, config: DecodingConfig, memory: ByteBudget) -> Decoder:
         """Start a decoder and wait until it is ready."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sluice.decoding.child", str(config.idle_bytes), str(config.cpu_s),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            limit=_PIPE_BYTES, env=_environment(),
-        )  # fmt: skip
+        limits = (str(config.idle_bytes), str(config.cpu_s))
+        process = await start_child("sluice.decoding.child", *limits)
         decoder = cls(process, memory)
         try:
             async with asyncio.timeout(_START_S):
@@ -150,13 +141,6 @@ def _read(kind: bytes, answered: bytes, body: bytes) -> Features[Any]:
         logger.error("a file could not be decoded: %s", body[:4096].decode(errors="replace"))
         raise MediaInvalid("internal", "internal error while it was decoded")
     raise wire.BadAnswer("an unknown kind")
-
-
-def _environment() -> Mapping[str, str]:
-    """The worker's, but for what is secret: a decoder needs to find its own code and nothing else."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "HOME") if name in os.environ}
-    package = str(Path(__file__).resolve().parents[2])
-    return kept | _MALLOC | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join([package, *filter(None, sys.path)])}
 
 
 EXTRACTORS: Mapping[object, bytes] = {extract_image: wire.IMAGE, extract_audio: wire.AUDIO}

@@ -21,12 +21,16 @@ MAX_URL_CHARS = 8 * 1024
 _PORTS = {80, 443}
 
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out for unicast
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")  # RFC 9637; Python 3.11 does not know it yet
+_ISATAP = {0x0000_5EFE, 0x0200_5EFE}  # RFC 5214: in front of an IPv4 address, under any prefix
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _INSIDE = tuple(
     ipaddress.IPv4Network(network)
     for network in (
         "192.88.99.0/24",  # RFC 7526: 6to4 relays, given up
         "192.0.0.0/24",  # RFC 6890: protocol assignments; a cloud's metadata at .192
+        "161.26.0.0/16",  # IBM Cloud's own services, at addresses that look public
+        "166.8.0.0/14",  # the same
         "168.63.129.16/32",  # Azure's own services, seen from its machines alone, at an address that looks public
     )
 )
@@ -38,16 +42,28 @@ def is_public(address: Address) -> bool:
     """Whether an address is reachable by anybody, that is not inside our network in any disguise.
 
     Refused are private, loopback, link-local, multicast, reserved, unspecified, carrier-grade NAT and documentation
-    addresses, and IPv6 addresses that carry one of these (mapped, NAT64, 6to4, Teredo).
+    addresses, clouds' own services, and IPv6 addresses that carry one of these (mapped, NAT64, 6to4, Teredo, ISATAP).
     """
     carried = _unwrap(address)
     if carried:
         return all(is_public(inner) for inner in carried)
-    if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_IPV6:
+    if isinstance(address, ipaddress.IPv6Address) and not _is_public_ipv6(address):
         return False
     if isinstance(address, ipaddress.IPv4Address) and any(address in network for network in _INSIDE):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
+    """Whether a network is IANA's for unicast, and an ISATAP address in it leads outside."""
+    if address not in _PUBLIC_IPV6 or address in _DOCUMENTATION:
+        return False
+    is_isatap = int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
+    return not is_isatap or is_public(_last_bits(address))
+
+
+def _last_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
 def _unwrap(address: Address) -> list[Address]:
@@ -56,7 +72,7 @@ def _unwrap(address: Address) -> list[Address]:
         return []
     carried: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64:
-        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+        carried.append(_last_bits(address))
     return [inner for inner in carried if inner is not None]
 
 
