@@ -28,6 +28,7 @@ from sluice.kafka import TopicIds, ensure_topics, is_embedded
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
+from sluice.modalities.media import MediaSource
 from sluice.modalities.parts import trace_of
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
@@ -66,11 +67,13 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         decoders = DecodingPool(settings.memory.decoding)
         stack.push_async_callback(decoders.close)
         await decoders.start()
-        fetcher, classifier = MediaFetcher(settings.media), TritonClassifier(settings.inference, metrics)
+        fetcher = MediaFetcher(settings.media)
+        classifier = TritonClassifier(settings.inference, metrics)
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
         text = await asyncio.get_running_loop().run_in_executor(words, TextExtractor, settings.tokenizer)
-        modalities = all_modalities(fetcher, text.extract_batch, on_threads(words), decoders)
+        held = MediaSource(fetcher, settings.memory.media_bytes)
+        modalities = all_modalities(held, text.extract_batch, on_threads(words), decoders)
         pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline

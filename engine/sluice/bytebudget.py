@@ -48,6 +48,15 @@ class ByteBudget:
         self._serve()
 
     @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Lease]:
+        """Bytes that are taken bit by bit, and given back together."""
+        lease = Lease(self)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    @asynccontextmanager
     async def hold(self, n_bytes: int) -> AsyncIterator[None]:
         """Have `n_bytes` for a while."""
         taken = await self.take(n_bytes)
@@ -69,3 +78,36 @@ class ByteBudget:
             if not turn.cancelled():
                 self._free -= n_bytes
                 turn.set_result(None)
+
+
+class Lease:
+    """What one file has of a budget, while it grows.
+
+    Parameters
+    ----------
+    budget : ByteBudget
+    """
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._taken = 0
+        self._is_over = False
+
+    async def grow(self, n_bytes: int) -> None:
+        """Have at least `n_bytes` in all; waits until there is room."""
+        if n_bytes > self._taken and not self._is_over:
+            self._taken += await self._budget.take(n_bytes - self._taken)
+        if self._is_over:  # released by another task meanwhile
+            self.shrink(0)
+
+    def shrink(self, n_bytes: int) -> None:
+        """Have no more than `n_bytes`."""
+        surplus = self._taken - n_bytes
+        if surplus > 0:
+            self._taken -= surplus
+            self._budget.give(surplus)
+
+    def release(self) -> None:
+        """Give everything back, and take no more."""
+        self._is_over = True
+        self.shrink(0)

@@ -210,6 +210,8 @@ class MediaConfig:
         Of one image or clip.
     timeout_s : float
         For one image or clip, redirects and retries included.
+    contact : str
+        Whom the owner of a server may turn to, in the User-Agent; empty for none.
     """
 
     roots: tuple[Path, ...] = ()
@@ -218,6 +220,7 @@ class MediaConfig:
     max_bytes: int = 20 * 2**20
     timeout_s: float = 5.0
     max_redirects: int = 3
+    contact: str = ""
 
 
 @dataclass(frozen=True)

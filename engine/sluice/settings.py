@@ -204,7 +204,15 @@ def _read_media(read: _Reader, store: str) -> MediaConfig:
         allow_private=read.flag("SLUICE_MEDIA_ALLOW_PRIVATE"),
         max_bytes=read.integer("SLUICE_MEDIA_MAX_BYTES", MediaConfig.max_bytes, 1, 2**31),
         timeout_s=read.number("SLUICE_MEDIA_TIMEOUT_S", MediaConfig.timeout_s, 0.01, 600.0),
+        contact=_read_contact(read),
     )
+
+
+def _read_contact(read: _Reader) -> str:
+    contact = read.text("SLUICE_MEDIA_CONTACT", "")
+    if not (contact.isascii() and contact.isprintable() and not set(contact) & set("()")):
+        raise SettingsError("SLUICE_MEDIA_CONTACT: it goes into a header: printable ASCII without brackets")
+    return contact
 
 
 class _Reader:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from sluice.bytebudget import Lease
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
@@ -39,7 +40,7 @@ class FakeFetcher:
     def __init__(self, media: dict[str, bytes | None]) -> None:
         self.media = media
 
-    async def fetch(self, uri: str) -> bytes:
+    async def fetch(self, uri: str, lease: Lease) -> bytes:
         if uri not in self.media:
             raise MediaUnavailable("unreachable", "unreachable: no such host")
         content = self.media[uri]
@@ -90,11 +91,11 @@ def finds(label: str, score: float, models: tuple[str, ...]) -> Callable[[ModelS
 class Bench:
     """A pipeline over fakes, and what they hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_media_bytes: int = 2**30) -> None:
         self.classifier = ScriptedClassifier()
         self.fetcher = FakeFetcher({"a:ok": b"ok", "a:broken": b"broken", "a:bug": SECRET, "a:long": b"long"})
         self.metrics = Metrics(CollectorRegistry())
-        run, media = on_threads(ThreadPoolExecutor(2)), MediaSource(self.fetcher)
+        run, media = on_threads(ThreadPoolExecutor(2)), MediaSource(self.fetcher, max_media_bytes)
         self.modalities: list[AnyModality] = [
             TextModality(extract_texts, run),
             ImageModality(media, run, extract_image),
@@ -122,10 +123,10 @@ def bench() -> Bench:
 
 
 async def test_no_more_media_than_there_is_room_for_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.modalities.media.MAX_MEDIA_HELD", 3)
-    bench, held = Bench(), [0, 0]
+    bench, held = Bench(max_media_bytes=30), [0, 0]
 
-    async def fetch(_uri: str) -> bytes:
+    async def fetch(_uri: str, lease: Lease) -> bytes:
+        await lease.grow(10)
         held[0] += 1
         held[1] = max(held)
         for _ in range(5):

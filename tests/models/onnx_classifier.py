@@ -19,6 +19,7 @@ from sluice.inference.batching import BatchQueue
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
+from sluice.modalities.media import MediaSource
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.resources import default_policy
@@ -71,7 +72,7 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
         run = on_threads(executor)
         classifier = OnnxClassifier()
         pipeline = Pipeline(
-            all_modalities(fetcher, load_extractor().extract_batch, run, run),
+            all_modalities(MediaSource(fetcher, 2**30), load_extractor().extract_batch, run, run),
             classifier,
             load_policy(default_policy()),
             Metrics(CollectorRegistry()),

@@ -13,18 +13,32 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import fsspec
 
+from sluice.bytebudget import Lease
 from sluice.config import MediaConfig
 from sluice.errors import MediaInvalid, MediaRefused, MediaUnavailable
 from sluice.media.data_uri import decode_base64, split_data_uri
-from sluice.media.http import HttpFetcher, HttpLimits
+from sluice.media.downloads import Downloads, limits_of
 
 _N_THREADS = 8
 _LOCAL_HOSTS = {"", "localhost"}
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block the open
+
+
+class Http(Protocol):
+    """What fetches over HTTP."""
+
+    async def fetch(self, address: str, lease: Lease) -> bytes:
+        """The body behind a URL; raises `PartFailed`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
 
 
 class MediaFetcher:
@@ -33,29 +47,30 @@ class MediaFetcher:
     Parameters
     ----------
     config : MediaConfig
-    http : HttpFetcher, optional
-        Made from `config` by default.
+    http : Http, optional
+        What fetches over HTTP; a process of its own by default.
     """
 
-    def __init__(self, config: MediaConfig, http: HttpFetcher | None = None) -> None:
+    def __init__(self, config: MediaConfig, http: Http | None = None) -> None:
         self._config = config
         self._roots = tuple(root.resolve() for root in config.roots)
-        self._http = http
+        self._http = http or Downloads(limits_of(config))
         self._threads = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="media")
 
     async def close(self) -> None:
         """Close all connections; reads that hang in a file system are left behind."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._http:
-            await self._http.close()
+        await self._http.close()
 
-    async def fetch(self, uri: str) -> bytes:
+    async def fetch(self, uri: str, lease: Lease) -> bytes:
         """The bytes behind a URI.
 
         Parameters
         ----------
         uri : str
             ``data:`` (base64), ``file:``, ``http:``, ``https:``, or a URL under a configured store.
+        lease : Lease
+            Grows by what is held; not for ``data:``, which is part of a message that is held anyway.
 
         Raises
         ------
@@ -68,28 +83,26 @@ class MediaFetcher:
         """
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                return await self._dispatch(uri)
+                return await self._dispatch(uri, lease)
         except TimeoutError as error:
             raise MediaUnavailable("late", f"not fetched within {self._config.timeout_s:g} s") from error
 
-    async def _dispatch(self, uri: str) -> bytes:
+    async def _dispatch(self, uri: str, lease: Lease) -> bytes:
         scheme = uri[:32].partition(":")[0].lower()
         if scheme == "data":
             return decode_data_uri(uri, self._config.max_bytes)
         if scheme == "file":
-            return await self._run(lambda: read_file(uri, self._roots, self._config.max_bytes))
+            return await self._run(lambda: read_file(uri, self._roots, self._config.max_bytes), lease)
         if scheme in {"http", "https"}:
-            return await self._open_http().fetch(uri)
-        return await self._run(lambda: read_stored(uri, self._config.store_urls, self._config.max_bytes))
+            return await self._http.fetch(uri, lease)
+        return await self._run(lambda: read_stored(uri, self._config.store_urls, self._config.max_bytes), lease)
 
-    async def _run(self, read: Callable[[], bytes]) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
-
-    def _open_http(self) -> HttpFetcher:
-        if self._http is None:
-            config = self._config
-            self._http = HttpFetcher(HttpLimits(config.max_bytes, config.max_redirects, config.allow_private))
-        return self._http
+    async def _run(self, read: Callable[[], bytes], lease: Lease) -> bytes:
+        """Read on a thread; how much is there is not known before."""
+        await lease.grow(self._config.max_bytes)
+        content = await asyncio.get_running_loop().run_in_executor(self._threads, read)
+        lease.shrink(len(content))
+        return content
 
 
 def decode_data_uri(uri: str, max_bytes: int) -> bytes:

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar, Protocol
 
+from sluice.bytebudget import ByteBudget, Lease
 from sluice.errors import MediaRefused
 from sluice.features import Features, RowT
 from sluice.modalities.base import Modality, Part
 from sluice.modalities.extraction import Runner
 from sluice.schema import Media, Post
 
-MAX_MEDIA_HELD = 100
-"""Images and clips in memory, of all posts together: 2 GB at 20 MiB each. aiohttp opens no more connections either."""
-
 
 class Fetcher(Protocol):
     """Where the bytes behind a URI come from."""
 
-    async def fetch(self, uri: str) -> bytes:
-        """Bytes behind `uri`; raises `PartFailed`."""
+    async def fetch(self, uri: str, lease: Lease) -> bytes:
+        """Bytes behind `uri`, for which `lease` grows; raises `PartFailed`."""
         ...
 
 
 class MediaSource:
-    """The media of all posts, no more of them in memory at once than there is room for."""
+    """The media of all posts, no more of them in memory at once than there is room for.
 
-    def __init__(self, fetcher: Fetcher) -> None:
+    Parameters
+    ----------
+    max_bytes : int
+        Of all media that are being fetched or wait to be decoded.
+    """
+
+    def __init__(self, fetcher: Fetcher, max_bytes: int) -> None:
         self._fetcher = fetcher
-        self._room = asyncio.Semaphore(MAX_MEDIA_HELD)
+        self._memory = ByteBudget(max_bytes)
 
     @asynccontextmanager
     async def hold(self, uri: str) -> AsyncIterator[bytes]:
         """Bytes behind `uri`, which take their room until the context ends; raises `PartFailed`."""
-        async with self._room:
-            yield await self._fetcher.fetch(uri)
+        async with self._memory.lease() as lease:
+            yield await self._fetcher.fetch(uri, lease)
 
 
 class MediaModality(Modality[bytes, RowT]):

@@ -13,9 +13,11 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.bytebudget import ByteBudget, Lease
 from sluice.config import MediaConfig
 from sluice.errors import MediaInvalid, MediaRefused, MediaUnavailable, PartFailed
 from sluice.media import fetcher as media
+from sluice.media.downloads import Downloads, limits_of
 from sluice.media.fetcher import MediaFetcher, decode_data_uri, read_file
 
 BODY = bytes(range(256)) * 4
@@ -32,9 +34,12 @@ def root(tmp_path: Path) -> Path:
 
 
 async def fetch(uri: str, config: MediaConfig) -> bytes:
-    fetcher = MediaFetcher(config)
+    fetcher, budget = MediaFetcher(config), ByteBudget(2**30)
     try:
-        return await fetcher.fetch(uri)
+        async with budget.lease() as lease:
+            content = await fetcher.fetch(uri, lease)
+            assert budget.used == (0 if uri[:5].lower() == "data:" else len(content))
+            return content
     finally:
         await fetcher.close()
 
@@ -259,10 +264,15 @@ async def test_a_silent_server_is_late() -> None:
     server = await asyncio.start_server(wait, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failure = await fail(f"http://127.0.0.1:{port}/?secret", MediaConfig(allow_private=True, timeout_s=0.1))
+        config = MediaConfig(allow_private=True, timeout_s=0.1)
+        downloads = Downloads(limits_of(config))
+        await downloads.start()
+        fetcher = MediaFetcher(config, downloads)
+        with pytest.raises(MediaUnavailable, match=r"not fetched within 0.1 s") as caught:
+            await fetcher.fetch(f"http://127.0.0.1:{port}/?secret", Lease(ByteBudget(1)))
         await hung_up.wait()
-    assert isinstance(failure, MediaUnavailable)
-    assert (failure.reason, failure.detail) == ("late", "not fetched within 0.1 s")
+        await fetcher.close()
+    assert caught.value.reason == "late"
 
 
 async def test_a_hanging_file_system_is_late(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ import asyncio
 import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -345,3 +345,98 @@ async def test_every_new_connection_is_checked_again(monkeypatch: pytest.MonkeyP
         assert await http.fetch(f"http://changing.test:{site.port}/") == BODY
         with pytest.raises(MediaRefused):
             await http.fetch(f"http://changing.test:{site.port}/")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("pause", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_a_server_that_asks_for_a_pause_is_asked_again(site: Site, status: int, pause: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        busy = web.Response(status=status, headers={"Retry-After": pause})
+        return web.Response(body=BODY) if site.n_requests == 2 else busy
+
+    site.answer = answer
+    assert await fetch(site.url) == BODY
+
+
+@pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_server_that_asks_for_a_long_pause_is_given_up(site: Site, pause: str) -> None:
+    site.answer = answer_with(status=429, headers={"Retry-After": pause})
+    assert (await fail(site.url)).detail == "HTTP 429 from 127.0.0.1"
+    assert site.n_requests == 1
+
+
+async def test_whom_to_turn_to_is_said(site: Site) -> None:
+    http = HttpFetcher(HttpLimits(LIMIT, 3, True, contact="https://example.org/bot"))
+    await http.fetch(site.url)
+    await http.close()
+    assert site.headers["User-Agent"] == "sluice (+https://example.org/bot)"
+
+
+async def test_so_many_downloads_go_to_one_host_at_once() -> None:
+    n_open, most, full, go = 0, 0, asyncio.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal n_open, most
+        n_open += 1
+        most = max(most, n_open)
+        if n_open == 8:
+            full.set()
+        await go.wait()
+        n_open -= 1
+        return web.Response(body=BODY)
+
+    async with serve() as slow, serve("127.0.0.2") as other, fetcher() as http:
+        slow.answer = answer
+        waiting = [asyncio.create_task(http.fetch(slow.url)) for _ in range(108)]
+        await full.wait()
+        assert await http.fetch(other.url) == BODY  # the other host does not wait for the slow one
+        go.set()
+        assert await asyncio.gather(*waiting) == [BODY] * 108
+    assert most == 8
+
+
+@asynccontextmanager
+async def serve_raw(*pieces: bytes, again: bytes = b"") -> AsyncIterator[str]:
+    """A server that sends some pieces, and one more without end."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            for piece in pieces:
+                writer.write(piece)
+            while again:
+                writer.write(again)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_early_hints_without_end_are_given_up() -> None:
+    async with serve_raw(again=b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n") as url:
+        assert (await fail(url)).reason == "unreachable"
+
+
+async def test_a_few_early_hints_are_passed_over() -> None:
+    hint, body = b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+    async with serve_raw(hint * 3 + body) as url:
+        assert await fetch(url) == b"body"
+
+
+async def test_what_is_held_is_told_before() -> None:
+    grown: list[int] = []
+
+    async def grow(n_bytes: int) -> None:
+        grown.append(n_bytes)
+
+    async with serve() as site, fetcher() as http:
+        await http.fetch(site.url, grow)
+    assert grown[0] == len(BODY)
+
+
+async def test_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.media.http._CHUNK_BYTES", 1)  # as if each byte came on its own
+    async with serve() as site:
+        assert (await fail(site.url)).detail == "127.0.0.1 sends byte by byte"

@@ -7,6 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from sluice.bytebudget import ByteBudget, Lease
 from sluice.config import MediaConfig
 from sluice.media.fetcher import MediaFetcher
 from sluice.media.store import DirectoryStore, FsspecStore, open_store
@@ -22,7 +23,7 @@ def read_mode(path: Path) -> int:
 async def fetch(uri: str, config: MediaConfig) -> bytes:
     fetcher = MediaFetcher(config)
     try:
-        return await fetcher.fetch(uri)
+        return await fetcher.fetch(uri, Lease(ByteBudget(2**30)))
     finally:
         await fetcher.close()
 

@@ -10,11 +10,13 @@ import pytest
 import soundfile
 from PIL import Image
 
+from sluice.bytebudget import Lease
 from sluice.contract import MODALITIES, Axis, TensorSpec
 from sluice.features.text import TextExtractor
 from sluice.inference import Array
 from sluice.modalities.base import AnyModality, inputs_of
 from sluice.modalities.extraction import on_threads
+from sluice.modalities.media import MediaSource
 from sluice.modalities.registry import all_modalities
 from sluice.schema import Media, Post
 
@@ -40,13 +42,14 @@ MEDIA = {"a:image": draw_picture(), "a:clip": make_clip()}
 class FakeFetcher:
     """Media by URI."""
 
-    async def fetch(self, uri: str) -> bytes:
+    async def fetch(self, uri: str, lease: Lease) -> bytes:
         return MEDIA[uri]
 
 
 def shipped() -> dict[str, AnyModality]:
     run = on_threads(ThreadPoolExecutor(1))
-    return {each.name: each for each in all_modalities(FakeFetcher(), TextExtractor().extract_batch, run, run)}
+    held = MediaSource(FakeFetcher(), 2**30)
+    return {each.name: each for each in all_modalities(held, TextExtractor().extract_batch, run, run)}
 
 
 def fits(tensor: TensorSpec, array: Array) -> bool:
