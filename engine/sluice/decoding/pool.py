@@ -49,7 +49,7 @@ class Decoder:
             async with asyncio.timeout(_START_S):
                 await decoder._hear()
         except BaseException:
-            decoder.kill()
+            await decoder.end()
             raise
         return decoder
 
@@ -58,10 +58,11 @@ class Decoder:
         """Process id."""
         return self._process.pid
 
-    def kill(self) -> None:
+    async def end(self) -> None:
         """End it, whatever it does."""
         if self._process.returncode is None:
             self._process.kill()
+        await self._process.wait()
 
     async def decode(self, kind: bytes, content: bytes) -> Features[Any]:
         """Decode one file.
@@ -171,9 +172,8 @@ class DecodingPool:
         """End all decoders."""
         for task in self._tasks:
             task.cancel()
-        for decoder in (*self._idle, *self._busy):
-            decoder.kill()
-            await decoder.describe_end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(decoder.end() for decoder in self._idle))
         self._idle.clear()
 
     @property
@@ -227,11 +227,8 @@ class DecodingPool:
             raise MediaInvalid("decoder", "crashed its decoder") from error
         finally:
             self._busy.discard(decoder)
-            self._keep(decoder, sound)
+            if sound:
+                self._idle.append(decoder)
+            else:
+                await decoder.end()
         return features
-
-    def _keep(self, decoder: Decoder, sound: bool) -> None:
-        if sound:
-            self._idle.append(decoder)
-        else:
-            decoder.kill()
