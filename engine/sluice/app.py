@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -19,12 +19,12 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
-from sluice.config import KafkaConfig
+from sluice.config import AgentConfig, KafkaConfig
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
-from sluice.kafka import TopicIds, ensure_topics, is_embedded
+from sluice.kafka import TopicIds, TopicNames, ensure_topics, is_embedded
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
@@ -36,18 +36,24 @@ from sluice.settings import Settings
 from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
-from sluice.stream.lifetime import leave, run_app
+from sluice.stream.lifetime import guarding, leave, run_app
 from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Skipped
 from sluice.stream.outbox import FaustOutbox
-from sluice.stream.partitions import assigned, report_lags
+from sluice.stream.partitions import has_joined, read_waiting, report_lags
+from sluice.stream.pulse import Pulse
+from sluice.stream.readiness import TopicsExist, all_of, models_answer, when
 from sluice.stream.topics import TopicWatch
 from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
+from sluice.stream.watchdog import Watchdog
 from sluice.verdict.policy import load_policy
 
 logger = logging.getLogger(__name__)
 
 THREAD_NAME = "extract"
+
+MARGIN_S = 10.0
+"""For what a busy machine adds, before a worker counts as standing still."""
 
 
 @asynccontextmanager
@@ -147,28 +153,30 @@ async def _moderate(
     until: asyncio.Event,
     intake_type: type[Intake],
 ) -> None:
-    topics = settings.kafka.topics
-    moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app))
-    declare_agent(app, topics.posts, intake_type(app, settings.agent, moderator, metrics))
-    health = HealthServer(metrics.registry, lambda: report_lags(app, metrics), _readiness(app, pipeline))
+    topics, pulse = settings.kafka.topics, Pulse()
+    moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app), pulse=pulse)
+    intake = intake_type(app, settings.agent, moderator, metrics)
+    declare_agent(app, topics.posts, intake)
+    ready = all_of(
+        when(lambda: None if has_joined(app) else "the consumer group is not joined yet"),
+        when(lambda: pulse.unpublished),
+        TopicsExist(topics.all(), TopicNames(settings.kafka).read),
+        models_answer(pipeline.confirm),
+    )
+    health = HealthServer(metrics.registry, lambda: report_lags(app, metrics), ready)
     await health.start(settings.metrics_host, settings.metrics_port)
+    deadline_s = settings.pipeline.max_deadline_ms / 1000
+    watchdog = Watchdog(intake, lambda: read_waiting(app), pulse, _patience_s(deadline_s, settings.agent))
     try:
-        await run_app(app, until, settings.pipeline.max_deadline_ms / 1000)
+        async with guarding(app, watchdog, deadline_s + MARGIN_S):
+            await run_app(app, until, deadline_s)
     finally:
         await health.stop()
 
 
-def _readiness(app: faust.App, pipeline: Pipeline) -> Callable[[], Awaitable[str | None]]:
-    async def why_not_ready() -> str | None:
-        if app.rebalancing or not assigned(app):
-            return "no partitions of the posts topic are assigned yet"
-        try:
-            await pipeline.confirm(max_age_s=1.0)
-        except InferenceUnavailable as error:
-            return str(error)
-        return None
-
-    return why_not_ready
+def _patience_s(deadline_s: float, agent: AgentConfig) -> float:
+    """How long a post may be without an outcome: its deadline, and a send that waits for room and for an answer."""
+    return deadline_s + 2 * agent.session_timeout_s + MARGIN_S
 
 
 def run_worker(settings: Settings, intake_type: type[Intake] = Intake) -> NoReturn:

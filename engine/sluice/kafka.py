@@ -76,6 +76,29 @@ class TopicIds:
             raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
 
 
+class TopicNames:
+    """Reads the names of the topics that there are, over one connection.
+
+    Parameters
+    ----------
+    kafka : KafkaConfig
+    timeout_s : float
+        For each read.
+    """
+
+    def __init__(self, kafka: KafkaConfig, timeout_s: float = 2.0) -> None:
+        self._kafka = kafka
+        self._timeout_s = timeout_s
+        self._admin = _admin(kafka)
+
+    def read(self) -> set[str]:
+        """Names of the topics; raises `KafkaUnavailable` if no broker answers."""
+        try:
+            return set(self._admin.list_topics(timeout=self._timeout_s).topics)
+        except KafkaException as error:
+            raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
+
+
 def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
     """Whether the broker is librdkafka's mock cluster, which keeps only 5 MB a partition and drops the rest.
 

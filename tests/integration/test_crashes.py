@@ -94,4 +94,4 @@ def test_a_crash_after_traffic_ends_the_process(worker: tuple[Stack, ChildProces
         publisher.flush()
     wait_for(lambda: "Crashed" in process.log.read_text() or not dying.is_running(), "the crash")
     assert dying.wait(END_S) == 1
-    assert "the Kafka consumer failed" in process.log.read_text()
+    assert "the worker failed" in process.log.read_text()

@@ -19,6 +19,7 @@ from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 from sluice.schema import Post
+from tests.components import wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -121,7 +122,7 @@ def test_ready_turns_to_not_ready_while_triton_is_away(tmp_path: Path, triton_fi
         triton.wait_until_ready(60)
         with Stack(StackConfig(tmp_path, triton_repository(), triton=triton.address)) as stack:
             triton.kill()
-            assert not answers_http(f"{stack.addresses.metrics}/readyz")
+            wait_for(lambda: not answers_http(f"{stack.addresses.metrics}/readyz"), "not ready")
             assert answers_http(f"{stack.addresses.metrics}/healthz")
 
 

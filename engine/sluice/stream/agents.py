@@ -36,6 +36,8 @@ class Intake:
     ----------
     ledger_type : type of Ledger
         Decides what may be acknowledged when.
+    n_taken : int
+        Posts picked up so far.
     """
 
     ledger_type: type[Ledger[Event]] = Ledger
@@ -49,6 +51,11 @@ class Intake:
         self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.n_taken = 0
+
+    def oldest(self) -> float | None:
+        """See `Work.oldest`."""
+        return self._ledger.oldest()
 
     async def take(self, event: Event) -> None:
         """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
@@ -72,6 +79,7 @@ class Intake:
         return (*place, n_round)
 
     def _start(self, ticket: Ticket[Event]) -> None:
+        self.n_taken += 1
         self._metrics.in_flight.set(len(self._ledger))
         task = asyncio.create_task(self._run(ticket))
         self._tasks.add(task)

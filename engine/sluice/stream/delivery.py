@@ -6,6 +6,7 @@ only once every post before it is finished, however long the one at the head tak
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Ticket(Generic[T]):
     partition: Hashable
     event: T
     finished: bool = False
+    opened_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -55,6 +57,10 @@ class Ledger(Generic[T]):
     def is_abandoned(self, partition: Hashable) -> bool:
         """Whether posts of the partition were let go: to acknowledge a later one would lose them."""
         return partition in self._abandoned
+
+    def oldest(self) -> float | None:
+        """When the oldest post was picked up, on the monotonic clock; None without one."""
+        return min((tickets[0].opened_at for tickets in self._open.values()), default=None)
 
     def __len__(self) -> int:
         return sum(map(len, self._open.values()))

@@ -8,11 +8,14 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import faust
 
 from sluice.errors import SluiceError
+from sluice.stream.watchdog import LoopGuard, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +52,30 @@ async def run_app(app: faust.App, until: asyncio.Event, max_deadline_s: float) -
         await _end_crashed(app, app.crash_reason)
 
 
+@asynccontextmanager
+async def guarding(app: faust.App, watchdog: Watchdog, loop_patience_s: float) -> AsyncIterator[None]:
+    """End the worker if it stands still inside: its posts, or for so long its event loop."""
+    guard = LoopGuard(loop_patience_s)
+    guard.start()
+    watching = asyncio.create_task(_crash_when_stalled(app, watchdog))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        guard.stop()
+
+
+async def _crash_when_stalled(app: faust.App, watchdog: Watchdog) -> None:
+    why = await watchdog.stalled()
+    logger.critical("the worker stands still, and ends: %s", why)
+    await app.crash(SluiceError(why))
+
+
 async def _end_crashed(app: faust.App, reason: BaseException) -> NoReturn:
     """Say goodbye to Kafka if that is quick, and end."""
     end_within(CRASH_END_S)
     await _stop(app, CRASH_STOP_S)
-    raise SluiceError(f"the Kafka consumer failed: {reason!r}")
+    raise SluiceError(f"the worker failed: {reason!r}")
 
 
 async def _stop(app: faust.App, timeout_s: float) -> bool:

@@ -17,6 +17,7 @@ from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
 from sluice.schema import Verdict, decode_post, encode
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
+from sluice.stream.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Moderator:
         True once this worker should let go of posts that only wait: for Triton, or for Kafka.
     max_pause_s : float
         Longest pause between two tries during an outage, in seconds.
+    pulse : Pulse or None
+        Told of everything that is waited for.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Moderator:
         metrics: Metrics,
         leaving: Callable[[], bool],
         max_pause_s: float = 2.0,
+        pulse: Pulse | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._outbox = outbox
@@ -65,6 +69,7 @@ class Moderator:
         self._metrics = metrics
         self._leaving = leaving
         self._max_pause_s = max_pause_s
+        self._pulse = pulse or Pulse()
 
     async def handle(self, message: Message) -> None:
         """Score a message and publish its outcome.
@@ -105,6 +110,7 @@ class Moderator:
             while not recovery.done():
                 if self._leaving():
                     raise Leaving
+                self._pulse.wait()
                 await asyncio.wait({recovery}, timeout=self._max_pause_s)
         finally:
             recovery.cancel()
@@ -181,12 +187,14 @@ class Moderator:
             nonlocal has_failed
             try:
                 await self._outbox.send(topic, key, value, headers)
+                self._pulse.publish(topic)
             except give_up_on:
                 raise
             except Exception as error:
                 if not has_failed:  # once a message: an outage is not to fill the disk
                     logger.warning("%s: not delivered, trying again: %s", topic, type(error).__name__)
                 has_failed = True
+                self._pulse.refuse(topic, type(error).__name__)
                 raise
 
         await self._until(attempt, Exception, give_up_on)

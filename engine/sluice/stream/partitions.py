@@ -19,6 +19,17 @@ def assigned(app: faust.App) -> set[TP]:
         return set()
 
 
+def has_joined(app: faust.App) -> bool:
+    """Whether this worker is in its group, with partitions or, as a spare, without."""
+    return app.consumer_generation_id > 0 and not app.rebalancing
+
+
+def read_waiting(app: faust.App) -> tuple[int, int]:
+    """How many messages wait in the partitions of this worker, and the sum of their newest offsets."""
+    newest = (app.consumer.highwater(partition) for partition in assigned(app))
+    return sum(read_lags(app).values()), sum(filter(None, newest))
+
+
 def read_lags(app: faust.App) -> dict[TP, int]:
     """How many messages of each partition are not yet committed; without those whose newest is not known yet."""
     # Faust's monitor knows only what this process committed: after a restart it would count everything again.
