@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, cast
 
+import tenacity
 from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Partition
 
@@ -246,10 +247,28 @@ def find_ends(
     consumer: Consumer, kafka: KafkaConfig, partitions: list[tuple[str, int]], timeout_s: float
 ) -> dict[tuple[str, int], int]:
     """The offset behind the last message of each partition; raises `KafkaUnavailable`."""
-    ends = {}
-    for topic, number in partitions:
-        try:
-            ends[topic, number] = consumer.get_watermark_offsets(Partition(topic, number), timeout=timeout_s)[1]
-        except KafkaException as error:
-            raise KafkaUnavailable(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}") from error
-    return ends
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_passes),  # a partition made just now has no leader yet
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(timeout_s),
+        reraise=True,
+    )
+    try:
+        return {
+            (topic, number): attempts(consumer.get_watermark_offsets, Partition(topic, number), timeout=timeout_s)[1]
+            for topic, number in partitions
+        }
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}") from error
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _PASSING
+
+
+_PASSING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+)

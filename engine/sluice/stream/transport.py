@@ -177,7 +177,7 @@ class WorkerTransport(Transport):
     unread : dict of TP to Span
         What was left to read of each partition when it was last looked at.
     begun : set of TP
-        Partitions that were begun at their first message since this was last cleared.
+        Partitions that turned out shorter than what was read of them, and were begun anew, since this was last cleared.
     """
 
     Consumer = _Consumer
@@ -191,12 +191,12 @@ class WorkerTransport(Transport):
 
     def note_begin(self, partition: TP, position: int | None, start: int) -> None:
         """Note that a partition is read from `start` on, although `position` came next."""
-        self.begun.add(partition)
         if position is None:
             return
         if position < start:
             self._skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
         else:
+            self.begun.add(partition)
             logger.warning("%s/%d: offset %d is not there any more: reading from %d on", *partition, position, start)
 
     async def read_anew(self, topic: str) -> None:
