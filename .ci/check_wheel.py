@@ -15,7 +15,10 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,15 +36,34 @@ POSTS = ('{"id": "p-1", "text": "See you at lunch"}', '{"id": 7}')
 PRINT_NAMES = "import sluice; print(sluice.__all__)"
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A Python, and a folder of its own."""
+
+    python: str
+    home: Path
+
+    @property
+    def empty(self) -> Path:
+        """Where commands are started: nothing lies there."""
+        return self.home / "empty"
+
+    def bin(self, name: str) -> str:
+        """Path of a program of its environment."""
+        return str(self.home / "venv" / "bin" / name)
+
+
 def main() -> int:
     """Check the wheel on every version; returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="sluice-wheel-") as scratch:
         wheel = build(Path(scratch))
         check_contents(wheel)
         pythons = {version: find_python(version) for version in VERSIONS}
-        for version, python in pythons.items():
-            if python is not None:
-                try_wheel(wheel, python, Path(scratch) / version)
+        found = [Candidate(python, Path(scratch) / version) for version, python in pythons.items() if python]
+        with step("install"), ThreadPoolExecutor() as pool:
+            list(pool.map(partial(install, wheel), found))
+        for candidate in found:
+            use(candidate)
     missing = [version for version, python in pythons.items() if python is None]
     if missing:
         say(f"not tried, because it is not installed: Python {', '.join(missing)}")
@@ -91,30 +113,32 @@ def pyenv_python(version: str) -> str | None:
     return f"{asked.stdout.strip()}/bin/python" if asked.returncode == 0 else None
 
 
-def try_wheel(wheel: Path, python: str, home: Path) -> None:
-    """Install the wheel into a fresh environment and use it from an empty folder."""
-    empty = home / "empty"
-    empty.mkdir(parents=True)
-    with step(f"{home.name}: install"):
-        run(python, "-m", "venv", str(home / "venv"), cwd=empty)
-        installed = home / "venv" / "bin" / "python"
-        pip = (str(installed), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile")
-        run(*pip, "--constraint", str(ROOT / "ops" / "constraints.txt"), f"{wheel}[local]", cwd=empty)
-    check_site_packages(installed, empty)
-    sluice = str(installed.with_name("sluice"))
-    with step(f"{home.name}: sluice demo"):
+def install(wheel: Path, candidate: Candidate) -> None:
+    """Install the wheel with its extra into a fresh environment."""
+    candidate.empty.mkdir(parents=True)
+    run(candidate.python, "-m", "venv", str(candidate.home / "venv"), cwd=candidate.empty)
+    pip = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile")
+    pins = str(ROOT / "ops" / "constraints.txt")
+    run(candidate.bin("python"), *pip, "--constraint", pins, f"{wheel}[local]", cwd=candidate.empty)
+
+
+def use(candidate: Candidate) -> None:
+    """Use the environment from an empty folder."""
+    version, empty, sluice = candidate.home.name, candidate.empty, candidate.bin("sluice")
+    check_site_packages(candidate.bin("python"), empty)
+    with step(f"{version}: sluice demo"):
         run(sluice, "demo", cwd=empty)
-    with step(f"{home.name}: sluice score"):
+    with step(f"{version}: sluice score"):
         check_scores(run(sluice, "score", write_posts(empty), "--json", cwd=empty))
 
 
-def check_site_packages(python: Path, empty: Path) -> None:
+def check_site_packages(python: str, empty: Path) -> None:
     """Fail if the names of the checkout's folders came along, or the public names did not."""
-    site = Path(run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=empty).strip())
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=empty).strip())
     stray = [name for name in ("engine", "models", "tests", "ops") if list(site.glob(f"{name}*"))]
     if stray:
         raise SystemExit(f"{site}: {', '.join(stray)} came along")
-    if "'Publisher'" not in (names := run(str(python), "-c", PRINT_NAMES, cwd=empty)):
+    if "'Publisher'" not in (names := run(python, "-c", PRINT_NAMES, cwd=empty)):
         raise SystemExit(f"sluice.__all__ is {names}")
 
 
