@@ -24,7 +24,7 @@ from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
-from sluice.kafka import TopicIds, TopicNames, ensure_topics, is_embedded
+from sluice.kafka import TopicIds, TopicNames, ensure_topics, recognise
 from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
@@ -119,21 +119,21 @@ async def serve(
     metrics.build.info({"version": __version__})
     logger.info("connecting to Kafka at %s and Triton at %s", settings.kafka.bootstrap, settings.inference.triton)
     await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
-    embedded = await asyncio.to_thread(is_embedded, settings.kafka)
+    kafka = await asyncio.to_thread(recognise, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
         async with open_pipeline(settings, metrics) as pipeline:
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
-            wait_ms = EMBEDDED_FETCH_WAIT_MS if embedded else FETCH_WAIT_MS
+            wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             started.set()
-            async with _watching(app.transport, settings.kafka, embedded):
+            async with _watching(app.transport, kafka):
                 await _moderate(app, pipeline, settings, metrics, until, intake_type)
 
 
 @asynccontextmanager
-async def _watching(transport: WorkerTransport, kafka: KafkaConfig, embedded: bool) -> AsyncIterator[None]:
+async def _watching(transport: WorkerTransport, kafka: KafkaConfig) -> AsyncIterator[None]:
     """Look out for a posts topic made anew; the embedded broker cannot delete one."""
-    if embedded:
+    if kafka.embedded:
         yield
         return
     ids, posts = TopicIds(kafka), kafka.topics.posts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import tenacity
@@ -99,8 +100,10 @@ class TopicNames:
             raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
-    """Whether the broker is librdkafka's mock cluster, which keeps only 5 MB a partition and drops the rest.
+def recognise(kafka: KafkaConfig, timeout_s: float = 10.0) -> KafkaConfig:
+    """The configuration with `KafkaConfig.embedded` set where the broker is librdkafka's mock cluster.
+
+    The one place that finds this out, for those who were given an address and nothing more.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def is_embedded(kafka: KafkaConfig, timeout_s: float = 10.0) -> bool:
         No broker answered.
     """
     cluster_id = _metadata(kafka, timeout_s).cluster_id  # None where the brokers have none
-    return bool(cluster_id and cluster_id.startswith("mockCluster"))
+    return replace(kafka, embedded=bool(cluster_id and cluster_id.startswith("mockCluster")))
 
 
 def _metadata(kafka: KafkaConfig, timeout_s: float) -> Any:

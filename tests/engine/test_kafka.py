@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable, SettingsError
-from sluice.kafka import ensure_topics, is_embedded
+from sluice.kafka import ensure_topics, recognise
 
 
 def test_missing_topics_are_made_and_a_second_time_is_harmless(kafka: KafkaConfig) -> None:
@@ -20,7 +20,7 @@ def test_missing_topics_are_made_and_a_second_time_is_harmless(kafka: KafkaConfi
 
 
 def test_the_embedded_broker_is_recognised(kafka: KafkaConfig) -> None:
-    assert is_embedded(kafka)
+    assert recognise(kafka).embedded
 
 
 def test_no_broker_is_an_error_that_names_the_address() -> None:
@@ -28,7 +28,7 @@ def test_no_broker_is_an_error_that_names_the_address() -> None:
     with pytest.raises(KafkaUnavailable, match="127.0.0.1:1"):
         ensure_topics(nowhere, timeout_s=0.5)
     with pytest.raises(KafkaUnavailable, match="127.0.0.1:1"):
-        is_embedded(nowhere, timeout_s=0.5)
+        recognise(nowhere, timeout_s=0.5)
 
 
 def test_a_ca_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:

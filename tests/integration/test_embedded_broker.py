@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from sluice.config import Topics
 from sluice.errors import StackError
-from sluice.kafka import N_PARTITIONS, is_embedded
+from sluice.kafka import N_PARTITIONS, recognise
 from sluice.local.broker import EmbeddedBroker
 
 pytestmark = pytest.mark.integration
@@ -22,7 +22,7 @@ def test_the_four_topics_are_there(embedded_broker: EmbeddedBroker) -> None:
     topics = AdminClient(embedded_broker.kafka.librdkafka()).list_topics(timeout=10).topics
     expected = dict.fromkeys(Topics().all(), N_PARTITIONS)
     assert {name: len(topics[name].partitions) for name in expected} == expected
-    assert is_embedded(embedded_broker.kafka)
+    assert recognise(embedded_broker.kafka) == embedded_broker.kafka
 
 
 def test_a_message_comes_back_with_key_and_headers(embedded_broker: EmbeddedBroker) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from sluice.config import KafkaConfig
-from sluice.kafka import is_embedded
+from sluice.kafka import recognise
 from sluice.local.kafka import NativeKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
@@ -46,7 +46,7 @@ def read_to_the_end(kafka: KafkaConfig, topic: str) -> list[bytes]:
 
 def test_a_password_opens_the_other_listener(password_kafka: KafkaConfig) -> None:
     assert publish(password_kafka, "moderation.reviews", [b"with a password"]) == []
-    assert not is_embedded(password_kafka)
+    assert not recognise(password_kafka).embedded
 
 
 def test_a_wrong_password_does_not(password_kafka: KafkaConfig) -> None:

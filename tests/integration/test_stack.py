@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sluice.config import KafkaConfig
 from sluice.errors import StackError
-from sluice.kafka import is_embedded
+from sluice.kafka import recognise
 from sluice.local import guard
 from sluice.local.processes import answers_http
 from sluice.local.stack import Stack, StackConfig
@@ -30,7 +31,8 @@ def test_it_is_ready_watched_and_leaves_nothing(tmp_path: Path) -> None:
     config = StackConfig(tmp_path, triton_repository(), worker_environment=QUICK_REJOIN)
     with Stack(config) as stack:
         assert answers_http(f"{stack.addresses.metrics}/readyz")
-        assert is_embedded(stack.kafka)
+        assert stack.kafka.embedded
+        assert recognise(KafkaConfig(stack.kafka.bootstrap)).embedded
         stack.check()
         first = stack.worker_pid
         stack.kill_worker()

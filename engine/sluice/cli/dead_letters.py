@@ -24,7 +24,7 @@ def list_letters(as_json: JsonOption = False, kafka: KafkaOption = None) -> None
     """
     from sluice.client import Outcomes
 
-    to = resolve_connection(kafka)
+    to = resolve_connection(kafka).recognised()
     with Outcomes(to.kafka, start="beginning", kinds=("dead_letter",), timeout_s=to.timeout_s) as letters:
         if wants_json(as_json):
             for letter in letters.read_to_end():
@@ -69,7 +69,7 @@ def redrive(
     """
     from sluice.client import Publisher, Redrive
 
-    to, n_sent = resolve_connection(kafka), 0
+    to, n_sent = resolve_connection(kafka).recognised(), 0
     with Publisher(to.kafka) as publisher, Redrive(to.kafka, reason, limit, timeout_s=to.timeout_s) as letters:
         for letter in letters.run(publisher):
             n_sent += 1

@@ -60,6 +60,12 @@ class Connection:
     media_store: str
     timeout_s: float
 
+    def recognised(self) -> Connection:
+        """The same, with what Kafka says of itself; raises `KafkaUnavailable` if it does not answer."""
+        from sluice.kafka import recognise
+
+        return dataclasses.replace(self, kafka=recognise(self.kafka, self.timeout_s))
+
     def open_store(self) -> MediaStore:
         """The media store; raises `SettingsError` if it is none."""
         from sluice.errors import SettingsError

@@ -85,9 +85,9 @@ def _read_inline(path: Path) -> str:
 def publish_lines(to: Connection, lines: Lines, n_lines: int | None) -> int:
     """Publish lines as they are, with a progress bar; returns how many could not be."""
     from sluice.client import Publisher
-    from sluice.kafka import is_embedded
 
-    send = send_in_window if is_embedded(to.kafka, to.timeout_s) else send_all
+    to = to.recognised()
+    send = send_in_window if to.kafka.embedded else send_all
     n_done, refused = 0, []
     with Publisher(to.kafka, to.open_store()) as publisher, make_progress(make_console()) as progress:
         task = progress.add_task("publishing", total=n_lines)

@@ -43,7 +43,7 @@ def read_verdicts(
     from sluice.client import Outcomes
 
     as_json = wants_json(as_json)
-    to, start = resolve_connection(kafka), _START[follow]
+    to, start = resolve_connection(kafka).recognised(), _START[follow]
     with Outcomes(to.kafka, start=start, kinds=("verdict",), timeout_s=to.timeout_s) as outcomes:
         for outcome, verdict in _decode(outcomes.follow() if follow else outcomes.read_to_end()):
             if decision is None or verdict.decision == decision.value:

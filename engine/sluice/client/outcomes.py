@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
-from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, SOURCE_HEADER, is_embedded
+from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, SOURCE_HEADER
 from sluice.schema import Verdict, decode_verdict
 
 CORRELATION_HEADER = "sluice-correlation"
@@ -110,8 +110,7 @@ class Outcomes:
         self._kafka = kafka
         names = {"verdict": kafka.topics.verdicts, "dead_letter": kafka.topics.dead_letters}
         self._kinds: dict[str, Kind] = {names[kind]: kind for kind in kinds}
-        embedded = is_embedded(kafka, timeout_s)
-        self._consumer = Consumer(consumer_properties(kafka, f"sluice-reader-{uuid.uuid4()}", embedded=embedded))
+        self._consumer = Consumer(consumer_properties(kafka, f"sluice-reader-{uuid.uuid4()}"))
         try:
             self._partitions = find_partitions(self._consumer, kafka, tuple(self._kinds), timeout_s)
             self._ends = find_ends(self._consumer, kafka, self._partitions, timeout_s)
@@ -196,9 +195,7 @@ def _is_end(error: KafkaError | None) -> bool:
     return error is not None and error.code() == KafkaError._PARTITION_EOF
 
 
-def consumer_properties(
-    kafka: KafkaConfig, group: str, *, embedded: bool = False
-) -> dict[str, str | int | float | bool]:
+def consumer_properties(kafka: KafkaConfig, group: str) -> dict[str, str | int | float | bool]:
     """Properties for librdkafka of a reader that assigns its partitions itself."""
     return {
         **kafka.librdkafka(),
@@ -206,7 +203,7 @@ def consumer_properties(
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": _FETCH_WAIT_MS[embedded],
+        "fetch.wait.max.ms": _FETCH_WAIT_MS[kafka.embedded],
         "queued.max.messages.kbytes": 64 * 1024,
         "log_level": 0,
     }

@@ -47,7 +47,7 @@ class EmbeddedBroker(RunningInside):
     @property
     def kafka(self) -> KafkaConfig:
         """How to reach it; only when it is ready."""
-        return KafkaConfig(bootstrap=json.loads(self._report.read_text())["bootstrap"], topics=self._topics)
+        return KafkaConfig(json.loads(self._report.read_text())["bootstrap"], topics=self._topics, embedded=True)
 
     @property
     def pid(self) -> int | None:
