@@ -24,6 +24,7 @@ lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy ops .ci/*.py
+	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 wheel: .venv/.installed-dev  ## build the wheel, install it elsewhere on each Python, run the demo there

@@ -25,7 +25,7 @@ _ERRORS: Mapping[str, tuple[grpc.StatusCode, str]] = {
 """As Triton words them."""
 
 
-class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
+class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Every model of the contract, whose every output is minus four.
 
     Attributes

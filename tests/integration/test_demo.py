@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import psutil
@@ -42,7 +43,7 @@ def run_demo(*arguments):
 
 def make_posts():
     """180 posts of every kind of part and 20 malformed lines, mixed."""
-    posts = [{"id": f"post-{n}", "text": GREETINGS[n % 4].format(n)} for n in range(N_LINES - 20)]
+    posts: list[dict[str, Any]] = [{"id": f"post-{n}", "text": GREETINGS[n % 4].format(n)} for n in range(N_LINES - 20)]
     house, melody = draw_house(), play_melody()
     for post in posts[::9]:
         post["images"] = [{"uri": house}]

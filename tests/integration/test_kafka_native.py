@@ -32,7 +32,8 @@ def read_to_the_end(kafka: KafkaConfig, topic: str) -> list[bytes]:
     settings = {"group.id": "reader", "auto.offset.reset": "earliest", "enable.partition.eof": True, "log_level": 0}
     consumer = Consumer({**kafka.librdkafka(), **settings, "enable.auto.commit": False})
     consumer.subscribe([topic])
-    values, ended = [], set()
+    values: list[bytes] = []
+    ended: set[int] = set()
     while len(ended) < 4:
         message = consumer.poll(60)
         assert message is not None, "no answer for a minute"

@@ -58,8 +58,13 @@ def make_files(folder: Path) -> Files:
     (folder / "client.key").write_bytes(encrypt(client.private_key_pem.bytes()))
     stranger.private_key_and_cert_chain_pem.write_to_path(str(folder / "stranger.pem"))
     (folder / "server.pem").write_bytes(as_pkcs8(server.private_key_pem.bytes()) + server.cert_chain_pems[0].bytes())
-    return Files(*(str(folder / name) for name in ("ca.pem", "client.pem", "client.key")), folder / "server.pem",
-                 str(folder / "stranger.pem"))  # fmt: skip
+    return Files(
+        ca=str(folder / "ca.pem"),
+        client=str(folder / "client.pem"),
+        key=str(folder / "client.key"),
+        server=folder / "server.pem",
+        stranger=str(folder / "stranger.pem"),
+    )
 
 
 def encrypt(key: bytes) -> bytes:

@@ -19,7 +19,8 @@ from sluice.metrics import Metrics
 from sluice.pipeline import Pipeline
 from sluice.schema import Post, Verdict, decode_verdict, encode
 from sluice.settings import load_settings
-from sluice.stream.moderation import Headers, Message, Moderator
+from sluice.stream.dead_letters import Headers, Message
+from sluice.stream.moderation import Moderator
 from tests.kserve import Fault, KServe, serving
 from tests.network import NameServer, Way
 

@@ -1,6 +1,7 @@
 """The client and its commands on Apache Kafka, with a password."""
 
 import json
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -42,7 +43,7 @@ def posts(kafka):
 
 
 def read_by_key(consumer, prefix, n):
-    found = []
+    found: list[Any] = []
     while len(found) < n:
         message = consumer.poll(30)
         assert message is not None, "no message for 30 seconds"

@@ -63,7 +63,7 @@ def make_rows(n_rows: int) -> dict[str, Arrays]:
     }
 
 
-SHAPES = {
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "text_encoder": {"tokens": (4, 256), "logits": (N_LABELS,), "token_scores": (9,)},
     "image_encoder": {"tokens": (4, 256), "logits": (N_LABELS,), "heatmap": (N_LABELS, 10, 10)},
     "audio_encoder": {"tokens": (4, 256), "logits": (N_LABELS,), "frame_scores": (N_LABELS, 50)},

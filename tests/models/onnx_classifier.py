@@ -34,15 +34,26 @@ class OnnxClassifier:
     """A `Classifier` on ONNX Runtime that makes batches as the real one does."""
 
     def __init__(self) -> None:
-        self._queues = {spec.name: BatchQueue(spec, _send) for spec in MODELS}
+        self._queues = {spec.name: BatchQueue(spec, _send, _answer_probe) for spec in MODELS}
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """See `Classifier.infer`."""
         return await self._queues[model.name].run(rows, deadline)
 
-    async def versions(self) -> dict[str, str]:
+    async def confirm(self, max_age_s: float = 0.0) -> None:
+        """See `Classifier.confirm`."""
+
+    async def recovered(self, model: str) -> None:
+        """See `Classifier.recovered`."""
+
+    @property
+    def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
         return {spec.name: "1" for spec in MODELS}
+
+
+async def _answer_probe(_limit_s: float) -> None:
+    """The models are in this process: they always answer."""
 
 
 async def _send(spec: ModelSpec, batch: dict[str, Array], _deadline: float) -> list[Array]:
@@ -78,6 +89,5 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
             Metrics(CollectorRegistry()),
             PipelineConfig(PATIENCE_MS, PATIENCE_MS),
         )
-        await pipeline.prepare()
         yield pipeline
     await fetcher.close()

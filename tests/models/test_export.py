@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import typer
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
@@ -72,7 +73,7 @@ def test_a_model_that_differs_is_refused(tmp_path):
 
 def test_the_command_prints_a_line_per_model(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "build", build_small)
-    app = export.typer.Typer()
+    app = typer.Typer()
     app.command()(export.main)
     result = CliRunner().invoke(app, ["--untrained", "--json", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -81,7 +82,7 @@ def test_the_command_prints_a_line_per_model(monkeypatch, tmp_path):
 
 
 def test_without_checkpoints_the_command_names_what_to_run(tmp_path):
-    app = export.typer.Typer()
+    app = typer.Typer()
     app.command()(export.main)
     result = CliRunner().invoke(app, ["--runs", str(tmp_path), "--out", str(tmp_path)])
     assert result.exit_code == 1

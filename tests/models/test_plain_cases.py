@@ -6,6 +6,7 @@ import asyncio
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -65,7 +66,7 @@ def plain(text: str) -> str:
     return NOT_TELLING.sub("", text.lower())
 
 
-SOURCES = {
+SOURCES: dict[str, Any] = {
     "training": templates.load_templates(),
     "pairs": pairs.load_pairs(),
     "functional": functional.load_tests(),

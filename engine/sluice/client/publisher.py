@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -195,7 +195,7 @@ class Publisher:
         """Flush, then let go of the connection."""
         self.flush()
 
-    def __enter__(self) -> Publisher:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,9 +8,9 @@ from tests.engine.cli.verdicts import make_reason, make_verdict
 
 
 def print_plain(table):
-    console = Console(file=io.StringIO(), width=160)
-    console.print(table)
-    return console.file.getvalue()
+    file = io.StringIO()
+    Console(file=file, width=160).print(table)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(

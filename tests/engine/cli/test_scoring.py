@@ -1,11 +1,13 @@
 import asyncio
 import json
 import os
+from collections.abc import AsyncGenerator
 from io import FileIO
+from typing import cast
 
 import pytest
 
-from sluice.cli.scoring import score_lines
+from sluice.cli.scoring import Scored, score_lines
 from sluice.errors import InferenceUnavailable
 from sluice.schema import decode_verdict
 from tests.engine.cli.verdicts import make_verdict
@@ -81,7 +83,7 @@ async def test_verdicts_do_not_wait_for_more_input():
         assert (await anext(scored)).line == 1
         out.write(b'{"id": "b", "text": "x"}\n')
         assert (await anext(scored)).line == 2
-        await scored.aclose()
+        await cast("AsyncGenerator[Scored, None]", scored).aclose()
 
 
 async def test_a_file_that_cannot_be_read_on_is_an_error(tmp_path):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from confluent_kafka import Producer
 
@@ -14,7 +16,7 @@ def produce(kafka, topic, *values, headers=()):
 
 
 def poll_until(outcomes, n):
-    found = []
+    found: list[Any] = []
     while len(found) < n:
         found += outcomes.poll(5)
     return found

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -11,7 +13,7 @@ from sluice.schema import Media, Post, decode_post
 def read_posts(kafka, n):
     consumer = Consumer({**kafka.librdkafka(), "group.id": "test", "fetch.wait.max.ms": 5})
     consumer.assign([TopicPartition(kafka.topics.posts, number, 0) for number in range(4)])
-    messages = []
+    messages: list[Any] = []
     while len(messages) < n:
         messages += consumer.consume(n - len(messages), 5)
     consumer.close()
@@ -93,7 +95,7 @@ def test_a_later_publish_tells_of_an_earlier_failure():
 
 
 def test_a_failed_delivery_goes_to_who_asked_for_it():
-    errors = []
+    errors: list[Any] = []
     with Publisher(KafkaConfig("127.0.0.1:1"), delivery_timeout_s=0.3) as publisher:
         publisher.publish_bytes(b"x", on_delivery=errors.append)
         while publisher.n_waiting:

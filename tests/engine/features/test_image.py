@@ -14,7 +14,8 @@ from PIL import Image, ImageCms, ImageDraw, ImageFont, TiffImagePlugin
 
 from sluice.errors import MediaInvalid
 from sluice.features import IMAGE_SIZE_PX, ImageRow, heif
-from sluice.features.image import CUT_SHORT, FORMATS, MAX_FRAMES, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
+from sluice.features.animation import MAX_FRAMES
+from sluice.features.image import CUT_SHORT, FORMATS, MAX_PIXELS, MAX_ROWS, extract_image, image_rows
 from sluice.features.sniffing import name_of
 
 # Pytest puts aside the filter that the module sets when it is imported.

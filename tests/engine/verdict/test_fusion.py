@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from sluice.contract import MAX_FUSED_ROWS
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import ScoredPart
 from sluice.schema import LABELS
-from sluice.verdict.fusion import MAX_FUSED_ROWS, fusion_rows, highest_of, read_scores
+from sluice.verdict.fusion import fusion_rows, highest_of, read_scores
 from tests.engine.test_pipeline import Bench
 
 N_LABELS = len(LABELS)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -50,7 +51,7 @@ def save_repository(folder):
         WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128),
         ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=192),
     )
-    built = {
+    built: dict[str, Any] = {
         "text_encoder": TextEncoder(network, 40_000, 20_000),
         "image_encoder": ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8))),
         "audio_encoder": AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))),

@@ -13,6 +13,7 @@ from PIL import Image
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models import adopt
+from sluice_models.adopting.train_heads import AdoptConfig
 from sluice_models.config import D_TOKEN, N_TOKENS, TRITON_REPO
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from tests.models.adopting.miniatures import HARSH, MILD, assert_served, open_model, spell, write_lines, write_onnx
@@ -117,5 +118,5 @@ def test_a_model_without_rows_of_its_kind_says_so(run, clip, tmp_path):
 
 
 def test_the_shipped_hyper_parameters_are_whole():
-    config = msgspec.convert(yaml.safe_load(adopt.CONFIG.read_text("utf-8")), adopt.AdoptConfig)
+    config = msgspec.convert(yaml.safe_load(adopt.CONFIG.read_text("utf-8")), AdoptConfig)
     assert min(config.text.n_steps, config.image.n_steps, config.head.n_steps, config.fusion.n_steps) > 0

@@ -39,7 +39,7 @@ WORSE = Figure(-0.02, -0.03, -0.01)
 
 
 def make_label_report(source, modality="text", gain=FIGURE):
-    figures = [FIGURE, FIGURE, FIGURE, FIGURE, NO_FIGURE]
+    figures = FIGURE, FIGURE, FIGURE, FIGURE, NO_FIGURE
     return LabelRow(modality, "hate", source, 7, 9, *figures, 0.5, gain, 0.6, math.nan)
 
 

@@ -175,7 +175,8 @@ def test_cross_fitting_does_not_see_the_calibration_that_shipped():
     for scale, shift in ((1.0, 0.0), (3.0, -2.0)):
         fusion = SimpleNamespace(scale=torch.full((2, N_LABELS), scale), shift=torch.full((2, N_LABELS), shift))
         fitted.append(cross_fit(fusion, [raw * scale + shift], [part], [folds])[0])
-    assert np.allclose(*fitted, atol=1e-4)
+    first, second = fitted
+    assert np.allclose(first, second, atol=1e-4)
 
 
 def test_rows_are_calibrated_on_those_of_other_folds_alone():

@@ -53,7 +53,8 @@ def test_the_same_seed_gives_the_same_interval_around_the_figure():
 
 def test_more_rows_give_a_narrower_interval():
     few, many = (
-        measure_with_interval(resample_auroc, *make_rows(n_rows), draw_counts(n_rows)) for n_rows in (100, 4000)
+        measure_with_interval(resample_auroc, scores, positive, draw_counts(len(scores)))
+        for scores, positive in map(make_rows, (100, 4000))
     )
     assert many.high - many.low < (few.high - few.low) / 3
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from rich.progress import Progress
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -210,7 +211,7 @@ class RefusingTensorRT:
 def test_without_a_gpu_the_plan_says_so(tmp_path):
     request = plan_build.BuildRequest("fusion", tmp_path / "model.onnx", "fp16", tmp_path / "timings")
     with pytest.raises(plan_profiles.PlanError, match="no usable GPU"):
-        plan_build.build_plan(RefusingTensorRT, request, plan.Progress(console=Console(quiet=True)))
+        plan_build.build_plan(RefusingTensorRT, request, Progress(console=Console(quiet=True)))
 
 
 def test_without_tensorrt_the_command_says_so(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """A batch goes to the device whole, whatever it is made of."""
 
+from dataclasses import fields
 from typing import NamedTuple
 
 import pytest
@@ -22,7 +23,8 @@ def test_tensors_in_tuples_and_dataclasses_move_and_the_rest_stays():
     pair = move(Pair(torch.zeros(2), torch.ones(3)), NOWHERE)
     assert isinstance(pair, Pair)
     assert pair.right.device == NOWHERE
-    batch = move(TextBatch(*(torch.zeros(1) for _ in range(7)), ("a source",)), NOWHERE)
+    tensors = {field.name: torch.zeros(1) for field in fields(TextBatch) if field.name != "sources"}
+    batch = move(TextBatch(**tensors, sources=("a source",)), NOWHERE)
     assert batch.targets.device == NOWHERE
     assert batch.sources == ("a source",)
     assert [part.device for part in move((torch.zeros(1), torch.zeros(1)), NOWHERE)] == [NOWHERE, NOWHERE]

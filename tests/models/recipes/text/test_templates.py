@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_rows():
 
 
 def test_no_sentence_has_two_sets_of_labels():
-    labels = {}
+    labels: dict[str, tuple[str, ...]] = {}
     for family in FAMILIES:
         for sentence in family.sentences:
             assert labels.setdefault(bare(sentence) + str(sorted(re.findall(r"\{\w+\}", sentence))), family.labels) == (
@@ -84,7 +84,7 @@ def test_no_sentence_has_two_sets_of_labels():
 
 
 def test_no_sentence_stands_on_both_sides_but_for_case_and_punctuation():
-    sides = {}
+    sides: dict[str, bool] = {}
     for family in FAMILIES:
         for sentence in family.sentences:
             if len(bare(sentence)) > 5:  # emoji alone have nothing to tell them apart
