@@ -152,6 +152,8 @@ class AgentConfig:
         Posts that are being scored at once.
     max_ahead : int
         Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
+    max_bytes, max_waiting_bytes : int
+        Of messages that are picked up and not acknowledged; of those that wait to be picked up.
     session_timeout_s : float
         After so long without a sign of life Kafka gives a worker's partitions to others. The longest deadline of a
         post must be shorter, or a rebalance cannot wait for the posts in flight.
@@ -160,6 +162,8 @@ class AgentConfig:
     group: str = "sluice"
     max_in_flight: int = 256
     max_ahead: int = 4096
+    max_bytes: int = 192 * 2**20
+    max_waiting_bytes: int = 64 * 2**20
     session_timeout_s: float = 30.0
 
 

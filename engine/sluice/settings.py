@@ -70,10 +70,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     read = _Reader(environ)
     store = read.text("SLUICE_MEDIA_STORE", str(_data_home(environ) / "sluice" / "media"))
-    pipeline = _read_pipeline(read)
+    pipeline, memory = _read_pipeline(read), _read_memory(read)
     return Settings(
         kafka=_read_kafka(read),
-        agent=_read_agent(read, pipeline),
+        agent=_read_agent(read, pipeline, memory),
         inference=_read_inference(read),
         media=_read_media(read, store),
         pipeline=pipeline,
@@ -83,7 +83,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
         metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
         start_timeout_s=read.number("SLUICE_START_TIMEOUT_S", 60.0, 0.1, 3600.0),
-        memory=_read_memory(read),
+        memory=memory,
     )
 
 
@@ -155,11 +155,13 @@ def _check_security(kafka: KafkaConfig) -> None:
         raise SettingsError("SLUICE_KAFKA_KEY_FILE: there is no SLUICE_KAFKA_CERTIFICATE_FILE that it belongs to")
 
 
-def _read_agent(read: _Reader, pipeline: PipelineConfig) -> AgentConfig:
+def _read_agent(read: _Reader, pipeline: PipelineConfig, memory: MemoryPlan) -> AgentConfig:
     agent = AgentConfig(
         group=read.text("SLUICE_GROUP", AgentConfig.group),
         max_in_flight=read.integer("SLUICE_MAX_IN_FLIGHT", AgentConfig.max_in_flight, 1, 100_000),
         max_ahead=read.integer("SLUICE_MAX_AHEAD", AgentConfig.max_ahead, 1, 1_000_000),
+        max_bytes=memory.message_bytes * 3 // 4,
+        max_waiting_bytes=memory.message_bytes // 4,
         session_timeout_s=read.number("SLUICE_SESSION_TIMEOUT_S", AgentConfig.session_timeout_s, 6.0, 1800.0),
     )
     if pipeline.max_deadline_ms >= agent.session_timeout_s * 1000:

@@ -43,7 +43,8 @@ def open_stream(content: bytes, name: str) -> tuple[int, int, int | None, Iterat
         raise MediaInvalid("unsupported", f"{name} with a codec that is not read")
     codec.thread_count = 1
     n_samples = round(container.duration / _MICROSECONDS * codec.sample_rate) if container.duration else None
-    return codec.sample_rate, codec.channels, n_samples, _read_blocks(av, container)
+    n_channels = codec.layout.nb_channels
+    return codec.sample_rate, n_channels, n_samples, _read_blocks(av, container, n_channels)
 
 
 def _import_av(name: str) -> Any:
@@ -54,11 +55,14 @@ def _import_av(name: str) -> Any:
     return av
 
 
-def _read_blocks(av: Any, container: Any) -> Iterator[Float32]:
+def _read_blocks(av: Any, container: Any, n_channels: int) -> Iterator[Float32]:
     planar = av.AudioResampler(format="fltp")
     try:
         for frame in container.decode(audio=0):
             for each in planar.resample(frame):
-                yield np.ascontiguousarray(each.to_ndarray().T, dtype=np.float32)
+                block = np.ascontiguousarray(each.to_ndarray().T, dtype=np.float32)
+                if block.shape[1] != n_channels:
+                    raise ValueError("a damaged stream that changes its channels on the way")
+                yield block
     except (av.FFmpegError, ValueError, OSError) as error:
         raise MediaInvalid("truncated", "truncated or damaged audio") from error

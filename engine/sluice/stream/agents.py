@@ -14,10 +14,12 @@ from typing import Any
 import faust
 from faust.types import EventT
 
+from sluice.bytebudget import ByteBudget
 from sluice.config import AgentConfig
 from sluice.errors import SluiceError
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
+from sluice.stream.byte_queue import size_of
 from sluice.stream.dead_letters import Message
 from sluice.stream.delivery import Ledger, Ticket
 from sluice.stream.moderation import Leaving, Moderator
@@ -50,6 +52,7 @@ class Intake:
         self._rounds = Rounds()
         self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
+        self._memory = ByteBudget(config.max_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
         self.n_taken = 0
 
@@ -61,10 +64,11 @@ class Intake:
         """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
         await self._ahead.acquire()
         await self._in_flight.acquire()
+        await self._memory.take(_cost_of(event))
         partition = self._place(event)
         if self._ledger.is_abandoned(partition):
             _forget(event)
-            self._ahead.release()
+            self._release(event)
             self._in_flight.release()
         else:
             self._start(self._ledger.open(partition, event))
@@ -105,7 +109,7 @@ class Intake:
                 _forget(event)
             else:
                 event.ack()
-            self._ahead.release()
+            self._release(event)
         self._metrics.in_flight.set(len(self._ledger))
 
     def _abandon(self, ticket: Ticket[Event]) -> None:
@@ -116,12 +120,22 @@ class Intake:
     def _let_go(self, place: Hashable) -> None:
         for event in self._ledger.abandon(place):
             _forget(event)
-            self._ahead.release()
+            self._release(event)
         self._metrics.in_flight.set(len(self._ledger))
+
+    def _release(self, event: Event) -> None:
+        """An event leaves: its place and its bytes are free."""
+        self._ahead.release()
+        self._memory.give(min(_cost_of(event), self._memory.total))
 
     def _is_stale(self, event: Event) -> bool:
         """Whether the partition was given away since: acknowledging now could move another worker's offsets."""
         return bool(event.message.generation_id != self._app.consumer_generation_id)
+
+
+def _cost_of(event: Event) -> int:
+    """Bytes of a message that is being scored: as it came, and what it was decoded to."""
+    return 2 * size_of(event)
 
 
 def declare_agent(app: faust.App, posts: str, intake: Intake) -> None:

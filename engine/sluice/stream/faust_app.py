@@ -12,6 +12,7 @@ import faust.auth
 from sluice.config import AgentConfig, KafkaConfig
 from sluice.errors import SettingsError
 from sluice.kafka import MAX_MESSAGE_BYTES
+from sluice.stream.byte_queue import ByteBoundApp
 from sluice.stream.oauth import ClientCredentials
 
 METADATA_MAX_AGE_MS = 10_000
@@ -26,7 +27,7 @@ def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.
     scratch : Path
         Where Faust makes its empty folders; else it makes them where the worker was started, or fails if it may not.
     """
-    return faust.App(
+    app = ByteBoundApp(
         agent.group,
         broker=[f"aiokafka://{address}" for address in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
@@ -49,6 +50,8 @@ def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.
         store="memory://",
         web_enabled=False,
     )
+    app.max_buffer_bytes = agent.max_waiting_bytes
+    return app
 
 
 def _credentials(kafka: KafkaConfig) -> Any:

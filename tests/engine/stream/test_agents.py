@@ -74,11 +74,11 @@ class FakeModerator:
 class Bench:
     """An intake over fakes."""
 
-    def __init__(self, max_in_flight: int = 8, max_ahead: int = 8) -> None:
+    def __init__(self, max_in_flight: int = 8, max_ahead: int = 8, max_bytes: int = 2**20) -> None:
         self.app = FakeApp()
         self.moderator = FakeModerator()
         self.metrics = Metrics(CollectorRegistry())
-        config = AgentConfig(max_in_flight=max_in_flight, max_ahead=max_ahead)
+        config = AgentConfig(max_in_flight=max_in_flight, max_ahead=max_ahead, max_bytes=max_bytes)
         self.intake = Intake(cast(Any, self.app), config, cast(Moderator, self.moderator), self.metrics)
         self.taking: list[asyncio.Task[None]] = []
 
@@ -111,6 +111,22 @@ async def test_posts_are_acknowledged_in_order() -> None:
     assert first.committed
     assert second.committed
     assert bench.in_flight() == 0
+
+
+async def test_posts_wait_for_the_bytes_of_those_before() -> None:
+    bench = Bench(max_bytes=4 * len(b"post"))  # two of them, each as it came and as it was decoded
+    await bench.take(1)
+    await bench.take(2)
+    await bench.take(3)
+    assert len(bench.moderator.messages) == 2
+    await bench.end(2)
+    assert len(bench.moderator.messages) == 2  # its bytes are held until it is acknowledged
+    await bench.end(1)
+    assert len(bench.moderator.messages) == 3
+    await bench.end(3, error=Leaving())
+    await bench.take(4, generation_id=2)
+    await bench.take(5, generation_id=2)
+    assert len(bench.moderator.messages) == 5
 
 
 async def test_a_post_that_waited_for_room_is_not_acknowledged_past_those_that_went_back() -> None:
