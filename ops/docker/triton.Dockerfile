@@ -18,7 +18,7 @@ FROM base AS cpu
 RUN pip install -c /opt/sluice/constraints.txt numpy onnx onnxruntime \
     && install -d -o triton-server -g triton-server /var/cache/sluice
 ENV SLUICE_CACHE=/var/cache/sluice
-COPY engine/sluice/__init__.py /opt/sluice/engine/sluice/__init__.py
+COPY engine/sluice/__init__.py engine/sluice/cache.py /opt/sluice/engine/sluice/
 COPY engine/sluice/triton_backend /opt/sluice/engine/sluice/triton_backend
 COPY triton_repo /models
 USER triton-server

@@ -42,7 +42,7 @@ class Fusion(nn.Module):
         self.kinds = nn.Embedding(N_KINDS, D_TOKEN)
         self.prior = nn.Parameter(torch.randn(1, 1, D_TOKEN) * 0.02)
         self.evidence = nn.Linear(D_TOKEN, N_KINDS * N_LABELS).requires_grad_(False)
-        self.evidence_embedding = nn.Linear(N_LABELS, D_TOKEN, bias=False)
+        self.probability_embedding = nn.Linear(N_LABELS, D_TOKEN, bias=False)
         self.layers = nn.ModuleList(
             TransformerLayer(D_TOKEN, network.d_inner, network.n_heads, network.dropout)
             for _ in range(network.n_layers)
@@ -105,7 +105,7 @@ class Fusion(nn.Module):
         Each token also carries its kind and what its own head sees in it.
         """
         own = (evidence * membership.unsqueeze(-1)).sum(dim=2)
-        known = tokens + membership @ self.kinds.weight + self.evidence_embedding(torch.sigmoid(own))
+        known = tokens + membership @ self.kinds.weight + self.probability_embedding(torch.sigmoid(own))
         hidden = torch.cat([self.prior.expand(tokens.shape[0], 1, D_TOKEN), known], dim=1)
         seen = torch.cat([torch.ones_like(present[:, :1]), present], dim=1)
         bias = ((1.0 - seen) * MASKED).unsqueeze(1).unsqueeze(1)

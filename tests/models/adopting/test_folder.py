@@ -1,7 +1,6 @@
 """Models from a folder: what is taken, and what is refused."""
 
 import json
-from typing import Any
 
 import pytest
 import torch
@@ -18,8 +17,8 @@ def test_the_adopted_models_own_weights_stay_as_they_are(bert):
     from transformers import BertModel
 
     adopted, _ = load_folder(bert, english_only=True)
-    own: Any = BertModel.from_pretrained(bert, attn_implementation="eager")
-    own.eval()
+    assert isinstance(adopted, AdoptedText)
+    own = BertModel.from_pretrained(bert, attn_implementation="eager").eval()
     ids, mask = torch.tensor([[2, 60, 61, 3]]), torch.ones(1, 4, dtype=torch.long)
     torch.testing.assert_close(adopted.read(ids, mask), own(input_ids=ids, attention_mask=mask).last_hidden_state)
     assert not [name for name, weight in adopted.body.named_parameters() if weight.requires_grad]
