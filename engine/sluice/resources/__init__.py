@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sluice.errors import SluiceError
 
-__all__ = ["default_policy", "kafka_pom", "package_root", "text_file", "triton_repository"]
+__all__ = ["default_policy", "kafka_pom", "language_file", "package_root", "text_file", "triton_repository"]
 
 
 def triton_repository() -> Path:
@@ -31,6 +31,11 @@ def kafka_pom() -> Path:
 def text_file(name: str) -> Path:
     """File of the shipped text encoder's reader: ``tokenizer.json`` or ``bytes.json``."""
     return _on_disk("sluice.features").joinpath(name)
+
+
+def language_file() -> Path:
+    """File of the n-grams by which languages are told apart."""
+    return _on_disk("sluice.features").joinpath("languages.npz")
 
 
 def package_root() -> Path:
