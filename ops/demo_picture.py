@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS, LINES = 104, 60
+COLUMNS, LINES = 112, 60
 DEMO = (sys.executable, "-m", "sluice.cli", "demo")
 COLOURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TTY_INTERACTIVE": "0"}  # no spinner, which would blink
 CURSOR = re.compile(r"\x1b\[\?\d+[hl]")
