@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from sluice.cli.samples import make_samples
+from tests.components import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
@@ -100,3 +101,37 @@ def test_it_starts_and_stops_its_own_triton():
         process.stdin.close()
         assert process.wait(60) == 0
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_it_goes_on_with_a_triton_that_died(tmp_path):
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text("".join(json.dumps({"id": f"p-{n}", "text": f"Good morning {n}"}) + "\n" for n in range(3_000)))
+    command = [sys.executable, "-m", "sluice.cli", "score", str(posts), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        outcomes = [json.loads(process.stdout.readline())]
+        children = psutil.Process(process.pid).children(recursive=True)
+        next(child for child in children if child.name() == "tritonserver").kill()
+        outcomes += map(json.loads, process.stdout)
+        assert process.wait(60) == 0
+        said = process.stderr.read()
+    assert [outcome["post_id"] for outcome in outcomes] == [f"p-{n}" for n in range(3_000)]
+    assert {outcome["modalities"]["text"] for outcome in outcomes} == {"ok"}
+    assert b"Triton has ended by itself, and is started again" in said
+
+
+def test_a_run_that_was_ended_is_resumed(triton, tmp_path):
+    posts, out = tmp_path / "posts.jsonl", tmp_path / "out.jsonl"
+    lines = [json.dumps({"id": f"p-{n}", "text": f"Good morning {n}"}).encode() for n in range(2_000)]
+    posts.write_bytes(b"\n".join([*lines[:1_000], b"not json", *lines[1_000:]]))
+    command = [sys.executable, "-m", "sluice.cli", "score", str(posts), "--triton", triton]
+    with out.open("wb") as written, subprocess.Popen([*command, "--json"], stdout=written) as process:
+        wait_for(lambda: out.stat().st_size > 100_000, "some verdicts")
+        process.kill()
+    with out.open("ab") as written:
+        written.write(b'{"post_id": "p-9')
+    done = run_score(posts, "--triton", triton, "--resume", out)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"lines had their outcome already" in done.stderr
+    outcomes = [json.loads(line) for line in out.read_bytes().splitlines()]
+    found = [outcome.get("post_id", outcome.get("dead_letter", {}).get("line")) for outcome in outcomes]
+    assert found == [*(f"p-{n}" for n in range(1_000)), 1_001, *(f"p-{n}" for n in range(1_000, 2_000))]

@@ -7,6 +7,7 @@ import dataclasses
 import gc
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
@@ -19,8 +20,7 @@ from sluice.cli.lines import count_lines, open_lines
 from sluice.cli.options import JsonOption, TritonOption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from sluice.cli.resume import Earlier
     from sluice.cli.scoring import Scored
     from sluice.settings import Settings
 
@@ -35,22 +35,52 @@ def score(
     as_json: JsonOption = False,
     triton: TritonOption = None,
     policy: Annotated[Path | None, typer.Option(help="Decide by this policy file.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write to OUT, behind what an earlier run has written there.")
+    ] = None,
 ) -> None:
     """Score posts without Kafka, in order: one verdict per line, or {"dead_letter": …} for what is no post.
 
-    Starts Triton unless --triton names one. Deadlines of posts are ignored.
+    Starts Triton unless --triton names one, and waits while it is away. Deadlines of posts are ignored. A run that was
+    ended goes on with --resume OUT: lines whose outcome is in OUT are not scored again.
 
     Example: sluice score posts.jsonl --json > verdicts.jsonl
+
+    Example: sluice score posts.jsonl --resume verdicts.jsonl
     """
+    from sluice.cli.resume import Earlier, open_earlier
     from sluice.cli.stacks import open_triton
 
     n_lines = count_lines(file)
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         opened = cleanup.enter_context(open_lines(file))
+        earlier, show = Earlier(), _shower(wants_json(as_json))
+        if resume is not None:
+            out, earlier = open_earlier(resume)
+            show = _writer(cleanup.enter_context(out))
         settings = _settings(cleanup.enter_context(open_triton(triton)), policy)
-        n_done, elapsed_s = asyncio.run(_score_all(settings, opened, n_lines, wants_json(as_json)))
+        work = Work(opened, n_lines, earlier.has, show)
+        n_done, elapsed_s = asyncio.run(_score_all(settings, work))
+    if resume is not None:
+        _say_earlier(earlier)
     say(f"{n_done} lines in {elapsed_s:.1f} s: {n_done / max(elapsed_s, 1e-9):.0f} posts/s")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """Lines to score, how many (None: nobody knows), which to skip, and what to do with each outcome."""
+
+    file: FileIO
+    n_lines: int | None
+    skips: Callable[[int, bytes], bool]
+    show: Callable[[Scored], None]
+
+
+def _say_earlier(earlier: Earlier) -> None:
+    say(f"{earlier.n_known} lines had their outcome already")
+    if n_over := earlier.n_lines - earlier.n_known:
+        say(f"{n_over} outcomes there belong to no line: written twice, or of other posts")
 
 
 def _settings(triton: str, policy: Path | None) -> Settings:
@@ -65,26 +95,37 @@ def _settings(triton: str, policy: Path | None) -> Settings:
     )
 
 
-async def _score_all(settings: Settings, file: FileIO, n_lines: int | None, as_json: bool) -> tuple[int, float]:
-    """Score and print every line; returns how many there were and the seconds it took."""
+async def _score_all(settings: Settings, work: Work) -> tuple[int, float]:
+    """Score every line that is not skipped; returns how many there were and the seconds it took."""
     from prometheus_client import CollectorRegistry
 
     from sluice.app import open_pipeline
     from sluice.cli.scoring import score_lines
     from sluice.metrics import Metrics
 
-    n_done, show = 0, _shower(as_json)
+    n_done = 0
     with make_progress(make_console()) as progress:
-        task = progress.add_task("scoring", total=n_lines)
+        task = progress.add_task("scoring", total=work.n_lines)
         async with open_pipeline(settings, Metrics(CollectorRegistry())) as pipeline:
             gc.freeze()  # what is loaded by now stays: collections need not look at it again
             start_s = time.perf_counter()
-            async for scored in score_lines(pipeline, file):
-                show(scored)
+            async for scored in score_lines(pipeline, work.file, skips=work.skips):
+                work.show(scored)
                 n_done += 1
                 if n_done % STEP == 0:
                     progress.update(task, completed=n_done)
     return n_done, time.perf_counter() - start_s
+
+
+def _writer(file: FileIO) -> Callable[[Scored], None]:
+    """Appends each outcome in one piece: what is there after a crash are whole lines, but for the last."""
+
+    def write(scored: Scored) -> None:
+        line = memoryview(scored.as_json + b"\n")
+        while line:
+            line = line[file.write(line) or 0 :]
+
+    return write
 
 
 def _shower(as_json: bool) -> Callable[[Scored], None]:

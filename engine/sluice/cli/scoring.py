@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,15 +12,20 @@ from io import FileIO
 from typing import Protocol
 
 import msgspec
+import tenacity
 
 from sluice.cli.lines import Lines, read_batches
 from sluice.cli.results import write_dead_letter
-from sluice.errors import InvalidPost
+from sluice.errors import InferenceUnavailable, InvalidPost
 from sluice.schema import Post, Verdict, decode_post, encode
 
 N_IN_FLIGHT = 512
 """Enough that the classifier always has a full batch waiting, of texts of like length: twice as many gain nothing."""
 N_BATCHES_AHEAD = 2
+OUTAGE_S = 600.0
+"""How long a model may be away before the command fails."""
+
+Skips = Callable[[int, bytes], bool]
 
 
 class Scorer(Protocol):
@@ -28,6 +33,10 @@ class Scorer(Protocol):
 
     async def score(self, post: Post, published_at: float | None = None) -> Verdict:
         """Score one post."""
+        ...
+
+    async def recovered(self, model: str) -> None:
+        """Return once a model that was away answers."""
         ...
 
 
@@ -44,21 +53,33 @@ class Scored:
 Pending = asyncio.Queue[asyncio.Task[Scored] | None]
 
 
-async def score_lines(scorer: Scorer, file: FileIO, n_in_flight: int = N_IN_FLIGHT) -> AsyncIterator[Scored]:
-    """Score the lines of a file as they come in.
+def take_all(number: int, line: bytes) -> bool:
+    """Skip no line."""
+    return False
+
+
+async def score_lines(
+    scorer: Scorer, file: FileIO, n_in_flight: int = N_IN_FLIGHT, skips: Skips = take_all
+) -> AsyncIterator[Scored]:
+    """Score the lines of a file as they come in; an outage is waited out.
+
+    Parameters
+    ----------
+    skips : callable
+        Number and line → whether to leave it out.
 
     Yields
     ------
     Scored
-        One per line that is not empty, in the order of the lines.
+        One per line that is neither empty nor skipped, in the order of the lines.
 
     Raises
     ------
     InferenceUnavailable
-        Triton went away.
+        A model was away for `OUTAGE_S`.
     """
     pending: Pending = asyncio.Queue(n_in_flight)
-    feeder = asyncio.create_task(_feed(scorer, file, pending))
+    feeder = asyncio.create_task(_feed(scorer, file, pending, skips))
     try:
         while (task := await pending.get()) is not None:
             yield await task
@@ -70,12 +91,13 @@ async def score_lines(scorer: Scorer, file: FileIO, n_in_flight: int = N_IN_FLIG
                 task.cancel()
 
 
-async def _feed(scorer: Scorer, file: FileIO, pending: Pending) -> None:
+async def _feed(scorer: Scorer, file: FileIO, pending: Pending, skips: Skips) -> None:
     """Start a task per line, as many as `pending` has room for."""
     try:
         async for batch in _read(file):
             for number, line in batch:
-                await pending.put(asyncio.create_task(_score(scorer, number, line)))
+                if not skips(number, line):
+                    await pending.put(asyncio.create_task(_score(scorer, number, line)))
     finally:
         await pending.put(None)
 
@@ -121,5 +143,23 @@ async def _score(scorer: Scorer, number: int, line: bytes) -> Scored:
         return Scored(number, None, write_dead_letter(letter), f"{error.reason}: {error.detail}")
     if post.deadline_ms is not None:  # a promise to a live publisher; nobody waits for this one
         post = msgspec.structs.replace(post, deadline_ms=None)
-    verdict = await scorer.score(post)
+    verdict = await _score_through_outages(scorer, post)
     return Scored(number, verdict, encode(verdict))
+
+
+async def _score_through_outages(scorer: Scorer, post: Post) -> Verdict:
+    """Score until the models answer: each time anew."""
+
+    async def wait(failed: tenacity.RetryCallState) -> None:
+        error = failed.outcome.exception() if failed.outcome else None
+        try:
+            await asyncio.wait_for(scorer.recovered(getattr(error, "model", "")), OUTAGE_S)
+        except TimeoutError:
+            raise error or InferenceUnavailable("Triton is away") from None
+
+    attempts = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(InferenceUnavailable),
+        before_sleep=wait,
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=1.0),  # not all in one moment
+    )
+    return await attempts(scorer.score, post)

@@ -45,7 +45,8 @@ def waiting_for(what: str) -> Iterator[None]:
 
 @contextmanager
 def open_triton(address: str | None) -> Iterator[str]:
-    """``host:port`` of a Triton: the given one, or one that is started and stopped again."""
+    """``host:port`` of a Triton: the given one, or one that is started, kept running, and stopped again."""
+    from sluice.local.supervision import Supervisor
     from sluice.local.triton import TritonServer
     from sluice.resources import triton_repository
 
@@ -55,7 +56,8 @@ def open_triton(address: str | None) -> Iterator[str]:
     with open_state(None) as state_dir, TritonServer(triton_repository(), state_dir) as triton:
         with waiting_for("starting Triton"):
             triton.wait_until_ready(START_TIMEOUT_S)
-        yield triton.address
+        with Supervisor("Triton", triton):
+            yield triton.address
 
 
 @contextmanager

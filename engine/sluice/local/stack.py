@@ -15,6 +15,7 @@ from sluice.errors import StackError
 from sluice.local.broker import EmbeddedBroker
 from sluice.local.kafka import NativeKafka
 from sluice.local.processes import LOOPBACK, ChildProcess, accepts_tcp, answers_http, find_free_ports, python_path
+from sluice.local.supervision import Supervisor
 from sluice.local.triton import TritonServer
 
 WORKER_COMMAND = (sys.executable, "-m", "sluice", "worker")
@@ -112,6 +113,7 @@ class Stack:
         self.config = config
         self._broker: EmbeddedBroker | NativeKafka | None = None
         self._triton: TritonServer | None = None
+        self._supervisor: Supervisor | None = None
         self._worker: ChildProcess | None = None
         self._metrics_port = config.metrics_port
         self._deadline = 0.0
@@ -156,9 +158,10 @@ class Stack:
         return self._worker.pid if self._worker else None
 
     def check(self) -> None:
-        """Raise `StackError` if a server or the worker has ended by itself."""
-        for server in self._servers():
-            server.check()
+        """Raise `StackError` if the broker or the worker has ended by itself, or Triton too often."""
+        for part in (self._broker, self._supervisor):
+            if part is not None:
+                part.check()
         if self._worker:
             self._worker.check()
 
@@ -207,6 +210,8 @@ class Stack:
         """Stop the worker, then the servers it needs."""
         if self._worker:
             self._worker.stop()
+        if self._supervisor:
+            self._supervisor.stop()
         for server in self._servers():
             server.stop()
 
@@ -220,6 +225,9 @@ class Stack:
             self._broker.start()
         for server in self._servers():
             server.wait_until_ready(self._remaining_s())
+        if self._triton is not None:
+            self._supervisor = Supervisor("Triton", self._triton)
+            self._supervisor.start()
 
     def _make_broker(self) -> EmbeddedBroker | NativeKafka:
         if self.config.broker == "kafka":

@@ -19,12 +19,18 @@ class Scorer:
     def __init__(self, group=4, fail_at=None):
         self.seen, self.n_now, self.n_most = [], 0, 0
         self._group, self._fail_at = group, fail_at
+        self.waited_for, self.is_back = [], asyncio.Event()
+        self.is_back.set()
+
+    async def recovered(self, model):
+        self.waited_for.append(model)
+        await self.is_back.wait()
 
     async def score(self, post, published_at=None):
         number = len(self.seen)
         self.seen.append(post)
         if number == self._fail_at:
-            raise InferenceUnavailable("Triton at x:1 is gone")
+            raise InferenceUnavailable("Triton at x:1 is gone", "fusion")
         self.n_now += 1
         self.n_most = max(self.n_most, self.n_now)
         for _ in range(self._group - number % self._group):
@@ -70,9 +76,28 @@ async def test_malformed_lines_stay_in_their_place(tmp_path):
     assert [one.reason.partition(":")[0] for one in scored] == ["", "not_json", "", "not_utf8"]
 
 
-async def test_a_lost_triton_ends_it(tmp_path):
-    with write_posts(tmp_path / "posts", 2000) as file, pytest.raises(InferenceUnavailable):
-        await collect(Scorer(fail_at=40), file)
+async def test_an_outage_is_waited_out(tmp_path):
+    scorer = Scorer(fail_at=40)
+    with write_posts(tmp_path / "posts", 200) as file:
+        scored = await collect(scorer, file)
+    assert [decode_verdict(one.as_json).post_id for one in scored] == [f"p-{i}" for i in range(200)]
+    assert scorer.waited_for == ["fusion"]
+
+
+async def test_an_outage_without_an_end_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sluice.cli.scoring.OUTAGE_S", 0.01)
+    scorer = Scorer(fail_at=40)
+    scorer.is_back.clear()
+    with write_posts(tmp_path / "posts", 200) as file, pytest.raises(InferenceUnavailable, match="gone"):
+        await collect(scorer, file)
+
+
+async def test_lines_that_are_skipped_are_not_scored(tmp_path):
+    scorer = Scorer()
+    with write_posts(tmp_path / "posts", 10) as file:
+        scored = await collect(scorer, file, skips=lambda number, line: number <= 7)
+    assert [one.line for one in scored] == [8, 9, 10]
+    assert [post.id for post in scorer.seen] == ["p-7", "p-8", "p-9"]
 
 
 async def test_verdicts_do_not_wait_for_more_input():
