@@ -136,8 +136,8 @@ async def _watching(transport: WorkerTransport, kafka: KafkaConfig) -> AsyncIter
     if kafka.embedded:
         yield
         return
-    ids, posts = TopicIds(kafka), kafka.topics.posts
-    watch = TopicWatch(partial(ids.read, posts), partial(transport.read_anew, posts), transport.begun.clear)
+    read_id = partial(TopicIds(kafka).read, kafka.topics.posts)
+    watch = TopicWatch(read_id, transport.read_anew, transport.settle)
     watching = asyncio.create_task(watch.run())
     try:
         yield

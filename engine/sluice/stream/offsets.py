@@ -23,11 +23,14 @@ class Progress:
         Of the last message that was acknowledged; messages are acknowledged in order.
     position : int or None
         What is fetched next, once everything before was handed to the stream.
+    committed : int
+        What Kafka holds, 0 if nothing.
     """
 
     delivered: int | None = None
     done: int | None = None
     position: int | None = None
+    committed: int = 0
 
     def committable(self) -> int | None:
         """The offset that may be committed: everything before it is done.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -65,6 +65,8 @@ class _Thread(AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **limits: Any) -> Any:
         consumer = self._ensure_consumer()
+        if self.consumer.flow_active:
+            await self._begin_anew(consumer)
         try:
             return await super()._fetch_records(*args, **limits)
         except OffsetOutOfRangeError as error:
@@ -87,14 +89,10 @@ class _Thread(AIOKafkaConsumerThread):
         consumer.seek(partition, start)
         cast(WorkerTransport, self.transport).note_begin(partition, position, start)
 
-    async def read_anew(self, topic: str) -> None:
-        """Read all partitions of a topic from their first message."""
-        await self.call_thread(self._read_anew, topic)
-
-    async def _read_anew(self, topic: str) -> None:
-        consumer = self._ensure_consumer()
-        begun = cast(WorkerTransport, self.transport).begun
-        for partition in [one for one in consumer.assignment() if one.topic == topic and one not in begun]:
+    async def _begin_anew(self, consumer: Any) -> None:
+        """Begin what has to be read anew; what cannot be begun yet is tried again at the next fetch."""
+        transport = cast(WorkerTransport, self.transport)
+        for partition in transport.not_begun(consumer.assignment()):
             await self._begin(consumer, partition, None)
 
     def spans(self) -> dict[TP, Span]:
@@ -142,7 +140,8 @@ class _Consumer(Consumer):
 
     def _note_positions(self) -> None:
         spans = cast(_Thread, self._thread).spans()
-        cast(WorkerTransport, self.transport).unread.update(spans)
+        if spans:  # else the topic may be gone, and what was unread of it with it
+            cast(WorkerTransport, self.transport).unread = spans
         for partition, span in spans.items():
             self._progress[partition].position = span.position
 
@@ -161,7 +160,24 @@ class _Consumer(Consumer):
         return self._progress[tp].committable()
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
-        return offset != (self._committed_offset[tp] or 0)
+        """Never the same again: the topic may be another one by now."""
+        return offset != self._progress[tp].committed
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        did_commit = await super()._commit(offsets)
+        for partition, offset in offsets.items() if did_commit else ():
+            self._progress[partition].committed = offset
+        return did_commit
+
+    def forget_committed(self, partition: TP) -> None:
+        """What is committed is of another time: any offset may be committed again."""
+        self._progress[partition].committed = 0
+
+    async def perform_seek(self) -> None:
+        """Go on from what is committed."""
+        await super().perform_seek()
+        for partition, offset in self._committed_offset.items():
+            self._progress[partition].committed = offset or 0
 
 
 class WorkerTransport(Transport):
@@ -176,8 +192,6 @@ class WorkerTransport(Transport):
     ----------
     unread : dict of TP to Span
         What was left to read of each partition when it was last looked at.
-    begun : set of TP
-        Partitions that turned out shorter than what was read of them, and were begun anew, since this was last cleared.
     """
 
     Consumer = _Consumer
@@ -186,23 +200,37 @@ class WorkerTransport(Transport):
         super().__init__(app.conf.broker_consumer, app)
         self.fetch_wait_ms = fetch_wait_ms
         self.unread: dict[TP, Span] = {}
-        self.begun: set[TP] = set()
         self._skipped = skipped
+        self._is_anew = False
+        self._begun: set[TP] = set()
+        self._n_not_begun = 0
 
     def note_begin(self, partition: TP, position: int | None, start: int) -> None:
         """Note that a partition is read from `start` on, although `position` came next."""
+        self._begun.add(partition)
+        cast(_Consumer, self.app.consumer).forget_committed(partition)
         if position is None:
             return
         if position < start:
             self._skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
         else:
-            self.begun.add(partition)
             logger.warning("%s/%d: offset %d is not there any more: reading from %d on", *partition, position, start)
 
-    async def read_anew(self, topic: str) -> None:
-        """Read a topic that was deleted and made anew, and say what was unread of the old one."""
+    def not_begun(self, assigned: Iterable[TP]) -> list[TP]:
+        """The partitions that are still to be begun, while the topic is read anew."""
+        waiting = [partition for partition in assigned if partition not in self._begun] if self._is_anew else []
+        self._n_not_begun = len(waiting)
+        return waiting
+
+    async def read_anew(self) -> None:
+        """Begin every partition at its first message, now or when it is assigned: the topic is another one."""
         for partition, span in self.unread.items():
-            if partition.topic == topic:
-                self._skipped.note(*partition, span.position, span.end, "the topic was deleted")
+            self._skipped.note(*partition, span.position, span.end, "the topic was deleted")
         self.unread.clear()
-        await cast(_Thread, cast(Any, self.app.consumer)._thread).read_anew(topic)
+        self._begun.clear()
+        self._is_anew = True
+
+    def settle(self) -> None:
+        """The topic is still the same: what has been begun is read on."""
+        if self._begun and not self._n_not_begun:
+            self._is_anew = False
