@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Callable, Iterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from sluice.client import Outcome, Outcomes
 from sluice.config import KafkaConfig, Topics
-from sluice.kafka import ensure_topics
+from sluice.kafka import MAX_MESSAGE_BYTES, ensure_topics
 from sluice.local.kafka import NativeKafka
 from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
@@ -96,15 +100,19 @@ def test_every_codec_is_read(exchange: Exchange, codec: str) -> None:
     assert sorted(outcome.verdict().post_id for outcome in outcomes) == sorted(f"{codec}-{n}" for n in range(N_POSTS))
 
 
+def change_topic(kafka: KafkaConfig, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient(kafka.librdkafka())
+    admin.incremental_alter_configs([resource])[resource].result(10)
+
+
 @pytest.fixture
 def recompressed(stack: Stack) -> Iterator[Callable[[str], None]]:
     """Let the broker compress what it stores of the posts topic."""
-    admin = AdminClient(stack.kafka.librdkafka())
 
     def change(codec: str) -> None:
-        entry = ConfigEntry("compression.type", codec, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, stack.kafka.topics.posts, incremental_configs=[entry])
-        admin.incremental_alter_configs([resource])[resource].result(10)
+        change_topic(stack.kafka, stack.kafka.topics.posts, "compression.type", codec)
 
     yield change
     change("producer")
@@ -118,3 +126,95 @@ def test_what_the_broker_compresses_is_read(
     name = f"broker-{codec}"
     outcomes = send_one_batch(exchange, name, "none")
     assert sorted(outcome.verdict().post_id for outcome in outcomes) == sorted(f"{name}-{n}" for n in range(N_POSTS))
+
+
+class RawName(str):
+    """Writes itself as bytes that are no UTF-8, as other languages' producers may."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"na\xffme"
+
+
+@pytest.fixture
+def raw_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka's builder in Python takes such names, the one in C does not."""
+    for module in ("message_accumulator", "producer"):
+        monkeypatch.setattr(f"aiokafka.producer.{module}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+
+
+async def send_raw(stack: Stack, value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka.bootstrap)
+    await producer.start()
+    try:
+        await producer.send_and_wait(stack.kafka.topics.posts, value, headers=headers)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.usefixtures("raw_names")
+@pytest.mark.parametrize("value", [post("raw"), b"not a post"])
+def test_any_header_travels(exchange: Exchange, stack: Stack, value: bytes) -> None:
+    """A name that is not UTF-8, one without a value, one that comes twice."""
+    headers = [(RawName("x"), b"1"), ("null", None), ("twice", b"a"), ("twice", b"b")]
+    (outcome,) = exchange.outcomes_of(1, lambda: asyncio.run(send_raw(stack, value, headers)))
+    assert outcome.headers[:4] == (("na?me", b"1"), ("null", None), ("twice", b"a"), ("twice", b"b"))
+
+
+def test_a_key_of_4_mb_is_hashed_where_a_dead_letter_has_no_room_for_it(exchange: Exchange) -> None:
+    key = b"k" * 4_000_000
+    outcomes = exchange.outcomes_of(
+        2, lambda: exchange.send([{"key": key, "value": post("large-key")}, {"key": key, "value": b"x" * 190_000}])
+    )
+    verdict, letter = sorted(outcomes, key=lambda outcome: outcome.kind, reverse=True)
+    assert verdict.verdict().post_id == "large-key"
+    assert letter.key == hashlib.sha256(key).hexdigest().encode() or letter.value == b"x" * 190_000
+    assert letter.dead_letter()["reason"] == "not_json"
+
+
+def test_a_tombstone_stays_one_in_the_dead_letters(exchange: Exchange) -> None:
+    (outcome,) = exchange.outcomes_of(1, lambda: exchange.send([{"key": b"gone", "value": None}]))
+    assert (outcome.kind, outcome.key, outcome.value) == ("dead_letter", b"gone", None)
+    assert "tombstone" in (outcome.dead_letter()["detail"] or "")
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 0, 1, 1_000_000_000])
+def test_any_timestamp_is_read(exchange: Exchange, stack: Stack, timestamp_ms: int) -> None:
+    identifier = f"at-{timestamp_ms}"
+    (outcome,) = exchange.outcomes_of(1, lambda: asyncio.run(send_at(stack, post(identifier), timestamp_ms)))
+    assert outcome.verdict().post_id == identifier
+    assert (outcome.verdict().latency_ms["wait"] > 1e12) == (0 < timestamp_ms <= 1_000_000_000)
+
+
+async def send_at(stack: Stack, value: bytes, timestamp_ms: int) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka.bootstrap)
+    await producer.start()
+    try:
+        await producer.send_and_wait(stack.kafka.topics.posts, value, timestamp_ms=timestamp_ms)
+    finally:
+        await producer.stop()
+
+
+def test_a_verdict_too_large_for_its_topic_and_its_neighbours(
+    exchange: Exchange, limited: Callable[[int], None]
+) -> None:
+    """Twenty at once: a broker refuses a batch as a whole, and only one of them is too large."""
+    limited(4000)
+    long_id = "l" * 256
+    posts: list[dict[str, object]] = [{"key": f"n-{n}", "value": post(f"n-{n}")} for n in range(N_POSTS)]
+    images = "".join(f', "https://example.invalid/{n}"' for n in range(200))
+    large = f'{{"id": "{long_id}", "text": "hello", "images": ["data:,"{images}], "deadline_ms": 2000}}'.encode()
+    outcomes = exchange.outcomes_of(N_POSTS + 1, lambda: exchange.send([*posts, {"key": "large", "value": large}]))
+    letters = [outcome for outcome in outcomes if outcome.kind == "dead_letter"]
+    assert [(letter.key, letter.dead_letter()["reason"]) for letter in letters] == [(b"large", "verdict_too_large")]
+    assert "producers.verdicts" in str(letters[0].dead_letter()["detail"])
+
+
+@pytest.fixture
+def limited(stack: Stack) -> Iterator[Callable[[int], None]]:
+    """Set how large a message of the verdicts topic may be."""
+
+    def limit(n_bytes: int) -> None:
+        change_topic(stack.kafka, stack.kafka.topics.verdicts, "max.message.bytes", str(n_bytes))
+
+    yield limit
+    limit(MAX_MESSAGE_BYTES)
