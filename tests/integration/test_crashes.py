@@ -27,7 +27,7 @@ FAULTY_WORKER = """
 import os
 from aiokafka.consumer.fetcher import Fetcher
 from sluice.app import run_worker
-from sluice.cli.worker import _log_to_standard_error
+from sluice.cli.worker_log import log_to_standard_error
 from sluice.settings import load_settings
 from sluice.stream.agents import Intake
 from sluice.stream.moderation import Moderator
@@ -56,7 +56,7 @@ async def failing_fetch(self, *args, **kwargs):
     return records
 
 Moderator.handle, Intake.take, Fetcher.fetched_records = failing_handle, failing_take, failing_fetch
-_log_to_standard_error()
+log_to_standard_error()
 run_worker(load_settings(os.environ))
 """
 

@@ -12,6 +12,7 @@ import shutil
 import stat
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class TritonServer(RunningInside):
         Takes the log.
     config_name : str
         Which of ``configs/*.pbtxt`` each model is served by.
+    options : sequence of str
+        Further arguments of the server.
 
     Raises
     ------
@@ -66,7 +69,9 @@ class TritonServer(RunningInside):
         No model repository, or no Triton for this platform.
     """
 
-    def __init__(self, repository: Path, state_dir: Path, config_name: str = "cpu") -> None:
+    def __init__(
+        self, repository: Path, state_dir: Path, config_name: str = "cpu", options: Sequence[str] = ()
+    ) -> None:
         if not any(repository.glob("*/config.pbtxt")):
             raise StackError(f"{repository} is no model repository: no folder in it has a config.pbtxt")
         self._http_port, self._grpc_port = find_free_ports(2)
@@ -74,7 +79,11 @@ class TritonServer(RunningInside):
         files = find_files()
         self._process = ChildProcess(
             "Triton",
-            [str(files.server), *self._arguments(repository.resolve(), files.backends, config_name, shared_memory)],
+            [
+                str(files.server),
+                *self._arguments(repository.resolve(), files.backends, config_name, shared_memory),
+                *options,
+            ],
             state_dir / "triton.log",
             self.address,
             environment={**ONE_THREAD, **_find_python(), "LD_LIBRARY_PATH": _library_path(files)},

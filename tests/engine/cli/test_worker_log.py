@@ -1,0 +1,71 @@
+"""An outage's lines are counted, not all written."""
+
+import logging
+
+import pytest
+
+from sluice.cli.worker_log import MAX_LINES, WINDOW_S, Bounded, _is_news
+
+
+class Log:
+    """A logger with the filter, and the lines that it lets through."""
+
+    def __init__(self):
+        self.now, self.lines = 0.0, []
+        self.filter = Bounded(lambda: self.now)
+
+    def write(self, message, *values, line=1, name="aiokafka", level=logging.ERROR):
+        record = logging.LogRecord(name, level, "file.py", line, message, values, None)
+        if self.filter.filter(record):
+            self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def log():
+    return Log()
+
+
+def test_one_message_is_written_a_few_times_a_minute(log):
+    for number in range(500):
+        log.write("node %s is away", number)
+    assert log.lines == [f"node {number} is away" for number in range(MAX_LINES)]
+
+
+def test_then_it_says_how_many_were_left_out(log):
+    for number in range(500):
+        log.write("node %s is away", number)
+    log.now += WINDOW_S
+    log.write("node %s is away", 500)
+    assert log.lines[-1] == f"node 500 is away (and {500 - MAX_LINES} more like this before)"
+    log.now += WINDOW_S
+    log.write("node %s is away", 501)
+    assert log.lines[-1] == "node 501 is away"
+
+
+def test_messages_are_counted_each_on_its_own(log):
+    for name in ("one", "two"):
+        for number in range(100):
+            log.write("node %s is away", number, name=name)
+    assert len(log.lines) == 2 * MAX_LINES
+
+
+def test_messages_with_values_written_into_them_are_counted_by_their_place(log):
+    """So that a library that formats its own messages is bounded too."""
+    for number in range(500):
+        log.write(f"node {number} is away", line=7)
+    assert len(log.lines) <= MAX_LINES
+
+
+def test_last_words_are_always_written(log):
+    for number in range(3 * MAX_LINES):
+        log.write("the worker ends: %s", number, level=logging.CRITICAL)
+    assert len(log.lines) == 3 * MAX_LINES
+
+
+def test_an_unread_copy_of_a_failed_send_is_no_news():
+    def make(name, message):
+        return logging.LogRecord(name, logging.ERROR, "f", 1, message, (), None)
+
+    assert not _is_news(make("asyncio", "Future exception was never retrieved: <FutureMessage>"))
+    assert _is_news(make("asyncio", "another"))
+    assert _is_news(make("sluice", "FutureMessage"))
