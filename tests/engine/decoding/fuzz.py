@@ -90,7 +90,7 @@ def _record(tone: np.ndarray[Any, np.dtype[np.float32]]) -> list[bytes]:
             stream = container.add_stream(codec, rate=rate, layout="mono")
             frame = av.AudioFrame.from_ndarray((tone * 32_767).astype(np.int16)[None], format="s16", layout="mono")
             frame.rate = rate
-            for packet in [*stream.encode(frame), *stream.encode(None)]:
+            for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[union-attr]
                 container.mux(packet)
         notes.append(file.getvalue())
     return notes
