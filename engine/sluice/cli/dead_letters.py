@@ -74,4 +74,7 @@ def redrive(
         for letter in letters.run(publisher):
             n_sent += 1
             emit(json.dumps(_describe(letter), ensure_ascii=False).encode("utf-8", "replace"))
+        n_not_whole = letters.n_not_whole
     say(f"{n_sent} dead letters published again to {to.kafka.topics.posts}")
+    if n_not_whole:
+        say(f"{n_not_whole} left: their topic had no room for all of the message (sluice dead-letters list says which)")

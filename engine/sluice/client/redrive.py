@@ -33,6 +33,11 @@ class Redrive:
         At most so many.
     timeout_s : float
         How long Kafka may take for each answer.
+
+    Attributes
+    ----------
+    n_not_whole : int
+        Dead letters that were left, since they do not hold all of the original.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Redrive:
         self._limit = limit
         self._timeout_s = timeout_s
         self._progress: dict[str, _Progress] = {}
+        self.n_not_whole = 0
 
     def run(self, publisher: Publisher) -> Iterator[Outcome]:
         """Publish, and yield each dead letter when it was acknowledged and noted.
@@ -65,9 +71,10 @@ class Redrive:
                     yield letter
 
     def _is_due(self, letter: Outcome) -> bool:
-        if letter.left_out:
-            return False
         reason = letter.header(REASON_HEADER) or "none"
+        if letter.left_out:
+            self.n_not_whole += self._reason in (None, reason)
+            return False
         return self._reason in (None, reason) and letter.offset >= self._of(reason).next_offset(letter.partition)
 
     def _send(self, publisher: Publisher, letter: Outcome) -> None:

@@ -67,4 +67,6 @@ def test_what_is_not_whole_is_not_sent(kafka):
     producer.produce(kafka.topics.dead_letters, b"", b"key", headers=headers)
     assert producer.flush(10) == 0
     leave_dead_letters(kafka, (b"a", b"invalid"))
-    assert redrive(kafka) == [b"a"]
+    with Redrive(kafka) as letters, Publisher(kafka) as publisher:
+        assert [letter.value for letter in letters.run(publisher)] == [b"a"]
+        assert letters.n_not_whole == 1
