@@ -1,0 +1,102 @@
+"""Who goes alone meets nobody; what a batch was refused for is tried alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
+
+from sluice.config import Topics
+from sluice.errors import MessageRefused
+from sluice.stream.outbox import FaustOutbox, Road
+
+TOPICS = Topics()
+
+
+class FakeTopic:
+    """A topic whose broker refuses a batch as a whole."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.going: list[bytes] = []
+        self.taken: list[bytes] = []
+
+    async def send(self, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> asyncio.Future[None]:
+        self.going.append(value)
+        delivery = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(self._deliver, value, delivery)
+        return delivery
+
+    def _deliver(self, value: bytes, delivery: asyncio.Future[None]) -> None:
+        batch, self.going = self.going, []
+        if value not in batch:
+            batch.append(value)
+        if sum(map(len, batch)) > self.limit:
+            self.going = [one for one in batch if one != value]
+            delivery.set_exception(MessageSizeTooLargeError())
+        else:
+            self.taken.append(value)
+            delivery.set_result(None)
+
+
+class FakeApp:
+    """Gives every topic name the same topic."""
+
+    def __init__(self, topic: object) -> None:
+        self._topic = topic
+
+    def topic(self, *_: object, **__: object) -> object:
+        return self._topic
+
+
+async def send(outbox: FaustOutbox, value: bytes) -> None:
+    await outbox.send(TOPICS.verdicts, b"k", value, [])
+
+
+async def test_only_what_is_too_large_on_its_own_is_refused() -> None:
+    topic = FakeTopic(limit=10)
+    outbox = FaustOutbox(cast(Any, FakeApp(topic)), TOPICS)
+    values = [b"%d" % n * 6 for n in range(5)] + [b"x" * 11]
+    outcomes = await asyncio.gather(*(send(outbox, value) for value in values), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None)] * 5 + [MessageRefused]
+    assert sorted(topic.taken) == values[:5]
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), ProducerSendError("away")])
+async def test_other_failures_are_the_senders_to_wait_out(error: Exception) -> None:
+    class Away:
+        async def send(self, **_: object) -> None:
+            raise error
+
+    with pytest.raises(type(error)):
+        await send(FaustOutbox(cast(Any, FakeApp(Away())), TOPICS), b"v")
+
+
+async def test_a_message_that_cannot_be_written_is_refused() -> None:
+    class Strict:
+        async def send(self, **_: object) -> None:
+            "\ud800".encode()
+
+    with pytest.raises(MessageRefused, match="header"):
+        await send(FaustOutbox(cast(Any, FakeApp(Strict())), TOPICS), b"v")
+
+
+async def test_who_goes_alone_meets_nobody() -> None:
+    road, on_the_road, log = Road(), 0, []
+
+    async def go(alone: bool) -> None:
+        nonlocal on_the_road
+        async with road.alone() if alone else road.shared():
+            on_the_road += 1
+            await asyncio.sleep(0)
+            log.append((alone, on_the_road))
+            await asyncio.sleep(0)
+            on_the_road -= 1
+
+    await asyncio.gather(*(go(number % 3 == 1) for number in range(12)))
+    assert len(log) == 12
+    assert {n for alone, n in log if alone} == {1}
+    assert max(n for alone, n in log if not alone) > 1, "the others were to go together"
