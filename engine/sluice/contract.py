@@ -19,6 +19,9 @@ CUES = ("fire", "gunshot", "scream", "shouting")
 LABELS = HARMS + CUES
 """Every label, in the order of the models' outputs. Cues are carried by pictures or sound only."""
 
+LABELS_PARAMETER = "labels"
+"""Of a model's configuration in Triton: the labels in the order of its outputs, separated by commas."""
+
 ModalityName = Literal["text", "image", "audio"]
 MODALITIES: tuple[ModalityName, ...] = get_args(ModalityName)
 """In the order of the fusion model's ``kind`` input: text 0, image 1, audio 2."""

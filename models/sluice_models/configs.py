@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sluice.contract import MODELS, SPECS, TEXT_ENCODER, Axis, ModelSpec, TensorSpec
+from sluice.contract import LABELS, LABELS_PARAMETER, MODELS, SPECS, TEXT_ENCODER, Axis, ModelSpec, TensorSpec
 from sluice.errors import SluiceError
 from sluice_models.config import TRITON_REPO
 from sluice_models.console import report_errors
@@ -70,6 +70,9 @@ VARIANTS = (
 )
 
 QUANTISE = 'parameters { key: "quantise" value { string_value: "rows8" } }'
+NAMED_LABELS = f'parameters {{ key: "{LABELS_PARAMETER}" value {{ string_value: "{",".join(LABELS)}" }} }}'
+"""A worker compares them with its own: as many labels in another order would be other verdicts."""
+
 N_TEXT_INSTANCES = 2
 """On a CPU the text encoder takes the most time: two rows of batches run side by side."""
 
@@ -86,6 +89,7 @@ def render(model: ModelSpec, variant: Variant) -> str:
         *_render_tensors("input", model.inputs),
         *_render_tensors("output", model.outputs),
         f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
+        NAMED_LABELS,
         *([QUANTISE] if is_large else []),
         f"instance_group [ {{ count: {N_TEXT_INSTANCES if is_large else 1} kind: {variant.instances} }} ]",
     ]

@@ -9,12 +9,9 @@ import numpy as np
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
-from sluice.contract import LABELS, Axis, ModelSpec, TensorSpec
+from sluice.contract import LABELS, LABELS_PARAMETER, Axis, ModelSpec, TensorSpec
 from sluice.errors import ModelMismatch
 from sluice.inference import Array
-
-LABELS_PARAMETER = "labels"
-"""Of a model's configuration: the labels in the order of its outputs, separated by commas."""
 
 
 def check_config(spec: ModelSpec, config: Any) -> None:
