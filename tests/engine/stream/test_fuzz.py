@@ -71,8 +71,9 @@ EDIT = st.tuples(
 VALUE = st.none() | st.binary(max_size=60) | WRITTEN | UNESCAPED | st.builds(
     spoil, WRITTEN | UNESCAPED, st.lists(EDIT, min_size=1, max_size=4)
 )  # fmt: skip
-KEY = st.none() | st.binary(max_size=12_000)
-HEADERS = st.lists(st.tuples(TEXT, st.none() | st.binary(max_size=12_000)), max_size=4)
+LONG = st.binary(max_size=20) | st.integers(0, 12_000).map(bytes)
+KEY = st.none() | LONG
+HEADERS = st.lists(st.tuples(TEXT, st.none() | LONG), max_size=4)
 
 
 def check_outcome(desk: Desk, key: bytes | None, value: bytes | None) -> None:
