@@ -24,7 +24,8 @@ END_S = 10.0
 START_S = 60.0
 
 FAULTY_WORKER = """
-import os
+import asyncio, os
+import sluice.app
 from aiokafka.consumer.fetcher import Fetcher
 from sluice.app import run_worker
 from sluice.cli.worker_log import log_to_standard_error
@@ -35,13 +36,16 @@ from sluice.stream.moderation import Moderator
 class Panic(BaseException):
     "As a library in Rust raises it."
 
-handle, take, fetched = Moderator.handle, Intake.take, Fetcher.fetched_records
+handle, take, fetched = sluice.app._patience_s = lambda deadline_s, agent: 15.0
+Moderator.handle, Intake.take, Fetcher.fetched_records
 
 async def failing_handle(self, message):
     if message.key == b"error":
         raise RuntimeError("a bug")
     if message.key == b"panic":
         raise Panic
+    if message.key == b"stuck":
+        await asyncio.Event().wait()
     await handle(self, message)
 
 async def failing_take(self, event):
@@ -76,7 +80,7 @@ def worker(tmp_path: Path, triton_server: TritonServer) -> Iterator[tuple[Stack,
             yield stack, worker
 
 
-@pytest.mark.parametrize("fault", ["error", "panic", "agent", "consumer"])
+@pytest.mark.parametrize("fault", ["error", "panic", "agent", "consumer", "stuck"])
 def test_a_crash_after_traffic_ends_the_process(worker: tuple[Stack, ChildProcess], fault: str) -> None:
     stack, process = worker
     with Outcomes(stack.kafka, start="end") as outcomes, Publisher(stack.kafka, store=None) as publisher:
