@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         HARMS,
         LABELS,
         AudioEvidence,
+        DetectedLanguage,
         Evidence,
         ImageEvidence,
         Media,
@@ -47,8 +48,8 @@ _HOMES = {
     "sluice.errors": ("SluiceError",),
     "sluice.media.store": ("MediaStore", "open_store"),
     "sluice.schema": (
-        "CUES", "HARMS", "LABELS", "AudioEvidence", "Evidence", "ImageEvidence", "Media", "Post", "Reason",
-        "TextEvidence", "Verdict", "decode_verdict",
+        "CUES", "HARMS", "LABELS", "AudioEvidence", "DetectedLanguage", "Evidence", "ImageEvidence", "Media", "Post",
+        "Reason", "TextEvidence", "Verdict", "decode_verdict",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -58,6 +59,7 @@ __all__ = [
     "HARMS",
     "LABELS",
     "AudioEvidence",
+    "DetectedLanguage",
     "Evidence",
     "ImageEvidence",
     "KafkaConfig",

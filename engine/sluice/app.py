@@ -22,6 +22,8 @@ from sluice import __version__
 from sluice.config import AgentConfig, KafkaConfig
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
+from sluice.features import Languages
+from sluice.features.language import LanguageIdentifier
 from sluice.features.text import TextExtractor
 from sluice.inference.triton import TritonClassifier
 from sluice.kafka import TopicIds, TopicNames, ensure_topics, recognise
@@ -77,12 +79,20 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         classifier = TritonClassifier(settings.inference, metrics)
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
-        text = await asyncio.get_running_loop().run_in_executor(words, TextExtractor, settings.tokenizer)
+        text, identifier = await asyncio.get_running_loop().run_in_executor(words, _load_readers, settings.tokenizer)
         held = MediaSource(fetcher, settings.memory.media_bytes)
-        modalities = all_modalities(held, text.extract_batch, on_threads(words), decoders)
+
+        def identify(texts: list[str]) -> list[Languages]:
+            return identifier.identify(texts, classifier.languages)
+
+        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders)
         pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
+
+
+def _load_readers(tokenizer: Path | None) -> tuple[TextExtractor, LanguageIdentifier]:
+    return TextExtractor(tokenizer), LanguageIdentifier()
 
 
 @contextmanager

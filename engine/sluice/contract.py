@@ -88,6 +88,9 @@ class Axis:
     sizes: tuple[int, int, int]
 
 
+LANGUAGES_PARAMETER = "languages"
+"""Of the text encoder's configuration in Triton: codes of the languages it was measured on, separated by commas."""
+
 ModelName = Literal["text_encoder", "image_encoder", "audio_encoder", "fusion"]
 MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
 """The encoders in the order of `MODALITIES`, and the fusion."""

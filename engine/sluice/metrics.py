@@ -28,6 +28,10 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.posts = Counter("sluice_posts", "Posts scored.", ["decision"], registry=registry)
+        self.texts = Counter(
+            "sluice_texts", "Posts scored with text, by its language if that is read, else `other` or `und`.",
+            ["language", "decision"], registry=registry,
+        )  # fmt: skip
         self.end_to_end = Histogram(
             "sluice_end_to_end_seconds", "From the publisher's timestamp to the acknowledged verdict.",
             buckets=LATENCY_BUCKETS_S, registry=registry,

@@ -16,17 +16,21 @@ from datetime import UTC, datetime
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable, PartLate
+from sluice.features import UND
 from sluice.inference import Arrays, Classifier
 from sluice.metrics import Metrics
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import PartScorer, ScoredPart
-from sluice.schema import Post, Verdict
+from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Policy, decide, find
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 
 logger = logging.getLogger(__name__)
+
+OTHER = "other"
+"""What the metrics call every language that is not read."""
 
 FUSE_SHARE = 0.1
 """Of a post's time, kept for fusion: parts that are not scored before are late."""
@@ -168,8 +172,10 @@ class Pipeline:
 
     def _judge(self, post_id: str, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
         findings = find(self._policy, fused.scores.probability)
-        decision = decide(self._policy, findings, all(part.complete for part in fused.parts))
-        self._metrics.posts.labels(decision).inc()
+        all_scored, all_understood = all(p.complete for p in fused.parts), all(p.understood for p in fused.parts)
+        decision = decide(self._policy, findings, all_scored, all_understood)
+        language = _language_of(fused.parts)
+        self._count(decision, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
             post_id=post_id,
@@ -182,11 +188,24 @@ class Pipeline:
             models=self._models_of(fused.parts),
             latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
             scored_at=_timestamp(self._clock()),
+            language=language,
         )
+
+    def _count(self, decision: Decision, language: DetectedLanguage | None) -> None:
+        """In the metrics; languages that are not read are one, or there would be a series for each there is."""
+        self._metrics.posts.labels(decision).inc()
+        if language is not None:
+            named = {UND, *(self._classifier.languages or ())}
+            self._metrics.texts.labels(language.code if language.code in named else OTHER, decision).inc()
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
         used = [FUSION.name, *(part.part.modality.model.name for part in scored)]
         return {name: self._classifier.versions.get(name, "unknown") for name in used}
+
+
+def _language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:
+    found = next((part.languages.main for part in scored if part.languages), None)
+    return None if found is None else DetectedLanguage(found.code, min(1.0, round(found.probability, 4)))
 
 
 def _now() -> float:

@@ -117,6 +117,22 @@ class PolicyRef(msgspec.Struct, frozen=True):
     version: int
 
 
+class DetectedLanguage(msgspec.Struct, frozen=True):
+    """The language of most of a post's text.
+
+    Attributes
+    ----------
+    code : str
+        BCP 47: an ISO 639 code; ``und`` where the text is too short or uncertain; ``und-Cyrl`` and the like where only
+        the script is sure.
+    probability : float
+        Of that language; of ``und``, that of the most probable one.
+    """
+
+    code: str
+    probability: Share
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What comes out on ``moderation.verdicts``, once per post.
 
@@ -125,7 +141,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     scores, severity : dict of str to float
         One entry per label of `LABELS`, each in [0, 1].
     modalities : dict of str to str
-        Per part: ``ok``, ``partial: …`` (only some of it was read) or ``failed: …``.
+        Per part: ``ok``, ``partial: …`` (only some of it was read, or not in its language) or ``failed: …``.
+    language : DetectedLanguage or None
+        Of the text; None without one, or if it was not read.
     latency_ms : dict of str to float
         Milliseconds: ``wait`` (in Kafka), ``fetch``, ``extract``, ``encode``, ``fuse``, ``total``.
     scored_at : str
@@ -142,6 +160,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, str]
     latency_ms: dict[str, float]
     scored_at: str
+    language: DetectedLanguage | None = None
 
 
 class _Identified(msgspec.Struct):

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from sluice.contract import LABELS, LABELS_PARAMETER, MODELS, SPECS, TEXT_ENCODER, Axis, ModelSpec, TensorSpec
+from sluice.contract import (
+    LABELS,
+    LABELS_PARAMETER,
+    LANGUAGES_PARAMETER,
+    MODELS,
+    SPECS,
+    TEXT_ENCODER,
+    Axis,
+    ModelSpec,
+    TensorSpec,
+)
 from sluice.errors import SluiceError
 from sluice_models.config import TRITON_REPO
 from sluice_models.console import report_errors
@@ -73,12 +85,22 @@ QUANTISE = 'parameters { key: "quantise" value { string_value: "rows8" } }'
 NAMED_LABELS = f'parameters {{ key: "{LABELS_PARAMETER}" value {{ string_value: "{",".join(LABELS)}" }} }}'
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
+LANGUAGES_FILE = Path("text_encoder") / "languages.json"
+"""Beside the text encoder: which languages it was measured on belongs to its weights."""
 N_TEXT_INSTANCES = 2
 """On a CPU the text encoder takes the most time: two rows of batches run side by side."""
 
 
-def render(model: ModelSpec, variant: Variant) -> str:
-    """A model's configuration, in protobuf's text format."""
+def read_languages(repository: Path) -> tuple[str, ...]:
+    """Codes of the languages that the text encoder was measured on, from the file beside it; else from ours."""
+    own = repository / LANGUAGES_FILE
+    return msgspec.json.decode(
+        (own if own.is_file() else TRITON_REPO / LANGUAGES_FILE).read_bytes(), type=tuple[str, ...]
+    )
+
+
+def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
+    """A model's configuration, in protobuf's text format; the text encoder's names its languages."""
     is_large = model is TEXT_ENCODER and variant.instances == "KIND_CPU"
     lines = [
         f"# {variant.comment}",
@@ -91,9 +113,14 @@ def render(model: ModelSpec, variant: Variant) -> str:
         f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
         NAMED_LABELS,
         *([QUANTISE] if is_large else []),
+        *([_render_languages(languages)] if model is TEXT_ENCODER else []),
         f"instance_group [ {{ count: {N_TEXT_INSTANCES if is_large else 1} kind: {variant.instances} }} ]",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_languages(languages: Sequence[str]) -> str:
+    return f'parameters {{ key: "{LANGUAGES_PARAMETER}" value {{ string_value: "{",".join(languages)}" }} }}'
 
 
 def _render_tensors(direction: str, tensors: tuple[TensorSpec, ...]) -> list[str]:
@@ -107,14 +134,17 @@ def render_tensor(tensor: TensorSpec) -> str:
     return f'{{ name: "{tensor.name}" data_type: TYPE_{tensor.type} dims: [ {dims} ] }}'
 
 
-def render_all() -> dict[Path, str]:
+def render_all(repository: Path = TRITON_REPO) -> dict[Path, str]:
     """Every configuration by its path in the repository."""
-    return {Path(model.name) / variant.file: render(model, variant) for model in MODELS for variant in VARIANTS}
+    languages = read_languages(repository)
+    return {
+        Path(model.name) / variant.file: render(model, variant, languages) for model in MODELS for variant in VARIANTS
+    }
 
 
 def find_stale(repository: Path) -> list[Path]:
     """Files of a repository that are missing or not what the contract says."""
-    files = ((repository / name, content) for name, content in render_all().items())
+    files = ((repository / name, content) for name, content in render_all(repository).items())
     return [file for file, content in files if not file.is_file() or file.read_text("utf-8") != content]
 
 
@@ -127,7 +157,7 @@ def main(
         stale = find_stale(repository)
         if check and stale:
             raise StaleConfigError(f"run python -m sluice_models.configs: {', '.join(map(str, stale))}")
-        for name, content in render_all().items():
+        for name, content in render_all(repository).items():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             (repository / name).write_text(content, "utf-8")
         typer.echo(f"{len(SPECS)} models, {len(stale)} files changed")

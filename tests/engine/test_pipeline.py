@@ -15,7 +15,7 @@ from sluice.bytebudget import Lease
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid, MediaUnavailable
-from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, TextRow
+from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Language, Languages, TextRow
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
 from sluice.metrics import Metrics
@@ -26,7 +26,7 @@ from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
-from sluice.schema import LABELS, Media, Post, Verdict, decode_verdict, encode
+from sluice.schema import LABELS, DetectedLanguage, Media, Post, Verdict, decode_verdict, encode
 from sluice.verdict.policy import Policy, Thresholds
 
 POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4, block=0.9)})
@@ -95,9 +95,10 @@ class Bench:
         self.classifier = ScriptedClassifier()
         self.fetcher = FakeFetcher({"a:ok": b"ok", "a:broken": b"broken", "a:bug": SECRET, "a:long": b"long"})
         self.metrics = Metrics(CollectorRegistry())
+        self.languages = Languages(Language("en", 0.98))
         run, media = on_threads(ThreadPoolExecutor(2)), MediaSource(self.fetcher, max_media_bytes)
         self.modalities: list[AnyModality] = [
-            TextModality(extract_texts, run),
+            TextModality(extract_texts, run, self.identify),
             ImageModality(media, run, extract_image),
             AudioModality(media, run, extract_audio),
         ]
@@ -109,6 +110,9 @@ class Bench:
             PipelineConfig(deadline_ms=20_000),
             clock=lambda: 1000.0,
         )
+
+    def identify(self, texts: list[str]) -> list[Languages]:
+        return [self.languages for _ in texts]
 
     async def score(self, **fields: object) -> Verdict:
         return await self.pipeline.score(msgspec.convert({"id": "p", **fields}, Post))
@@ -155,6 +159,31 @@ async def test_nothing_found_is_allowed_with_every_score(bench: Bench) -> None:
     assert verdict.modalities == {"text": "ok", "image:0": "ok", "audio:0": "ok"}
     assert verdict.reasons == ()
     assert verdict.scored_at == "1970-01-01T00:16:40.000Z"
+
+
+async def test_a_verdict_carries_the_language_of_its_text(bench: Bench) -> None:
+    verdict = await bench.score(text="see you at lunch")
+    assert verdict.language == DetectedLanguage("en", 0.98)
+    assert bench.count("sluice_texts_total", language="en", decision="allow") == 1.0
+    assert (await bench.score(images=[{"uri": "a:ok"}])).language is None
+
+
+async def test_a_language_that_is_not_read_is_told_and_reviewed(bench: Bench) -> None:
+    bench.languages = Languages(Language("th", 0.99), ("th", "ru"))
+    verdict = await bench.score(text="see you at lunch", images=[{"uri": "a:ok"}])
+    assert verdict.modalities == {"text": "partial: Thai and Russian are not read", "image:0": "ok"}
+    assert verdict.decision == "review"
+    assert verdict.language == DetectedLanguage("th", 0.99)
+    assert bench.count("sluice_texts_total", language="other", decision="review") == 1.0
+    assert bench.count("sluice_texts_total", language="th", decision="review") == 0.0
+
+
+async def test_a_policy_may_allow_what_is_not_read_and_the_verdict_still_says_so(bench: Bench) -> None:
+    bench.languages = Languages(Language("th", 0.99), ("th",))
+    lenient = msgspec.structs.replace(POLICY, unread_language="allow")
+    pipeline = Pipeline(bench.modalities, bench.classifier, lenient, Metrics(CollectorRegistry()))
+    verdict = await pipeline.score(Post(id="p", text="see you at lunch"))
+    assert (verdict.decision, verdict.modalities["text"]) == ("allow", "partial: Thai is not read")
 
 
 async def test_a_finding_comes_with_threshold_contributions_and_evidence(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from sluice.schema import (
     MAX_LISTED,
     MAX_POST_BYTES,
     AudioEvidence,
+    DetectedLanguage,
     ImageEvidence,
     Media,
     PolicyRef,
@@ -46,7 +47,21 @@ VERDICT = Verdict(
     models={"fusion": "1"},
     latency_ms={"total": 14.2},
     scored_at="2026-11-23T10:00:00.020Z",
+    language=DetectedLanguage("en", 0.98),
 )
+
+
+def test_a_verdict_from_before_there_were_languages_is_still_read() -> None:
+    older = json.loads(encode(VERDICT))
+    del older["language"]
+    assert decode_verdict(json.dumps(older).encode()) == msgspec.structs.replace(VERDICT, language=None)
+    jsonschema.validate(older, json_schema("verdict"))
+
+
+def test_a_verdict_without_a_text_has_no_language() -> None:
+    bare = json.loads(encode(msgspec.structs.replace(VERDICT, language=None)))
+    assert bare["language"] is None
+    jsonschema.validate(bare, json_schema("verdict"))
 
 
 def test_a_post_needs_only_an_id_and_one_modality() -> None:

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from sluice.config import MediaConfig, PipelineConfig
 from sluice.contract import MODELS, ModelSpec
+from sluice.features import Languages
+from sluice.features.language import LanguageIdentifier
 from sluice.features.text import TextExtractor
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
@@ -25,6 +27,7 @@ from sluice.pipeline import Pipeline
 from sluice.resources import default_policy
 from sluice.verdict.policy import load_policy
 from sluice_models.config import TRITON_REPO
+from sluice_models.configs import read_languages
 
 PATIENCE_MS = 60_000
 """Deadline of a post: these tests are about scores, on however slow a machine."""
@@ -51,6 +54,11 @@ class OnnxClassifier:
         """See `Classifier.versions`."""
         return {spec.name: "1" for spec in MODELS}
 
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """See `Classifier.languages`."""
+        return read_languages(TRITON_REPO)
+
 
 async def _answer_probe(_limit_s: float) -> None:
     """The models are in this process: they always answer."""
@@ -75,6 +83,17 @@ def load_extractor() -> TextExtractor:
     return TextExtractor()
 
 
+@lru_cache
+def load_identifier() -> LanguageIdentifier:
+    """The shipped n-grams."""
+    return LanguageIdentifier()
+
+
+def identify(texts: list[str]) -> list[Languages]:
+    """Their languages, those of the shipped text encoder being read."""
+    return load_identifier().identify(texts, OnnxClassifier().languages)
+
+
 @asynccontextmanager
 async def open_pipeline() -> AsyncIterator[Pipeline]:
     """The engine's pipeline over the shipped models and the default policy; media come as data URIs."""
@@ -83,7 +102,7 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
         run = on_threads(executor)
         classifier = OnnxClassifier()
         pipeline = Pipeline(
-            all_modalities(MediaSource(fetcher, 2**30), load_extractor().extract_batch, run, run),
+            all_modalities(MediaSource(fetcher, 2**30), load_extractor().extract_batch, identify, run, run),
             classifier,
             load_policy(default_policy()),
             Metrics(CollectorRegistry()),

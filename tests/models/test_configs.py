@@ -7,6 +7,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from sluice.contract import MODEL_NAMES
+from sluice.inference.fit import read_languages
 from sluice_models import configs
 from sluice_models.config import TRITON_REPO
 from tests.engine.test_contract import run_edited
@@ -22,7 +23,7 @@ from sluice_models.plans.profiles import PROFILES, sample_rows
 
 print(json.dumps({
     "stale": len(configs.find_stale(config.TRITON_REPO)),
-    "dims": [line.strip(" ,") for line in configs.render(SPECS["image_encoder"], configs.VARIANTS[0]).splitlines()
+    "dims": [line.strip(" ,") for line in configs.render(SPECS["image_encoder"], configs.VARIANTS[0], ()).splitlines()
              if "dims" in line],
     "profiles": {
         "words": PROFILES["text_encoder"]["input_ids"],
@@ -83,6 +84,16 @@ def test_the_configurations_in_the_repository_are_what_the_command_writes():
 def test_triton_reads_what_is_written(name):
     config = text_format.Parse(configs.render_all()[name], ModelConfig())
     assert config.name == name.parts[0]
+
+
+def test_the_languages_stand_in_the_file_beside_the_text_encoder_alone(tmp_path):
+    (tmp_path / "text_encoder").mkdir()
+    (tmp_path / "text_encoder" / "languages.json").write_text('["en", "th"]', "utf-8")
+    assert run("--repository", tmp_path).exit_code == 0
+    config = text_format.Parse((tmp_path / "text_encoder" / "config.pbtxt").read_text("utf-8"), ModelConfig())
+    assert read_languages(config) == ("en", "th")
+    other = text_format.Parse((tmp_path / "fusion" / "config.pbtxt").read_text("utf-8"), ModelConfig())
+    assert read_languages(other) is None
 
 
 def test_a_stale_file_is_named_and_written_anew(tmp_path):

@@ -102,6 +102,43 @@ class AudioRow:
         return (self.log_mel,)
 
 
+UND = "und"
+"""ISO 639's code for a language that is not determined: a text too short or uncertain, or none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language and how probable it is.
+
+    Attributes
+    ----------
+    code : str
+        BCP 47: an ISO 639 code; `UND` where nothing is probable enough; ``und-Cyrl`` and the like where only the
+        script is sure.
+    probability : float
+        In [0, 1]; of `UND`, that of the most probable language.
+    """
+
+    code: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Languages:
+    """The languages of a text.
+
+    Attributes
+    ----------
+    main : Language
+        That of most of it.
+    unread : tuple of str
+        Codes of the languages that a large part of it is in and that are not read, the largest part first.
+    """
+
+    main: Language
+    unread: tuple[str, ...] = ()
+
+
 RowT = TypeVar("RowT", bound=Row)
 
 
@@ -115,10 +152,13 @@ class Features(Generic[RowT]):
         At least one.
     partial : str or None
         What was left out because the part is longer than the limit (``"32 of 900 windows read"``), else None.
+    languages : Languages or None
+        Those of a text.
     """
 
     rows: tuple[RowT, ...]
     partial: str | None = None
+    languages: Languages | None = None
 
 
 Reserve = Callable[[int], None]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sluice.features import UND, Language, Languages
 from sluice.features.ngrams import Floats, NgramModel
 from sluice.features.scripts import KANA, find_words, weigh
 from sluice.resources import language_file
 
-UND = "und"
-"""ISO 639's code for what is not determined: too short, uncertain, or no language at all."""
 NO_LANGUAGE = "zxx"
 """ISO 639's code for what is no language, such as a row of identifiers."""
 
@@ -47,39 +46,6 @@ another one: at most what one half of the labelled texts asks for (``python -m s
 
 _SENTENCE = re.compile(r".+?(?:[.!?\n…。！？؟।]+\s*|$)", re.S)
 _MAX_SENTENCE_CHARS = 4 * PASSAGE_CHARS
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """A language and how probable it is.
-
-    Attributes
-    ----------
-    code : str
-        BCP 47: an ISO 639 code; `UND` where nothing is probable enough; ``und-Cyrl`` and the like where only the
-        script is sure.
-    probability : float
-        In [0, 1]; of `UND`, that of the most probable language.
-    """
-
-    code: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Languages:
-    """The languages of a text.
-
-    Attributes
-    ----------
-    main : Language
-        That of most of it.
-    unread : tuple of str
-        Codes of the languages that a large part of it is in and that are not read, the largest part first.
-    """
-
-    main: Language
-    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +85,19 @@ class LanguageIdentifier:
     def __init__(self, file: Path | None = None) -> None:
         self._model = NgramModel(file or language_file())
 
-    def identify(self, texts: Sequence[str], read: Collection[str]) -> list[Languages]:
+    def identify(self, texts: Sequence[str], read: Container[str] | None) -> list[Languages]:
         """The languages of each text.
 
         Parameters
         ----------
         texts : sequence of str
             Any code points.
-        read : collection of str
-            Codes of the languages that are read: a text is held to be in one of them unless that is improbable.
+        read : container of str or None
+            Codes of the languages that are read: a text is held to be in one of them unless that is improbable. None
+            for every language.
         """
-        return [decide(passages, read) for passages in self.weigh_passages(texts)]
+        known: Container[str] = _Every() if read is None else read
+        return [decide(passages, known) for passages in self.weigh_passages(texts)]
 
     def weigh_passages(self, texts: Sequence[str]) -> list[list[Passage]]:
         """The passages of each text and how probable each language is for them."""
@@ -155,6 +123,13 @@ class LanguageIdentifier:
             return [{_BY_SCRIPT[script]: SURE}] * len(drafts)
         languages = self._model.languages(script)
         return [_likely(languages, row) for row in self._model.score(script, [draft.text for draft in drafts])]
+
+
+class _Every:
+    """Holds every code."""
+
+    def __contains__(self, code: object) -> bool:
+        return True
 
 
 def _likely(languages: Sequence[str], row: Floats) -> Mapping[str, float]:
@@ -215,7 +190,7 @@ def _telling(words: Sequence[str]) -> set[str]:
     return telling | set(words[:1]) if telling else telling
 
 
-def decide(passages: Sequence[Passage], read: Collection[str]) -> Languages:
+def decide(passages: Sequence[Passage], read: Container[str]) -> Languages:
     """The languages of a text, from its passages; see `LanguageIdentifier.identify`."""
     total = sum(passage.n_letters for passage in passages)
     letters: Counter[str] = Counter()
@@ -231,7 +206,7 @@ def decide(passages: Sequence[Passage], read: Collection[str]) -> Languages:
     return Languages(Language(main, evidence[main] / letters[main]), tuple(unread))
 
 
-def _judge(passage: Passage, read: Collection[str]) -> Language:
+def _judge(passage: Passage, read: Container[str]) -> Language:
     """The language of a passage; one that is not read only if no read one is probable."""
     best = max(passage.probabilities, key=lambda code: passage.probabilities[code], default=UND)
     probability = passage.probabilities.get(best, 0.0)
@@ -242,7 +217,7 @@ def _judge(passage: Passage, read: Collection[str]) -> Language:
     return Language(best if probability >= NAMED else f"{UND}-{passage.script}", probability)
 
 
-def _is_elsewhere(passage: Passage, read: Collection[str]) -> bool:
+def _is_elsewhere(passage: Passage, read: Container[str]) -> bool:
     """Whether a passage is in none of the languages that are read."""
     if not any(code in read for code in passage.languages):
         return True

@@ -64,3 +64,8 @@ class Classifier(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Version of each model that answered last, by name."""
         ...
+
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """Codes of the languages that the text encoder was measured on; None if it does not say."""
+        ...

@@ -37,6 +37,8 @@ class ScriptedClassifier:
     def __init__(self, script: Script = quiet, delay_s: dict[str, float] | None = None) -> None:
         self.script = script
         self.delay_s = delay_s or {}
+        self.read: tuple[str, ...] | None = ("en", "zh")
+        """What `languages` says."""
         self.errors: dict[str, InferenceError] = {}
         """Raised by a model instead of an answer, by its name."""
         self.ready = asyncio.Event()
@@ -70,6 +72,11 @@ class ScriptedClassifier:
     def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
         return {spec.name: self.version for spec in MODELS}
+
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """See `Classifier.languages`."""
+        return self.read
 
     def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:
         probabilities = np.clip(self.script(model, row), 1e-6, 1 - 1e-6).astype(np.float32)

@@ -9,9 +9,24 @@ import numpy as np
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
-from sluice.contract import LABELS, LABELS_PARAMETER, Axis, ModelSpec, TensorSpec
+from sluice.contract import LABELS, LABELS_PARAMETER, LANGUAGES_PARAMETER, Axis, ModelSpec, TensorSpec
 from sluice.errors import ModelMismatch
 from sluice.inference import Array
+
+
+def read_languages(config: Any) -> tuple[str, ...] | None:
+    """The languages that a model's configuration names; None if it names none.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of ``model_config.proto``.
+    """
+    if LANGUAGES_PARAMETER not in config.parameters:
+        return None
+    return tuple(
+        code.strip() for code in config.parameters[LANGUAGES_PARAMETER].string_value.split(",") if code.strip()
+    )
 
 
 def check_config(spec: ModelSpec, config: Any) -> None:

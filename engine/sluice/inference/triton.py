@@ -12,12 +12,12 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import triton_to_np_dtype
 
 from sluice.config import InferenceConfig
-from sluice.contract import MODELS, ModelSpec, TensorSpec
+from sluice.contract import MODELS, TEXT_ENCODER, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.inference.connection import Connection
-from sluice.inference.fit import check_config, check_outputs
+from sluice.inference.fit import check_config, check_outputs, read_languages
 from sluice.metrics import Metrics
 
 
@@ -54,6 +54,11 @@ class TritonClassifier:
         """See `Classifier.versions`."""
         return {name: model.version for name, model in self._models.items() if model.version}
 
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """See `Classifier.languages`."""
+        return self._models[TEXT_ENCODER.name].languages
+
     async def close(self) -> None:
         """Close the connections; requests on the way fail."""
         await asyncio.gather(*(model.close() for model in self._models.values()))
@@ -69,6 +74,7 @@ class _Model:
         self._connection = Connection(config, spec.name)
         self._is_known, self._is_stale = False, False
         self.version = ""
+        self.languages: tuple[str, ...] | None = None
         self.queue = BatchQueue(spec, self._send, self._probe)
 
     async def close(self) -> None:
@@ -110,7 +116,9 @@ class _Model:
             await self._connection.renew()
         self._is_stale = True
         if not self._is_known:
-            check_config(self._spec, await self._connection.describe(timeout_s))
+            config = await self._connection.describe(timeout_s)
+            check_config(self._spec, config)
+            self.languages = read_languages(config)
         self._is_known = False
         await self._send_once(_smallest_batch(self._spec), asyncio.get_running_loop().time() + timeout_s)
         self._is_known, self._is_stale = True, False

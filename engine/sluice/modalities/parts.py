@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
-from sluice.features import Features
+from sluice.features import Features, Languages
+from sluice.features.language_names import describe_unread
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
 from sluice.schema import Evidence
@@ -28,6 +29,8 @@ class ScoredPart:
     ----------
     rows, outputs
         One entry per row, the rows of the part's own kind; empty where `failure` is set.
+    languages : Languages or None
+        Those of a text that was read.
     stage_s : dict of str to float
         Seconds spent in ``fetch``, ``extract`` and ``encode``.
     """
@@ -37,6 +40,7 @@ class ScoredPart:
     outputs: Sequence[Arrays] = ()
     partial: str | None = None
     failure: PartFailed | None = None
+    languages: Languages | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -44,12 +48,20 @@ class ScoredPart:
         """What the verdict's `modalities` say of it."""
         if self.failure:
             return f"failed: {self.failure.detail}"
-        return f"partial: {self.partial}" if self.partial else "ok"
+        missing = [self.partial] if self.partial else []
+        if self.languages and self.languages.unread:
+            missing.append(describe_unread(self.languages.unread))
+        return f"partial: {'; '.join(missing)}" if missing else "ok"
 
     @property
     def complete(self) -> bool:
         """Whether all of the part was scored."""
         return not (self.failure or self.partial)
+
+    @property
+    def understood(self) -> bool:
+        """Whether the encoder was measured on the languages of all large parts of it."""
+        return not (self.languages and self.languages.unread)
 
     def evidence(self, label: str) -> tuple[Evidence, ...]:
         """Where in the part its encoder saw a label."""
@@ -98,7 +110,7 @@ class PartScorer:
         with _timed(stage_s, "encode"):
             rows = [inputs_of(model, row) for row in features.rows]
             outputs = await self._classifier.infer(model, rows, deadline)
-        return ScoredPart(part, features.rows, outputs, features.partial, stage_s=stage_s)
+        return ScoredPart(part, features.rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
 
 
 async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:

@@ -7,11 +7,11 @@ from sluice.modalities.base import AnyModality
 from sluice.modalities.extraction import Runner
 from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
-from sluice.modalities.text import ExtractTexts, TextModality
+from sluice.modalities.text import ExtractTexts, IdentifyTexts, TextModality
 
 
 def all_modalities(
-    held: MediaSource, extract_texts: ExtractTexts, texts: Runner, media: Runner
+    held: MediaSource, extract_texts: ExtractTexts, identify: IdentifyTexts, texts: Runner, media: Runner
 ) -> tuple[AnyModality, ...]:
     """Every modality, in the order in which verdicts name a post's parts.
 
@@ -20,4 +20,4 @@ def all_modalities(
     texts, media : Runner
         Where texts and where media are decoded: large pictures must not make other posts' texts late.
     """
-    return (TextModality(extract_texts, texts), ImageModality(held, media), AudioModality(held, media))
+    return (TextModality(extract_texts, texts, identify), ImageModality(held, media), AudioModality(held, media))

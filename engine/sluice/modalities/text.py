@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 
 from sluice.contract import MODALITIES, TEXT_ENCODER
-from sluice.features import Features, TextRow
+from sluice.features import Features, Languages, TextRow
 from sluice.inference import Arrays
 from sluice.microbatch import MicroBatcher
 from sluice.modalities.base import Modality, Part
@@ -22,6 +23,8 @@ MAX_TOGETHER = 64
 
 ExtractTexts = Callable[[list[str]], list[Features[TextRow]]]
 """Texts to features, in order."""
+IdentifyTexts = Callable[[list[str]], list[Languages]]
+"""Texts to their languages, in order."""
 
 
 class TextModality(Modality[str, TextRow]):
@@ -35,14 +38,17 @@ class TextModality(Modality[str, TextRow]):
     extract_batch : callable
         See `ExtractTexts`.
     run : Runner
+    identify : callable
+        See `IdentifyTexts`; runs beside `extract_batch`.
     """
 
     name = "text"
     model = TEXT_ENCODER
     kind = MODALITIES.index("text")
 
-    def __init__(self, extract_batch: ExtractTexts, run: Runner) -> None:
+    def __init__(self, extract_batch: ExtractTexts, run: Runner, identify: IdentifyTexts) -> None:
         self._extract_batch = extract_batch
+        self._identify = identify
         self._run = run
         self._batcher = MicroBatcher(self._extract_together, _choose)
 
@@ -61,7 +67,11 @@ class TextModality(Modality[str, TextRow]):
         return (await (self._batcher.run(source) if is_short else self._extract_together([source])))[0]
 
     async def _extract_together(self, texts: list[str]) -> list[Features[TextRow]]:
-        return await self._run(self._extract_batch, texts)
+        return await self._run(self._read, texts)
+
+    def _read(self, texts: list[str]) -> list[Features[TextRow]]:
+        found = zip(self._extract_batch(texts), self._identify(texts), strict=True)
+        return [replace(features, languages=languages) for features, languages in found]
 
     def evidence(
         self, part: Part, rows: Sequence[TextRow], outputs: Sequence[Arrays], label: str

@@ -195,7 +195,13 @@ def _with_thresholds(base: Policy, review: Float, block: Float, name: str, versi
             review=None if entry.review is None else _finite(review[index]),
             block=None if entry.block is None else _finite(block[index]),
         )
-    return Policy(name=name, version=version, unscored_part=base.unscored_part, labels=labels)
+    return Policy(
+        name=name,
+        version=version,
+        unscored_part=base.unscored_part,
+        unread_language=base.unread_language,
+        labels=labels,
+    )
 
 
 def _finite(threshold: float) -> float | None:
@@ -258,6 +264,8 @@ def write_policy(calibrated: Calibrated, provenance: Sequence[str]) -> str:
         "",
         "# The least decision for a post with a part that failed, came late or was read only partly.",
         f"unscored_part: {policy.unscored_part}",
+        "# The least decision for a post with text in a language that the models were not measured on.",
+        f"unread_language: {policy.unread_language}",
         "",
         "# A label without `block` never blocks by itself; one without thresholds, or that is missing, never decides.",
     ]

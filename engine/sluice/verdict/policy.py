@@ -35,6 +35,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Repeated in every verdict.
     unscored_part : str
         The least decision for a post with a part that failed, came late or was read only partly.
+    unread_language : str
+        The least decision for a post with text in a language that the models were not measured on.
     labels : dict of str to Thresholds
         A label that is missing here never decides.
     """
@@ -42,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: Annotated[str, msgspec.Meta(min_length=1)]
     version: Annotated[int, msgspec.Meta(ge=1)]
     unscored_part: Decision = "review"
+    unread_language: Decision = "review"
     labels: dict[str, Thresholds]
 
     @property
@@ -83,11 +86,13 @@ def _judge(policy: Policy, label: str, score: float) -> Finding | None:
     return None
 
 
-def decide(policy: Policy, findings: tuple[Finding, ...], all_parts_scored: bool) -> Decision:
-    """The strictest decision that the findings, or a part that was not scored, ask for."""
+def decide(policy: Policy, findings: tuple[Finding, ...], all_parts_scored: bool, all_understood: bool) -> Decision:
+    """The strictest decision that the findings, a part that was not scored, or an unread language ask for."""
     asked: list[Decision] = [finding.decision for finding in findings]
     if not all_parts_scored:
         asked.append(policy.unscored_part)
+    if not all_understood:
+        asked.append(policy.unread_language)
     return max(asked, key=DECISIONS.index, default="allow")
 
 
@@ -126,7 +131,13 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
     outline = _convert(fields, _Outline, root, source)
     nodes = _mapping(_mapping(root)["labels"][1])
     labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in outline.labels.items()}
-    return Policy(name=outline.name, version=outline.version, unscored_part=outline.unscored_part, labels=labels)
+    return Policy(
+        name=outline.name,
+        version=outline.version,
+        unscored_part=outline.unscored_part,
+        unread_language=outline.unread_language,
+        labels=labels,
+    )
 
 
 class _Outline(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +146,7 @@ class _Outline(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1)]
     version: Annotated[int, msgspec.Meta(ge=1)]
     unscored_part: Decision = "review"
+    unread_language: Decision = "review"
     labels: dict[str, Any]
 
 

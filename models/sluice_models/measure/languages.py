@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from sluice.features.language import MAX_READ, UND, LanguageIdentifier, Languages, Passage, decide
+from sluice.features import UND, Languages
+from sluice.features.language import MAX_READ, NO_LANGUAGE, LanguageIdentifier, Passage, decide
 from sluice_models.console import report_errors
 from sluice_models.data.bundle import text_lines
 
@@ -100,7 +101,7 @@ def propose_limits(texts: Sequence[Labelled]) -> dict[int, float]:
     for least, most in zip(bounds, [*bounds[1:], 10**9], strict=True):
         here = [passage for passage in english if least <= passage.n_telling < most]
         possible = np.array(
-            [passage.probabilities.get("en", 0) + passage.probabilities.get("zxx", 0) for passage in here]
+            [sum(passage.probabilities.get(code, 0.0) for code in ("en", NO_LANGUAGE)) for passage in here]
         )
         proposed[least] = next((limit for limit in LIMITS if _share(possible <= limit) <= MAX_FALSE), 0.0)
     return proposed

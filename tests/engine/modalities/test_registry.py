@@ -12,6 +12,7 @@ from PIL import Image
 
 from sluice.bytebudget import Lease
 from sluice.contract import MODALITIES, Axis, TensorSpec
+from sluice.features import Language, Languages
 from sluice.features.text import TextExtractor
 from sluice.inference import Array
 from sluice.modalities.base import AnyModality, inputs_of
@@ -46,10 +47,14 @@ class FakeFetcher:
         return MEDIA[uri]
 
 
+def identify(texts: list[str]) -> list[Languages]:
+    return [Languages(Language("en", 1.0)) for _ in texts]
+
+
 def shipped() -> dict[str, AnyModality]:
     run = on_threads(ThreadPoolExecutor(1))
     held = MediaSource(FakeFetcher(), 2**30)
-    return {each.name: each for each in all_modalities(held, TextExtractor().extract_batch, run, run)}
+    return {each.name: each for each in all_modalities(held, TextExtractor().extract_batch, identify, run, run)}
 
 
 def fits(tensor: TensorSpec, array: Array) -> bool:

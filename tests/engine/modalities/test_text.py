@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from sluice.features import Features, TextRow
+from sluice.features import Features, Language, Languages, TextRow
 from sluice.modalities.extraction import ExtractionCrashed, on_threads
 from sluice.modalities.marks import MAX_SPANS
 from sluice.modalities.text import MAX_TOGETHER, SHORT_CHARACTERS, TextModality, find_spans
@@ -21,13 +21,17 @@ class Panic(BaseException):
     """As a library in Rust raises it."""
 
 
+def identify(texts: list[str]) -> list[Languages]:
+    return [Languages(Language("en", len(text) / 10_000)) for text in texts]
+
+
 class Extractor:
     """Extracts texts on a thread that waits for `gate`; remembers its batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.gate = threading.Event()
-        self.texts = TextModality(self.extract_batch, on_threads(ThreadPoolExecutor(1)))
+        self.texts = TextModality(self.extract_batch, on_threads(ThreadPoolExecutor(1)), identify)
 
     def extract_batch(self, texts: list[str]) -> list[Features[TextRow]]:
         self.batches.append(texts)
@@ -46,6 +50,7 @@ async def test_each_text_gets_its_own_features_in_few_batches() -> None:
     extractor.gate.set()
     features = await asyncio.gather(*waiting)
     assert [len(one.rows[0].input_ids) for one in features] == [n + 1 for n in range(1, 200)]
+    assert [one.languages for one in features] == identify(texts)
     assert [len(batch) for batch in extractor.batches] == [MAX_TOGETHER] * 3 + [199 - 3 * MAX_TOGETHER]
 
 

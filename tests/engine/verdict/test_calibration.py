@@ -21,6 +21,7 @@ BASE = Policy(
     name="base",
     version=3,
     unscored_part="block",
+    unread_language="allow",
     labels={
         "threat": Thresholds(review=0.4, block=0.9),
         "spam": Thresholds(review=0.5),
@@ -70,6 +71,7 @@ def test_what_the_policy_decides_stays():
     assert list(calibrated.policy.labels) == list(BASE.labels)
     assert calibrated.policy.labels["spam"].block is None
     assert calibrated.policy.unscored_part == "block"
+    assert calibrated.policy.unread_language == "allow"
 
 
 def test_a_label_without_enough_posts_keeps_its_thresholds_and_says_so():

@@ -17,8 +17,10 @@ POLICY = Policy(
 DEFAULT = default_policy()
 
 
-def decide_on(scores: dict[str, float], all_parts_scored: bool = True, policy: Policy = POLICY) -> str:
-    return decide(policy, find(policy, scores), all_parts_scored)
+def decide_on(
+    scores: dict[str, float], all_parts_scored: bool = True, policy: Policy = POLICY, all_understood: bool = True
+) -> str:
+    return decide(policy, find(policy, scores), all_parts_scored, all_understood)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,21 @@ def test_an_unscored_part_asks_for_at_least_a_review() -> None:
 def test_the_policy_says_what_an_unscored_part_means() -> None:
     strict = Policy(name="strict", version=1, unscored_part="block", labels={})
     assert decide_on({}, all_parts_scored=False, policy=strict) == "block"
+
+
+def test_an_unread_language_asks_for_what_the_policy_says() -> None:
+    assert decide_on({}, all_understood=False) == "review"
+    lenient = Policy(name="lenient", version=1, unread_language="allow", labels={})
+    assert decide_on({}, all_understood=False, policy=lenient) == "allow"
+    assert decide_on({}, all_parts_scored=False, all_understood=False, policy=lenient) == "review"
+
+
+def test_what_an_unread_language_means_is_read_from_the_file() -> None:
+    head = "name: a\nversion: 1\nlabels: {}\n"
+    assert parse_policy(head + "unread_language: allow").unread_language == "allow"
+    assert parse_policy(head).unread_language == "review"
+    with pytest.raises(PolicyError, match=r"policy:4: .*sometimes"):
+        parse_policy(head + "unread_language: sometimes")
 
 
 @given(st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)), st.sampled_from(LABELS), st.floats(0, 1))
