@@ -36,8 +36,7 @@ from sluice.stream.moderation import Moderator
 class Panic(BaseException):
     "As a library in Rust raises it."
 
-handle, take, fetched = sluice.app._patience_s = lambda deadline_s, agent: 15.0
-Moderator.handle, Intake.take, Fetcher.fetched_records
+handle, take, fetched = Moderator.handle, Intake.take, Fetcher.fetched_records
 
 async def failing_handle(self, message):
     if message.key == b"error":
@@ -59,6 +58,7 @@ async def failing_fetch(self, *args, **kwargs):
         raise RuntimeError("a codec that is missing")
     return records
 
+sluice.app._patience_s = lambda deadline_s, agent: 15.0
 Moderator.handle, Intake.take, Fetcher.fetched_records = failing_handle, failing_take, failing_fetch
 log_to_standard_error()
 run_worker(load_settings(os.environ))
