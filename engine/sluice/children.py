@@ -50,6 +50,13 @@ def confine(niceness: int, max_files: int) -> None:
     set_soft(resource.RLIMIT_NOFILE, max_files)
 
 
+def trim_heap() -> None:
+    """Give back what was freed but lies between blocks in use; where libc is not glibc, nothing happens."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def set_soft(which: int, soft: int) -> None:
     """Set a resource's soft limit, as far as the hard one lets it."""
     hard = resource.getrlimit(which)[1]

@@ -14,6 +14,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from sluice.config import MemoryPlan
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -45,6 +47,7 @@ SERVICE = {
             "properties": {name: {"type": "string"} for name in ("context", "dockerfile", "target")},
         },
         "command": {"type": "array", "items": {"type": "string"}},
+        "mem_limit": {"type": "string", "pattern": "^[0-9]+m$"},
         "environment": {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
         "ports": {"type": "array", "items": {"type": "string", "pattern": r"^127\.0\.0\.1:[0-9]+:[0-9]+$"}},
         "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[a-z./-]+:/[a-z./-]+(:ro)?$"}},
@@ -163,3 +166,10 @@ def test_panels_have_their_own_ids_and_do_not_overlap(path: Path) -> None:
 
 def _cells(grid: dict[str, int]) -> list[tuple[int, int]]:
     return [(x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])]
+
+
+def test_the_worker_may_have_the_memory_that_it_takes() -> None:
+    worker = SERVICES["worker"]
+    assert (
+        int(worker["mem_limit"].removesuffix("m")) >= worker["environment"]["SLUICE_MEMORY_MB"] >= MemoryPlan.total_mb
+    )

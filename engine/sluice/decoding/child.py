@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from sluice.children import confine, set_soft
+from sluice.children import confine, set_soft, trim_heap
 from sluice.decoding import wire
 from sluice.errors import PartFailed
 from sluice.features import Features, Reserve
@@ -21,6 +21,7 @@ from sluice.features.audio import extract_audio, warm_up
 from sluice.features.image import extract_image
 
 _NICENESS = 5
+TRIM_EVERY = 50
 SMALL_BYTES = 64 * 2**20
 """A file that takes no more is decoded without asking: a photograph of a phone is decoded at an eighth."""
 _MAX_FILES = 64
@@ -50,10 +51,14 @@ class Decoder:
     def run(self) -> None:
         """Decode until the other end closes the pipe."""
         self._say(wire.GRANTED)  # ready
+        n_files = 0
         while header := self._source.read(wire.HEADER.size):
             kind, n_bytes = wire.HEADER.unpack(header)
             self._limit(0)
             self._say(*self._decode(kind, self._source.read(n_bytes)))
+            n_files += 1
+            if n_files % TRIM_EVERY == 0:
+                trim_heap()
 
     def _decode(self, kind: bytes, content: bytes) -> tuple[bytes, bytes]:
         try:

@@ -25,6 +25,8 @@ ResultT = TypeVar("ResultT")
 REASONS = ("not_image", "not_audio", "unsupported", "empty", "bomb", "truncated", "not_finite", "silent")
 LATE_GRACE_S = 1.0
 """A file whose post did not wait for it may take so much longer: a decoder costs half a second to start."""
+MAX_FILES = 1_000
+"""A decoder is replaced after so many: what its libraries leave behind does not add up."""
 _START_S = 60.0
 
 
@@ -33,11 +35,18 @@ class _Ended(Exception):
 
 
 class Decoder:
-    """One child process."""
+    """One child process.
+
+    Attributes
+    ----------
+    n_files : int
+        That it was given.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, memory: ByteBudget) -> None:
         self._process = process
         self._memory = memory
+        self.n_files = 0
 
     @classmethod
     async def start(cls, config: DecodingConfig, memory: ByteBudget) -> Decoder:
@@ -75,6 +84,7 @@ class Decoder:
             The decoder is not to be used again.
         """
         held = 0
+        self.n_files += 1
         try:
             await self._say(kind, content)
             while (answer := await self._hear())[0] == wire.WANTED:
@@ -227,7 +237,7 @@ class DecodingPool:
             raise MediaInvalid("decoder", "crashed its decoder") from error
         finally:
             self._busy.discard(decoder)
-            if sound:
+            if sound and decoder.n_files < MAX_FILES:
                 self._idle.append(decoder)
             else:
                 await decoder.end()

@@ -1,0 +1,214 @@
+"""Floods of heavy posts through a real worker: the peak of its memory, and how long texts of others take meanwhile.
+
+``python -m tests.integration.floods`` runs every flood at its full size and prints a JSON object per flood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from PIL import Image
+
+from sluice.client import Outcomes, Publisher
+from sluice.config import MemoryPlan
+from sluice.local.stack import Stack, StackConfig
+from sluice.media.store import DirectoryStore
+from sluice.resources import triton_repository
+from sluice.schema import Media, Post
+from tests.engine.decoding.files import encode, make_pages, make_scans
+
+PATIENCE_S = 600.0
+_SAMPLE_S = 0.02
+
+
+@dataclass
+class Report:
+    """What came of a flood.
+
+    Attributes
+    ----------
+    peak_mb : float
+        Resident memory of the worker and its children together; pages that they share are counted for each.
+    texts_ms : list of float
+        From publishing a text to its verdict, one at a time while the flood is scored.
+    """
+
+    name: str
+    n_posts: int = 0
+    n_outcomes: int = 0
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    texts_ms: list[float] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        """One line."""
+        texts = sorted(self.texts_ms) or [0.0]
+        p99 = texts[min(len(texts) - 1, int(0.99 * len(texts)))]
+        numbers = {"posts": self.n_posts, "outcomes": self.n_outcomes, "seconds": round(self.seconds, 1)}
+        times = {"texts": len(self.texts_ms), "p50_ms": round(statistics.median(texts), 1), "p99_ms": round(p99, 1)}
+        return json.dumps({"flood": self.name, **numbers, "peak_mb": round(self.peak_mb), **times})
+
+
+class Peak(threading.Thread):
+    """Watches the memory of a process and its children."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process(pid)
+        self._over = threading.Event()
+        self.bytes = 0
+
+    def run(self) -> None:
+        """Sample until stopped."""
+        while not self._over.wait(_SAMPLE_S):
+            self.bytes = max(self.bytes, self._read())
+
+    def stop(self) -> None:
+        """End."""
+        self._over.set()
+        self.join()
+
+    def _read(self) -> int:
+        total = 0
+        for process in [self._process, *self._process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
+
+
+class Bench:
+    """A worker on the embedded stack, and what floods need."""
+
+    def __init__(self, stack: Stack, store: DirectoryStore) -> None:
+        self.stack = stack
+        self.store = store
+
+    def flood(self, name: str, posts: list[Post], meanwhile: Callable[[], None] = lambda: None) -> Report:
+        """Publish `posts` at once, call `meanwhile`, and wait for every outcome, with texts of others in between."""
+        report, peak, start = Report(name, len(posts)), Peak(self.stack.worker_pid), time.monotonic()
+        peak.start()
+        with Outcomes(self.stack.kafka, start="end") as outcomes, Publisher(self.stack.kafka, None) as publisher:
+            for post in posts:
+                publisher.publish(post)
+            publisher.flush()
+            meanwhile()
+            open_ids = {post.id.encode() for post in posts}
+            while open_ids:
+                self._send_text(publisher, outcomes, open_ids, report)
+                if time.monotonic() - start > PATIENCE_S:
+                    break
+        peak.stop()
+        report.n_outcomes = len(posts) - len(open_ids)
+        report.seconds, report.peak_mb = time.monotonic() - start, peak.bytes / 2**20
+        return report
+
+    def _send_text(self, publisher: Publisher, outcomes: Outcomes, open_ids: set[bytes], report: Report) -> None:
+        """One text of somebody else, from publishing it to its verdict; notes the outcomes that come meanwhile."""
+        text = Post(id=f"text-{len(report.texts_ms)}", text="good morning, everybody")
+        sent = time.monotonic()
+        publisher.publish(text)
+        publisher.flush()
+        while time.monotonic() - sent < PATIENCE_S:
+            self.stack.check()
+            keys = {outcome.key for outcome in outcomes.poll(0.05)}
+            open_ids -= {key for key in keys if key}
+            if text.id.encode() in keys:
+                report.texts_ms.append((time.monotonic() - sent) * 1000)
+                return
+
+
+@contextmanager
+def open_bench(
+    folder: Path, triton: str | None = None, broker: Literal["embedded", "kafka"] = "embedded"
+) -> Iterator[Bench]:
+    """A worker with the default settings; the embedded broker keeps a few megabytes only."""
+    config = StackConfig(folder, triton_repository(), broker, triton=triton)
+    with Stack(config) as stack:
+        bench = Bench(stack, DirectoryStore(config.media_store))
+        bench.flood("idle", [Post(id="first", text="hello", images=(bench_image(bench),))])
+        yield bench
+
+
+def bench_image(bench: Bench) -> Media:
+    """A small picture."""
+    return Media(bench.store.put(encode(Image.linear_gradient("L")), ".png"))
+
+
+def idle(bench: Bench, scale: float) -> Report:
+    """Nothing but texts."""
+    return bench.flood("idle", [Post(id=f"idle-{n}", text="hello") for n in range(max(1, round(200 * scale)))])
+
+
+def large_pictures(bench: Bench, scale: float) -> Report:
+    """256 posts with 8 pictures of 64 megapixels each."""
+    uri = bench.store.put(encode(Image.new("RGB", (8_000, 8_000), "red"), compress_level=1), ".png")
+    pictures = (Media(uri),) * 8
+    n_posts = max(1, round(256 * scale))
+    return bench.flood("64 megapixels", [Post(id=f"large-{n}", text="look", images=pictures) for n in range(n_posts)])
+
+
+def large_messages(bench: Bench, scale: float) -> Report:
+    """1,200 messages of 1 MB while Triton hangs."""
+    triton = [each for each in psutil.process_iter(["cmdline"]) if _is_triton_of(each, bench.stack.triton)]
+    posts = [Post(id=f"message-{n}", text="word " * 200_000) for n in range(max(1, round(1_200 * scale)))]
+    for process in triton:
+        process.send_signal(signal.SIGSTOP)
+    resume = threading.Timer(15.0, lambda: [process.send_signal(signal.SIGCONT) for process in triton])
+    return bench.flood("1 MB messages, Triton hangs", posts, resume.start)
+
+
+def _is_triton_of(process: psutil.Process, address: str) -> bool:
+    port = address.rpartition(":")[2]
+    return any(port in argument for argument in process.info["cmdline"] or []) and "triton" in process.name()
+
+
+def late_media(bench: Bench, scale: float) -> Report:
+    """600 pictures of 2 MB whose posts do not wait for them."""
+    noise = Image.frombytes("RGB", (830, 830), os.urandom(830 * 830 * 3))
+    picture = Media(bench.store.put(encode(noise, compress_level=0), ".png"))
+    n_posts = max(1, round(600 * scale))
+    return bench.flood("late media", [Post(id=f"late-{n}", images=(picture,), deadline_ms=100) for n in range(n_posts)])
+
+
+def endless_files(bench: Bench, scale: float) -> Report:
+    """A JPEG of 300 scans and a TIFF of 60,000 pages, twelve of each."""
+    files = (bench.store.put(make_scans(), ".jpg"), bench.store.put(make_pages(), ".tif"))
+    posts = [
+        Post(id=f"endless-{n}-{i}", text="look", images=(Media(uri),))
+        for n in range(max(1, round(12 * scale)))
+        for i, uri in enumerate(files)
+    ]
+    return bench.flood("endless files", posts)
+
+
+FLOODS = (idle, large_pictures, large_messages, late_media, endless_files)
+
+
+def main() -> None:
+    """Run every flood and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--broker", choices=("embedded", "kafka"), default="kafka")
+    arguments = parser.parse_args()
+    scale, broker = arguments.scale, arguments.broker
+    print(json.dumps({"limit_mb": MemoryPlan.total_mb}))
+    with tempfile.TemporaryDirectory() as folder, open_bench(Path(folder), broker=broker) as bench:
+        for flood in FLOODS:
+            print(flood(bench, scale).as_json(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
