@@ -1,0 +1,38 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.features.mpeg import find_frames, split_segments
+from tests.engine.features.test_audio import encode, play_tone
+
+ONE = encode(play_tone(2.0), kind="MP3")
+OTHER = encode(play_tone(2.0, 22_050), 22_050, "MP3")
+
+
+def test_an_honest_file_comes_back_as_it_is() -> None:
+    (segment,) = split_segments(ONE, 120.0)
+    assert segment.content is ONE
+    assert segment.is_counted
+
+
+def test_joined_files_are_taken_apart() -> None:
+    assert [each.content for each in split_segments(ONE + OTHER + ONE, 120.0)] == [ONE, OTHER, ONE]
+
+
+def test_tags_between_files_are_passed_over() -> None:
+    tag = b"ID3\x04\0\0\0\0\0\x10" + bytes(16)
+    assert len(split_segments(ONE + b"TAG" + bytes(125) + tag + OTHER, 120.0)) == 2
+
+
+def test_no_more_frames_are_looked_at_than_are_heard() -> None:
+    assert len(split_segments(ONE + OTHER + ONE, 1.0)) == 1
+
+
+def test_frames_are_found_behind_other_bytes() -> None:
+    assert find_frames(b"words" * 9 + ONE) == 45
+    assert find_frames(np.random.default_rng(0).bytes(9_999).replace(b"\xff", b"")) is None
+
+
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_any_bytes_have_segments(content: bytes, place: int) -> None:
+    assert split_segments(ONE[:place] + content + ONE[place:], 10.0)
