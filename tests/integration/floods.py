@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ from sluice.media.store import DirectoryStore
 from sluice.resources import triton_repository
 from sluice.schema import Media, Post
 from tests.engine.decoding.files import encode, make_pages, make_scans
+from tests.integration.slow_hosts import early_hints, gzip_of_zeros, hang, one_byte_chunks, serve
 
 PATIENCE_S = 600.0
 _SAMPLE_S = 0.02
@@ -135,7 +136,8 @@ def open_bench(
     folder: Path, triton: str | None = None, broker: Literal["embedded", "kafka"] = "embedded"
 ) -> Iterator[Bench]:
     """A worker with the default settings; the embedded broker keeps a few megabytes only."""
-    config = StackConfig(folder, triton_repository(), broker, triton=triton)
+    environment = {"SLUICE_MEDIA_ALLOW_PRIVATE": "1"}  # the slow hosts are on loopback
+    config = StackConfig(folder, triton_repository(), broker, triton=triton, worker_environment=environment)
     with Stack(config) as stack:
         bench = Bench(stack, DirectoryStore(config.media_store))
         bench.flood("idle", [Post(id="first", text="hello", images=(bench_image(bench),))])
@@ -194,7 +196,20 @@ def endless_files(bench: Bench, scale: float) -> Report:
     return bench.flood("endless files", posts)
 
 
-FLOODS = (idle, large_pictures, large_messages, late_media, endless_files)
+def slow_hosts(bench: Bench, scale: float) -> Report:
+    """Twelve posts for each kind of slow server, with eight of its URLs each."""
+    n_each = max(1, round(12 * scale))
+    with ExitStack() as stack:
+        urls = [stack.enter_context(serve(each)) for each in (one_byte_chunks, early_hints, gzip_of_zeros, hang)]
+        posts = [
+            Post(id=f"slow-{i}-{n}", text="look", images=tuple(Media(f"{url}{n}/{part}") for part in range(8)))
+            for i, url in enumerate(urls)
+            for n in range(n_each)
+        ]
+        return bench.flood("slow hosts", posts)
+
+
+FLOODS = (idle, slow_hosts, large_pictures, large_messages, late_media, endless_files)
 
 
 def main() -> None:

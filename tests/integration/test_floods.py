@@ -8,7 +8,7 @@ import pytest
 
 from sluice.config import MemoryPlan
 from sluice.local.triton import TritonServer
-from tests.integration.floods import endless_files, large_pictures, late_media, open_bench
+from tests.integration.floods import endless_files, large_pictures, late_media, open_bench, slow_hosts
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +17,7 @@ SCALE = 1 / 32
 
 def test_floods_stay_under_the_limit(tmp_path: Path, triton_server: TritonServer) -> None:
     with open_bench(tmp_path, triton_server.address) as bench:
-        for flood in (large_pictures, late_media, endless_files):
+        for flood in (large_pictures, late_media, endless_files, slow_hosts):
             report = flood(bench, SCALE)
             assert report.n_outcomes == report.n_posts, report.name
             assert report.peak_mb < MemoryPlan.total_mb, report.name
