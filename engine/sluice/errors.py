@@ -5,6 +5,7 @@ SluiceError
 ├── SettingsError             a setting is missing or wrong; names the variable
 ├── PolicyError               a policy file is wrong; names file and line
 ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
+├── BenchmarkError            a file is not the public test set it is read as; names file, line and column
 ├── InvalidPost               a message is not a post; becomes a dead letter
 ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
 ├── PublishError              a message could not be handed to Kafka
@@ -40,6 +41,10 @@ class PolicyError(SluiceError):
 
 class CalibrationError(SluiceError):
     """No thresholds can be computed from these posts, labels or risks. For a mistake in a file: names file and line."""
+
+
+class BenchmarkError(SluiceError):
+    """A file is not the public test set that it is read as. The message names the file, the line and the column."""
 
 
 class InvalidPost(SluiceError):

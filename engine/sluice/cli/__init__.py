@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sluice.cli import calibrate, chaos, dead_letters, demo, publish, schema, score, up, verdicts, worker
+from sluice.cli import benchmark, calibrate, chaos, dead_letters, demo, publish, schema, score, up, verdicts, worker
 from sluice.cli.console import say
 from sluice.errors import SluiceError
 
@@ -43,6 +43,7 @@ app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
 app.command("calibrate")(calibrate.calibrate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -59,9 +59,9 @@ def score(
         if resume is not None:
             out, earlier = open_earlier(resume)
             show = _writer(cleanup.enter_context(out))
-        settings = _settings(cleanup.enter_context(open_triton(triton)), policy)
+        settings = offline_settings(cleanup.enter_context(open_triton(triton)), policy)
         work = Work(opened, n_lines, earlier.has, show)
-        n_done, elapsed_s = asyncio.run(_score_all(settings, work))
+        n_done, elapsed_s = asyncio.run(score_all(settings, work))
     if resume is not None:
         _say_earlier(earlier)
     say(f"{n_done} lines in {elapsed_s:.1f} s: {n_done / max(elapsed_s, 1e-9):.0f} posts/s")
@@ -83,7 +83,8 @@ def _say_earlier(earlier: Earlier) -> None:
         say(f"{n_over} outcomes there belong to no line: written twice, or of other posts")
 
 
-def _settings(triton: str, policy: Path | None) -> Settings:
+def offline_settings(triton: str, policy: Path | None) -> Settings:
+    """The environment's settings, with another Triton and policy, and patience."""
     from sluice.settings import load_settings
 
     settings = load_settings(os.environ)
@@ -95,7 +96,7 @@ def _settings(triton: str, policy: Path | None) -> Settings:
     )
 
 
-async def _score_all(settings: Settings, work: Work) -> tuple[int, float]:
+async def score_all(settings: Settings, work: Work) -> tuple[int, float]:
     """Score every line that is not skipped; returns how many there were and the seconds it took."""
     from prometheus_client import CollectorRegistry
 

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.schema import LABELS
-from sluice_models.data.bundle import Example
-from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     NO_FIGURE,
     Bools,
     Figure,
@@ -21,6 +18,9 @@ from sluice_models.measure.intervals import (
     measure_with_interval,
     resample_auroc,
 )
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 LABEL = "toxicity"

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from sluice.features.text import TextExtractor
+from sluice.intervals import Bools, Floats
 from sluice.schema import HARMS, LABELS
 from sluice_models.config import TextSampling
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.obfuscation import TRICKS, obfuscate
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, percent
 from sluice_models.measure.scores import measure_auprc

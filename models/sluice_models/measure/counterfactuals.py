@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import yaml
 
+from sluice.intervals import Figure, Floats
 from sluice.schema import LABELS
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.functional import judge
-from sluice_models.measure.intervals import Figure, Floats
 from sluice_models.measure.rationales import find_mean
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, permille
 from sluice_models.measure.score_texts import TextScorer

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import yaml
 
+from sluice.intervals import Figure, Floats
 from sluice.schema import LABELS
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import Figure, Floats
 from sluice_models.measure.rationales import find_mean
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 from sluice_models.measure.score_texts import TextScorer

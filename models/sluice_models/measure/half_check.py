@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from sluice.features.text import TextExtractor
+from sluice.intervals import Floats
 from sluice_models.config import TOKENIZER_FILE, TextSampling
 from sluice_models.data.bundle import Example, Split
-from sluice_models.measure.intervals import Floats
 from sluice_models.measure.precision import PrecisionRow, compare_forms
 from sluice_models.measure.source_figures import sample_source
 from sluice_models.networks.audio import AudioEncoder

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.schema import LABELS
-from sluice_models.data.bundle import Example
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     Figure,
     Floats,
     draw_counts,
@@ -17,6 +15,8 @@ from sluice_models.measure.intervals import (
     measure_with_interval,
     resample_auroc,
 )
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
 from sluice_models.measure.rationales import find_mean
 from sluice_models.measure.score_texts import TextScorer
 from sluice_models.measure.scored_split import Scored, certain_rows

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.schema import LABELS
-from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     NO_FIGURE,
     Bools,
     Figure,
@@ -24,6 +22,8 @@ from sluice_models.measure.intervals import (
     resample_f1,
     resample_recall,
 )
+from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, passed
 from sluice_models.measure.scored_split import Scored, certain_rows
 from sluice_models.measure.scores import find_threshold

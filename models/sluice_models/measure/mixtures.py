@@ -15,9 +15,7 @@ import torch
 
 from sluice.features import SAMPLE_RATE_HZ
 from sluice.features.audio import WINDOW_HOP_S, log_mel
-from sluice.schema import LABELS
-from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     Figure,
     Floats,
     draw_counts,
@@ -25,6 +23,8 @@ from sluice_models.measure.intervals import (
     resample_auprc,
     resample_auroc,
 )
+from sluice.schema import LABELS
+from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice_models.measure.report import DASH, Columns, Evaluation, Report, Table, percent
 from sluice_models.measure.score_texts import TextScorer
 

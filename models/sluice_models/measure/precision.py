@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice.schema import LABELS, ModalityName
-from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice_models.measure.scores import to_probabilities
 
 MIN_POSITIVES = 10

@@ -12,10 +12,10 @@ import onnxruntime
 
 from sluice.features import TextRow
 from sluice.features.text import TextExtractor
+from sluice.intervals import Floats
 from sluice.schema import LABELS
 from sluice.triton_backend.row_quantisation import quantise_file
 from sluice_models.data.bundle import Example
-from sluice_models.measure.intervals import Floats
 from sluice_models.measure.precision import PrecisionRow, compare_forms
 from sluice_models.measure.source_figures import sample_source
 from sluice_models.recipes.text.texts import pad

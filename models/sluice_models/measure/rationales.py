@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.features import TextRow
+from sluice.intervals import Bools, Figure, Floats, draw_counts, find_interval
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.intervals import Bools, Figure, Floats, draw_counts, find_interval
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
 from sluice_models.measure.score_texts import TextScorer
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sluice.intervals import N_BINS, Bools, Floats
 from sluice.schema import LABELS
-from sluice_models.measure.intervals import N_BINS, Bools, Floats
 from sluice_models.measure.label_figures import MIN_POSITIVES
 from sluice_models.measure.scored_split import Scored, certain_rows
 

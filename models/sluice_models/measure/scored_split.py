@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sluice.intervals import Bools, Floats
 from sluice.schema import LABELS, MODALITIES
-from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.scores import to_probabilities
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded

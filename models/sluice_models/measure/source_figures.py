@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.schema import LABELS
-from sluice_models.data.bundle import Example
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     Bools,
     Figure,
     Floats,
@@ -19,6 +17,8 @@ from sluice_models.measure.intervals import (
     resample_auprc,
     resample_auroc,
 )
+from sluice.schema import LABELS
+from sluice_models.data.bundle import Example
 from sluice_models.measure.report import DASH, Columns
 
 OWN_NEGATIVES = "its own"

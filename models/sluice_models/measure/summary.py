@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from sluice.intervals import Figure
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.folds import LeftOut
 from sluice_models.measure.functional import TEMPLATES, Functional
 from sluice_models.measure.headlines import Headline, average_figures, measure_headlines
-from sluice_models.measure.intervals import Figure
 from sluice_models.measure.label_figures import ALL_SOURCES, LabelFigures, LabelRow
 from sluice_models.measure.mixtures import Mixtures
 from sluice_models.measure.obfuscation import ALL_TRICKS, NEVER_TRAINED, Robustness

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sluice.intervals import Bools, Floats
 from sluice_models.data.bundle import Example, MediaName, read_unused_media, read_unused_texts
-from sluice_models.measure.intervals import Bools, Floats
 from sluice_models.measure.score_media import MediaScorer
 from sluice_models.measure.score_texts import TextScorer
 

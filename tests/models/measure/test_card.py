@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sluice.errors import SettingsError
+from sluice.intervals import NO_FIGURE, Figure
 from sluice.schema import LABELS
 from sluice_models.evaluate import to_json
 from sluice_models.measure.bias import BiasRow
@@ -16,7 +17,6 @@ from sluice_models.measure.counterfactuals import SwapRow
 from sluice_models.measure.folds import NOT_RUN
 from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
-from sluice_models.measure.intervals import NO_FIGURE, Figure
 from sluice_models.measure.label_figures import LabelRow
 from sluice_models.measure.mixtures import MixtureRow
 from sluice_models.measure.obfuscation import ALL_TRICKS, RobustnessRow

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sluice.features import TextRow
+from sluice.intervals import draw_counts
 from sluice.resources import default_policy
 from sluice.schema import LABELS
 from sluice.verdict.policy import Policy, Thresholds, load_policy
@@ -23,7 +24,6 @@ from sluice_models.measure.functional import (
     load_tests,
     measure_functions,
 )
-from sluice_models.measure.intervals import draw_counts
 from sluice_models.measure.label_figures import (
     WITH_OURS,
     measure_calibration,

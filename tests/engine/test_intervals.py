@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sluice_models.measure.intervals import (
+from sluice.intervals import (
     NO_FIGURE,
     Figure,
     draw_counts,
