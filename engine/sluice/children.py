@@ -12,7 +12,8 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+
+from sluice.resources import package_root
 
 PIPE_BYTES = 256 * 1024
 _KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -34,7 +35,7 @@ async def start_child(module: str, *arguments: str) -> asyncio.subprocess.Proces
 def _environment() -> Mapping[str, str]:
     """The worker's, but for what may be secret: a child needs to find its own code and nothing else."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    package = str(Path(__file__).resolve().parents[1])
+    package = str(package_root())
     return kept | _MALLOC | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join([package, *filter(None, sys.path)])}
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from tokenizers import Tokenizer
 
 from sluice.features.text import TextExtractor
+from sluice.resources import packaged_file
 from sluice_models.adopting.encoders import Adopted, AdoptedText, AdoptError, count_parameters
 from sluice_models.adopting.folder import load_folder, load_tokenizer
 from sluice_models.adopting.labelled import AdoptionData, encode_parts, read_posts
@@ -50,7 +51,7 @@ from sluice_models.networks.heads import LabelHead
 from sluice_models.recipes.fusion.encoded import Encoded
 from sluice_models.training.checkpoint import ENCODERS
 
-CONFIG = Path(__file__).with_suffix(".yaml")
+CONFIG = packaged_file("sluice_models", "adopt.yaml")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sluice.contract import MODEL_NAMES as MODEL_NAMES
 from sluice.contract import N_TOKENS as N_TOKENS
 from sluice.contract import ModelName as ModelName
 from sluice.errors import SettingsError
-from sluice.resources import text_file, triton_repository
+from sluice.resources import packaged_file, text_file, triton_repository
 
 RUNS = Path("runs")
 """Checkpoints and logs, in the folder where a command is started."""
@@ -169,7 +169,7 @@ ConfigT = TypeVar("ConfigT", TextConfig, ImageConfig, AudioConfig, FusionConfig)
 
 def load_config(name: ModelName, kind: type[ConfigT]) -> ConfigT:
     """Read ``models/<name>.yaml``; raises `SettingsError` naming the file and the mistake."""
-    file = Path(__file__).with_name(f"{name}.yaml")
+    file = packaged_file("sluice_models", f"{name}.yaml")
     try:
         return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), kind)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:

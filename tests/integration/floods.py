@@ -162,13 +162,18 @@ def large_pictures(bench: Bench, scale: float) -> Report:
     return bench.flood("64 megapixels", [Post(id=f"large-{n}", text="look", images=pictures) for n in range(n_posts)])
 
 
+def _resume(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+
+
 def large_messages(bench: Bench, scale: float) -> Report:
     """1,200 messages of 1 MB while Triton hangs."""
     triton = [each for each in psutil.process_iter(["cmdline"]) if _is_triton_of(each, bench.stack.triton)]
     posts = [Post(id=f"message-{n}", text="word " * 200_000) for n in range(max(1, round(1_200 * scale)))]
     for process in triton:
         process.send_signal(signal.SIGSTOP)
-    resume = threading.Timer(15.0, lambda: [process.send_signal(signal.SIGCONT) for process in triton])
+    resume = threading.Timer(15.0, _resume, [triton])
     return bench.flood("1 MB messages, Triton hangs", posts, resume.start)
 
 

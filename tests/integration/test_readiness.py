@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -56,6 +57,10 @@ def workers(kafka_broker: NativeKafka, triton_server: TritonServer, tmp_path: Pa
         yield one, two
 
 
+def cannot_publish(worker: Stack) -> bool:
+    return "outcomes cannot be published" in ask(worker)
+
+
 def test_a_spare_is_ready_and_one_that_cannot_publish_is_not(
     workers: tuple[Stack, Stack], kafka_broker: NativeKafka
 ) -> None:
@@ -63,7 +68,7 @@ def test_a_spare_is_ready_and_one_that_cannot_publish_is_not(
     admin = AdminClient(kafka_broker.kafka.librdkafka())
     admin.delete_topics([TOPICS.verdicts])[TOPICS.verdicts].result()
     for worker in workers:
-        wait_for(lambda worker=worker: "outcomes cannot be published" in ask(worker), "not ready")
+        wait_for(functools.partial(cannot_publish, worker), "not ready")
         assert TOPICS.verdicts in ask(worker)
     admin.create_topics([NewTopic(TOPICS.verdicts, 1)])[TOPICS.verdicts].result()
     wait_for(lambda: [ask(worker) for worker in workers] == ["ready\n"] * 2, "both ready again")

@@ -22,8 +22,12 @@ logger = logging.getLogger(__name__)
 MIN_SILENCE_S, MAX_SILENCE_S = 0.5, 2.0
 """With requests on the way and no answer for so long, a probe is sent; between these, twice the slowest answer."""
 
-MIN_PATIENCE_S, MAX_PATIENCE_S = 1.5, 8.0
+MIN_PATIENCE_S, MAX_PATIENCE_S = 1.5, 30.0
 """How long a probe may take; between these, three times the slowest answer: what is only busy answers by then."""
+
+LENIENCE = 2.0
+"""Each time the circuit opens, silence and probes may last so many times longer, until answers come again. Opening ends
+the requests on the way, and with them the answers that would show how busy the model is: it would open for ever."""
 
 MAX_PAUSE_S = 1.0
 """Longest pause between two probes of a model that is away."""
@@ -58,6 +62,7 @@ class Circuit:
         self._settling: asyncio.Task[None] | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._slowest_s = 0.0
+        self._lenience = 1.0
         self._answered_at = float("-inf")
         self._n_under_way = 0
         self._under_way_since = 0.0
@@ -119,7 +124,7 @@ class Circuit:
 
     def _listen(self) -> None:
         if self._silence is None:
-            silence_s = min(max(MIN_SILENCE_S, 2 * self._slowest_s), MAX_SILENCE_S)
+            silence_s = min(max(MIN_SILENCE_S, 2 * self._slowest_s), MAX_SILENCE_S) * self._lenience
             self._silence = asyncio.get_running_loop().call_later(silence_s, self._notice_silence, silence_s)
 
     def _notice_silence(self, silence_s: float) -> None:
@@ -133,6 +138,7 @@ class Circuit:
     def _note_answer(self, seconds: float) -> None:
         self._answered_at = time.monotonic()
         self._slowest_s = max(seconds, FORGET * self._slowest_s)
+        self._lenience = max(1.0, FORGET * self._lenience)
 
     async def _settle(self) -> None:
         """Probe until the model answers; without an answer to the first probe the circuit opens."""
@@ -149,7 +155,7 @@ class Circuit:
         self._known.set()
 
     async def _ask(self) -> None:
-        patience_s = min(max(MIN_PATIENCE_S, 3 * self._slowest_s), MAX_PATIENCE_S)
+        patience_s = min(max(MIN_PATIENCE_S, 3 * self._slowest_s) * self._lenience, MAX_PATIENCE_S)
         if self._fault is not None:
             await self._probe(patience_s)  # as old as the outage may be: how long it took says nothing of the model
         started = time.monotonic()
@@ -161,6 +167,7 @@ class Circuit:
         self._up.clear()
         self._known.set()
         if is_news:
+            self._lenience = min(LENIENCE * self._lenience, MAX_PATIENCE_S / MIN_PATIENCE_S)
             logger.warning("%s is away, posts that need it are kept: %s", self._name, fault)
             self._on_open(fault)
 

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from sluice.errors import SluiceError
 
-__all__ = ["default_policy", "kafka_pom", "language_file", "package_root", "text_file", "triton_repository"]
+__all__ = [
+    "default_policy",
+    "kafka_pom",
+    "language_file",
+    "package_root",
+    "packaged_file",
+    "text_file",
+    "triton_repository",
+]
 
 
 def triton_repository() -> Path:
@@ -43,8 +51,13 @@ def package_root() -> Path:
     return _on_disk("sluice").parent
 
 
+def packaged_file(package: str, *parts: str) -> Path:
+    """File or folder that lies inside a package: ``packaged_file("sluice.features", "bytes.json")``."""
+    return _on_disk(package).joinpath(*parts)
+
+
 def _resource(*parts: str) -> Path:
-    return _on_disk("sluice.resources").joinpath(*parts)
+    return packaged_file("sluice.resources", *parts)
 
 
 def _on_disk(package: str) -> Path:

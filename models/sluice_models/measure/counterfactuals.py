@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import yaml
 
 from sluice.intervals import Figure, Floats
+from sluice.resources import packaged_file
 from sluice.schema import LABELS
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.functional import judge
@@ -58,7 +58,7 @@ class SwapRow:
 
 def load_counterfactuals() -> Counterfactuals:
     """Read ``models/sluice_models/measure/counterfactuals.yaml``."""
-    file = Path(__file__).with_suffix(".yaml")
+    file = packaged_file("sluice_models.measure", "counterfactuals.yaml")
     return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), Counterfactuals)
 
 

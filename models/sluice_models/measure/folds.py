@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sluice.errors import SettingsError
+from sluice.resources import packaged_file
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
@@ -34,7 +35,7 @@ Chinese go along with one. What remains has positives of every harm (`find_bare_
 Sources that a run on its own could not measure (one kind of rows alone) stay in training.
 """
 NOT_RUN = "Not measured yet: `python -m sluice_models.leave_out --bundle DIR` runs the folds."
-FIGURES = Path(__file__).with_name("left_out")
+FIGURES = packaged_file("sluice_models.measure", "left_out")
 """Kept with the project: a card can be written without the hours that the folds take."""
 
 

@@ -9,13 +9,13 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import yaml
 
 from sluice.intervals import Figure, Floats
+from sluice.resources import packaged_file
 from sluice.schema import LABELS
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.rationales import find_mean
@@ -75,7 +75,7 @@ class FamilyOutcomes:
 
 def load_tests() -> FunctionalTests:
     """Read ``models/sluice_models/measure/functional.yaml``."""
-    file = Path(__file__).with_suffix(".yaml")
+    file = packaged_file("sluice_models.measure", "functional.yaml")
     return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), FunctionalTests)
 
 

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sluice.features.language import MAX_CHARS, UND, LanguageIdentifier, cut_passages
+from sluice.features import UND
+from sluice.features.language import MAX_CHARS, LanguageIdentifier, cut_passages
 
 READ = ("en", "zh")
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sluice.errors import InferenceError, InferenceUnavailable
-from sluice.inference.circuit import Circuit
+from sluice.inference.circuit import MAX_PATIENCE_S, Circuit
 
 DOWN = InferenceUnavailable("m is down", "m")
 
@@ -22,11 +22,13 @@ class Model:
         self.gate = asyncio.Event()
         self.gate.set()
         self.n_probes = 0
+        self.patience_s: list[float] = []
         self.opened: list[InferenceUnavailable] = []
         self.circuit = Circuit("m", self.probe, self.opened.append)
 
     async def probe(self, timeout_s: float) -> None:
         self.n_probes += 1
+        self.patience_s.append(timeout_s)
         await self.gate.wait()
         if self.error:
             raise self.error
@@ -108,3 +110,25 @@ async def test_what_is_known_to_be_away_needs_no_doubt(model: Model) -> None:
         model.circuit.require()
     model.error = None
     await model.circuit.closed()
+
+
+async def fall_and_recover(model: Model) -> float:
+    """Open the circuit, let it close, and return how long the probe that closed it might have taken."""
+    model.circuit.open(DOWN)
+    await model.circuit.closed()
+    return model.patience_s[-1]
+
+
+async def test_each_fall_makes_it_more_patient_and_answers_less_so(model: Model) -> None:
+    first, second, third = [await fall_and_recover(model) for _ in range(3)]
+    assert first < second < third <= MAX_PATIENCE_S
+    for _ in range(200):
+        with model.circuit.request():
+            pass
+    assert await fall_and_recover(model) == pytest.approx(first, rel=0.1)
+
+
+async def test_patience_has_an_end(model: Model) -> None:
+    for _ in range(12):
+        last = await fall_and_recover(model)
+    assert last == MAX_PATIENCE_S

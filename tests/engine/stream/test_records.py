@@ -31,7 +31,7 @@ def build(codec: str, *records: tuple[bytes | None, bytes | None, list[Header]],
 
 
 def read(records: object) -> list[tuple[object, ...]]:
-    found = []
+    found: list[tuple[object, ...]] = []
     while records.has_next():  # type: ignore[attr-defined]
         batch = records.next_batch()  # type: ignore[attr-defined]
         assert batch.validate_crc()

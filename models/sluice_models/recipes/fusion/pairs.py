@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 import yaml
 
 from sluice.errors import SettingsError
+from sluice.resources import packaged_file
 from sluice.schema import LABELS, MODALITIES
 from sluice_models.config import D_TOKEN, N_TOKENS
 from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity
@@ -67,7 +67,7 @@ class PairTexts:
 @lru_cache(maxsize=1)
 def load_pairs() -> Pairs:
     """Read ``models/sluice_models/recipes/fusion/pairs.yaml``; raises `SettingsError` if it is not as it should be."""
-    file = Path(__file__).with_suffix(".yaml")
+    file = packaged_file("sluice_models.recipes.fusion", "pairs.yaml")
     try:
         return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), Pairs)
     except (yaml.YAMLError, msgspec.ValidationError) as error:

@@ -17,11 +17,12 @@ import msgspec
 import numpy as np
 import yaml
 
+from sluice.resources import packaged_file
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.text.templates import SOURCE, cut_marks
 
-FILE = Path(__file__).with_name("lexicon.yaml")
+FILE = packaged_file("sluice_models.recipes.text", "lexicon.yaml")
 DICTIONARY = "surge_profanity_terms"
 ABOUT_SHARE = 0.12
 """Of the sentences, those that speak of a term instead of using it."""

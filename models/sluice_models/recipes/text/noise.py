@@ -6,9 +6,10 @@ import random
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 import yaml
+
+from sluice.resources import packaged_file
 
 NOISY_SHARE = 0.18
 """Of the texts of a pass."""
@@ -78,7 +79,7 @@ HAN: tuple[Callable[[random.Random, str], str], ...] = (_set_apart, _one_sign, _
 @lru_cache
 def load_pictographs() -> dict[str, str]:
     """Words and what `pictographs.yaml` writes for them."""
-    content = yaml.safe_load(Path(__file__).with_name("pictographs.yaml").read_text("utf-8"))
+    content = yaml.safe_load(packaged_file("sluice_models.recipes.text", "pictographs.yaml").read_text("utf-8"))
     return {word: pictograph for pictograph, words in content.items() for word in words}
 
 

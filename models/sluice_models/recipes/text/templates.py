@@ -18,10 +18,11 @@ import numpy as np
 import yaml
 
 from sluice.errors import SettingsError
+from sluice.resources import packaged_file
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 
-FOLDER = Path(__file__).with_name("sentences")
+FOLDER = packaged_file("sluice_models.recipes.text", "sentences")
 SOURCE = "templates"
 OVERLAPPING = ("toxicity", "hate", "harassment", "violence", "illicit")
 HELD_OUT_EVERY = 8
