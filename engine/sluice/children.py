@@ -32,6 +32,13 @@ async def start_child(module: str, *arguments: str) -> asyncio.subprocess.Proces
     )  # fmt: skip
 
 
+async def write_in_pieces(sink: asyncio.StreamWriter, body: bytes) -> None:
+    """Write much to a pipe: asyncio moves all that it could not write yet with every piece that it could."""
+    for start in range(0, len(body), PIPE_BYTES):
+        sink.write(memoryview(body)[start : start + PIPE_BYTES])
+        await sink.drain()
+
+
 def _environment() -> Mapping[str, str]:
     """The worker's, but for what may be secret: a child needs to find its own code and nothing else."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from sluice.bytebudget import ByteBudget
-from sluice.children import start_child
+from sluice.children import start_child, write_in_pieces
 from sluice.config import DecodingConfig
 from sluice.decoding import wire
 from sluice.errors import MediaInvalid
@@ -111,8 +111,7 @@ class Decoder:
             raise _Ended
         try:
             stdin.write(wire.HEADER.pack(kind, len(body)))
-            stdin.write(body)
-            await stdin.drain()
+            await write_in_pieces(stdin, body)
         except (BrokenPipeError, ConnectionError) as error:
             raise _Ended from error
 

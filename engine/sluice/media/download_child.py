@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from sluice.bytebudget import ByteBudget, Lease
-from sluice.children import confine
+from sluice.children import confine, write_in_pieces
 from sluice.errors import MediaUnavailable, PartFailed
 from sluice.media.downloads import BODY, CANCEL, FAILURE, FETCH, HEADER, READY, Failed
 from sluice.media.http import HttpFetcher, HttpLimits
@@ -53,8 +53,7 @@ class Child:
             kind, body = await self._fetch(address, lease)
             async with self._turn:  # one body at a time, or they would mix
                 self._sink.write(HEADER.pack(kind, number, len(body)))
-                self._sink.write(body)
-                await asyncio.shield(self._sink.drain())
+                await asyncio.shield(write_in_pieces(self._sink, body))
 
     async def _fetch(self, address: str, lease: Lease) -> tuple[bytes, bytes]:
         try:
