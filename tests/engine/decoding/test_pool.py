@@ -14,8 +14,8 @@ from sluice.errors import MediaInvalid
 from sluice.features.audio import extract_audio
 from sluice.features.image import extract_image
 from tests.engine.decoding.files import draw, encode, make_pages, make_scans, make_slow_png
-from tests.engine.features.test_audio import encode as encode_clip
-from tests.engine.features.test_audio import play_tone
+from tests.engine.features.clips import encode as encode_clip
+from tests.engine.features.clips import play_tone
 
 SLOW = make_slow_png()
 

@@ -1,19 +1,15 @@
 import io
-import struct
 import subprocess
 import sys
 
 import librosa
 import numpy as np
-import numpy.typing as npt
 import psutil
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sluice.errors import MediaInvalid
-from sluice.features import N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow
+from sluice.features import N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S
 from sluice.features.audio import (
     F_MAX_HZ,
     F_MIN_HZ,
@@ -28,41 +24,7 @@ from sluice.features.audio import (
     log_mel,
     warm_up,
 )
-
-Waveform = npt.NDArray[np.float32]
-FORMATS = ["WAV", "FLAC", "OGG", "MP3"]
-
-
-def play_tone(length_s: float, rate_hz: int = SAMPLE_RATE_HZ, pitch_hz: float = 440.0, level: float = 0.5) -> Waveform:
-    time_s = np.arange(round(length_s * rate_hz)) / rate_hz
-    tone: Waveform = (level * np.sin(2 * np.pi * pitch_hz * time_s)).astype(np.float32)
-    return tone
-
-
-def encode(waveform: Waveform, rate_hz: int = SAMPLE_RATE_HZ, kind: str = "WAV", subtype: str | None = None) -> bytes:
-    file = io.BytesIO()
-    n_channels = 1 if waveform.ndim == 1 else waveform.shape[1]
-    with soundfile.SoundFile(file, "w", rate_hz, n_channels, subtype, format=kind) as clip:
-        for start in range(0, len(waveform), rate_hz):  # libsndfile's Vorbis encoder dies of long writes
-            clip.write(waveform[start : start + rate_hz])
-    return file.getvalue()
-
-
-def patch_wav(content: bytes, offset: int, form: str, value: int) -> bytes:
-    patched = bytearray(content)
-    struct.pack_into(form, patched, offset, value)
-    return bytes(patched)
-
-
-def find_loudest_band(row: AudioRow) -> int:
-    return int(row.log_mel.mean(axis=1).argmax())
-
-
-def refuse(content: bytes) -> str:
-    with pytest.raises(MediaInvalid) as caught:
-        extract_audio(content)
-    assert len(caught.value.detail) < 100
-    return caught.value.reason
+from tests.engine.features.clips import FORMATS, encode, find_loudest_band, patch_wav, play_tone, refuse
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -82,12 +44,6 @@ def test_every_format_and_rate_gives_the_same_tone(kind: str, rate_hz: int) -> N
 def test_a_higher_tone_lies_in_a_higher_band() -> None:
     low, high = (extract_audio(encode(play_tone(2.0, pitch_hz=pitch))).rows[0] for pitch in (300.0, 3_000.0))
     assert find_loudest_band(low) < find_loudest_band(high)
-
-
-def test_channels_are_mixed() -> None:
-    left = play_tone(2.0)
-    stereo = extract_audio(encode(np.stack([left, np.zeros_like(left)], axis=1))).rows[0]
-    assert find_loudest_band(stereo) == find_loudest_band(extract_audio(encode(left)).rows[0])
 
 
 def test_log_mel_is_librosas() -> None:
@@ -263,79 +219,6 @@ def test_bytes_before_a_clip_are_passed_over(before: bytes, kind: str) -> None:
     assert extract_audio(before + encode(play_tone(2.0), kind=kind)).rows[0].end_s == pytest.approx(2.0, abs=0.2)
 
 
-def find_bands(rows: tuple[AudioRow, ...]) -> list[int]:
-    return [find_loudest_band(row) for row in rows]
-
-
-def test_what_cancels_between_channels_is_heard() -> None:
-    low, high = play_tone(4.0, pitch_hz=300.0), play_tone(4.0, pitch_hz=3_000.0)
-    rows = extract_audio(encode(np.stack([low + high, low - high], axis=1) / 2)).rows
-    assert find_bands(rows) == find_bands(extract_audio(encode(low)).rows + extract_audio(encode(high)).rows)
-
-
-def test_one_inverted_side_is_heard() -> None:
-    tone = play_tone(4.0)
-    (row,) = extract_audio(encode(np.stack([tone, -tone], axis=1))).rows
-    assert find_loudest_band(row) == find_loudest_band(extract_audio(encode(tone)).rows[0])
-
-
-def test_sides_that_do_not_cancel_are_averaged_alone() -> None:
-    rng = np.random.default_rng(0)
-    sides = rng.normal(0.0, 0.1, (8 * SAMPLE_RATE_HZ, 2)).astype(np.float32)
-    assert len(extract_audio(encode(sides)).rows) == 3
-    assert len(extract_audio(encode(np.stack([play_tone(4.0), play_tone(4.0, pitch_hz=900.0)], axis=1))).rows) == 1
-
-
-@pytest.mark.parametrize("channel", range(6))
-def test_one_channel_of_six_is_as_loud_as_it_was(channel: int) -> None:
-    six = np.zeros((2 * SAMPLE_RATE_HZ, 6), dtype=np.float32)
-    six[:, channel] = play_tone(2.0, level=0.003)
-    expected = extract_audio(encode(play_tone(2.0, level=0.003)))
-    np.testing.assert_allclose(extract_audio(encode(six)).rows[0].log_mel, expected.rows[0].log_mel, atol=0.01)
-
-
-def test_what_cancels_among_six_channels_is_heard() -> None:
-    low, high = play_tone(4.0, pitch_hz=300.0), play_tone(4.0, pitch_hz=3_000.0)
-    six = np.stack([low + high, low - high, low + high, low - high, low + high, low - high], axis=1) / 4
-    bands = find_bands(extract_audio(encode(six)).rows)
-    assert find_loudest_band(extract_audio(encode(high)).rows[0]) in bands
-
-
-def record(name: str, codec: str, rate_hz: int) -> bytes:
-    """A voice note as phones record them."""
-    av = pytest.importorskip("av")
-    file = io.BytesIO()
-    with av.open(file, "w", format=name) as container:
-        stream = container.add_stream(codec, rate=rate_hz, layout="mono")
-        samples = (play_tone(2.0, rate_hz, level=0.5) * 32_767).astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.rate = rate_hz
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
-    return file.getvalue()
-
-
-VOICE_NOTES = [
-    ("ipod", "aac", 44_100), ("mp4", "aac", 16_000), ("adts", "aac", 44_100), ("webm", "libopus", 48_000),
-    ("3gp", "aac", 16_000), ("amr", "libopencore_amrnb", 8_000), ("caf", "alac", 44_100), ("mov", "aac", 44_100),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "codec", "rate_hz"), VOICE_NOTES)
-def test_voice_notes_are_read(name: str, codec: str, rate_hz: int) -> None:
-    features = extract_audio(record(name, codec, rate_hz))
-    assert features.partial is None
-    assert features.rows[0].end_s == pytest.approx(2.0, abs=0.2)
-    assert find_loudest_band(features.rows[0]) == find_loudest_band(extract_audio(encode(play_tone(2.0))).rows[0])
-
-
-def test_without_the_extra_voice_notes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = record("ipod", "aac", 44_100)
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MediaInvalid, match=r"M4A is not read: this worker lacks the extra \[media\]"):
-        extract_audio(content)
-
-
 @pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF])
 def test_a_wav_written_to_a_pipe_is_read(size: int) -> None:
     content = patch_wav(encode(play_tone(1.0)), 4, "<I", size)
@@ -371,47 +254,6 @@ def test_warming_up_leaves_a_worker_room() -> None:
 def test_warming_up_twice_is_harmless() -> None:
     warm_up()
     warm_up()
-
-
-SEEDS = [encode(play_tone(0.3, 8_000), 8_000, kind) for kind in FORMATS] + [
-    encode(play_tone(0.1), subtype=subtype) for subtype in ("FLOAT", "DOUBLE", "ULAW", "IMA_ADPCM", "PCM_24", "PCM_U8")
-]
-
-
-def extract_or_explain(content: bytes) -> str | tuple[AudioRow, ...]:
-    try:
-        return extract_audio(content).rows
-    except MediaInvalid as error:
-        return error.reason
-
-
-def check_rows_or_reason(content: bytes) -> None:
-    found = extract_or_explain(content)
-    if isinstance(found, str):
-        assert found in {"not_audio", "empty", "truncated", "unsupported", "not_finite", "silent"}
-    else:
-        assert 1 <= len(found) <= MAX_WINDOWS
-        assert all(row.log_mel.shape == (N_MELS, N_FRAMES) for row in found)
-        assert all(np.abs(row.log_mel).max() <= 1.0 for row in found)
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=400))
-def test_any_bytes_are_rows_or_refused(content: bytes) -> None:
-    check_rows_or_reason(content)
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    seed=st.sampled_from(SEEDS),
-    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
-    cut=st.floats(0.3, 1.0),
-)
-def test_any_damaged_clip_is_rows_or_refused(seed: bytes, edits: list[tuple[float, int]], cut: float) -> None:
-    content = bytearray(seed)
-    for place, value in edits:
-        content[int(place**2 * len(content))] = value  # squared: rather in the header
-    check_rows_or_reason(bytes(content[: int(cut * len(content))]))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.features.mpeg import find_frames, split_segments
-from tests.engine.features.test_audio import encode, play_tone
+from tests.engine.features.clips import encode, play_tone
 
 ONE = encode(play_tone(2.0), kind="MP3")
 OTHER = encode(play_tone(2.0, 22_050), 22_050, "MP3")

@@ -1,5 +1,5 @@
 from sluice.features.ogg import split_links
-from tests.engine.features.test_audio import encode, play_tone
+from tests.engine.features.clips import encode, play_tone
 
 ONE, OTHER = encode(play_tone(1.0), kind="OGG"), encode(play_tone(1.0, 22_050), 22_050, "OGG")
 

@@ -11,7 +11,7 @@ from sluice.bytebudget import ByteBudget, Lease
 from sluice.errors import MediaRefused, MediaUnavailable
 from sluice.media.downloads import Downloads
 from sluice.media.http import HttpLimits
-from tests.engine.media.test_http import BODY, LIMIT, Site, serve, serve_raw
+from tests.engine.media.sites import BODY, LIMIT, Site, serve, serve_raw
 
 
 @pytest.fixture

@@ -1,118 +1,13 @@
 import asyncio
 import socket
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from sluice.errors import MediaInvalid, MediaRefused, MediaUnavailable, PartFailed
-from sluice.media import addresses
+from sluice.errors import MediaInvalid, MediaRefused, MediaUnavailable
 from sluice.media.http import HttpFetcher, HttpLimits
-
-BODY = bytes(range(256)) * 40
-LIMIT = 100_000
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Site:
-    """A real HTTP server on loopback; its answers are set by the test."""
-
-    def __init__(self, address: str = "127.0.0.1") -> None:
-        self.address = address
-        self.port = 0
-        self.n_requests = 0
-        self.headers: dict[str, str] = {}
-        self.answer = answer_with(body=BODY)
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}:{self.port}"
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.n_requests += 1
-        self.headers = dict(request.headers)
-        return await self.answer(request)
-
-
-def answer_with(**options: Any) -> Answer:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(**options)
-
-    return answer
-
-
-@asynccontextmanager
-async def serve(address: str = "127.0.0.1") -> AsyncIterator[Site]:
-    site = Site(address)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", site.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listener = web.TCPSite(runner, address, 0)
-    await listener.start()
-    site.port = runner.addresses[0][1]
-    try:
-        yield site
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with serve() as running:
-        yield running
-
-
-def _find_family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-class FixedResolver(AbstractResolver):
-    """Gives the same addresses for every name, or others every time."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        self.asked.append(host)
-        addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [
-            ResolveResult(hostname=host, host=each, port=port, family=_find_family(each), proto=0, flags=0)
-            for each in addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-@asynccontextmanager
-async def fetcher(
-    allow_private: bool = True, resolver: AbstractResolver | None = None, max_redirects: int = 3
-) -> AsyncIterator[HttpFetcher]:
-    http = HttpFetcher(HttpLimits(LIMIT, max_redirects, allow_private), resolver)
-    try:
-        yield http
-    finally:
-        await http.close()
-
-
-async def fetch(url: str, allow_private: bool = True, resolver: AbstractResolver | None = None) -> bytes:
-    async with fetcher(allow_private, resolver) as http, asyncio.timeout(20):
-        return await http.fetch(url)
-
-
-async def fail(url: str, allow_private: bool = True, resolver: AbstractResolver | None = None) -> PartFailed:
-    with pytest.raises(PartFailed) as caught:
-        await fetch(url, allow_private, resolver)
-    assert "secret" not in caught.value.detail
-    return caught.value
+from tests.engine.media.sites import BODY, LIMIT, Site, answer_with, fail, fetch, fetcher, serve, serve_raw
 
 
 async def test_a_body_is_fetched(site: Site) -> None:
@@ -188,11 +83,6 @@ async def test_a_closed_port_is_unreachable() -> None:
         unused.bind(("127.0.0.1", 0))
         failure = await fail(f"http://127.0.0.1:{unused.getsockname()[1]}/?secret")
     assert (failure.reason, failure.detail) == ("unreachable", "cannot connect to 127.0.0.1")
-
-
-async def test_the_systems_resolver_is_asked() -> None:
-    assert (await fail("http://no-such-host.invalid/")).reason == "unreachable"
-    assert (await fail("http://localhost/", allow_private=False)).reason == "forbidden"
 
 
 async def test_a_server_of_something_else_is_unreachable() -> None:
@@ -271,82 +161,6 @@ async def test_bytes_that_are_not_the_coding_they_claim(site: Site) -> None:
     assert (await fail(site.url)).reason == "bad_encoding"
 
 
-def redirect_to(location: str) -> Answer:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return (
-            web.Response(body=BODY)
-            if request.path == "/end"
-            else web.Response(status=302, headers={"Location": location})
-        )
-
-    return answer
-
-
-async def test_a_redirect_is_followed(site: Site) -> None:
-    site.answer = redirect_to("/end")
-    assert await fetch(f"{site.url}/start") == BODY
-    assert site.n_requests == 2
-
-
-async def test_redirects_without_end_are_refused(site: Site) -> None:
-    site.answer = redirect_to("/again")
-    assert (await fail(site.url)).detail == "more than 3 redirects"
-    assert site.n_requests == 4
-
-
-@pytest.mark.parametrize(
-    "location", ["file:///etc/hostname", "ftp://example.com/x", "data:,x", "http://u:secret@host/"]
-)
-async def test_a_redirect_out_of_http_is_refused(site: Site, location: str) -> None:
-    site.answer = redirect_to(location)
-    failure = await fail(site.url)
-    assert isinstance(failure, MediaRefused)
-    assert failure.reason in {"forbidden", "bad_uri"}
-
-
-async def test_a_redirect_without_target_is_an_error(site: Site) -> None:
-    site.answer = answer_with(status=302)
-    assert (await fail(site.url)).reason == "http_error"
-
-
-@pytest.mark.parametrize("hop", ["http://127.0.0.1:{port}/", "http://inside.test:{port}/", "//127.0.0.1:{port}/end"])
-async def test_a_redirect_into_our_network_is_refused(monkeypatch: pytest.MonkeyPatch, hop: str) -> None:
-    async with serve("127.0.0.2") as outside, serve("127.0.0.1") as inside:
-        monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.2")
-        monkeypatch.setattr(addresses, "_PORTS", {outside.port, inside.port})
-        outside.answer = redirect_to(hop.format(port=inside.port))
-        failure = await fail(f"{outside.url}/start", allow_private=False, resolver=FixedResolver(["127.0.0.1"]))
-        assert (outside.n_requests, inside.n_requests) == (1, 0)
-    assert failure.reason == "forbidden"
-
-
-@pytest.mark.parametrize(
-    "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::1"], ["fe80::1%eth0"], ["::ffff:10.0.0.1"]]
-)
-async def test_a_name_with_an_address_inside_our_network_is_refused(addresses: list[str]) -> None:
-    failure = await fail("http://harmless.test/?secret", allow_private=False, resolver=FixedResolver(addresses))
-    assert isinstance(failure, MediaRefused)
-    assert failure.detail == "harmless.test has an address that may not be fetched from"
-
-
-async def test_the_address_that_was_checked_is_connected_to(site: Site) -> None:
-    """A name that changes between check and use: it is resolved once, so there is nothing to change."""
-    resolver = FixedResolver(["127.0.0.1"], ["127.0.0.9"])
-    assert await fetch(f"http://changing.test:{site.port}/", resolver=resolver) == BODY
-    assert resolver.asked == ["changing.test"]
-    assert site.headers["Host"] == f"changing.test:{site.port}"
-
-
-async def test_every_new_connection_is_checked_again(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
-    site.answer = answer_with(body=BODY, headers={"Connection": "close"})
-    monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1")
-    monkeypatch.setattr(addresses, "_PORTS", {site.port})
-    async with fetcher(allow_private=False, resolver=FixedResolver(["127.0.0.1"], ["10.0.0.1"])) as http:
-        assert await http.fetch(f"http://changing.test:{site.port}/") == BODY
-        with pytest.raises(MediaRefused):
-            await http.fetch(f"http://changing.test:{site.port}/")
-
-
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("pause", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
 async def test_a_server_that_asks_for_a_pause_is_asked_again(site: Site, status: int, pause: str) -> None:
@@ -393,25 +207,6 @@ async def test_so_many_downloads_go_to_one_host_at_once() -> None:
         go.set()
         assert await asyncio.gather(*waiting) == [BODY] * 108
     assert most == 8
-
-
-@asynccontextmanager
-async def serve_raw(*pieces: bytes, again: bytes = b"") -> AsyncIterator[str]:
-    """A server that sends some pieces, and one more without end."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            await reader.readuntil(b"\r\n\r\n")
-            for piece in pieces:
-                writer.write(piece)
-            while again:
-                writer.write(again)
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 async def test_early_hints_without_end_are_given_up() -> None:
