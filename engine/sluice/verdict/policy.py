@@ -128,25 +128,16 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         raise PolicyError(f"{source}: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
-    outline = _convert(fields, _Outline, root, source)
+    entries = _convert(fields, _Entries, root, source).labels
+    policy = _convert({**fields, "labels": {}}, Policy, root, source)
     nodes = _mapping(_mapping(root)["labels"][1])
-    labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in outline.labels.items()}
-    return Policy(
-        name=outline.name,
-        version=outline.version,
-        unscored_part=outline.unscored_part,
-        unread_language=outline.unread_language,
-        labels=labels,
-    )
+    labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in entries.items()}
+    return msgspec.structs.replace(policy, labels=labels)
 
 
-class _Outline(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A policy whose labels are not looked at yet: msgspec's errors don't name the keys of a mapping."""
+class _Entries(msgspec.Struct):
+    """The labels of a policy one by one: msgspec's errors don't name the keys of a mapping."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1)]
-    version: Annotated[int, msgspec.Meta(ge=1)]
-    unscored_part: Decision = "review"
-    unread_language: Decision = "review"
     labels: dict[str, Any]
 
 

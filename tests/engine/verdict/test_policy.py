@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +69,16 @@ def test_what_an_unread_language_means_is_read_from_the_file() -> None:
     assert parse_policy(head).unread_language == "review"
     with pytest.raises(PolicyError, match=r"policy:4: .*sometimes"):
         parse_policy(head + "unread_language: sometimes")
+
+
+def test_every_field_is_read_from_the_file() -> None:
+    written = Policy(
+        name="strict", version=3, unscored_part="block", unread_language="allow",
+        labels={"threat": Thresholds(review=0.25, block=0.75), "spam": Thresholds()},
+    )  # fmt: skip
+    fields = msgspec.structs.fields(Policy)
+    assert all(getattr(written, field.name) != field.default for field in fields), "a field is missing above"
+    assert parse_policy(yaml.safe_dump(msgspec.to_builtins(written))) == written
 
 
 @given(st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)), st.sampled_from(LABELS), st.floats(0, 1))
