@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import get_args
 
@@ -29,22 +32,53 @@ EDITS = {
     "MAX_IMAGE_ROWS": "7",
     "MAX_AUDIO_ROWS": "34",
     "MAX_FUSED_ROWS": "7",
+    "USUAL_BATCH": "7",
+    "    max_rows: int": "33",
+    "    max_cells: int": "2000",
+    "    n_requests: int": "5",
 }
-"""Every number of the contract, another one."""
+"""What stands behind a name, and what takes its place."""
+
+FURTHER_EDITS = {
+    r"MIN_TEXT_TOKENS, \d+": "MIN_TEXT_TOKENS, 31",
+    r"MIN_BYTE_TOKENS, \d+": "MIN_BYTE_TOKENS, 47",
+    r"\d+ \* N_TOKENS": "5 * N_TOKENS",
+    r"    max_rows=\d+": "    max_rows=65",
+    r"    max_cells=\d+": "    max_cells=3000",
+    r"    n_requests=\d+": "    n_requests=2",
+    '"pixels"': '"planes"',
+}
+"""What stands within a line."""
+
+NOT_EDITED = {
+    "MAX_PARTS": [1],  # a post has one text
+    "Size": [0, 1, 2],  # places in a tuple
+    "ENCODER_NAMES": [1],  # all but the last
+    "ModelSpec": [2],  # the place of the evidence among an encoder's outputs
+    "_POST_LENGTH": [1],  # shorter there is nothing
+    "IMAGE_ENCODER": [3],  # red, green and blue
+}
+"""Numbers that have no other value, by the statement that they stand in."""
+
+
+def edit(source: str) -> str:
+    """The contract's source with another number for every one of them."""
+    named = {rf"(?m)^{name} = .*$": f"{name} = {value}" for name, value in EDITS.items()}
+    for pattern, text in {**named, **FURTHER_EDITS}.items():
+        source, n_edited = re.subn(pattern, text, source)
+        assert n_edited == 1, pattern
+    return source
+
+
+SOURCE = Path(contract.__file__).read_text("utf-8")
 
 EDITED = f"""
-import json, re, sys, types
-from pathlib import Path
+import json, sys, types
 
 def edit():
-    source = Path({contract.__file__!r}).read_text("utf-8")
-    for name, value in {EDITS!r}.items():
-        source, n_edited = re.subn("(?m)^" + name + " = .*$", name + " = " + value, source)
-        assert n_edited == 1, name
-    source = source.replace('"pixels"', '"planes"')
     module = types.ModuleType("sluice.contract")
     sys.modules["sluice.contract"] = module
-    exec(compile(source, "contract", "exec"), module.__dict__)
+    exec(compile({edit(SOURCE)!r}, "contract", "exec"), module.__dict__)
 
 edit()
 """
@@ -64,6 +98,7 @@ import asyncio
 import numpy as np
 from sluice import schema
 from sluice.features import audio, image, text
+from sluice.inference.batching import BatchQueue
 from sluice.inference.fake import ScriptedClassifier
 from sluice.inference.triton import _smallest_batch
 from sluice.modalities.audio import AudioModality
@@ -75,7 +110,23 @@ async def answer(model):
     (outputs,) = await ScriptedClassifier().infer(model, [row], 1e9)
     return {name: array.shape for name, array in outputs.items()}
 
-from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER
+async def requests(model, size):
+    n_rows, gate = [], asyncio.Event()
+
+    async def send(_model, batch, deadline):
+        n_rows.append(len(batch[model.inputs[0].name]))
+        await gate.wait()
+        return [np.zeros((n_rows[-1], *tensor.sizes(size))) for tensor in model.outputs]
+
+    row = {tensor.name: np.zeros(tensor.sizes(size)) for tensor in model.inputs}
+    answers = asyncio.ensure_future(BatchQueue(model, send, None).run([row] * 500, 1e9))
+    for _ in range(99):
+        await asyncio.sleep(0)
+    at_once = list(n_rows)
+    answers.cancel()
+    return at_once
+
+from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, Size
 print(json.dumps({
     "labels": schema.LABELS[-2:],
     "limits": [ImageModality.n_read, AudioModality.n_read],
@@ -87,6 +138,8 @@ print(json.dumps({
     "probes": {model.name: {name: rows.shape for name, rows in _smallest_batch(model).items()} for model in MODELS},
     "answers": {model.name: asyncio.run(answer(model)) for model in MODELS},
     "fusion": [fusion.MAX_FUSED_ROWS, fusion.fusion_rows([])[0]["tokens"].shape],
+    "requests": {model.name: [asyncio.run(requests(model, size)) for size in (Size.SMALLEST, Size.LARGEST)]
+                 for model in MODELS},
 }))
 """
 
@@ -116,7 +169,36 @@ def test_every_part_of_the_engine_follows_an_edited_number() -> None:
             "fusion": {"logits": [18], "severity": [18]},
         },
         "fusion": [7, [1, 251]],
+        "requests": {
+            "text_encoder": [[33] * 5, [2000 // 97] * 5],
+            "image_encoder": [[33] * 5] * 2,
+            "audio_encoder": [[2000 // 61] * 5] * 2,
+            "fusion": [[65] * 2, [3000 // (15 * 7 * 3)] * 2],
+        },
     }  # fmt: skip
+
+
+def name_of(statement: ast.stmt) -> str:
+    named = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", statement)
+    return ast.unparse(named) if isinstance(named, ast.expr) else getattr(named, "name", "")
+
+
+def numbers_of(source: str) -> list[tuple[str, int]]:
+    """Every number, and the statement that it stands in."""
+    return [
+        (name_of(statement), node.value)
+        for statement in ast.parse(source).body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and type(node.value) is int
+    ]
+
+
+def test_every_number_is_edited_or_has_no_other_value() -> None:
+    kept = defaultdict(list)
+    for (name, number), (_, edited) in zip(numbers_of(SOURCE), numbers_of(edit(SOURCE)), strict=True):
+        if number == edited:
+            kept[name].append(number)
+    assert kept == NOT_EDITED
 
 
 def test_it_can_be_read_where_no_library_is_installed() -> None:

@@ -21,10 +21,15 @@ from sluice_models.adopting.onnx_files import _wanted_shape
 from sluice_models.networks import fusion, heads
 from sluice_models.plans.profiles import PROFILES, sample_rows
 
+def find_line(start, text):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
 print(json.dumps({
     "stale": len(configs.find_stale(config.TRITON_REPO)),
     "dims": [line.strip(" ,") for line in configs.render(SPECS["image_encoder"], configs.VARIANTS[0], ()).splitlines()
              if "dims" in line],
+    "max_rows": {name: find_line("max_batch_size", configs.render(SPECS[name], configs.VARIANTS[0], ()))
+                 for name in MODEL_NAMES},
     "profiles": {
         "words": PROFILES["text_encoder"]["input_ids"],
         "bytes": PROFILES["text_encoder"]["byte_mask"],
@@ -55,12 +60,18 @@ def test_everything_that_training_derives_follows_an_edited_number():
             '{ name: "logits" data_type: TYPE_FP32 dims: [ 18 ] }',
             '{ name: "heatmap" data_type: TYPE_FP32 dims: [ 18, 9, 9 ] }',
         ],
+        "max_rows": {
+            "text_encoder": "max_batch_size: 33",
+            "image_encoder": "max_batch_size: 33",
+            "audio_encoder": "max_batch_size: 33",
+            "fusion": "max_batch_size: 65",
+        },
         "profiles": {
-            "words": [[1, 3], [8, 32], [32, 97]],
-            "bytes": [[1, 2], [8, 48], [32, 150]],
-            "pixels": [[1, 3, 144, 144], [8, 3, 144, 144], [32, 3, 144, 144]],
-            "log_mel": [[1, 61, 190], [8, 61, 190], [32, 61, 190]],
-            "tokens": [[1, 1, 251], [8, 12, 251], [64, 15 * 7 * 3, 251]],
+            "words": [[1, 3], [7, 31], [33, 97]],
+            "bytes": [[1, 2], [7, 47], [33, 150]],
+            "pixels": [[1, 3, 144, 144], [7, 3, 144, 144], [33, 3, 144, 144]],
+            "log_mel": [[1, 61, 190], [7, 61, 190], [33, 61, 190]],
+            "tokens": [[1, 1, 251], [7, 5 * 3, 251], [65, 15 * 7 * 3, 251]],
         },
         "axes": {name: {"0": "batch"} for name in ("planes", "tokens", "logits", "heatmap")},
         "exported": {
