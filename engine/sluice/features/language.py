@@ -20,9 +20,10 @@ NO_LANGUAGE = "zxx"
 
 MAX_CHARS = 16_384
 """Longer texts are sampled."""
-PASSAGE_CHARS = 160
-"""A text is looked at in passages of whole sentences, about so long: another language may begin anywhere."""
-LARGE_PART = 30
+PASSAGE_CHARS = 20
+"""A text is looked at sentence by sentence, since any may be in another language; shorter ones go with the next."""
+LONGEST_PASSAGE_CHARS = 640
+LARGE_PART = 20
 """A language counts beside another from so many Latin letters on; below, it is a name or a greeting."""
 LARGE_SHARE = 0.4
 """In a short text it counts from this share on."""
@@ -45,7 +46,6 @@ MAX_READ = ((30, 0.05), (20, 0.02), (15, 0.01), (12, 0.003))
 another one: at most what one half of the labelled texts asks for (``python -m sluice_models.measure.languages``)."""
 
 _SENTENCE = re.compile(r".+?(?:[.!?\n…。！？؟।]+\s*|$)", re.S)
-_MAX_SENTENCE_CHARS = 4 * PASSAGE_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +137,16 @@ def _likely(languages: Sequence[str], row: Floats) -> Mapping[str, float]:
 
 
 def cut_passages(text: str) -> Iterator[str]:
-    """Whole sentences, packed to about `PASSAGE_CHARS`; of a text over `MAX_CHARS` passages spread over it."""
+    """Whole sentences, at least `PASSAGE_CHARS` together; of a text over `MAX_CHARS`, slices spread over it."""
     if len(text) <= 2 * PASSAGE_CHARS:
         yield text
         return
     packed = ""
     for sentence in _SENTENCE.findall(text if len(text) <= MAX_CHARS else _sample(text)):
         packed += sentence
-        while len(packed) > _MAX_SENTENCE_CHARS:
-            yield packed[:_MAX_SENTENCE_CHARS]
-            packed = packed[_MAX_SENTENCE_CHARS:]
+        while len(packed) > LONGEST_PASSAGE_CHARS:
+            yield packed[:LONGEST_PASSAGE_CHARS]
+            packed = packed[LONGEST_PASSAGE_CHARS:]
         if len(packed) >= PASSAGE_CHARS:
             yield packed
             packed = ""
@@ -156,7 +156,7 @@ def cut_passages(text: str) -> Iterator[str]:
 
 def _sample(text: str) -> str:
     """Slices spread evenly over a text, the first and the last characters among them."""
-    size = 2 * PASSAGE_CHARS
+    size = LONGEST_PASSAGE_CHARS // 2
     starts = np.linspace(0, len(text) - size, MAX_CHARS // size).astype(int)
     return "\n".join(text[start : start + size] for start in starts)
 

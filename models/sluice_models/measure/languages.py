@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ PER_SOURCE = 1_000
 LENGTHS = (10, 20, 30, 50, 100)
 """Bounds of the classes of length, in Latin letters."""
 LIMITS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.003, 0.001)
+SENTENCES = frozenset({"clinc150", "banking77", "sst2"})
+"""English sources of whole sentences."""
+MIXED, N_MIXED = "mixed", 2_000
 MAX_FALSE = 0.005
 """Of texts in English that may be held to be in another language, in each class of telling letters."""
 
@@ -93,6 +97,20 @@ def _is_chosen_on(text: str) -> bool:
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()[0] % 2 == 0
 
 
+def compose(rows: Sequence[tuple[str, str, str]], n_texts: int = N_MIXED) -> list[tuple[str, str, str]]:
+    """Texts of ours: one sentence in a language that is not read among two to eight in English."""
+    rng = random.Random(0)
+    english = [text.rstrip(" .") for _, source, text in rows if source in SENTENCES]
+    foreign = [row for row in rows if row[1] == "tatoeba" and row[0] not in READ and len(row[2]) >= LENGTHS[2]]
+    drawn = [
+        (rng.choice(foreign), rng.choices(english, k=2 * rng.randint(1, 4))) for _ in range(n_texts if foreign else 0)
+    ]
+    return [
+        (lang, MIXED, ". ".join([*around[: len(around) // 2], text.rstrip(" ."), *around[len(around) // 2 :]]))
+        for (lang, _, text), around in drawn
+    ]
+
+
 def propose_limits(texts: Sequence[Labelled]) -> dict[int, float]:
     """For each class of telling letters the largest limit that at most `MAX_FALSE` of English passages fall below."""
     english = [passage for text in texts if text.lang == "en" for passage in text.passages if passage.script == "Latn"]
@@ -112,16 +130,18 @@ def _share(found: npt.NDArray[np.bool_] | Sequence[bool]) -> float:
 
 
 def report(texts: Sequence[Labelled]) -> list[Row]:
-    """By length, for languages that are read and for others; then by language."""
+    """By length, for languages that are read and for others; those composed; then by language."""
+    mixed, single = [t for t in texts if t.source == MIXED], [t for t in texts if t.source != MIXED]
     bounds = list(zip((0, *LENGTHS), (*LENGTHS, 10**9), strict=True))
-    groups = {"read": [t for t in texts if t.lang in READ], "other": [t for t in texts if t.lang not in READ]}
+    groups = {"read": [t for t in single if t.lang in READ], "other": [t for t in single if t.lang not in READ]}
     by_length = [
         _row(_name(group, low, high), [text for text in members if low <= text.n_letters < high])
         for group, members in groups.items()
         for low, high in bounds
     ]
-    languages = sorted({text.lang for text in texts})
-    return by_length + [_row(lang, [text for text in texts if text.lang == lang]) for lang in languages]
+    languages = sorted({text.lang for text in single})
+    by_language = [_row(lang, [text for text in single if text.lang == lang]) for lang in languages]
+    return [*by_length, _row("English, one sentence of another", mixed), *by_language]
 
 
 def _name(group: str, low: int, high: int) -> str:
@@ -145,15 +165,16 @@ def main(
 ) -> None:
     """Print the limits that one half of the texts asks for, and the figures of the other half."""
     with report_errors():
-        texts = weigh(read_labelled(bundle))
+        rows = list(read_labelled(bundle))
+        texts = weigh([*rows, *compose(rows)])
     typer.echo(f"limits asked for: {propose_limits([text for text in texts if text.chosen_on])}", err=True)
     typer.echo(f"limits in use: {dict(reversed(MAX_READ))}", err=True)
-    rows = report([text for text in texts if not text.chosen_on])
+    measured = report([text for text in texts if not text.chosen_on])
     if as_json:
-        typer.echo("\n".join(json.dumps(asdict(row)) for row in rows))
+        typer.echo("\n".join(json.dumps(asdict(row)) for row in measured))
     else:
         typer.echo("| texts | n | right | `und` | not read |\n| --- | --- | --- | --- | --- |")
-        for row in rows:
+        for row in measured:
             typer.echo(f"| {row.what} | {row.n_texts} | {row.right:.3f} | {row.undetermined:.3f} | {row.unread:.4f} |")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice_models.measure.languages import propose_limits, report, weigh
+from sluice_models.measure.languages import LENGTHS, MIXED, compose, propose_limits, report, weigh
 
 ROWS = [
     ("en", "ours", "We met at the station and walked home together."),
@@ -30,3 +30,18 @@ def test_a_limit_is_proposed_that_few_english_texts_fall_below() -> None:
 
 def test_which_half_a_text_is_in_depends_on_nothing_else() -> None:
     assert [row.chosen_on for row in weigh(ROWS)] == [row.chosen_on for row in weigh(list(reversed(ROWS)))][::-1]
+
+
+def test_one_foreign_sentence_stands_among_english_ones() -> None:
+    rows = [
+        ("en", "sst2", "We met at the station."),
+        ("de", "tatoeba", "Morgen gehen wir alle zusammen in den Park."),
+        ("de", "tatoeba", "Kurz."),
+    ]
+    composed = compose(rows, 20)
+    assert {(lang, source) for lang, source, _ in composed} == {("de", MIXED)}
+    assert all("Morgen gehen wir" in text and "Kurz" not in text for _, _, text in composed)
+    assert {text.count("We met") for _, _, text in composed} == {2, 4, 6, 8}
+    assert len(rows[1][2]) >= LENGTHS[2]
+    (found,) = (row for row in report(weigh(composed)) if row.what.startswith("English, one"))
+    assert (found.n_texts, found.unread) == (20, 1.0)
