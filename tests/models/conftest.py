@@ -44,3 +44,11 @@ def scorer():
     encoder, fusion = TextEncoder(network, 40_000, 20_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
     fusion.shift -= 20
     return TextScorer(encoder.eval(), fusion.eval())
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory):
+    """A miniature of the training bundle, to read from only."""
+    from tests.models.adopting.miniatures import save_bundle
+
+    return save_bundle(tmp_path_factory.mktemp("bundle"))

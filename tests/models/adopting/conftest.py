@@ -1,4 +1,4 @@
-"""What the tests of adopting share: a base repository, encoders of others, a bundle, and the command."""
+"""What the tests of adopting share: a base repository, encoders of others, and the command."""
 
 import pytest
 import yaml
@@ -10,7 +10,7 @@ from sluice_models.adopting import labelled as adopt_rows
 from sluice_models.adopting import train_heads as adopt_training
 from sluice_models.recipes.image import pictures as picture_rows
 from sluice_models.training import bundle_encoding, train_fusion
-from tests.models.adopting.miniatures import make_tokenizer, save_bert, save_bundle, save_clip, save_repository
+from tests.models.adopting.miniatures import make_tokenizer, save_bert, save_clip, save_repository
 
 
 @pytest.fixture(scope="package")
@@ -26,11 +26,6 @@ def bert(tmp_path_factory):
 @pytest.fixture(scope="package")
 def clip(tmp_path_factory):
     return save_clip(tmp_path_factory.mktemp("clip"))
-
-
-@pytest.fixture(scope="package")
-def bundle(tmp_path_factory):
-    return save_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.text.texts import collate, cut_bytes
 from sluice_models.training import checkpoint
-from sluice_models.training.source_offsets import N_SLOTS, SourceOffsets
+from sluice_models.training.source_offsets import N_SLOTS
 from sluice_models.training.train_text import shorten, train_text
 from sluice_models.training.train_towers import language_loss, train_bytes, train_language, train_words
 
@@ -83,24 +83,9 @@ def test_cut_bytes_keep_their_end():
     assert cut_bytes(np.array([5, 1]), 3).tolist() == [5, 1]
 
 
-def test_an_offset_moves_what_is_a_matter_of_judgement_and_only_for_its_source():
-    offsets = SourceOffsets(["lenient", "strict"])
-    with torch.no_grad():
-        offsets.table.weight[2] = 1.5
-    logits = offsets(torch.zeros(3, len(LABELS)), ("strict", "lenient", "ours"))
-    moved = {label for label, logit in zip(LABELS, logits[0].tolist(), strict=True) if logit == 1.5}
-    assert moved == {"toxicity", "hate", "harassment"}
-    assert not logits[1:].any()
-
-
 def test_offsets_are_learned_with_a_tower_and_not_served(tmp_path, config, examples, console):
     train_words(examples, config, tmp_path, console)
     table = torch.load(tmp_path / "words.pt")["offsets.table.weight"]
     assert table[1, 0] > 0  # the one source calls everything toxic
     assert not table[[0, *range(2, N_SLOTS)]].any()
     assert not any("offsets" in name for name in checkpoint.build_text_encoder().state_dict())
-
-
-def test_too_many_sources_are_refused():
-    with pytest.raises(SettingsError, match=f"at most {N_SLOTS - 1}"):
-        SourceOffsets(map(str, range(N_SLOTS)))

@@ -32,7 +32,7 @@ from sluice_models.recipes.image.batches import (
 from sluice_models.recipes.image.cutouts import cut, find_cutouts, paste
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from sluice_models.recipes.image.pictures import FIRE, SEEN, WEAPONS, Pictures
-from sluice_models.training.train_image import cell_loss, image_loss
+from sluice_models.training.train_image import image_loss
 
 pytestmark = pytest.mark.torch
 
@@ -152,13 +152,6 @@ def test_augmentation_leaves_most_pictures_alone(change):
     pictures = torch.randint(0, 256, (64, 3, 96, 96), dtype=torch.uint8)
     changed = (change(pictures.clone(), random.Random(0)) != pictures).flatten(1).any(dim=1)
     assert 0 < changed.sum() < 32
-
-
-def test_cells_cost_less_where_they_are_right():
-    wanted = torch.tensor([1.0, 0.0, float("nan")]).view(1, 1, 1, 3)
-    right, wrong = (torch.tensor(values).view(1, 1, 1, 3) for values in ([4.0, -4.0, 9.0], [-4.0, 4.0, -9.0]))
-    assert cell_loss(right, wanted) < cell_loss(wrong, wanted)
-    assert cell_loss(right, torch.full_like(wanted, float("nan"))) == 0
 
 
 def test_the_loss_reaches_every_weight_at_every_side():
