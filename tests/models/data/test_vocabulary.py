@@ -1,13 +1,11 @@
 import json
 
 import pytest
-import torch
 from tokenizers import Tokenizer
 
 from sluice_models.config import TOKENIZER_FILE
 from sluice_models.data.vocabulary import SPECIAL_TOKENS, extend_tokenizer, find_frequent, is_kept, minilm_folder
 from sluice_models.recipes.text.templates import fill_templates, load_templates
-from sluice_models.training.character_embeddings import count_neighbours, embed_characters, write_character_embeddings
 
 pytestmark = pytest.mark.torch
 
@@ -41,23 +39,6 @@ def test_the_shipped_tokenizer_neither_truncates_nor_pads_and_starts_with_paddin
     assert [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS] == list(range(5))
     assert len(tokenizer.encode("word " * 500).ids) == 502
     assert "[UNK]" not in tokenizer.encode("明天中午一起吃饭吗").tokens
-
-
-def test_characters_with_the_same_neighbours_get_like_vectors():
-    import numpy as np
-
-    rows = [np.array(row) for row in ([0, 2, 3], [1, 2, 3], [4, 5, 6])] * 20
-    vectors = embed_characters(count_neighbours(rows, 7), 4)
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(7), atol=1e-3, rtol=0)
-    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[4]
-
-
-def test_placed_characters_stand_as_far_from_the_mean_as_other_words():
-    embedding = torch.randn(50, 8)
-    radius = (embedding - embedding.mean(dim=0)).norm(dim=1).median()
-    mean = embedding.mean(dim=0)
-    write_character_embeddings(embedding, [3], torch.nn.functional.normalize(torch.randn(1, 8), dim=1))
-    torch.testing.assert_close((embedding[3] - mean).norm(), radius)
 
 
 def test_templates_name_known_slots_and_labels_and_repeat_by_seed():

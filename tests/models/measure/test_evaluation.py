@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.features import TextRow
 from sluice.intervals import draw_counts
 from sluice.resources import default_policy
 from sluice.schema import LABELS
@@ -29,13 +28,7 @@ from sluice_models.measure.label_figures import (
     measure_calibration,
     report_part,
 )
-from sluice_models.measure.rationales import (
-    mark_tokens,
-    measure_faithfulness,
-    measure_overlap,
-    measure_spans,
-    split_text,
-)
+from sluice_models.measure.rationales import measure_faithfulness
 from sluice_models.measure.scored_split import Scored, certain_rows, cross_fit
 from sluice_models.recipes.fusion.encoded import OURS, Encoded
 from sluice_models.recipes.text.templates import fill_templates, is_held_out, load_templates
@@ -68,50 +61,6 @@ def test_bias_that_raises_an_identitys_scores_shows_in_bpsn_alone():
     scores = np.where(positive, 0.6, 0.4).astype(np.float32) + np.float32(0.3) * member
     report = report_identity("made", "x", scores, positive, member)
     assert (report.subgroup.value, report.bpsn.value, report.bnsp.value) == (1.0, 0.0, 1.0)
-
-
-def test_tokens_are_marked_as_in_serving():
-    spans = np.array([[0, 0], [0, 3], [4, 7], [0, 0]], np.int32)
-    row = TextRow(np.arange(4), np.ones(4, np.int64), spans, np.arange(4), np.ones(4, np.int64))
-    assert mark_tokens(row, np.array([0.9, 0.6, 0.3, 0.9], np.float32)).tolist() == [False, True, False, False]
-    assert mark_tokens(row, np.array([0.9, 0.3, 0.2, 0.9], np.float32)).tolist() == [False, True, True, False]
-    assert not mark_tokens(row, np.full(4, 0.05, np.float32)).any()
-
-
-def test_overlap_is_f1_and_nothing_against_nothing_is_right():
-    assert measure_overlap({1, 2}, {2, 3}) == pytest.approx(0.5)
-    assert measure_overlap(set(), set()) == 1.0
-    assert measure_overlap({1}, set()) == 0.0
-
-
-class MarkOneWord:
-    """Stands for a scorer whose evidence is always and only the word "fool"."""
-
-    def __init__(self, extractor):
-        self.read = lambda texts: [features.rows[0] for features in extractor.extract_batch(texts)]
-        self._fool = self.read(["fool"])[0].input_ids[1]
-
-    def score_rows(self, rows):
-        marks = [(row.input_ids == self._fool).astype(np.float32) for row in rows]
-        return np.zeros((len(rows), N_LABELS), np.float32), marks
-
-
-def test_evidence_on_the_marked_places_scores_one():
-    from sluice.features.text import TextExtractor
-
-    rationale = make_example("you are a fool", meta={"tokens": ["you", "are", "a", "fool"], "rationale": [0, 0, 0, 1]})
-    spans = [make_example("what a fool he is", meta={"spans": [[7, 11]]}), make_example("a tree", meta={"spans": []})]
-    reports = measure_spans(MarkOneWord(TextExtractor()), [rationale, *spans])
-    assert [report.figure.value for report in reports] == [1.0, 1.0, 1.0]
-    assert [report.n_rows for report in reports] == [1, 2, 1]
-    assert reports[0].chance == pytest.approx(0.4)  # one of four tokens
-
-
-def test_a_text_is_split_into_its_rationale_and_the_rest():
-    spans = np.array([[0, 3], [4, 5], [5, 7], [8, 11]], np.int32)
-    scores = np.array([0.1, 0.9, 0.2, 0.8], np.float32)
-    assert split_text("see ab? you, or not", spans, scores, 0.5) == ("a you", "see b? ")
-    assert split_text("see ab? you", spans, scores, 0.01) == ("a", "see b? you")
 
 
 def test_faithfulness_needs_flagged_texts(scorer):

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 from itertools import count
 
 import pytest
@@ -23,7 +24,7 @@ from sluice_models.config import (
     load_config,
 )
 from sluice_models.training import checkpoint, train_towers
-from sluice_models.training.loop import N_POINTS, Task, fit, rate_share
+from sluice_models.training.loop import N_POINTS, RunProgress, Task, _step, fit, rate_share
 
 pytestmark = pytest.mark.torch
 
@@ -89,6 +90,94 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monke
     resumed = Noisy()
     fit(make_task(resumed, varying()), training, tmp_path / "cut", console)
     assert resumed.slope.item() == whole.slope.item()
+
+
+class Recorded(Line):
+    """Keeps the batches that it saw."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x[0].item())
+        return super().forward(x)
+
+
+def test_a_resumed_run_sees_the_batches_that_the_first_had_not_trained_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("sluice_models.training.loop.SAVE_EVERY_S", -1.0)
+    console, first, second = Console(file=io.StringIO()), Recorded(), Recorded()
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_task(first, varying(stop_at=5)), make_training(12), tmp_path, console)
+    fit(make_task(second, varying()), make_training(12), tmp_path, console)
+    assert first.seen + second.seen == [1.0 + number % 7 for number in range(12)]
+
+
+def test_a_state_that_was_never_saved_starts_from_the_beginning(tmp_path):
+    console, model = Console(file=io.StringIO()), Recorded()
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_task(Recorded(), varying(stop_at=5)), make_training(12), tmp_path, console)
+    assert not list(tmp_path.iterdir())
+    fit(make_task(model, varying()), make_training(12), tmp_path, console)
+    assert len(model.seen) == 12
+
+
+def test_the_model_learns_in_training_mode_and_is_left_in_evaluation_mode(tmp_path):
+    modes = []
+    model = Line().eval()
+    task = make_task(model, endless())
+    task.after_step = lambda: modes.append(model.training)
+    fit(task, make_training(3), tmp_path, Console(file=io.StringIO()))
+    assert modes == [True] * 3
+    assert not model.training
+
+
+def test_every_group_follows_the_rate_from_its_own_peak(tmp_path):
+    model, rates = Line(), []
+    model.offset = nn.Parameter(torch.zeros(1))
+    groups = [{"params": [model.slope], "lr": 0.1}, {"params": [model.offset], "lr": 0.2, "weight_decay": 0.0}]
+    steps = torch.optim.AdamW.step
+
+    def step(optimiser, closure=None):
+        rates.append([group["lr"] for group in optimiser.param_groups])
+        return steps(optimiser, closure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", step)
+        task = Task("fusion", model, groups, endless(), lambda x: (model(x) + model.offset).mean())
+        fit(task, make_training(40), tmp_path, Console(file=io.StringIO()))
+    assert [second / first for first, second in rates] == pytest.approx([2.0] * 40)
+    assert max(first for first, _ in rates) == pytest.approx(0.1)
+
+
+def test_a_huge_gradient_is_cut():
+    model = Line()
+    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
+    task = Task("fusion", model, [], endless(), lambda x: model(x).sum() * 1e6)
+    _step(task, torch.ones(4), torch.device("cpu"), optimiser)
+    assert model.slope.item() == pytest.approx(-5.0, rel=1e-3)
+
+
+def test_a_curve_is_the_mean_of_equal_windows():
+    run = RunProgress()
+    assert math.isnan(run.loss)
+    for loss in range(6):
+        run.record(float(loss), n_steps=2 * N_POINTS)
+    assert run.curve == [0.5, 2.5, 4.5]
+    assert (run.step, run.loss, run.window) == (6, 4.5, [])
+
+
+def test_short_runs_have_a_point_for_every_step():
+    run = RunProgress()
+    run.record(3.0, n_steps=10)
+    assert run.curve == [3.0]
+
+
+def test_where_nobody_sees_a_bar_lines_tell_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("sluice_models.training.loop.SAVE_EVERY_S", -1.0)
+    console = Console(file=io.StringIO(), width=100)
+    fit(make_task(Line(), endless()), make_training(2), tmp_path, console)
+    assert "step 1 of 2, loss 4.000" in console.file.getvalue()
 
 
 def test_the_rate_rises_and_falls():
