@@ -16,7 +16,6 @@ from sluice_models.data.bundle import (
     read_unused_media,
     read_unused_texts,
 )
-from sluice_models.data.duplicates import find_nearest, hash_files, hash_image, normalise_text
 from sluice_models.leakage import find_image_leaks, find_text_leaks, main, report_leaks
 from sluice_models.measure.origins import count_origins
 
@@ -45,10 +44,6 @@ def test_case_width_spaces_and_punctuation_do_not_hide_a_text():
     assert [(leak.measured, leak.training) for leak in leaks] == [("v1", "t1"), ("v2", "t2")]
 
 
-def test_texts_of_punctuation_alone_are_told_apart():
-    assert normalise_text("?!") != normalise_text("...")
-
-
 def test_an_image_saved_again_and_smaller_is_found_and_another_is_not(tmp_path):
     first, second, third = draw_clouds(3)
     training = [make_image("t1", first, tmp_path), make_image("t2", second, tmp_path)]
@@ -57,25 +52,9 @@ def test_an_image_saved_again_and_smaller_is_found_and_another_is_not(tmp_path):
     assert [(leak.measured, leak.training) for leak in find_image_leaks(validation, training)] == [("v1", "t1")]
 
 
-def test_a_hash_has_128_bits():
-    assert hash_image(Image.new("RGB", (30, 20))).nbytes * 8 == 128
-
-
 def draw_clouds(n_pictures):
     coarse = np.random.default_rng(0).integers(0, 256, (n_pictures, 6, 6, 3), dtype=np.uint8)
     return [np.asarray(Image.fromarray(each).resize((96, 96))).transpose(2, 0, 1) for each in coarse]
-
-
-def test_the_nearest_hash_is_found_with_its_distance():
-    known = np.array([[0b1111_0000, *[0] * 15], [0b0000_0111, *[0] * 15]], np.uint8)
-    nearest, distances = find_nearest(np.array([[0b0000_0011, *[0] * 15]], np.uint8), known)
-    assert (nearest.tolist(), distances.tolist()) == ([1], [1])
-
-
-def test_a_file_is_hashed_as_its_image_is(tmp_path):
-    row = make_image("one", draw_clouds(1)[0], tmp_path)
-    with Image.open(row.media) as image:
-        assert hash_files([row.media]).tolist() == [hash_image(image).tolist()]
 
 
 def write_bundle(folder, texts, images=()):

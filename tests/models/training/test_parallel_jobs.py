@@ -28,7 +28,7 @@ def package(tmp_path, monkeypatch):
         "open('order', 'a').write(name + ' ')\n"
         "if name == 'wait':\n"
         "    open('waits', 'w').close()\n"
-        "    import time; time.sleep(600)\n"
+        "    import time; time.sleep(60)\n"
         "while name == 'fail-late' and not os.path.exists('waits'):\n"
         "    pass\n"
         "sys.exit(name.startswith('fail'))\n"

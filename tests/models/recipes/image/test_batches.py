@@ -1,7 +1,6 @@
 """What the image encoder is trained on: chosen in shares, pasted on, varied, and marked where the harm is."""
 
 import itertools
-import random
 
 import numpy as np
 import pytest
@@ -12,13 +11,6 @@ from sluice.features import IMAGE_SIZE_PX
 from sluice.schema import LABELS
 from sluice_models.config import ImageNetwork
 from sluice_models.networks.image import ImageEncoder
-from sluice_models.recipes.image.augmentation import (
-    caption_some,
-    compress_some,
-    draw_captions,
-    erase_rectangles,
-    transform,
-)
 from sluice_models.recipes.image.batches import (
     FIRST_STAGE,
     LAST_STAGE,
@@ -29,7 +21,6 @@ from sluice_models.recipes.image.batches import (
     row_probabilities,
     side_at,
 )
-from sluice_models.recipes.image.cutouts import cut, find_cutouts, paste
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from sluice_models.recipes.image.pictures import FIRE, SEEN, WEAPONS, Pictures
 from sluice_models.training.train_image import image_loss
@@ -103,26 +94,6 @@ def test_a_box_becomes_the_cells_inside_it():
     assert cell_targets(marks, torch.tensor([False]), targets)[0, 0].isnan().all()
 
 
-def test_objects_on_white_are_found_and_cut_along_their_edge():
-    pictures = make_pictures().pixels
-    found = find_cutouts(pictures)
-    assert found[0]
-    assert found[10]
-    opacity = cut(torch.from_numpy(pictures[:1]).float())[0, 0]
-    assert (opacity[44:116, 44:116] == 1).all()
-    assert (opacity[:30] == 0).all()
-    assert not find_cutouts(np.full((1, 3, S, S), 255, np.uint8))[0]
-
-
-def test_pasting_changes_only_where_it_says():
-    picture = torch.full((4, 3, S, S), 90.0)
-    thing = torch.from_numpy(make_pictures().pixels[[0] * 4]).float()
-    opacity = paste(picture, thing, random.Random(0))
-    changed = (picture != 90).any(dim=1)
-    assert (changed <= (opacity[:, 0] > 0)).all()
-    assert (changed.flatten(1).sum(dim=1) > 200).all()
-
-
 def test_a_pasted_weapon_brings_its_label_and_its_place():
     pasted = 0
     for batch in take(12, 12):
@@ -130,28 +101,6 @@ def test_a_pasted_weapon_brings_its_label_and_its_place():
         pasted += int((positive & (batch.kinds == -1)).sum())
         assert (batch.kinds[~positive] >= -1).all()
     assert pasted > 0
-
-
-def test_placing_gives_the_wanted_side_and_marks_nothing_outside():
-    planes = torch.full((16, 4, S, S), 200.0)
-    planes[:, 3] = 0
-    moved = transform(planes, torch.Generator().manual_seed(0), 96)
-    assert moved.shape == (16, 4, 96, 96)
-    assert (moved[:, 3] == 0).all()
-    assert (moved[:, :3] < 100).any()
-
-
-def test_captions_are_written_on_some_pictures_only():
-    pictures = torch.full((64, 3, S, S), 128.0)
-    written = (caption_some(pictures, draw_captions(), random.Random(0)) != 128).flatten(1).any(dim=1)
-    assert 0 < written.sum() < 32
-
-
-@pytest.mark.parametrize("change", [erase_rectangles, compress_some])
-def test_augmentation_leaves_most_pictures_alone(change):
-    pictures = torch.randint(0, 256, (64, 3, 96, 96), dtype=torch.uint8)
-    changed = (change(pictures.clone(), random.Random(0)) != pictures).flatten(1).any(dim=1)
-    assert 0 < changed.sum() < 32
 
 
 def test_the_loss_reaches_every_weight_at_every_side():
