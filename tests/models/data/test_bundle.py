@@ -91,7 +91,8 @@ def test_a_repeated_training_text_is_kept_and_only_what_is_measured_on_is_droppe
         make_line("t2", "See you!"),
         make_line("t3", "good bye"),
         make_line("v1", "Good bye.", split="val"),
-        make_line("x1", "Good bye...", split="test"),
+        make_line("x1", "Until then", split="test"),
+        make_line("t4", "Until then!"),
     ]
     bundle = write_texts(tmp_path, lines)
     assert keys(read_texts(bundle, "train")) == ["t1", "t2"]

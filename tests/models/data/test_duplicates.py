@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from sluice_models.data import duplicates
 from sluice_models.data.duplicates import (
     HASH_BITS,
     NEAR_BITS,
@@ -114,9 +113,13 @@ def test_a_file_is_hashed_as_its_image_is_and_only_once(tmp_path, monkeypatch):
     files = [tmp_path / f"{seed}.png" for seed in range(2)]
     for seed, file in enumerate(files):
         draw(seed).save(file)
-    opened = []
-    real = Image.open
-    monkeypatch.setattr(duplicates.Image, "open", lambda file: opened.append(file) or real(file))
+    opened, real = [], Image.open
+
+    def record(file):
+        opened.append(file)
+        return real(file)
+
+    monkeypatch.setattr(Image, "open", record)
     hashes = hash_files([*files, files[0]])
     assert [row.tolist() for row in hashes] == [hash_image(draw(seed)).tolist() for seed in (0, 1, 0)]
     assert opened == files

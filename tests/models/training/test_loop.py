@@ -175,9 +175,9 @@ def test_short_runs_have_a_point_for_every_step():
 
 def test_where_nobody_sees_a_bar_lines_tell_how_far_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr("sluice_models.training.loop.SAVE_EVERY_S", -1.0)
-    console = Console(file=io.StringIO(), width=100)
-    fit(make_task(Line(), endless()), make_training(2), tmp_path, console)
-    assert "step 1 of 2, loss 4.000" in console.file.getvalue()
+    said = io.StringIO()
+    fit(make_task(Line(), endless()), make_training(2), tmp_path, Console(file=said, width=100))
+    assert "step 1 of 2, loss 4.000" in said.getvalue()
 
 
 def test_the_rate_rises_and_falls():

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from sluice.features import IMAGE_SIZE_PX
 from sluice.schema import LABELS
@@ -110,13 +109,3 @@ def test_the_loss_reaches_every_weight_at_every_side():
         encoder.zero_grad()
         image_loss(encoder, batch, torch.ones(len(LABELS))).backward()
         assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in encoder.parameters())
-
-
-def test_a_long_image_with_a_weapon_is_seen_whole_in_training(tmp_path):
-    from sluice_models.recipes.image.pictures import _read_view
-
-    picture = Image.new("RGB", (480, 160), (255, 255, 255))
-    picture.paste((0, 0, 0), (400, 0, 480, 160))
-    picture.save(tmp_path / "long.png")
-    assert (_read_view(tmp_path / "long.png", whole=True) < 20).any()
-    assert not (_read_view(tmp_path / "long.png", whole=False) < 20).any()

@@ -4,11 +4,19 @@ import random
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from sluice.features import IMAGE_SIZE_PX
-from sluice_models.recipes.image.drawings import draw_fire_scene, draw_scenes, draw_weapon_scene
-from sluice_models.recipes.image.flames import draw_flames
-from sluice_models.recipes.image.shapes import HARMLESS, WEAPONS, draw_outline
+from sluice_models.recipes.image.drawings import (
+    SIDE_PX,
+    SKETCHES,
+    draw_fire_scene,
+    draw_pictures,
+    draw_scenes,
+    draw_weapon_scene,
+)
+from sluice_models.recipes.image.flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
+from sluice_models.recipes.image.shapes import HARMLESS, WEAPONS, draw_outline, lay
 
 pytestmark = pytest.mark.torch
 
@@ -57,3 +65,40 @@ def test_scenes_for_training_are_rows_with_boxes():
     assert boxes.shape == (6, 4)
     assert (boxes[:, 2:] > boxes[:, :2]).all()
     assert draw_scenes(0)[0].shape == (0, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+
+
+def test_drawings_are_rows_of_pixels_and_repeatable():
+    pictures = draw_pictures(20, seed=3)
+    assert pictures.shape == (20, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    assert (pictures == draw_pictures(20, seed=3)).all()
+    assert not (pictures == draw_pictures(20, seed=4)).all(axis=(1, 2, 3)).any()
+
+
+@pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: sketch.__name__)
+def test_every_sketch_leaves_something_on_the_paper_and_not_all_over_it(sketch):
+    for seed in range(6):
+        paper = Image.new("RGB", (SIDE_PX, SIDE_PX), (1, 2, 3))
+        sketch(random.Random(seed), ImageDraw.Draw(paper))
+        covered = (np.asarray(paper) != (1, 2, 3)).any(axis=-1).mean()
+        assert 0.001 < covered < 1
+
+
+@pytest.mark.parametrize("draw", [draw_fireworks, draw_lamps, draw_leaves, draw_sunset])
+def test_what_looks_a_little_like_fire_is_warm_or_bright_and_repeatable(draw):
+    first, second = (np.asarray(draw(random.Random(7), 120), np.float32) for _ in range(2))
+    assert first.shape == (120, 120, 3)
+    assert np.array_equal(first, second)
+    assert first.std() > 10
+    assert first.max() > 140
+
+
+@pytest.mark.parametrize("size", [0.3, 0.9])
+def test_what_is_laid_on_a_picture_has_the_size_asked_for_and_says_where_it_is(size):
+    layer = Image.new("RGBA", (60, 60), (0, 0, 0, 0))
+    layer.paste((250, 0, 0, 255), (10, 20, 50, 40))  # twice as wide as high
+    picture = Image.new("RGB", (200, 200), (0, 0, 0))
+    left, top, right, bottom = lay(random.Random(2), picture, layer, (size, size))
+    assert right - left == pytest.approx(size, abs=0.01)
+    assert bottom - top == pytest.approx(size / 2, abs=0.01)
+    inside = np.asarray(picture)[round(top * 200) : round(bottom * 200), round(left * 200) : round(right * 200)]
+    assert (inside[..., 0] > 200).mean() > 0.95

@@ -1,17 +1,13 @@
-"""What the models are trained on: texts, pictures, sounds and posts."""
+"""Texts for training: sampled, tokenised, marked and put into batches."""
 
 import numpy as np
 import pytest
-import torch
 
-from sluice.features import IMAGE_SIZE_PX
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.config import TextConfig, load_config
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.fusion.encoded import PLAIN_SEVERITY, text_severity
-from sluice_models.recipes.image.drawings import draw_pictures
-from sluice_models.recipes.image.pictures import augment, picture_targets
 from sluice_models.recipes.text.texts import bucket, collate, complete_targets, mark_tokens, prepare, sample_pass
 
 pytestmark = pytest.mark.torch
@@ -72,27 +68,6 @@ def test_batches_hold_every_row_once_and_are_padded_with_zeros():
     assert sum(len(batch.input_ids) for batch in batches) == len(rows)
     assert all((batch.input_ids[batch.attention_mask == 0] == 0).all() for batch in batches)
     assert all(batch.marks[batch.attention_mask == 0].isnan().all() for batch in batches)
-
-
-def test_drawings_are_rows_of_pixels_and_repeatable():
-    pictures = draw_pictures(20, seed=3)
-    assert pictures.shape == (20, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-    assert (pictures == draw_pictures(20, seed=3)).all()
-
-
-def test_varied_pictures_stay_pictures():
-    pixels = torch.from_numpy(draw_pictures(4, seed=0))
-    varied = augment(pixels, torch.Generator().manual_seed(0))
-    assert varied.shape == pixels.shape
-    assert varied.dtype == torch.uint8
-    assert not torch.equal(varied, pixels)
-
-
-def test_labels_that_no_picture_is_positive_for_are_absent():
-    targets = picture_targets(make_example(weapons=1))
-    assert targets[LABELS.index("hate")] == 0
-    assert targets[LABELS.index("weapons")] == 1
-    assert np.isnan(targets[LABELS.index("fire")])
 
 
 def test_severity_comes_from_the_annotators_where_they_gave_numbers():
