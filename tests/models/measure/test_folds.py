@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sluice.errors import SettingsError
+from sluice.intervals import Figure
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure import folds as module
@@ -17,7 +18,6 @@ from sluice_models.measure.folds import (
     template_labels,
     write_figures,
 )
-from sluice_models.measure.intervals import Figure
 from sluice_models.measure.report import Evaluation
 from sluice_models.measure.source_figures import ASSUMED_ZERO, OWN_NEGATIVES, SourceRow
 
