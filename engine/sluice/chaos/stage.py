@@ -16,6 +16,7 @@ from sluice.config import KafkaConfig, Topics
 from sluice.kafka import ensure_topics
 from sluice.local.kafka import NativeKafka
 from sluice.local.stack import WORKER_COMMAND, Stack, StackConfig
+from sluice.local.supervision import Supervisor
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 
@@ -80,6 +81,8 @@ class Stage:
                 self.brokers.wait_until_ready(START_S)
             ensure_topics(self.kafka, START_S)
             self.triton.wait_until_ready(START_S)
+            # Its Python backend may abort when it goes on after a stop: like every server, it is started again.
+            cleanup.enter_context(Supervisor("Triton", self.triton))
             for number in range(self.config.n_workers):
                 self.workers.append(cleanup.enter_context(self.make_worker(f"worker-{number + 1}")))
             self._watch_memory()
