@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import cast
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
@@ -82,7 +83,7 @@ class StandInWorker(RunningInside):
             if message is not None and message.error() is None:
                 self._take(message)
                 if self._forgets:
-                    consumer.commit(message, asynchronous=True)
+                    consumer.commit(message=message, asynchronous=True)
         consumer.close()
 
     def _take(self, message: Message) -> None:
@@ -149,7 +150,7 @@ class Hiccup(Fault):
         wanted = len(self._traffic.published()) + 60
         wait_for(lambda: len(self._traffic.published()) >= wanted, "posts are published")
         self._traffic.publish_stuck(SILENT_URL)
-        (worker,) = self._stage.workers
+        (worker,) = cast(list[StandInWorker], self._stage.workers)
         wait_for(lambda: worker.is_holding, "the stuck post is picked up")
 
     def lift(self) -> None:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,26 @@ def test_joined_files_are_taken_apart() -> None:
 def test_tags_between_files_are_passed_over() -> None:
     tag = b"ID3\x04\0\0\0\0\0\x10" + bytes(16)
     assert len(split_segments(ONE + b"TAG" + bytes(125) + tag + OTHER, 120.0)) == 2
+
+
+def make_tag(n_bytes: int) -> bytes:
+    """An ID3 tag of version 2; its size stands in four times seven bits."""
+    size = bytes(n_bytes >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x04\0\0" + size + bytes(n_bytes)
+
+
+def test_a_tag_is_passed_over_by_the_size_that_it_states() -> None:
+    """Its picture may hold what looks like frames."""
+    tag = make_tag(len(OTHER))[:10] + OTHER
+    (segment,) = split_segments(tag + ONE, 120.0)
+    assert segment.content.endswith(ONE)
+    first, second = split_segments(ONE + tag + ONE, 120.0)
+    assert (first.content[: len(ONE)], second.content) == (ONE, ONE)
+
+
+@pytest.mark.parametrize("tail", [make_tag(300), make_tag(300)[:60], b"TAG" + bytes(125)])
+def test_a_tag_at_the_end_is_no_segment(tail: bytes) -> None:
+    assert len(split_segments(ONE + tail, 120.0)) == 1
 
 
 def test_no_more_frames_are_looked_at_than_are_heard() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from sluice.errors import StackError
 from sluice.local.processes import ChildProcess, accepts_tcp, answers_http, find_free_ports
+from tests.components import wait_for
 
 PATIENCE_S = 20.0
 
@@ -185,3 +186,19 @@ def _answer_in_turn(server: socket.socket, answers: list[bytes]) -> None:
         with connection:
             connection.recv(4096)
             connection.sendall(answer)
+
+
+def test_a_suspended_child_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    with ChildProcess("child", ["sleep", "600"], tmp_path / "log", "nowhere") as child:
+        process = psutil.Process(child.pid)
+        child.suspend()
+        wait_for(lambda: process.status() == psutil.STATUS_STOPPED, "the child stands still")
+        child.resume()
+        wait_for(lambda: process.status() == psutil.STATUS_SLEEPING, "the child goes on")
+
+
+def test_one_that_was_never_started_has_nothing_to_signal(tmp_path: Path) -> None:
+    child = ChildProcess("child", ["sleep", "600"], tmp_path / "log", "nowhere")
+    for signal_it in (child.terminate, child.suspend, child.resume, child.kill, child.stop):
+        signal_it()
+    assert child.pid is None

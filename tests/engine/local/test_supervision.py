@@ -15,13 +15,16 @@ from tests.components import wait_for
 class Server:
     """Ends when told, or as soon as it is started."""
 
-    def __init__(self, *, works: bool = True) -> None:
+    def __init__(self, *, works: bool = True, failure: StackError | None = None) -> None:
         self._works = works
+        self._failure = failure
         self.ended = threading.Event()
         self.n_starts = self.n_stops = 0
 
     def start(self) -> None:
         self.n_starts += 1
+        if self._failure:
+            raise self._failure
         if self._works:
             self.ended.clear()
 
@@ -63,3 +66,13 @@ def test_one_that_ends_now_and_then_is_started_for_ever() -> None:
     with Supervisor("Triton", server, clock=lambda: float(next(times))) as supervisor:
         wait_for(lambda: server.n_starts > 3 * MAX_STARTS, "many starts")
         supervisor.check()
+
+
+def test_one_that_cannot_be_started_again_is_left_alone() -> None:
+    server = Server(failure=StackError("the program is gone"))
+    server.ended.set()
+    with Supervisor("Triton", server) as supervisor:
+        supervisor._thread.join(30)
+        with pytest.raises(StackError, match="the program is gone"):
+            supervisor.check()
+    assert server.n_starts == 1
