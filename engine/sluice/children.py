@@ -1,4 +1,4 @@
-"""Child processes for what strangers send: started by a command of their own, with as little of the worker as possible.
+"""Child processes for untrusted input: started by a command of their own, with as little of the worker as possible.
 
 `multiprocessing` would fork a process that has threads, or import the program's main module, with Faust and gRPC.
 """

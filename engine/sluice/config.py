@@ -1,4 +1,4 @@
-"""What each part can be told: small frozen structures, below every part, so that reading them imports none."""
+"""Configuration of each part: small frozen structures, below every part, so that reading them imports none."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class MicroBatcher(Generic[ItemT, ResultT]):
     n_calls : int
         Calls under way at once.
     blameless : tuple of exception types
-        Errors that no item is to blame for: everyone is told at once. After any other error of a batch each of its
+        Errors that no item is to blame for: everyone gets them at once. After any other error of a batch each of its
         items is tried by itself, so that one bad item does not take its neighbours down.
     """
 

@@ -159,7 +159,7 @@ class Pipeline:
         return await self._classifier.infer(FUSION, rows, due)
 
     def _observe(self, admitted: _Admitted, fused: _Fused) -> dict[str, float]:
-        """Seconds per stage and in total, which the metrics are told."""
+        """Record seconds per stage in the metrics; returns them, with the total."""
         stage_s = {"wait": admitted.wait_s}
         stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "encode")}
         stage_s["fuse"] = fused.fuse_s

@@ -30,7 +30,7 @@ from sluice.resources import default_policy
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a worker can be told.
+    """All settings of a worker.
 
     Attributes
     ----------

@@ -271,7 +271,7 @@ WORKER_AND_TRITON_FAULTS: tuple[type[Fault], ...] = (
 BROKER_FAULTS: tuple[type[Fault], ...] = (BrokerKilled, BrokerStopped)
 
 
-def deal(stage: Stage, traffic: Traffic, rng: random.Random) -> Iterator[Fault]:
+def draw_faults(stage: Stage, traffic: Traffic, rng: random.Random) -> Iterator[Fault]:
     """Faults without end: every kind once in random order, then every kind again."""
     kinds = WORKER_AND_TRITON_FAULTS + (BROKER_FAULTS if stage.brokers else ())
     while True:

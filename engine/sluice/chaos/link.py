@@ -27,7 +27,7 @@ class LinkMode(StrEnum):
 
 
 class Link(RunningInside):
-    """Forwards TCP connections to a server, and can be told to do it badly.
+    """Forwards TCP connections to a server, and can be set to do it badly.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.chaos.audit import Auditor, Tally
-from sluice.chaos.faults import Fault, deal
+from sluice.chaos.faults import Fault, draw_faults
 from sluice.chaos.report import ChaosReport, FaultRecord, ScenarioRecord
 from sluice.chaos.scenario import run_scenario
 from sluice.chaos.stage import CONTROLS, Stage, StageConfig
@@ -58,7 +58,7 @@ class FaultPhase:
 
 
 def run_chaos(config: ChaosConfig, state_dir: Path, say: Say) -> ChaosReport:
-    """Run it; `say` is told what happens.
+    """Run it; `say` receives a line for each thing that happens.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def name_topics(prefix: str) -> Topics:
 def _run_faults(config: ChaosConfig, stage: Stage, prefix: str, say: Say) -> FaultPhase:
     rng = random.Random(config.seed)  # noqa: S311  (reproducible, not secret)
     with Auditor(stage.kafka) as auditor, Traffic(stage.kafka, config.rate_per_s, prefix, config.seed) as traffic:
-        faults = deal(stage, traffic, rng)
+        faults = draw_faults(stage, traffic, rng)
         records = tuple(_make_faults(config.minutes * 60, faults, traffic, auditor, rng, say))
         traffic.stop()
         auditor.wait_for(traffic.published(), RECOVERY_TIMEOUT_S)

@@ -16,7 +16,7 @@ from sluice.errors import SluiceError
 
 
 class Commands(TyperGroup):
-    """The commands; what fails on purpose is told in one line."""
+    """The commands; an expected failure is one line."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""

@@ -16,7 +16,7 @@ import typer
 from sluice.benchmark.names import SetName
 from sluice.cli.console import emit, ending_like_ctrl_c, make_console, say, wants_json
 from sluice.cli.options import JsonOption, TritonOption
-from sluice.cli.score import Work, offline_settings, score_all
+from sluice.cli.score import ScoringJob, offline_settings, score_all
 from sluice.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def benchmark(
         posts = cleanup.enter_context(_as_posts(rows))
         settings = offline_settings(cleanup.enter_context(open_triton(triton)), policy)
         outcomes: list[Scored] = []
-        asyncio.run(score_all(settings, Work(posts, len(rows), take_all, outcomes.append)))
+        asyncio.run(score_all(settings, ScoringJob(posts, len(rows), take_all, outcomes.append)))
     verdicts = _require_all(outcomes)
     known = SETS[name]
     _show(name, list(compare(known.measure(rows, verdicts), known.published)), wants_json(as_json))

@@ -55,12 +55,12 @@ def demo(
 
     Example: sluice demo --posts posts.jsonl --json > outcomes.jsonl
     """
-    from sluice.cli.stacks import Wanted, open_stack
+    from sluice.cli.stacks import StackOptions, open_stack
 
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         source = cleanup.enter_context(_open_source(posts))
-        stack = cleanup.enter_context(open_stack(Wanted(broker, kafka, triton)))
+        stack = cleanup.enter_context(open_stack(StackOptions(broker, kafka, triton)))
         exchange = cleanup.enter_context(_open_exchange(stack))
         results = send(exchange, source, as_json)
         show(results, source, as_json)

@@ -27,7 +27,7 @@ class _Line(msgspec.Struct):
     dead_letter: _Letter | None = None
 
 
-class Earlier:
+class PreviousOutcomes:
     """The outcomes in a file, each good for one line of the posts.
 
     Attributes
@@ -71,7 +71,7 @@ def _post_id(line: bytes) -> str | None:
         return None
 
 
-def open_earlier(path: Path) -> tuple[FileIO, Earlier]:
+def open_previous(path: Path) -> tuple[FileIO, PreviousOutcomes]:
     """Open a file of outcomes to write behind them; one that is not there is made. A line that was cut off goes.
 
     Raises
@@ -83,7 +83,7 @@ def open_earlier(path: Path) -> tuple[FileIO, Earlier]:
         file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
     except OSError as error:
         raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="--resume") from error
-    earlier, number, end, begun = Earlier(), 0, 0, bytearray()
+    previous, number, end, begun = PreviousOutcomes(), 0, 0, bytearray()
     while chunk := file.read(CHUNK_BYTES):
         *lines, rest = chunk.split(b"\n")
         for line in lines:
@@ -91,18 +91,18 @@ def open_earlier(path: Path) -> tuple[FileIO, Earlier]:
             whole = bytes(begun + line)
             begun.clear()
             end += len(whole) + 1
-            _add(earlier, whole, path, number)
+            _add(previous, whole, path, number)
         begun += rest
     file.truncate(end)
     file.seek(end)
-    return file, earlier
+    return file, previous
 
 
-def _add(earlier: Earlier, line: bytes, path: Path, number: int) -> None:
+def _add(previous: PreviousOutcomes, line: bytes, path: Path, number: int) -> None:
     if not line.strip():
         return
     try:
-        earlier.add(line)
+        previous.add(line)
     except msgspec.DecodeError as error:
         raise typer.BadParameter(
             f"{path}:{number} is no line that sluice score writes: {error}", param_hint="--resume"

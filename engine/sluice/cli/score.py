@@ -20,7 +20,7 @@ from sluice.cli.lines import count_lines, open_lines
 from sluice.cli.options import JsonOption, TritonOption
 
 if TYPE_CHECKING:
-    from sluice.cli.resume import Earlier
+    from sluice.cli.resume import PreviousOutcomes
     from sluice.cli.scoring import Scored
     from sluice.settings import Settings
 
@@ -48,27 +48,27 @@ def score(
 
     Example: sluice score posts.jsonl --resume verdicts.jsonl
     """
-    from sluice.cli.resume import Earlier, open_earlier
+    from sluice.cli.resume import PreviousOutcomes, open_previous
     from sluice.cli.stacks import open_triton
 
     n_lines = count_lines(file)
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         opened = cleanup.enter_context(open_lines(file))
-        earlier, show = Earlier(), _shower(wants_json(as_json))
+        previous, show = PreviousOutcomes(), _shower(wants_json(as_json))
         if resume is not None:
-            out, earlier = open_earlier(resume)
+            out, previous = open_previous(resume)
             show = _writer(cleanup.enter_context(out))
         settings = offline_settings(cleanup.enter_context(open_triton(triton)), policy)
-        work = Work(opened, n_lines, earlier.has, show)
+        work = ScoringJob(opened, n_lines, previous.has, show)
         n_done, elapsed_s = asyncio.run(score_all(settings, work))
     if resume is not None:
-        _say_earlier(earlier)
+        _say_previous(previous)
     say(f"{n_done} lines in {elapsed_s:.1f} s: {n_done / max(elapsed_s, 1e-9):.0f} posts/s")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Work:
+class ScoringJob:
     """Lines to score, how many (None: nobody knows), which to skip, and what to do with each outcome."""
 
     file: FileIO
@@ -77,9 +77,9 @@ class Work:
     show: Callable[[Scored], None]
 
 
-def _say_earlier(earlier: Earlier) -> None:
-    say(f"{earlier.n_known} lines had their outcome already")
-    if n_over := earlier.n_lines - earlier.n_known:
+def _say_previous(previous: PreviousOutcomes) -> None:
+    say(f"{previous.n_known} lines had their outcome already")
+    if n_over := previous.n_lines - previous.n_known:
         say(f"{n_over} outcomes there belong to no line: written twice, or of other posts")
 
 
@@ -96,7 +96,7 @@ def offline_settings(triton: str, policy: Path | None) -> Settings:
     )
 
 
-async def score_all(settings: Settings, work: Work) -> tuple[int, float]:
+async def score_all(settings: Settings, work: ScoringJob) -> tuple[int, float]:
     """Score every line that is not skipped; returns how many there were and the seconds it took."""
     from prometheus_client import CollectorRegistry
 

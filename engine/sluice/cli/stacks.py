@@ -20,7 +20,7 @@ START_TIMEOUT_S = 240.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StackOptions:
     """What a command's options say about its stack; see `StackConfig`."""
 
     broker: BrokerChoice
@@ -61,7 +61,7 @@ def open_triton(address: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def open_stack(wanted: Wanted) -> Iterator[Stack]:
+def open_stack(wanted: StackOptions) -> Iterator[Stack]:
     """A broker, a Triton and a worker on free ports of this machine, stopped again at the end."""
     from sluice.local.stack import Stack
 
@@ -73,7 +73,7 @@ def open_stack(wanted: Wanted) -> Iterator[Stack]:
             yield stack
 
 
-def _configure(wanted: Wanted, state_dir: Path) -> StackConfig:
+def _configure(wanted: StackOptions, state_dir: Path) -> StackConfig:
     from sluice.local.stack import StackConfig
     from sluice.resources import triton_repository
 

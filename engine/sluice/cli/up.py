@@ -44,10 +44,10 @@ def up(
 
     Example: sluice up --kafka localhost:9092 --triton localhost:8001
     """
-    from sluice.cli.stacks import Wanted, open_stack
+    from sluice.cli.stacks import StackOptions, open_stack
 
     store = resolve_connection(kafka).media_store
-    wanted = Wanted(broker, kafka, triton, metrics_port, state_dir, {"SLUICE_MEDIA_STORE": store})
+    wanted = StackOptions(broker, kafka, triton, metrics_port, state_dir, {"SLUICE_MEDIA_STORE": store})
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         stack = cleanup.enter_context(open_stack(wanted))

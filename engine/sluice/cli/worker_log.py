@@ -1,4 +1,4 @@
-"""The worker's log on standard error: an outage is told, and does not fill the disk."""
+"""The worker's log on standard error: an outage is reported, and does not fill the disk."""
 
 from __future__ import annotations
 

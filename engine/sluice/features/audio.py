@@ -68,7 +68,7 @@ def extract_audio(content: bytes, reserve: Reserve = unlimited) -> Features[Audi
     """
     sources, cut = open_sources(content, MAX_READ_S + BLOCK_S)
     reserve(max(source.n_channels for source in sources) * _CHANNEL_BYTES)
-    heard = _Hearing()
+    heard = _ClipReader()
     for source in sources:
         if not heard.is_full:
             heard.listen(source)
@@ -129,7 +129,7 @@ def _load_filters() -> tuple[scipy.sparse.csr_array, Float32]:
     return scipy.sparse.csr_array(filters, dtype=np.float32), taper.astype(np.float32)
 
 
-class _Hearing:
+class _ClipReader:
     """What is heard of a clip's streams, one after another, at 16 kHz.
 
     Attributes

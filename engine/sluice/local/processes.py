@@ -217,8 +217,8 @@ class ChildProcess(RunningInside):
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
-        told = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
-        shown = told[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
+        errors = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
+        shown = errors[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
         return "".join(f"\n  {line[:TAIL_LINE_LENGTH]}" for line in shown)
 
 

@@ -1,4 +1,4 @@
-"""Downloads in a process of their own: what strangers' servers send costs the worker's event loop nothing.
+"""Downloads in a process of their own: what untrusted servers send costs the worker's event loop nothing.
 
 A server may send bytes one by one, early hints without end, or headers by the thousand: all of it is parsed in the
 child, while the worker scores the posts of others. The limits are those of `sluice.media.http`, which runs there.

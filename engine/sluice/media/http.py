@@ -42,7 +42,7 @@ async def _unbounded(n_bytes: int) -> None:
     """A `Grow` that lets everything pass."""
 
 
-class _Passing(Exception):
+class _TransientFailure(Exception):
     """A failure that may pass: a reset connection or a 5xx answer. Holds what to raise if it does not.
 
     Parameters
@@ -130,12 +130,12 @@ class HttpFetcher:
         attempts = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(_N_ATTEMPTS),
             wait=_wait,
-            retry=tenacity.retry_if_exception_type(_Passing),
+            retry=tenacity.retry_if_exception_type(_TransientFailure),
             reraise=True,
         )
         try:
             return await attempts(self._follow, parse_url(address), grow)
-        except _Passing as error:
+        except _TransientFailure as error:
             raise error.failure from error
 
     async def _follow(self, url: URL, grow: Grow) -> bytes:
@@ -160,7 +160,7 @@ class HttpFetcher:
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise MediaUnavailable("unreachable", f"cannot connect to {url.host}") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-            raise _Passing(MediaUnavailable("unreachable", f"{url.host} closed the connection")) from error
+            raise _TransientFailure(MediaUnavailable("unreachable", f"{url.host} closed the connection")) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise MediaUnavailable("unreachable", f"{url.host} does not speak HTTP") from error
 
@@ -231,7 +231,7 @@ def _user_agent(contact: str) -> str:
 def _wait(state: tenacity.RetryCallState) -> float:
     """A moment, longer each time, or as long as the server asks."""
     error = state.outcome.exception() if state.outcome else None
-    return max(_BACKOFF(state), error.after_s if isinstance(error, _Passing) else 0.0)
+    return max(_BACKOFF(state), error.after_s if isinstance(error, _TransientFailure) else 0.0)
 
 
 def _read_pause(text: str) -> float | None:
@@ -252,8 +252,8 @@ def _check_status(response: aiohttp.ClientResponse, url: URL, max_wait_s: float)
     failure = MediaUnavailable("http_error", f"HTTP {response.status} from {url.host}")
     pause_s = _read_pause(response.headers.get("Retry-After", "")) if response.status in _BUSY else None
     if pause_s is not None:
-        raise _Passing(failure, pause_s) if pause_s <= max_wait_s else failure
-    raise _Passing(failure) if response.status >= 500 else failure
+        raise _TransientFailure(failure, pause_s) if pause_s <= max_wait_s else failure
+    raise _TransientFailure(failure) if response.status >= 500 else failure
 
 
 def _undo_coding(body: bytes, coding: str, limit: int) -> bytes:

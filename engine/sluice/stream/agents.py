@@ -57,7 +57,7 @@ class Intake:
         self.n_taken = 0
 
     def oldest(self) -> float | None:
-        """See `Work.oldest`."""
+        """See `Progress.oldest`."""
         return self._ledger.oldest()
 
     async def take(self, event: Event) -> None:
@@ -151,7 +151,7 @@ def declare_agent(app: faust.App, posts: str, intake: Intake) -> None:
 
 
 async def crash(app: faust.App, error: BaseException) -> None:
-    """End the worker over an error whose message may hold content: where it happened is told, and its kind."""
+    """End the worker over an error whose message may hold content: the log names where it happened, and its kind."""
     logger.critical("the worker cannot go on: %s\n%s", type(error).__name__, trace_of(error))
     await app.crash(SluiceError(type(error).__name__))
 

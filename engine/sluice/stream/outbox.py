@@ -24,16 +24,16 @@ class FaustOutbox:
 
     def __init__(self, app: faust.App, topics: Topics) -> None:
         self._topics = {name: raw_topic(app, name) for name in topics.all()}
-        self._road = Road()
+        self._lock = SharedExclusiveLock()
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """See `Outbox.send`."""
         try:
-            async with self._road.shared():
+            async with self._lock.shared():
                 await self._deliver(topic, key, value, headers)
         except MessageRefused:
             # A broker refuses a batch as a whole: only one that came alone is known to be too large itself.
-            async with self._road.alone():
+            async with self._lock.exclusive():
                 await self._deliver(topic, key, value, headers)
 
     async def _deliver(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
@@ -48,38 +48,38 @@ class FaustOutbox:
             raise
 
 
-class Road:
-    """Many go together, or one goes alone."""
+class SharedExclusiveLock:
+    """Many hold it together, or one holds it alone."""
 
     def __init__(self) -> None:
-        self._n_going = 0
-        self._is_quiet = asyncio.Event()
+        self._n_shared = 0
+        self._none_shared = asyncio.Event()
         self._is_open = asyncio.Event()
         self._is_open.set()
         self._one = asyncio.Lock()
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Go together with others, while none goes alone."""
+        """Hold it together with others, while nobody holds it alone."""
         while not self._is_open.is_set():
             await self._is_open.wait()
-        self._n_going += 1
-        self._is_quiet.clear()
+        self._n_shared += 1
+        self._none_shared.clear()
         try:
             yield
         finally:
-            self._n_going -= 1
-            if not self._n_going:
-                self._is_quiet.set()
+            self._n_shared -= 1
+            if not self._n_shared:
+                self._none_shared.set()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Go when all that go have arrived, and let no other start."""
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Hold it alone, once all others have let go."""
         async with self._one:
             self._is_open.clear()
             try:
-                if self._n_going:
-                    await self._is_quiet.wait()
+                if self._n_shared:
+                    await self._none_shared.wait()
                 yield
             finally:
                 self._is_open.set()

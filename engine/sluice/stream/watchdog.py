@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 CHECK_S = 1.0
 
 
-class Work(Protocol):
+class Progress(Protocol):
     """What the watchdog asks of the posts."""
 
     @property
@@ -42,7 +42,7 @@ class Watchdog:
 
     Parameters
     ----------
-    work : Work
+    work : Progress
     waiting : callable
         Messages that wait in the partitions of this worker, and the sum of their newest offsets.
     pulse : Pulse
@@ -54,7 +54,7 @@ class Watchdog:
 
     def __init__(
         self,
-        work: Work,
+        work: Progress,
         waiting: Callable[[], tuple[int, int]],
         pulse: Pulse,
         patience_s: float,

@@ -141,8 +141,8 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
     before = np.array([probabilities[i, label] for i, label in zip(chosen, labels, strict=True)], np.float32)
     kept = [(texts[i], rows[i].spans[1:-1]) for i in chosen]
     ours = _measure_drops(scorer, kept, labels, before, [token_scores[i][1:-1] for i in chosen])
-    chance = np.random.default_rng(seed)
-    random_order = [chance.random(len(spans)).astype(np.float32) for _, spans in kept]
+    rng = np.random.default_rng(seed)
+    random_order = [rng.random(len(spans)).astype(np.float32) for _, spans in kept]
     theirs = _measure_drops(scorer, kept, labels, before, random_order)
     names = ("comprehensiveness (more is better)", "sufficiency (less is better)")
     return [

@@ -7,12 +7,12 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sluice.chaos.faults import BROKER_FAULTS, WORKER_AND_TRITON_FAULTS, deal
+from sluice.chaos.faults import BROKER_FAULTS, WORKER_AND_TRITON_FAULTS, draw_faults
 
 
 def deal_kinds(n_faults: int, brokers: object, seed: int = 1) -> list[type]:
     stage = cast(Any, SimpleNamespace(brokers=brokers))
-    return [type(fault) for fault in islice(deal(stage, cast(Any, None), random.Random(seed)), n_faults)]
+    return [type(fault) for fault in islice(draw_faults(stage, cast(Any, None), random.Random(seed)), n_faults)]
 
 
 def test_every_kind_comes_before_any_comes_again() -> None:

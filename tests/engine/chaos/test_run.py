@@ -33,7 +33,7 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
     monkeypatch.setattr(run, "Stage", StandInStage)
-    monkeypatch.setattr(run, "deal", deal_hiccups)
+    monkeypatch.setattr(run, "draw_faults", deal_hiccups)
     monkeypatch.setattr(scenario, "Auditor", ImpatientAuditor)
     monkeypatch.setattr(scenario, "N_POSTS", 60)
 

@@ -11,7 +11,7 @@ from faust.exceptions import ProducerSendError
 
 from sluice.config import Topics
 from sluice.errors import MessageRefused
-from sluice.stream.outbox import FaustOutbox, Road
+from sluice.stream.outbox import FaustOutbox, SharedExclusiveLock
 
 TOPICS = Topics()
 
@@ -84,19 +84,19 @@ async def test_a_message_that_cannot_be_written_is_refused() -> None:
         await send(FaustOutbox(cast(Any, FakeApp(Strict())), TOPICS), b"v")
 
 
-async def test_who_goes_alone_meets_nobody() -> None:
-    road, on_the_road, log = Road(), 0, []
+async def test_who_holds_it_alone_meets_nobody() -> None:
+    lock, n_holding, log = SharedExclusiveLock(), 0, []
 
     async def go(alone: bool) -> None:
-        nonlocal on_the_road
-        async with road.alone() if alone else road.shared():
-            on_the_road += 1
+        nonlocal n_holding
+        async with lock.exclusive() if alone else lock.shared():
+            n_holding += 1
             await asyncio.sleep(0)
-            log.append((alone, on_the_road))
+            log.append((alone, n_holding))
             await asyncio.sleep(0)
-            on_the_road -= 1
+            n_holding -= 1
 
     await asyncio.gather(*(go(number % 3 == 1) for number in range(12)))
     assert len(log) == 12
     assert {n for alone, n in log if alone} == {1}
-    assert max(n for alone, n in log if not alone) > 1, "the others were to go together"
+    assert max(n for alone, n in log if not alone) > 1, "the others were to hold it together"
