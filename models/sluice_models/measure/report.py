@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,8 +95,8 @@ def permille(value: float) -> str:
 
 
 def decimals(value: float) -> str:
-    """Three digits after the point."""
-    return f"{value:.3f}"
+    """Three digits after the point, a dash where there is no value."""
+    return DASH if math.isnan(value) else f"{value:.3f}"
 
 
 def passed(holds: bool) -> str:

@@ -109,7 +109,7 @@ def save_bundle(folder):
     rng = random.Random(0)
     (folder / "images").mkdir()
     (folder / "audio").mkdir()
-    shared = {"licence_class": "open", "lang": "en", "source": "made", "meta": {}}
+    shared = {"licence_class": "open", "licence": "CC0", "lang": "en", "source": "made", "meta": {}}
     texts = []
     for number in range(200):
         harsh = number % 2

@@ -1,5 +1,6 @@
 """A report's table in Markdown, and the registry's loop."""
 
+import math
 from dataclasses import dataclass
 from io import StringIO
 
@@ -7,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sluice_models.measure import evaluation
-from sluice_models.measure.report import Evaluation, Report, Table
+from sluice_models.measure.report import DASH, Evaluation, Report, Table, decimals, passed, percent, permille
 
 pytestmark = pytest.mark.torch
 
@@ -52,3 +53,9 @@ def test_a_table_has_a_line_per_row_under_its_headings():
 def test_a_report_that_has_not_been_run_says_so():
     (table,) = Counts().tables(Evaluation("val", {}))
     assert table.markdown() == "none"
+
+
+def test_numbers_are_written_with_their_unit_and_what_is_not_defined_as_a_dash():
+    assert (decimals(0.12349), decimals(math.nan)) == ("0.123", DASH)
+    assert (percent(0.126), permille(0.0126)) == ("13 %", "1.3 %")
+    assert (passed(True), passed(False)) == ("yes", "**no**")
