@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
 import aiokafka
 import aiokafka.consumer.fetcher as fetcher
 import pytest
+from confluent_kafka import Producer
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from prometheus_client import CollectorRegistry
@@ -93,3 +95,107 @@ async def test_a_topic_made_anew_is_begun_once_whenever_its_partitions_come(benc
     assert transport.not_begun([PLACE, TP("posts", 1)]) == []
     transport.settle()
     assert transport.not_begun([TP("posts", 2)]) == []
+
+
+class Reader:
+    """Our consumer thread's methods over a real consumer of an embedded broker, without the thread."""
+
+    def __init__(self, kafka: KafkaConfig, folder: Path) -> None:
+        self.kafka = kafka
+        self.place = TP(kafka.topics.posts, 0)
+        self.metrics = Metrics(CollectorRegistry())
+        app = build_faust(kafka, AgentConfig(), folder)
+        self.transport = WorkerTransport(app, Skipped(self.metrics), fetch_wait_ms=5)
+        app.transport = self.transport
+        app.finalize()
+        self.thread = cast(Any, app.consumer)._thread
+        self.consumer = cast(Any, None)
+
+    async def start(self) -> None:
+        self.consumer = self.thread._create_consumer(asyncio.get_running_loop())
+        self.thread._consumer = self.consumer
+        await self.consumer.start()
+        self.consumer.assign([self.place])
+
+    def publish(self, n_messages: int) -> None:
+        producer = Producer({**self.kafka.librdkafka(), "linger.ms": 0})
+        for number in range(n_messages):
+            producer.produce(self.place.topic, str(number).encode(), partition=self.place.partition)
+        producer.flush(30)
+
+    async def fetch(self) -> list[int]:
+        """Offsets of what comes next; as Faust asks, until there is something."""
+        async with asyncio.timeout(60):
+            while not (found := await self.thread._fetch_records(self.consumer, {self.place}, timeout=1.0)):
+                pass
+        return [record.offset for record in found[self.place]]
+
+
+@pytest.fixture
+async def reader(kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Reader]:
+    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
+    reader = Reader(kafka, tmp_path)
+    await reader.start()
+    yield reader
+    await reader.consumer.stop()
+
+
+async def test_a_partition_that_was_never_read_is_read_from_its_first_message(reader: Reader) -> None:
+    reader.publish(3)
+    assert await reader.fetch() == [0, 1, 2]
+    assert reader.thread.spans() == {reader.place: Span(3, 3)}
+
+
+async def test_an_offset_that_is_not_there_is_read_from_the_first_message(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.publish(3)
+    reader.consumer.seek(reader.place, 50)
+    assert await reader.fetch() == [0, 1, 2]
+    assert "offset 50 is not there any more: reading from 0" in caplog.text
+
+
+async def test_a_topic_made_anew_is_read_from_its_first_message_once(reader: Reader) -> None:
+    reader.publish(3)
+    assert await reader.fetch() == [0, 1, 2]
+    await reader.transport.read_anew()
+    assert await reader.fetch() == [0, 1, 2]
+    reader.publish(1)
+    assert await reader.fetch() == [3]
+
+
+async def test_a_partition_whose_start_is_not_known_yet_is_begun_later(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await reader.transport.read_anew()
+    with monkeypatch.context() as patched:
+        patched.setattr("sluice.stream.transport.RESET_TIMEOUT_S", 0.0)
+        await reader.thread._begin_anew(reader.consumer)
+    assert "where it starts is not known yet: TimeoutError" in caplog.text
+    assert reader.transport.not_begun([reader.place]) == [reader.place]
+    await reader.thread._begin_anew(reader.consumer)
+    assert reader.transport.not_begun([reader.place]) == []
+
+
+async def test_a_partition_that_was_taken_away_meanwhile_is_not_begun(reader: Reader) -> None:
+    other = TP(reader.place.topic, 1)
+    await reader.transport.read_anew()
+    await reader.thread._begin(reader.consumer, other, None)
+    assert reader.transport.not_begun([other]) == [other]
+
+
+async def test_without_partitions_nothing_is_left_to_read_and_nothing_to_go_back_to(
+    kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
+    reader = Reader(kafka, tmp_path)
+    reader.thread._consumer = reader.thread._create_consumer(asyncio.get_running_loop())
+    assert reader.thread.spans() == {}
+    monkeypatch.setattr(reader.thread, "assignment", set)
+    assert await reader.thread.seek_to_committed() == {}
+
+
+async def test_a_revoked_partition_is_forgotten(bench: Bench) -> None:
+    bench.consumer.ack(bench.message(5))
+    await bench.consumer.on_partitions_revoked({PLACE})
+    assert list(bench.consumer._filter_tps_with_pending_acks()) == []

@@ -1,0 +1,99 @@
+"""What the composition root does when a part of it is not there. How it works with all parts: tests/integration."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from prometheus_client import CollectorRegistry
+
+from sluice.app import THREAD_NAME, open_pipeline
+from sluice.config import KafkaConfig
+from sluice.errors import InferenceUnavailable, PolicyError
+from sluice.local.processes import python_path
+from sluice.local.stack import kafka_environment
+from sluice.metrics import Metrics
+from sluice.settings import Settings, load_settings
+from tests.components import wait_for
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{unused.getsockname()[1]}"
+
+
+@pytest.fixture
+def settings(nobody: str) -> Settings:
+    return load_settings({"SLUICE_TRITON": nobody, "SLUICE_START_TIMEOUT_S": "0.5"})
+
+
+def list_decoders() -> list[str]:
+    children = psutil.Process().children(recursive=True)
+    return [" ".join(child.cmdline()) for child in children if "sluice.decoding.child" in child.cmdline()]
+
+
+async def open_and_fail(settings: Settings, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        async with open_pipeline(settings, Metrics(CollectorRegistry())):
+            pytest.fail("it opened")
+
+
+async def test_a_triton_that_does_not_answer_is_named_and_nothing_is_left(settings: Settings, nobody: str) -> None:
+    await open_and_fail(settings, InferenceUnavailable, nobody)
+    assert list_decoders() == []
+    threads = [each for each in threading.enumerate() if each.name.startswith(THREAD_NAME)]
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_a_wrong_policy_is_told_before_anything_starts(settings: Settings, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: n\nversion: 1\nlabels: {threat: {review: 2}}\n")
+    await open_and_fail(replace(settings, policy_path=wrong), PolicyError, r"wrong\.yaml:3")
+
+
+def start_worker(kafka: KafkaConfig, nobody: str, timeout_s: float) -> subprocess.Popen[str]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")},
+        **python_path(),
+        **kafka_environment(kafka),
+        "SLUICE_TRITON": nobody,
+        "SLUICE_METRICS_PORT": "0",
+        "SLUICE_START_TIMEOUT_S": str(timeout_s),
+    }
+    code = "from sluice.app import run_worker; from sluice.settings import load_settings; run_worker(load_settings())"
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_a_worker_without_kafka_says_so_in_a_line_and_fails(nobody: str) -> None:
+    worker = start_worker(KafkaConfig(nobody), nobody, 0.5)
+    _, said = worker.communicate(timeout=120)
+    assert worker.returncode == 1
+    (line,) = [line for line in said.splitlines() if line.startswith("sluice: ")]
+    assert nobody in line
+    assert "Traceback" not in said
+
+
+def test_a_worker_that_still_waits_for_triton_leaves_at_once_when_asked(kafka: KafkaConfig, nobody: str) -> None:
+    worker = start_worker(kafka, nobody, 600)
+    process = psutil.Process(worker.pid)
+    wait_for(lambda: process.children(recursive=True), "it has started a decoder, and now waits for Triton")
+    worker.send_signal(signal.SIGTERM)
+    try:
+        worker.communicate(timeout=60)
+    finally:
+        worker.kill()
+    assert worker.returncode == 0
