@@ -2,13 +2,22 @@ import numpy as np
 import pytest
 import torch
 
-from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork
+from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork, Training
 from sluice_models.networks.fusion import N_KINDS, TOGETHER, Fusion
-from sluice_models.networks.heads import N_LABELS
-from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
+from sluice_models.networks.heads import N_LABELS, LabelHead
+from sluice_models.recipes.fusion.encoded import OURS, Encoded, plain_severity
 from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.fusion.posts import PostBatch
-from sluice_models.training.train_fusion import calibrate_fusion, fusion_loss, score_parts
+from sluice_models.training.checkpoint import ENCODERS
+from sluice_models.training.platt import fit_calibration
+from sluice_models.training.train_fusion import (
+    PAIR_SHARE,
+    calibrate_encoders,
+    calibrate_fusion,
+    fusion_loss,
+    fusion_task,
+    score_parts,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -53,3 +62,48 @@ def test_calibrating_posts_of_several_kinds_leaves_single_parts_alone(fusion):
     assert (fusion.shift[TOGETHER] != 0).any()
     assert (fusion.scale[:N_KINDS] == 1).all()
     np.testing.assert_array_equal(score_parts(fusion, parts[1], 1)[0], before)
+
+
+class OnlyAHead(torch.nn.Module):
+    """Stands for an encoder: calibration asks for its head alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = LabelHead()
+
+
+def test_encoders_are_calibrated_on_rows_of_data_sets_and_kept(tmp_path):
+    encoders, parts = [OnlyAHead() for _ in range(N_KINDS)], [make_part(100, seed) for seed in range(N_KINDS)]
+    for part in parts:
+        part.logits[:] = 3 * part.targets - 1 + part.tokens[:, 0, :N_LABELS]
+        part.sources[60:] = [OURS] * 40
+        part.targets[60:] = 1 - part.targets[60:]  # ours would turn everything around
+    calibrate_encoders(encoders, parts, tmp_path)
+    for name, encoder, part in zip(ENCODERS, encoders, parts, strict=True):
+        scale, shift = fit_calibration(part.logits[:60], part.targets[:60], part.weights[:60])
+        torch.testing.assert_close(encoder.head.scale, scale)
+        torch.testing.assert_close(encoder.head.shift, shift)
+        assert torch.equal(torch.load(tmp_path / f"{name}.pt")["head.scale"], encoder.head.scale)
+
+
+def test_scores_do_not_depend_on_how_many_posts_are_scored_at_a_time(fusion, monkeypatch):
+    part = make_part(11, 0)
+    logits, severity = score_parts(fusion, part, 1)
+    monkeypatch.setattr("sluice_models.training.train_fusion.N_CHUNK", 4)
+    again = score_parts(fusion, part, 1)
+    np.testing.assert_allclose(again[0], logits, atol=1e-5)
+    np.testing.assert_allclose(again[1], severity, atol=1e-5)
+
+
+def test_a_batch_holds_posts_and_pairs_in_their_shares_and_the_evidence_stays(fusion):
+    parts = [make_part(40, seed) for seed in range(N_KINDS)]
+    families = tuple(family for _, family in write_lines(40, 0, held_out=False))
+    training = Training(n_steps=1, n_batch=20, learning_rate=1e-3, fresh_learning_rate=1e-3)
+    task = fusion_task(fusion, parts, PairTexts(parts[0], families), training)
+    batch = next(task.batches)
+    assert len(batch.tokens) == 20
+    kinds = [len(kind[mask].unique()) for mask, kind in zip(batch.mask, batch.kind, strict=True)]
+    assert min(kinds[-round(20 * PAIR_SHARE) :]) >= 2  # the pairs stand behind the posts
+    learned = {id(weight) for group in task.groups for weight in group["params"]}
+    assert id(fusion.evidence.weight) not in learned
+    assert id(fusion.context.weight) in learned
