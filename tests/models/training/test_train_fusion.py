@@ -89,6 +89,7 @@ def test_encoders_are_calibrated_on_rows_of_data_sets_and_kept(tmp_path):
 def test_scores_do_not_depend_on_how_many_posts_are_scored_at_a_time(fusion, monkeypatch):
     part = make_part(11, 0)
     logits, severity = score_parts(fusion, part, 1)
+    assert logits.shape == severity.shape == (11, N_LABELS)
     monkeypatch.setattr("sluice_models.training.train_fusion.N_CHUNK", 4)
     again = score_parts(fusion, part, 1)
     np.testing.assert_allclose(again[0], logits, atol=1e-5)
