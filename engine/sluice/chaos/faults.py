@@ -203,15 +203,11 @@ class StuckHead(Fault):
         """Its deadline does."""
 
 
-class StuckHeadAndKill(Fault):
-    """A worker is killed while finished posts wait behind a stuck one."""
+class StuckHeadAndKill(StuckHead):
+    """Every worker is killed while finished posts wait behind a stuck one."""
 
     name = "stuck head, worker killed"
     lasts_s = (1.0, 3.0)
-
-    def begin(self) -> None:
-        """See `Fault`."""
-        self._traffic.publish_stuck(self._stage.silence.url)
 
     def lift(self) -> None:
         """See `Fault`."""

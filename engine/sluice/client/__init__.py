@@ -1,16 +1,6 @@
 """For users' Python: publish posts with media by reference, and read what came of them.
 
-Examples
---------
->>> from sluice.client import Outcomes, Publisher
->>> from sluice.config import KafkaConfig
->>> from sluice.schema import Post
->>> kafka = KafkaConfig("127.0.0.1:9092")
->>> with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:  # doctest: +SKIP
-...     publisher.publish(Post(id="p-1", text="hello"))
-...     publisher.flush()
-...     for outcome in outcomes.follow():
-...         print(outcome.key, outcome.value)
+`sluice` shows an example.
 """
 
 from sluice.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media

@@ -138,8 +138,9 @@ class Moderator:
 
     async def _publish_verdict(self, message: Message, verdict: Verdict) -> None:
         topics = [self._topics.reviews] if verdict.decision == "review" else []
+        key, value = verdict.post_id.encode(), encode(verdict)
         for topic in [*topics, self._topics.verdicts]:
-            await self._publish_with_headers(topic, verdict.post_id.encode(), encode(verdict), message)
+            await self._publish_with_headers(topic, key, value, message)
         if message.published_at is not None:
             self._metrics.end_to_end.observe(max(0.0, time.time() - message.published_at))
 
