@@ -35,9 +35,7 @@ D_TOKEN = 256
 """Length of a token."""
 
 MIN_TEXT_TOKENS, TEXT_WINDOW_TOKENS = 2, 128
-"""Shortest and longest row of text in word pieces; an empty text has [CLS] and [SEP]."""
-MIN_BYTE_TOKENS, BYTE_WINDOW_TOKENS = 1, 192
-"""Shortest and longest row of text in byte pieces; an empty text has the end."""
+"""Shortest and longest row of text in word pieces; an empty text has its start and its end."""
 IMAGE_SIZE_PX = 160
 """Height and width of a row of pixels."""
 HEATMAP_CELLS = 10
@@ -166,7 +164,6 @@ def encoder_spec(name: str, inputs: tuple[TensorSpec, ...], evidence: TensorSpec
 
 
 _LENGTH = Axis("length", (MIN_TEXT_TOKENS, 32, TEXT_WINDOW_TOKENS))
-_BYTE_LENGTH = Axis("byte_length", (MIN_BYTE_TOKENS, 48, BYTE_WINDOW_TOKENS))
 # Shortest for a post of which nothing could be scored: one token that is masked.
 _POST_LENGTH = Axis("n_tokens", (1, 4 * N_TOKENS, MAX_PARTS * MAX_FUSED_ROWS * N_TOKENS))
 _TOKENS = TensorSpec("tokens", "FP32", (N_TOKENS, D_TOKEN))
@@ -174,13 +171,8 @@ _LOGITS = TensorSpec("logits", "FP32", (len(LABELS),))
 
 TEXT_ENCODER = encoder_spec(
     "text_encoder",
-    (
-        TensorSpec("input_ids", "INT64", (_LENGTH,)),
-        TensorSpec("attention_mask", "INT64", (_LENGTH,)),
-        TensorSpec("byte_ids", "INT64", (_BYTE_LENGTH,)),
-        TensorSpec("byte_mask", "INT64", (_BYTE_LENGTH,)),
-    ),
-    TensorSpec("token_scores", "FP32", (_LENGTH,)),
+    (TensorSpec("input_ids", "INT64", (_LENGTH,)), TensorSpec("attention_mask", "INT64", (_LENGTH,))),
+    TensorSpec("token_scores", "FP32", (len(LABELS), _LENGTH)),
 )
 IMAGE_ENCODER = encoder_spec(
     "image_encoder",

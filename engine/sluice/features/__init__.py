@@ -13,7 +13,6 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import BYTE_WINDOW_TOKENS as BYTE_WINDOW_TOKENS
 from sluice.contract import IMAGE_SIZE_PX as IMAGE_SIZE_PX
 from sluice.contract import N_FRAMES as N_FRAMES
 from sluice.contract import N_MELS as N_MELS
@@ -43,20 +42,16 @@ class TextRow:
         Token ids and ones, special tokens included; L <= `TEXT_WINDOW_TOKENS`.
     spans : ndarray of int32, shape = (L, 2)
         Characters [start, end) of the text *as published* behind each token; (0, 0) for special tokens.
-    byte_ids, byte_mask : ndarray of int64, shape = (M,)
-        The same window spelled in byte pieces, and ones; an end token last, M <= `BYTE_WINDOW_TOKENS`.
     """
 
     input_ids: npt.NDArray[np.int64]
     attention_mask: npt.NDArray[np.int64]
     spans: npt.NDArray[np.int32]
-    byte_ids: npt.NDArray[np.int64]
-    byte_mask: npt.NDArray[np.int64]
 
     @property
     def arrays(self) -> tuple[npt.NDArray[np.int64], ...]:
         """See `Row.arrays`."""
-        return self.input_ids, self.attention_mask, self.byte_ids, self.byte_mask
+        return self.input_ids, self.attention_mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A text to rows of token ids, each token with its place in the text as published.
 
-Every row is spelled twice: in word pieces, after `folding` has undone what hides words, and in byte pieces, which see
-the text as it is written.
+`folding` undoes what hides words before a text is cut into word pieces.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from sluice.contract import MAX_TEXT_ROWS
-from sluice.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
+from sluice.features import TEXT_WINDOW_TOKENS, Features, TextRow
 from sluice.features.folding import fold
 from sluice.resources import text_file
 
@@ -28,7 +27,7 @@ MAX_WINDOWS = MAX_TEXT_ROWS
 MAX_WHOLE_CHARS = 64 * 1024
 """Longer texts are sampled before they are tokenised, so that the work per post is bounded."""
 
-_CAPACITY = TEXT_WINDOW_TOKENS - 2  # [CLS] and [SEP]
+_CAPACITY = TEXT_WINDOW_TOKENS - 2  # START and END
 _STEP = _CAPACITY - OVERLAP_TOKENS
 _N_HEAD_WINDOWS = 8  # a text says first what it is about: these are read without gaps
 _HEAD_CHARS = 16 * 1024
@@ -47,13 +46,13 @@ _MAX_JOINED = 30
 Int32 = npt.NDArray[np.int32]
 Tokens = tuple[npt.NDArray[np.int64], Int32]
 """Token ids, shape = (n,), and their spans in the text as published, shape = (n, 2)."""
-BYTE_END = "<end>"
-"""Closes a row of byte pieces, and is all that a row without any has."""
+START, END = "<s>", "</s>"
+"""Around the pieces of a row, and all that a row without any has."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """Windows of one text, not yet spelled in bytes."""
+    """Windows of one text."""
 
     tokens: list[Tokens]
     partial: str | None = None
@@ -121,25 +120,19 @@ class TextExtractor:
 
     Parameters
     ----------
-    tokenizer_file, byte_file : Path, optional
-        `tokenizers` JSON files: word pieces with ``[CLS]`` and ``[SEP]``, and byte pieces with ``<end>``; those shipped
-        beside this module by default.
+    tokenizer_file : Path, optional
+        `tokenizers` JSON file whose vocabulary has `START` and `END`; the one shipped beside this module by default.
 
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If the file is not there.
     """
 
-    def __init__(self, tokenizer_file: Path | None = None, byte_file: Path | None = None) -> None:
+    def __init__(self, tokenizer_file: Path | None = None) -> None:
         self._tokenizer = _load(tokenizer_file or text_file("tokenizer.json"))
-        self._byte_tokenizer = _load(byte_file or text_file("bytes.json"))
-        # A post that spells "[SEP]" means five characters, not our separator.
-        self._tokenizer.encode_special_tokens = True
-        self._byte_tokenizer.encode_special_tokens = True
-        self._cls_id = self._tokenizer.token_to_id("[CLS]")
-        self._sep_id = self._tokenizer.token_to_id("[SEP]")
-        self._end_id = self._byte_tokenizer.token_to_id(BYTE_END)
+        self._start_id = self._tokenizer.token_to_id(START)
+        self._end_id = self._tokenizer.token_to_id(END)
 
     def extract(self, text: str) -> Features[TextRow]:
         """Rows of one text; see `extract_batch`."""
@@ -165,26 +158,12 @@ class TextExtractor:
             self._sample(text) if each is None else _window(next(read))
             for text, each in zip(texts, normalised, strict=True)
         ]
-        pieces = [
-            piece
-            for text, each, found in zip(texts, normalised, windows, strict=True)
-            for piece in _spell(text, each, found.tokens)
-        ]
-        spelled = iter(self._spell_bytes(pieces))
-        return [
-            Features(tuple(self._make_row(tokens, next(spelled)) for tokens in found.tokens), found.partial)
-            for found in windows
-        ]
+        return [Features(tuple(map(self._make_row, found.tokens)), found.partial) for found in windows]
 
     def _tokenise(self, normalised: Sequence[tuple[str, Int32]]) -> list[Tokens]:
         folded = [fold(*each) for each in normalised]
         encodings = self._tokenizer.encode_batch([text for text, _ in folded], add_special_tokens=False)
         return [_locate(encoding, origin) for encoding, (_, origin) in zip(encodings, folded, strict=True)]
-
-    def _spell_bytes(self, pieces: list[str]) -> list[npt.NDArray[np.int64]]:
-        encodings = self._byte_tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
-        ids = (encoding.ids[: BYTE_WINDOW_TOKENS - 1] for encoding in encodings)
-        return [np.array([*each, self._end_id], np.int64) for each in ids]
 
     def _sample(self, text: str) -> _Windows:
         """Windows of a text that is too long to tokenise: its head, and slices spread over the rest."""
@@ -197,19 +176,20 @@ class TextExtractor:
         windows.append(_cut(slices[-1], max(0, len(slices[-1][0]) - _CAPACITY)))
         return _Windows(windows, f"{len(windows)} of about {_estimate_windows(len(text), slices)} windows read")
 
-    def _make_row(self, tokens: Tokens, byte_ids: npt.NDArray[np.int64]) -> TextRow:
+    def _make_row(self, tokens: Tokens) -> TextRow:
         ids, spans = tokens
         input_ids = np.empty(len(ids) + 2, dtype=np.int64)
-        input_ids[0], input_ids[1:-1], input_ids[-1] = self._cls_id, ids, self._sep_id
+        input_ids[0], input_ids[1:-1], input_ids[-1] = self._start_id, ids, self._end_id
         row_spans = np.zeros((len(ids) + 2, 2), dtype=np.int32)
         row_spans[1:-1] = spans
-        return TextRow(input_ids, np.ones_like(input_ids), row_spans, byte_ids, np.ones_like(byte_ids))
+        return TextRow(input_ids, np.ones_like(input_ids), row_spans)
 
 
 def _load(file: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # a post that spells "</s>" means four characters, not our end
     return tokenizer
 
 
@@ -221,16 +201,6 @@ def _window(tokens: Tokens) -> _Windows:
 
 def _cut(tokens: Tokens, start: int) -> Tokens:
     return tokens[0][start : start + _CAPACITY], tokens[1][start : start + _CAPACITY]
-
-
-def _spell(text: str, normalised: tuple[str, Int32] | None, windows: list[Tokens]) -> Iterator[str]:
-    """What the byte tokeniser reads of each window: the text as written, normalised and in lower case."""
-    if normalised is not None and len(windows) == 1:
-        yield normalised[0].lower()
-        return
-    for _, spans in windows:
-        start, end = (int(spans[0, 0]), int(spans[-1, 1])) if len(spans) else (0, 0)
-        yield normalise(text[start:end])[0].lower()
 
 
 def _locate(encoding: Encoding, origin: Int32) -> Tokens:

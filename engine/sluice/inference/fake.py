@@ -96,9 +96,9 @@ class ScriptedClassifier:
 
 def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> Array:
     """The encoder's evidence: all of a text, the left top of a picture, the first half of a clip."""
-    labels, *place = model.evidence.shape
-    if isinstance(labels, Axis):
-        return np.ones(len(row[model.inputs[0].name]), np.float32)
+    _, *place = model.evidence.shape
+    if isinstance(place[0], Axis):
+        return np.ones((len(LABELS), len(row[model.inputs[0].name])), np.float32)
     shown = np.zeros(model.evidence.sizes(), np.float32)
     first_half = tuple(slice(size // 2) for size in shown.shape[1:])
     shown[:, *first_half] = probabilities.reshape(-1, *[1] * len(place))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sluice.contract import MODALITIES, TEXT_ENCODER
+from sluice.contract import LABELS, MODALITIES, TEXT_ENCODER
 from sluice.features import Features, Languages, TextRow
 from sluice.inference import Arrays
 from sluice.microbatch import MicroBatcher
@@ -76,8 +76,8 @@ class TextModality(Modality[str, TextRow]):
     def evidence(
         self, part: Part, rows: Sequence[TextRow], outputs: Sequence[Arrays], label: str
     ) -> tuple[TextEvidence, ...]:
-        """What stands out in the text; the encoder marks it for all labels together."""
-        return find_spans(rows, [row[self.model.evidence.name] for row in outputs])
+        """Where the label is read in the text."""
+        return find_spans(rows, [row[self.model.evidence.name][LABELS.index(label)] for row in outputs])
 
 
 def _choose(texts: Sequence[str]) -> range:
@@ -90,7 +90,7 @@ def find_spans(rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple
     Parameters
     ----------
     token_scores : sequence of ndarray, shape = (L,)
-        Per row, in [0, 1].
+        One label's scores per row, in [0, 1].
     """
     spans = np.concatenate([row.spans for row in rows])
     runs = find_runs(spans[:, 0], spans[:, 1], np.concatenate(token_scores), gap=1)

@@ -37,7 +37,7 @@ def kafka_pom() -> Path:
 
 
 def text_file(name: str) -> Path:
-    """File of the shipped text encoder's reader: ``tokenizer.json`` or ``bytes.json``."""
+    """File of the shipped text encoder's reader: ``tokenizer.json``."""
     return _on_disk("sluice.features").joinpath(name)
 
 
@@ -52,7 +52,7 @@ def package_root() -> Path:
 
 
 def packaged_file(package: str, *parts: str) -> Path:
-    """File or folder that lies inside a package: ``packaged_file("sluice.features", "bytes.json")``."""
+    """File or folder that lies inside a package: ``packaged_file("sluice.features", "tokenizer.json")``."""
     return _on_disk(package).joinpath(*parts)
 
 
