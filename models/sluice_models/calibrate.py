@@ -20,7 +20,8 @@ from sluice.errors import SettingsError
 from sluice.logits import sigmoid
 from sluice.resources import default_policy
 from sluice.schema import LABELS, MODALITIES
-from sluice.verdict.calibration import HEADINGS, Calibrated, Labelled, Risks, calibrate_policy, tabulate, write_policy
+from sluice.verdict.calibration import Calibrated, Labelled, Risks, calibrate_policy
+from sluice.verdict.calibration_report import HEADINGS, tabulate, write_policy
 from sluice.verdict.policy import Policy, find, load_policy
 from sluice_models.config import RUNS, TextConfig, load_config
 from sluice_models.console import report_errors

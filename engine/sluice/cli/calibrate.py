@@ -13,6 +13,8 @@ from sluice.cli.console import emit, make_console, say
 from sluice.cli.lines import STDIN, open_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sluice.cli.labelled import Joined
     from sluice.verdict.calibration import Calibrated
     from sluice.verdict.policy import Policy
@@ -33,12 +35,14 @@ def calibrate(
     """Print a policy whose thresholds keep stated risks on your own labelled posts.
 
     A label that a line leaves out is not annotated. A post is benign if it is annotated 0 for every label it is
-    annotated for; the risks are shares of benign posts, as an average, for posts like those labelled.
+    annotated for; the risks are shares of benign posts, as an average, for posts like those labelled. Few posts are
+    enough to begin: what cannot be computed from them stays as the base policy has it, and is named.
 
     Example: sluice score posts.jsonl > verdicts.jsonl && sluice calibrate verdicts.jsonl --labels labels.jsonl
     """
     from sluice.cli.labelled import join, read_truths, read_verdicts
-    from sluice.verdict.calibration import Risks, calibrate_policy, figures_json, write_policy
+    from sluice.verdict.calibration import Risks, calibrate_policy
+    from sluice.verdict.calibration_report import figures_json, write_policy
 
     risks = Risks(_check_risk(review_risk, "--review-risk"), _check_risk(block_risk, "--block-risk"))
     if verdicts == labels == STDIN:
@@ -78,25 +82,34 @@ def _show(calibrated: Calibrated, joined: Joined) -> None:
     """The figures, for people."""
     from rich.table import Table
 
-    from sluice.verdict.calibration import HEADINGS, explain_block, explain_kept, tabulate
+    from sluice.verdict.calibration_report import (
+        HEADINGS,
+        describe_missing_benign,
+        describe_missing_positives,
+        describe_reached,
+        tabulate,
+    )
 
     table = Table(*HEADINGS, title="on the labelled posts", title_justify="left")
     for cells in tabulate(calibrated):
         table.add_row(*cells)
     make_console().print(table)
-    left_out = (
+    for line in _describe_left_out(joined):
+        say(line)
+    for describe in (describe_missing_positives, describe_missing_benign):
+        for line in describe(calibrated):
+            say(line)
+    say(describe_reached(calibrated))
+
+
+def _describe_left_out(joined: Joined) -> Iterator[str]:
+    for n_lines, what in (
         (joined.n_unlabelled, "verdicts without labels"),
         (joined.n_unscored, "labelled posts without a verdict"),
         (joined.n_dead_letters, "dead letters"),
-    )
-    for n_lines, what in left_out:
+    ):
         if n_lines:
-            say(f"left out: {n_lines} {what}")
-    for figures in calibrated.labels:
-        if figures.kept:
-            say(f"{figures.label}: {explain_kept(calibrated, figures)}")
-    if not calibrated.block_promised:
-        say(explain_block(calibrated))
+            yield f"left out: {n_lines} {what}"
 
 
 def _describe(names: tuple[str, str], contents: tuple[bytes, bytes], models: list[str]) -> list[str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sluice.errors import CalibrationError
 from sluice.schema import LABELS
 from sluice.verdict.policy import Policy, Thresholds
-from sluice.verdict.risk import NEVER, control_any, count_benign_needed
+from sluice.verdict.risk import NEVER, control_any, keeps_promise
 
 Array = npt.NDArray[np.floating[Any]]
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.integer[Any]]
 
 MIN_POSITIVES = 10
 """Posts annotated 1 that a label needs: with fewer, nobody can say what a threshold of it would find."""
@@ -66,6 +64,12 @@ class Risks:
     block: float = 0.005
 
 
+Origin = Literal["new", "kept", "raised"]
+"""Of a label's thresholds: computed anew; the base policy's, for want of posts with it; those raised, since they alone
+broke the promise, for which benign posts are enough."""
+NEW, KEPT, RAISED = get_args(Origin)
+
+
 @dataclass(frozen=True)
 class LabelFigures:
     """One label on the posts that were used.
@@ -80,8 +84,8 @@ class LabelFigures:
         Share of the posts annotated 1 that reach them; None without such posts or without a threshold.
     review_share, block_share : float
         Share of the benign posts that reach them.
-    kept : bool
-        Whether the thresholds are the base policy's, for want of posts annotated 1.
+    origin : str
+        One of `Origin`.
     """
 
     label: str
@@ -92,7 +96,7 @@ class LabelFigures:
     block_recall: float | None
     review_share: float
     block_share: float
-    kept: bool
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,9 @@ class Calibrated:
     n_posts, n_benign : int
         Posts annotated for any label, and the benign ones among them.
     review_share, block_share : float
-        Of the benign posts, those that the thresholds ask to review or block, and to block.
-    block_promised : bool
-        False if there were too few benign posts to promise the block risk: the base policy's thresholds stand.
+        Of the benign posts, those that the thresholds ask to review or block, and to block; 0 without any.
+    review_promised, block_promised : bool
+        False if there were too few benign posts to promise the risk: the base policy's thresholds stand.
     labels : list of LabelFigures
         Those that the policy has.
     """
@@ -118,8 +122,18 @@ class Calibrated:
     n_benign: int
     review_share: float
     block_share: float
+    review_promised: bool
     block_promised: bool
     labels: list[LabelFigures]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Thresholds of all labels, shape = (labels,) each; not promised: the base policy's."""
+
+    thresholds: Float
+    raised: Bool
+    promised: bool
 
 
 def calibrate_policy(base: Policy, posts: Labelled, risks: Risks, name: str, version: int) -> Calibrated:
@@ -129,32 +143,43 @@ def calibrate_policy(base: Policy, posts: Labelled, risks: Risks, name: str, ver
     cost frequent labels most of their finds, and shares in proportion, which cost rare ones theirs.
 
     What a policy decides stays: a label without `block` gets none, a label that is missing stays missing. A label with
-    fewer than `MIN_POSITIVES` posts keeps its thresholds, and what they let fire counts against the promise. A block
-    threshold is never below the label's review threshold.
+    fewer than `MIN_POSITIVES` posts keeps its thresholds, and what they let fire counts against the promise; where
+    they alone would break it, they are raised. With too few benign posts for a risk the thresholds stay, and nothing
+    is promised. A block threshold is never below the label's review threshold.
 
     Raises
     ------
     CalibrationError
-        If a risk is outside (0, 1) or the block risk above the review risk; if no label has enough posts, or there are
-        too few benign ones; if the labels that keep their thresholds alone break the promise.
+        If a risk is outside (0, 1), the block risk above the review risk, or a score outside [0, 1].
     """
     if risks.block > risks.review:
         raise CalibrationError(f"the block risk ({risks.block:g}) is above the review risk ({risks.review:g})")
-    benign = posts.scores[posts.benign]
-    review, block = _base_thresholds(base)
-    free = np.isfinite(review) & ((posts.truths == 1).sum(axis=0) >= MIN_POSITIVES)
-    if not free.any():
-        raise CalibrationError(f"no label of policy {base.name!r} has {MIN_POSITIVES} posts annotated 1")
-    weights = np.sqrt((posts.truths == 1).sum(axis=0))
-    control = functools.partial(_control, benign, weights)
-    new_review = control("review", review, free, risks.review, REVIEW_FLOOR)
-    if new_review is None:
-        n_needed = count_benign_needed(risks.review)
-        raise CalibrationError(f"a risk of {risks.review:g} needs {n_needed} benign posts, there are {len(benign)}")
-    new_block = control("block", block, free & np.isfinite(block), risks.block, BLOCK_FLOOR)
-    stricter = np.maximum(block if new_block is None else new_block, new_review)
-    policy = _with_thresholds(base, new_review, stricter, name, version)
-    return _measure(base, policy, posts, risks, free, new_block is not None)
+    n_positives = (posts.truths == 1).sum(axis=0)
+    choose = functools.partial(_choose, posts.scores[posts.benign], n_positives)
+    review_before, block_before = _base_thresholds(base)
+    review = choose(review_before, risks.review, REVIEW_FLOOR)
+    block = choose(block_before, risks.block, BLOCK_FLOOR)
+    policy = _with_thresholds(base, review.thresholds, np.maximum(block.thresholds, review.thresholds), name, version)
+    return _measure(base, policy, posts, risks, review, block)
+
+
+def _choose(benign: Array, n_positives: Counts, before: Float, alpha: float, floor: float) -> _Choice:
+    """New thresholds for labels with enough posts; also for the others, if these alone would break the promise."""
+    enough = n_positives >= MIN_POSITIVES
+    decides = np.isfinite(before)
+    kept = np.where(enough, NEVER, before)
+    raise_others = not keeps_promise((benign >= kept).any(axis=1), alpha)
+    free = decides & (enough | raise_others)
+    floors = np.where(enough, floor, np.minimum(before, 1.0))
+    fixed = np.where(free, NEVER, before)
+    forced = (benign >= fixed).any(axis=1)
+    weights = np.sqrt(np.maximum(n_positives, 1))
+    chosen = control_any(benign[:, free], weights[free], forced, alpha, floors[free])
+    if chosen is None:
+        return _Choice(before, np.zeros_like(free), promised=False)
+    thresholds = fixed.copy()
+    thresholds[free] = chosen
+    return _Choice(thresholds, free & ~enough & (thresholds > before), promised=True)
 
 
 def _base_thresholds(policy: Policy) -> tuple[Float, Float]:
@@ -163,28 +188,6 @@ def _base_thresholds(policy: Policy) -> tuple[Float, Float]:
     block = np.array([NEVER if entry.block is None else entry.block for entry in entries])
     review = np.array([NEVER if entry.review is None else entry.review for entry in entries])
     return np.minimum(review, block), block
-
-
-def _control(
-    benign: Array, weights: Float, what: str, fixed: Float, free: Bool, alpha: float, floor: float
-) -> Float | None:
-    """Thresholds of all labels: those of the free ones chosen, the others as they are; None without enough posts."""
-    kept = np.where(free, NEVER, fixed)
-    reached = benign >= kept
-    try:
-        chosen = control_any(benign[:, free], weights[free], reached.any(axis=1), alpha, floor)
-    except CalibrationError as error:
-        if not reached.any():
-            raise
-        loudest = LABELS[int(reached.sum(axis=0).argmax())]
-        raise CalibrationError(
-            f"{what}: {error}; label more posts with {loudest}, or raise its threshold in the base policy"
-        ) from error
-    if chosen is None:
-        return None
-    thresholds = kept.copy()
-    thresholds[free] = chosen
-    return thresholds
 
 
 def _with_thresholds(base: Policy, review: Float, block: Float, name: str, version: int) -> Policy:
@@ -209,24 +212,37 @@ def _finite(threshold: float) -> float | None:
 
 
 def _measure(
-    base: Policy, policy: Policy, posts: Labelled, risks: Risks, free: Bool, block_promised: bool
+    base: Policy, policy: Policy, posts: Labelled, risks: Risks, review: _Choice, block: _Choice
 ) -> Calibrated:
-    review, block = _base_thresholds(policy)
+    reviewed_from, blocked_from = _base_thresholds(policy)
     benign = posts.scores[posts.benign]
+    origins = _tell_origins(posts, review, block)
     return Calibrated(
         base=base,
         policy=policy,
         risks=risks,
         n_posts=int((~np.isnan(posts.truths)).any(axis=1).sum()),
         n_benign=len(benign),
-        review_share=float((benign >= review).any(axis=1).mean()),
-        block_share=float((benign >= block).any(axis=1).mean()),
-        block_promised=block_promised,
-        labels=[_measure_label(policy, posts, label, bool(free[LABELS.index(label)])) for label in policy.labels],
+        review_share=_share_of_posts(benign >= reviewed_from),
+        block_share=_share_of_posts(benign >= blocked_from),
+        review_promised=review.promised,
+        block_promised=block.promised,
+        labels=[_measure_label(policy, posts, label, origins[LABELS.index(label)]) for label in policy.labels],
     )
 
 
-def _measure_label(policy: Policy, posts: Labelled, label: str, free: bool) -> LabelFigures:
+def _tell_origins(posts: Labelled, review: _Choice, block: _Choice) -> list[Origin]:
+    """Per label of `LABELS`."""
+    new = ((posts.truths == 1).sum(axis=0) >= MIN_POSITIVES) & review.promised
+    raised = review.raised | block.raised
+    return [NEW if is_new else RAISED if is_raised else KEPT for is_new, is_raised in zip(new, raised, strict=True)]
+
+
+def _share_of_posts(reached: Bool) -> float:
+    return float(reached.any(axis=1).mean()) if len(reached) else 0.0
+
+
+def _measure_label(policy: Policy, posts: Labelled, label: str, origin: Origin) -> LabelFigures:
     index, entry = LABELS.index(label), policy.labels[label]
     scores = posts.scores[:, index]
     positives, benign = scores[posts.truths[:, index] == 1], scores[posts.benign]
@@ -239,100 +255,9 @@ def _measure_label(policy: Policy, posts: Labelled, label: str, free: bool) -> L
         block_recall=_share(positives, entry.block),
         review_share=_share(benign, entry.review) or 0.0,
         block_share=_share(benign, entry.block) or 0.0,
-        kept=not free,
+        origin=origin,
     )
 
 
 def _share(scores: Array, threshold: float | None) -> float | None:
     return float((scores >= threshold).mean()) if threshold is not None and len(scores) else None
-
-
-def write_policy(calibrated: Calibrated, provenance: Sequence[str]) -> str:
-    """A policy file in YAML: what it promises and what it was made from in comments, then the policy.
-
-    Parameters
-    ----------
-    provenance : sequence of str
-        What the posts were, one line each.
-    """
-    policy = calibrated.policy
-    comments = [*_describe_promise(calibrated), *(_one_line(line) for line in provenance)]
-    head = [
-        *(f"# {comment}" for comment in comments),
-        f"name: {json.dumps(policy.name)}",
-        f"version: {policy.version}",
-        "",
-        "# The least decision for a post with a part that failed, came late or was read only partly.",
-        f"unscored_part: {policy.unscored_part}",
-        "# The least decision for a post with text in a language that the models were not measured on.",
-        f"unread_language: {policy.unread_language}",
-        "",
-        "# A label without `block` never blocks by itself; one without thresholds, or that is missing, never decides.",
-    ]
-    entries = [_write_label(calibrated, figures) for figures in calibrated.labels]
-    return "\n".join([*head, *(["labels:", *entries] if entries else ["labels: {}"]), ""])
-
-
-def _describe_promise(calibrated: Calibrated) -> list[str]:
-    risks = calibrated.risks
-    block = f"blocked at most {risks.block:.3g}" if calibrated.block_promised else "no promise for blocking"
-    lines = [
-        "Thresholds by conformal risk control (Angelopoulos et al. 2022).",
-        f"Expected share of benign posts: reviewed or blocked at most {risks.review:.3g}; {block}.",
-        "Benign: annotated 0 for every label it is annotated for. Scores decide here; parts that fail come on top.",
-        f"From {calibrated.n_posts} posts, {calibrated.n_benign} of them benign; on these: "
-        f"{calibrated.review_share:.4f} and {calibrated.block_share:.4f}.",
-    ]
-    return lines if calibrated.block_promised else [*lines, explain_block(calibrated)]
-
-
-def explain_block(calibrated: Calibrated) -> str:
-    """Why there is no promise for blocking."""
-    n_needed = count_benign_needed(calibrated.risks.block)
-    return (
-        f"A block risk of {calibrated.risks.block:.3g} needs {n_needed} benign posts, there are {calibrated.n_benign}: "
-        f"block thresholds are those of the base policy, or the review threshold if that is higher."
-    )
-
-
-def _write_label(calibrated: Calibrated, figures: LabelFigures) -> str:
-    named = (("review", figures.review), ("block", figures.block))
-    fields = ", ".join(
-        f"{name}: {np.format_float_positional(value, trim='0')}" for name, value in named if value is not None
-    )
-    note = f"  # {explain_kept(calibrated, figures)}" if figures.kept else ""
-    return f"  {figures.label}: {{{fields}}}{note}"
-
-
-def explain_kept(calibrated: Calibrated, figures: LabelFigures) -> str:
-    """Why a label has the base policy's thresholds."""
-    base = calibrated.base
-    return (
-        f"kept from {json.dumps(base.name)} {base.version}: {figures.n_positives} posts with it, {MIN_POSITIVES} needed"
-    )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
-
-
-HEADINGS = ("label", "1", "review", "recall", "benign", "block", "recall", "benign", "")
-
-
-def tabulate(calibrated: Calibrated) -> Iterable[tuple[str, ...]]:
-    """The figures as cells under `HEADINGS`: a row per label, and one for any label."""
-    for figures in calibrated.labels:
-        review = (_cell(figures.review), _cell(figures.review_recall), f"{figures.review_share:.4f}")
-        block = (_cell(figures.block), _cell(figures.block_recall), f"{figures.block_share:.4f}")
-        yield (figures.label, str(figures.n_positives), *review, *block, "kept" if figures.kept else "")
-    yield ("any", "", "", "", f"{calibrated.review_share:.4f}", "", "", f"{calibrated.block_share:.4f}", "")
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def figures_json(calibrated: Calibrated) -> dict[str, Any]:
-    """Policy and figures for programs."""
-    fields: dict[str, Any] = msgspec.to_builtins(calibrated)
-    return fields

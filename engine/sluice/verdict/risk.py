@@ -163,7 +163,7 @@ class ThresholdPath:
         return np.where(on_plateau, exact, raised)
 
 
-def build_threshold_path(scores: Array, weights: Float, floor: float) -> ThresholdPath:
+def build_threshold_path(scores: Array, weights: Float, floor: float | Float) -> ThresholdPath:
     """The path along the quantiles of scores, up to 1.
 
     Parameters
@@ -172,7 +172,7 @@ def build_threshold_path(scores: Array, weights: Float, floor: float) -> Thresho
         In [0, 1].
     weights : ndarray, shape = (labels,)
         In (0, 1]: of the false alarms.
-    floor : float
+    floor : float or ndarray, shape = (labels,)
         In [0, 1]; no threshold lies below.
     """
     ends = np.zeros((1, scores.shape[1]))
@@ -191,7 +191,7 @@ def _share_above(knots: Float, scores: Array) -> Float:
     return np.where(last_reached < 0, math.inf, shares)
 
 
-def control_any(scores: Array, weights: Float, forced: Bool, alpha: float, floor: float) -> Float | None:
+def control_any(scores: Array, weights: Float, forced: Bool, alpha: float, floor: float | Float) -> Float | None:
     """Thresholds per label, any of which one more benign post reaches with a chance of at most `alpha`.
 
     Parameters
@@ -204,7 +204,7 @@ def control_any(scores: Array, weights: Float, forced: Bool, alpha: float, floor
         Posts that fire whatever is chosen here, by labels whose thresholds are fixed.
     alpha : float
         In (0, 1).
-    floor : float
+    floor : float or ndarray, shape = (labels,)
         In [0, 1]; no threshold lies below.
 
     Returns
@@ -235,6 +235,19 @@ def control_any(scores: Array, weights: Float, forced: Bool, alpha: float, floor
     levels = path.find_levels(scores[choosing]).max(axis=1, initial=-math.inf)
     level = control_risk(np.where(forced[choosing], math.inf, levels), alpha)
     return None if level is None else path.thresholds(level)
+
+
+def keeps_promise(forced: Bool, alpha: float) -> bool:
+    """Whether posts that fire whatever `control_any` chooses leave its promise possible; True with too few posts.
+
+    Parameters
+    ----------
+    forced : ndarray of bool, shape = (n,)
+        Of benign posts.
+    """
+    choosing = split_posts(len(forced))[1]
+    n_allowed = count_allowed(len(choosing), alpha)
+    return n_allowed < 0 or int(forced[choosing].sum()) <= n_allowed
 
 
 def split_posts(n_posts: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -89,7 +89,23 @@ def test_too_few_posts_to_promise_blocking_is_said(sluice, files):
     write(files[1], files[1].read_bytes().splitlines()[-140:])
     result = sluice(files[0], "--labels", files[1])
     assert result.exit_code == 0
-    assert "needs 298 benign posts, there are 100" in result.stderr
+    assert "needs 298 benign posts, there are 100 (198 more)" in result.stderr
+
+
+def test_first_use_with_a_handful_of_posts_gives_the_base_policy_and_says_what_is_missing(sluice, files):
+    write(files[1], files[1].read_bytes().splitlines()[-43:])  # 3 benign posts, 40 harmful ones
+    result = sluice(files[0], "--labels", files[1])
+    assert result.exit_code == 0, result.output
+    shipped = load_policy(default_policy())
+    assert parse_policy(result.stdout).labels == shipped.labels
+    for line in (
+        "From 43 posts, 3 of them benign",
+        "A review risk of 0.05 needs 28 benign posts, there are 3 (25 more)",
+        "A block risk of 0.005 needs 298 benign posts, there are 3 (295 more)",
+        "fraud: kept from",
+        "0 posts with it, 10 needed (10 more)",
+    ):
+        assert line in result.stderr
 
 
 VERDICT = encode(make_verdict("p-0"))
@@ -108,7 +124,6 @@ GOOD = b'{"post_id": "p-0", "labels": {"threat": 0}}'
         ([GOOD, GOOD], "labels.jsonl:2: post 'p-0' stands in line 1 too"),
         ([b'{"post_id": "p-1", "labels": {"threat": 0}}'], "none of the 1 labelled posts has a verdict"),
         ([], "none of the 0 labelled posts has a verdict"),
-        ([GOOD], "no label of policy 'default' has 10 posts annotated 1"),
     ],
 )
 def test_a_mistake_in_the_labels_is_named(sluice, tmp_path, lines, mistake):

@@ -5,15 +5,8 @@ import pytest
 
 from sluice.errors import CalibrationError
 from sluice.schema import LABELS
-from sluice.verdict.calibration import (
-    MIN_POSITIVES,
-    Labelled,
-    Risks,
-    calibrate_policy,
-    figures_json,
-    tabulate,
-    write_policy,
-)
+from sluice.verdict.calibration import MIN_POSITIVES, Labelled, Risks, calibrate_policy
+from sluice.verdict.calibration_report import figures_json, tabulate, write_policy
 from sluice.verdict.policy import Policy, Thresholds, parse_policy
 
 THREAT, SPAM, HATE = (LABELS.index(label) for label in ("threat", "spam", "hate"))
@@ -77,8 +70,8 @@ def test_what_the_policy_decides_stays():
 def test_a_label_without_enough_posts_keeps_its_thresholds_and_says_so():
     calibrated = calibrate()
     assert calibrated.policy.labels["hate"] == BASE.labels["hate"]
-    assert [figures.kept for figures in calibrated.labels] == [False, False, True]
-    assert f'kept from "base" 3: 0 posts with it, {MIN_POSITIVES} needed' in write_policy(calibrated, [])
+    assert [figures.origin for figures in calibrated.labels] == ["new", "new", "kept"]
+    assert f'kept from "base" 3: 0 posts with it, {MIN_POSITIVES} needed (10 more)' in write_policy(calibrated, [])
 
 
 def test_what_kept_labels_let_fire_counts():
@@ -87,8 +80,26 @@ def test_what_kept_labels_let_fire_counts():
     without = calibrate(block=0.04, review=0.05)
     assert with_hate.review_share <= 0.06
     assert with_hate.policy.labels["threat"].review > without.policy.labels["threat"].review
-    with pytest.raises(CalibrationError, match="block: .* allows .*; label more posts with hate"):
-        calibrate(make_posts(hate=always))
+
+
+def test_kept_labels_that_break_the_promise_alone_are_raised_and_it_is_said():
+    loud = np.where(np.arange(2050) % 50 == 0, 0.995, 0.0)  # 2 % of the posts are above both thresholds
+    calibrated = calibrate(make_posts(hate=loud))
+    hate = calibrated.labels[2]
+    assert hate.origin == "raised"
+    assert BASE.labels["hate"].block < hate.block
+    assert calibrated.block_share <= 0.008
+    assert calibrated.block_promised
+    assert 'raised from those of "base" 3, which broke the promise: 0 posts' in write_policy(calibrated, [])
+
+
+def test_no_kept_threshold_is_ever_lowered():
+    generator = np.random.default_rng(1)
+    for _ in range(20):
+        column = generator.beta(generator.uniform(0.5, 30), 1, 2050)
+        hate = calibrate(make_posts(hate=column)).policy.labels["hate"]
+        assert hate.review is None or hate.review >= BASE.labels["hate"].review
+        assert hate.block is None or hate.block >= BASE.labels["hate"].block
 
 
 def test_a_block_threshold_is_never_below_the_review_threshold():
@@ -105,14 +116,36 @@ def test_too_few_benign_posts_to_promise_blocking_keep_the_block_thresholds():
     assert calibrated.policy.labels["threat"].block == BASE.labels["threat"].block
     text = write_policy(calibrated, [])
     assert "no promise for blocking" in text
-    assert "needs 298 benign posts, there are 200" in text
+    assert "needs 298 benign posts, there are 200 (98 more)" in text
+
+
+def test_too_few_benign_posts_to_promise_anything_keep_the_policy():
+    calibrated = calibrate(make_posts(n_benign=20))
+    assert not calibrated.review_promised
+    assert calibrated.policy.labels == BASE.labels
+    assert [figures.origin for figures in calibrated.labels] == ["kept"] * 3
+    assert calibrated.labels[0].review_recall is not None
+    text = write_policy(calibrated, [])
+    assert "no promise for review; no promise for blocking" in text
+    assert "A review risk of 0.05 needs 28 benign posts, there are 20 (8 more)" in text
+
+
+def test_without_enough_posts_of_any_label_benign_ones_still_hold_the_promise():
+    calibrated = calibrate(make_posts(n_harmful=MIN_POSITIVES - 1))
+    assert {figures.origin for figures in calibrated.labels} == {"raised", "kept"}
+    assert calibrated.review_share <= 0.06
+    assert "9 posts with it, 10 needed (1 more)" in write_policy(calibrated, [])
+
+
+def test_a_single_post_is_enough_to_begin():
+    calibrated = calibrate(make_posts(n_benign=0, n_harmful=1))
+    assert calibrated.policy.labels == BASE.labels
+    assert (calibrated.n_posts, calibrated.n_benign, calibrated.review_share) == (1, 0, 0.0)
 
 
 @pytest.mark.parametrize(
     ("posts", "risks", "mistake"),
     [
-        (make_posts(n_benign=20), {}, "0.05 needs 28 benign posts, there are 20"),
-        (make_posts(n_harmful=MIN_POSITIVES - 1), {}, "no label of policy 'base' has 10 posts"),
         (make_posts(), {"review": 0.01, "block": 0.02}, "above the review risk"),
         (make_posts(), {"review": 1.0}, "between 0 and 1"),
         (make_posts(threat=2.0), {}, r"\[0, 1\]"),
@@ -156,4 +189,4 @@ def test_figures_for_people_and_programs():
     assert [row[0] for row in rows] == ["threat", "spam", "hate", "any"]
     fields = figures_json(calibrated)
     assert fields["policy"]["labels"]["threat"]["review"] == calibrated.labels[0].review
-    assert fields["labels"][2]["kept"] is True
+    assert fields["labels"][2]["origin"] == "kept"
