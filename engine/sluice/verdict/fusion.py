@@ -51,7 +51,7 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     list of mappings
         ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(parts) rows.
     """
-    tokens = [np.concatenate([outputs["tokens"] for outputs in _most_telling(scored.outputs)]) for scored in parts]
+    tokens = [np.concatenate(_fused(scored.outputs)) for scored in parts]
     n_tokens = [len(part_tokens) for part_tokens in tokens]
     owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
     joined = np.concatenate(tokens) if parts else np.zeros((1, D_TOKEN), np.float32)
@@ -61,12 +61,27 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
 
 
-def _most_telling(outputs: Sequence[Arrays]) -> list[Arrays]:
-    """At most `MAX_FUSED_ROWS` of a part's rows, in their order."""
-    if len(outputs) <= MAX_FUSED_ROWS:
-        return list(outputs)
-    ranked = sorted(range(len(outputs)), key=lambda i: -float(outputs[i]["logits"].max()))
-    return [outputs[i] for i in sorted(ranked[:MAX_FUSED_ROWS])]
+def most_telling(logits: npt.NDArray[Any]) -> list[int]:
+    """Which rows of a part go into the fusion, in their order: at most `MAX_FUSED_ROWS`.
+
+    Those that have a label's highest logit come first, from the label with the highest one on; then the loudest others.
+
+    Parameters
+    ----------
+    logits : ndarray, shape = (rows, labels)
+    """
+    if len(logits) <= MAX_FUSED_ROWS:
+        return list(range(len(logits)))
+    labels = np.argsort(-logits.max(axis=0), kind="stable")
+    loudest = np.argsort(-logits.max(axis=1), kind="stable")
+    ranked = dict.fromkeys([*logits.argmax(axis=0)[labels].tolist(), *loudest.tolist()])
+    return sorted(list(ranked)[:MAX_FUSED_ROWS])
+
+
+def _fused(outputs: Sequence[Arrays]) -> list[npt.NDArray[Any]]:
+    """Tokens of a part's most telling rows."""
+    chosen = most_telling(np.stack([row["logits"] for row in outputs]))
+    return [outputs[i]["tokens"] for i in chosen]
 
 
 def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Scores:

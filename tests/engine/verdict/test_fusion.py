@@ -7,7 +7,7 @@ from sluice.contract import MAX_FUSED_ROWS
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import ScoredPart
 from sluice.schema import LABELS
-from sluice.verdict.fusion import fusion_rows, highest_of, read_scores
+from sluice.verdict.fusion import fusion_rows, highest_of, most_telling, read_scores
 from tests.engine.test_pipeline import Bench
 
 N_LABELS = len(LABELS)
@@ -59,3 +59,17 @@ def test_of_a_long_part_the_most_telling_rows_are_fused_in_their_order() -> None
     fused = row["tokens"][::4, 0].tolist()
     assert len(fused) == MAX_FUSED_ROWS
     assert fused == [pytest.approx(value) for value in values if value in sorted(values)[-MAX_FUSED_ROWS:]]
+
+
+def test_a_label_keeps_its_highest_row_however_loud_another_label_is() -> None:
+    logits = np.full((40, N_LABELS), -5.0)
+    logits[:30, LABELS.index("spam")] = np.linspace(6.0, 7.0, 30)
+    logits[35, LABELS.index("threat")] = 3.0
+    chosen = most_telling(logits)
+    assert len(chosen) == MAX_FUSED_ROWS
+    assert chosen == sorted(chosen)
+    assert {29, 35} <= set(chosen)
+
+
+def test_of_a_short_part_all_rows_are_fused() -> None:
+    assert most_telling(np.zeros((MAX_FUSED_ROWS, N_LABELS))) == list(range(MAX_FUSED_ROWS))
