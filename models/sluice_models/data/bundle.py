@@ -1,5 +1,7 @@
 """Reads the training bundle: rows, their labels, which of them may be trained on, and which are only measured on.
 
+A bundle may have an extension: more rows of the same kind, unpacked inside it as ``extension``, read after its own.
+
 Nothing that repeats what is measured on is trained on: a training text that is the same as one of validation, of a
 source under non-commercial terms, or of a source that is left out, is dropped; so is a training image that is nearly
 the same as one of those. `sluice_models.leakage` looks whether that holds.
@@ -27,6 +29,9 @@ BUNDLE_LABELS = {"toxic": "toxicity"}
 
 Split = Literal["train", "val"]
 MediaName = Literal["images", "audio"]
+EXTENSION = "extension"
+"""The folder inside a bundle that holds its extension, with files of the same names."""
+TEXT_FILE = "text.jsonl.zst"
 NON_COMMERCIAL = "nc"
 """The licence class of rows that are never trained on."""
 
@@ -92,7 +97,7 @@ def read_unused_texts(bundle: Path) -> list[Example]:
 
 def read_media(bundle: Path, modality: MediaName, split: Split) -> list[Example]:
     """All usable images or clips of a split, in file order."""
-    lines = list(_media_lines(bundle, modality))
+    lines = list(media_lines(bundle, modality))
     kept = [_example(bundle, line) for line in lines if line["split"] == split and _is_usable(line)]
     if split != "train" or modality != "images":
         return kept
@@ -101,7 +106,7 @@ def read_media(bundle: Path, modality: MediaName, split: Split) -> list[Example]
 
 def read_unused_media(bundle: Path, modality: MediaName) -> list[Example]:
     """All images or clips under non-commercial terms, of either split, in file order: never trained on."""
-    return [_example(bundle, line) for line in _media_lines(bundle, modality) if not _is_usable(line)]
+    return [_example(bundle, line) for line in media_lines(bundle, modality) if not _is_usable(line)]
 
 
 def _drop_near(rows: list[Example], measured: list[Example]) -> list[Example]:
@@ -112,17 +117,29 @@ def _drop_near(rows: list[Example], measured: list[Example]) -> list[Example]:
 
 
 def text_lines(bundle: Path) -> Iterator[dict[str, Any]]:
-    """Every row of the text file as it is, of all splits and licences."""
-    with _require(bundle / "text.jsonl.zst").open("rb") as packed:
-        stream = zstandard.ZstdDecompressor().stream_reader(packed)
-        for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n"):
-            if line.strip():
-                yield json.loads(line)
+    """Every row of the text files as it is, of all splits and licences."""
+    for file in _files(bundle, TEXT_FILE):
+        with file.open("rb") as packed:
+            stream = zstandard.ZstdDecompressor().stream_reader(packed)
+            for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n"):
+                if line.strip():
+                    yield json.loads(line)
 
 
-def _media_lines(bundle: Path, modality: MediaName) -> Iterator[dict[str, Any]]:
-    text = _require(bundle / f"{modality}.jsonl").read_text("utf-8")
-    return (json.loads(line) for line in text.split("\n") if line)
+def media_lines(bundle: Path, modality: MediaName) -> Iterator[dict[str, Any]]:
+    """Every row of the images or clips as it is, of all splits and licences; ``media`` is relative to the bundle."""
+    for file in _files(bundle, f"{modality}.jsonl"):
+        folder = file.parent.relative_to(bundle)
+        for text in filter(None, file.read_text("utf-8").split("\n")):
+            line = json.loads(text)
+            media = line.get("image") or line.get("audio")
+            yield {**line, "media": str(folder / media) if media else None}
+
+
+def _files(bundle: Path, name: str) -> list[Path]:
+    """A file of the bundle, which must be there, and the extension's, which may be."""
+    extended = bundle / EXTENSION / name
+    return [_require(bundle / name), *([extended] if extended.is_file() else [])]
 
 
 def _is_usable(line: dict[str, Any]) -> bool:
@@ -135,7 +152,7 @@ def _is_measured(line: dict[str, Any], without: frozenset[str] = frozenset()) ->
 
 
 def _example(bundle: Path, line: dict[str, Any]) -> Example:
-    media = line.get("image") or line.get("audio")
+    media = line.get("media")
     return Example(
         key=line["id"],
         text=line.get("text"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluice_models.data.bundle import text_lines
+from sluice_models.data.bundle import MediaName, media_lines, text_lines
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 LEFT_OUT = "nc"
-MODALITIES = {"text": None, "image": "images.jsonl", "audio": "audio.jsonl"}
+MODALITIES: dict[str, MediaName | None] = {"text": None, "image": "images", "audio": "audio"}
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,12 @@ def _order(origin: Origin) -> tuple[str, str, str]:
 
 
 def _count(modality: str, bundle: Path) -> Iterator[Origin]:
-    file = MODALITIES[modality]
-    lines: Iterable[dict[str, Any]] = text_lines(bundle) if file is None else _media_lines(bundle / file)
+    media = MODALITIES[modality]
+    lines: Iterable[dict[str, Any]] = text_lines(bundle) if media is None else media_lines(bundle, media)
     counts = Counter((row["source"], row["licence"], row["licence_class"], row["split"]) for row in lines)
     for source, licence, licence_class in {key[:3] for key in counts}:
         n_train, n_val = (counts[(source, licence, licence_class, split)] for split in ("train", "val"))
         yield Origin(modality, source, licence, licence_class, n_train, n_val)
-
-
-def _media_lines(file: Path) -> Iterator[dict[str, Any]]:
-    return (json.loads(line) for line in file.read_text("utf-8").split("\n") if line)
 
 
 @dataclass(frozen=True)

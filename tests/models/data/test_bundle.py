@@ -128,3 +128,31 @@ def test_clips_are_found_beside_their_list_and_none_is_compared_by_its_content(t
     assert rows[1].media == tmp_path / "audio" / "1.wav"
     assert rows[0].text is None
     assert keys(read_unused_media(tmp_path, "audio")) == ["n1"]
+
+
+def test_an_extension_is_read_after_the_bundle_with_media_from_its_own_folder(tmp_path):
+    extension = tmp_path / "extension"
+    extension.mkdir()
+    write_texts(tmp_path, [make_line("t1", "one")])
+    write_texts(extension, [make_line("x-1", "two")])
+    write_sounds(tmp_path, [make_line("a1", None, audio="audio/a.ogg")])
+    write_sounds(extension, [make_line("xa-1", None, audio="audio/b.ogg")])
+    assert keys(read_texts(tmp_path, "train")) == ["t1", "x-1"]
+    clips = read_media(tmp_path, "audio", "train")
+    assert [clip.media for clip in clips] == [tmp_path / "audio/a.ogg", extension / "audio/b.ogg"]
+
+
+def test_a_text_of_the_bundle_that_its_extension_measures_on_is_not_trained_on(tmp_path):
+    (tmp_path / "extension").mkdir()
+    write_texts(tmp_path, [make_line("t1", "Same text"), make_line("t2", "another")])
+    write_texts(tmp_path / "extension", [make_line("x-1", "same text", split="val")])
+    assert keys(read_texts(tmp_path, "train")) == ["t2"]
+
+
+def test_an_extension_may_lack_a_file_that_the_bundle_must_have(tmp_path):
+    (tmp_path / "extension").mkdir()
+    write_sounds(tmp_path, [make_line("a1", None, audio="audio/a.ogg")])
+    assert keys(read_media(tmp_path, "audio", "train")) == ["a1"]
+    write_texts(tmp_path / "extension", [make_line("x-1", "two")])
+    with pytest.raises(SettingsError, match="unpack the training bundle there"):
+        read_texts(tmp_path, "train")
