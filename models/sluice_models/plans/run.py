@@ -46,6 +46,15 @@ class DeviceMemory(Protocol):
         """Wait for the stream."""
 
 
+class Runner(Protocol):
+    """What answers like a model: a plan, or a model behind a server."""
+
+    inputs: list[str]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name."""
+
+
 class Timing(msgspec.Struct, frozen=True):
     """How fast a plan is: milliseconds per batch, its rows already on the GPU, and rows a second of one stream."""
 
@@ -142,7 +151,7 @@ def reference(onnx_file: Path) -> Callable[[Arrays], Arrays]:
     return lambda inputs: dict(zip(names, session.run(None, inputs), strict=True))
 
 
-def compare(name: ModelName, runner: PlanRunner, expected: Callable[[Arrays], Arrays]) -> dict[str, float]:
+def compare(name: ModelName, runner: Runner, expected: Callable[[Arrays], Arrays]) -> dict[str, float]:
     """Largest absolute difference per output, over the smallest, usual and largest shapes and several batches."""
     differences: dict[str, float] = {}
     for n_rows, size in CHECKED_BATCHES:
