@@ -18,6 +18,7 @@ from sluice.resources import default_policy
 from sluice.schema import LABELS
 from sluice_models.config import MODEL_NAMES, TRITON_REPO
 from sluice_models.export import sample_inputs
+from sluice_models.recipes.audio.clips import make_event
 from sluice_models.recipes.audio.sounds import SOUNDS
 from sluice_models.recipes.image.drawings import draw_pictures
 
@@ -144,8 +145,20 @@ def test_few_drawn_pictures_are_flagged_though_they_are_to_look_like_harms():
     assert (scores >= REVIEW).any(axis=1).mean() <= 0.2
 
 
+def sounds_that_end(rng):
+    """Every kind of harmless sound four times, two of them shorter than their window, as files are."""
+    made = [sound(rng) for sound in SOUNDS for _ in range(4)]
+    return np.stack([log_mel(wave[: rng.integers(8000, len(wave))] if i % 2 else wave) for i, wave in enumerate(made)])
+
+
 def test_synthesised_sounds_are_allowed():
-    rng = np.random.default_rng(77)
-    rows = np.stack([log_mel(sound(rng)) for sound in SOUNDS for _ in range(4)])
+    scores = fuse(run("audio_encoder", log_mel=sounds_that_end(np.random.default_rng(77)))["tokens"], 2)
+    assert (scores >= REVIEW).any(axis=1).mean() <= 0.03
+
+
+def test_a_shot_alone_is_a_gunshot_and_never_a_weapon():
+    rng = np.random.default_rng(78)
+    rows = np.stack([log_mel(make_event("gunshot", rng).waveform) for _ in range(20)])
     scores = fuse(run("audio_encoder", log_mel=rows)["tokens"], 2)
-    assert (scores >= REVIEW).any(axis=1).mean() <= 0.08
+    assert (scores[:, LABELS.index("gunshot")] >= POLICY["gunshot"]["review"]).mean() >= 0.9
+    assert (scores[:, LABELS.index("weapons")] < POLICY["weapons"]["review"]).all()

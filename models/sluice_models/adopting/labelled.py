@@ -29,7 +29,7 @@ from sluice_models.config import ModelName, TextSampling
 from sluice_models.data.bundle import Example, Split, read_targets, read_texts
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.image import ImageEncoder
-from sluice_models.recipes.audio.clips import plain_sounds
+from sluice_models.recipes.audio.windows import plain_sounds
 from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity, text_severity
 from sluice_models.recipes.image.drawings import draw_pictures
 from sluice_models.recipes.image.pictures import load_pictures

@@ -25,7 +25,8 @@ from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Encoder
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
-from sluice_models.recipes.audio.clips import plain_sounds, read_clips
+from sluice_models.recipes.audio.clips import read_clips
+from sluice_models.recipes.audio.windows import plain_sounds
 from sluice_models.recipes.image.pictures import load_pictures
 from sluice_models.recipes.text.texts import collate, prepare, text_inputs
 from sluice_models.training.bundle_encoding import N_SYNTHETIC

@@ -30,17 +30,19 @@ from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (
     Clip,
     Pools,
+    make_event,
+    read_clips,
+    sort_clips,
+)
+from sluice_models.recipes.audio.sounds import N_SAMPLES, Waveform, babble, hiss
+from sluice_models.recipes.audio.windows import (
     augment,
     cut_out,
     draw_background,
     draw_foreground,
-    make_event,
     mix,
-    read_clips,
     scale_background,
-    sort_clips,
 )
-from sluice_models.recipes.audio.sounds import N_SAMPLES, Waveform, babble, hiss
 
 SNRS_DB = (-10, -5, 0, 5, 10, 20)
 N_MIXTURES = 120

@@ -7,6 +7,7 @@ from typing import Any
 from sluice_models.measure.bias import Bias
 from sluice_models.measure.candidates import Candidates
 from sluice_models.measure.counterfactuals import Swaps
+from sluice_models.measure.everyday_sounds import EverydaySounds
 from sluice_models.measure.folds import LeftOut
 from sluice_models.measure.functional import Functional
 from sluice_models.measure.label_figures import LabelFigures
@@ -29,6 +30,7 @@ REPORTS: tuple[Report[Any], ...] = (
     LeftOut(),
     Unseen(),
     FalseAlarms(),
+    EverydaySounds(),
     Mixtures(),
     Pairs(),
     Evidence(),

@@ -33,9 +33,13 @@ class MediaScorer:
     def score(self, examples: Sequence[Example]) -> tuple[list[Example], Floats]:
         """The examples that can be read, and their probabilities, shape = (n, labels)."""
         read = list(self._read(examples))
-        batches = [np.stack([row for _, row in read[i : i + N_BATCH]]) for i in range(0, len(read), N_BATCH)]
+        return [example for example, _ in read], self.score_rows([row for _, row in read])
+
+    def score_rows(self, rows: Sequence[npt.NDArray[np.generic]]) -> Floats:
+        """Probabilities of an encoder's inputs, each a post of its own, shape = (n, labels)."""
+        batches = [np.stack(rows[i : i + N_BATCH]) for i in range(0, len(rows), N_BATCH)]
         scores = [self._score_batch(batch) for batch in batches]
-        return [example for example, _ in read], np.concatenate([np.zeros((0, len(LABELS)), np.float32), *scores])
+        return np.concatenate([np.zeros((0, len(LABELS)), np.float32), *scores])
 
     def _read(self, examples: Sequence[Example]) -> Iterator[tuple[Example, npt.NDArray[np.generic]]]:
         for example in examples:

@@ -18,7 +18,8 @@ from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Encoder
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
-from sluice_models.recipes.audio.clips import compose_sounds, plain_sounds, read_clips
+from sluice_models.recipes.audio.clips import read_clips
+from sluice_models.recipes.audio.windows import compose_sounds, plain_sounds
 from sluice_models.recipes.fusion.encoded import OURS, Encoded, Float32, plain_severity, text_severity
 from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.image.pictures import DRAWN, augment, load_pictures

@@ -14,6 +14,7 @@ from sluice_models.measure.bias import BiasRow
 from sluice_models.measure.candidates import CandidateRow
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.counterfactuals import SwapRow
+from sluice_models.measure.everyday_sounds import SoundAlarmRow
 from sluice_models.measure.folds import NOT_RUN
 from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
@@ -55,6 +56,7 @@ def make_evaluation(**changes):
         "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
         "unseen": (make_source_report("never", 0.6, "image"),),
         "alarms": (FalseAlarmRow("audio", "never", "", 50, 0.04, 0.0),),
+        "everyday_sounds": (SoundAlarmRow("doors", "recorded", 50, 0.02, 0.0),),
         "mixtures": (MixtureRow("gunshot", 0, 9, 9, 3, FIGURE, FIGURE),),
         "pairs": (PairRow("threat", 5, 6, 0.9, 0.7),),
         "evidence": (EvidenceRow("token F1", 3, FIGURE, 0.25),),

@@ -12,7 +12,10 @@ from sluice_models.config import AudioNetwork
 from sluice_models.measure import mixtures
 from sluice_models.measure.mixtures import compose_mixtures, count_clips, measure_mixtures, shot_scene
 from sluice_models.networks.audio import AudioEncoder
-from sluice_models.recipes.audio.clips import Pools, make_event
+from sluice_models.recipes.audio.clips import (
+    Pools,
+    make_event,
+)
 from sluice_models.recipes.audio.sounds import N_SAMPLES, babble
 
 pytestmark = pytest.mark.torch

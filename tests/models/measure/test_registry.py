@@ -12,7 +12,7 @@ from rich.console import Console
 from sluice.intervals import Figure
 from sluice.schema import LABELS
 from sluice_models.config import AudioNetwork, FusionNetwork, ImageNetwork, TextConfig, load_config
-from sluice_models.measure import functional, mixtures, pair_figures, reduced_forms, serving_cost
+from sluice_models.measure import everyday_sounds, functional, mixtures, pair_figures, reduced_forms, serving_cost
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.context import EvaluationContext, Models
 from sluice_models.measure.evaluation import evaluate_all
@@ -25,7 +25,8 @@ from sluice_models.training import bundle_encoding
 
 pytestmark = pytest.mark.torch
 MEASURED = {
-    "origins", "labels", "candidates", "left_out", "mixtures", "pairs", "swaps", "functional", "precision"
+    "origins", "labels", "candidates", "left_out", "everyday_sounds", "mixtures", "pairs", "swaps", "functional",
+    "precision",
 }  # fmt: skip
 """What the miniature has rows for: it holds no votes, identities, marks or other terms, and too few rows for tricks."""
 
@@ -35,6 +36,7 @@ def few():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle_encoding, "N_SYNTHETIC", 3)
         patch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
+        patch.setattr(everyday_sounds, "N_MADE", 4)
         patch.setattr(mixtures, "N_MIXTURES", 4)
         patch.setattr(mixtures, "SNRS_DB", (0, 20))
         patch.setattr(pair_figures, "N_MEASURED", 200)

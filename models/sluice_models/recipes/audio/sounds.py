@@ -26,11 +26,41 @@ def set_peak(sound: npt.NDArray[np.float32] | npt.NDArray[np.float64], peak: flo
 
 
 def hiss(rng: np.random.Generator) -> Waveform:
-    """Noise whose spectrum falls with the frequency to the power of 0 to 2."""
+    """Noise of any colour, violet to brown: its power goes with the frequency to the power of 2 to -2; it may swell."""
     spectrum = np.fft.rfft(rng.standard_normal(N_SAMPLES))
-    slope = np.maximum(np.arange(len(spectrum)), 20.0) ** -rng.uniform(0, 1)
+    slope = np.maximum(np.arange(len(spectrum)), 20.0) ** -rng.uniform(-1, 1)
     swell = 1 + rng.uniform(0, 0.8) * np.sin(2 * np.pi * rng.uniform(0.1, 2) * _TIME_S)
     return np.asarray(np.fft.irfft(spectrum * slope, N_SAMPLES) * swell, np.float32)
+
+
+def wind(rng: np.random.Generator) -> Waveform:
+    """Noise in a band of its own that comes in gusts: wind, a fan, a tap, a passing car."""
+    gusts = np.interp(_TIME_S, np.linspace(0, WINDOW_S, 8), rng.uniform(0.05, 1, 8))
+    rush = band_noise(rng, 10 ** rng.uniform(2, 3.7), rng.uniform(0.3, 2), N_SAMPLES)
+    return np.asarray(rush * gusts, np.float32)
+
+
+def rain(rng: np.random.Generator) -> Waveform:
+    """From some drops a second to a downpour, each a click that is over in 1 to 20 ms; with a rush behind."""
+    drops = (rng.random(N_SAMPLES) < 10 ** rng.uniform(0.5, 3) / SAMPLE_RATE_HZ) * rng.exponential(1, N_SAMPLES)
+    click = rng.standard_normal(320) * _fade(320, 10 ** rng.uniform(2.4, 3.3))
+    rush = rng.uniform(0, 0.3) * band_noise(rng, rng.uniform(1000, 5000), 1.0, N_SAMPLES)
+    return np.asarray(np.convolve(drops, click)[:N_SAMPLES] + rush, np.float32)
+
+
+def hum(rng: np.random.Generator) -> Waveform:
+    """The mains in a cable or a machine: 50 or 60 Hz and its harmonics, over some noise."""
+    mains_hz = rng.choice([50.0, 60.0])
+    waves = [np.sin(2 * np.pi * mains_hz * n * _TIME_S) * rng.uniform(0, 1) / n**0.7 for n in range(1, 12)]
+    return np.asarray(np.sum(waves, axis=0) + rng.uniform(0, 0.5) * set_peak(hiss(rng), 1.0), np.float32)
+
+
+def engine(rng: np.random.Generator) -> Waveform:
+    """Strokes of 15 to 150 a second whose rate goes up and down: a car, a saw, a drill, a helicopter."""
+    rates = _glide(rng, *np.sort(10 ** rng.uniform(1.2, 2.2, 2)))
+    strokes = np.diff(np.floor(np.cumsum(rates) / SAMPLE_RATE_HZ), prepend=0.0) * rng.uniform(0.6, 1, N_SAMPLES)
+    stroke = band_noise(rng, 10 ** rng.uniform(2, 3.3), 1.0, 1600) * _fade(1600, rng.uniform(30, 300))
+    return np.asarray(np.convolve(strokes, stroke)[:N_SAMPLES] + 0.05 * hiss(rng), np.float32)
 
 
 def tone(rng: np.random.Generator) -> Waveform:
@@ -57,13 +87,82 @@ def music(rng: np.random.Generator) -> Waveform:
     return np.asarray(piece + drums(rng) * rng.choice([0.0, 1.0]), np.float32)
 
 
+def pads(rng: np.random.Generator) -> Waveform:
+    """A held chord with bright harmonics, as of strings, an organ or a synthesiser, with or without drums."""
+    root_hz, rise_s = rng.uniform(60, 400), rng.uniform(0.01, 1.5)
+    vibrato = 1 + rng.uniform(0, 0.015) * np.sin(2 * np.pi * rng.uniform(3, 8) * _TIME_S)
+    steps = rng.choice([0, 3, 4, 7, 10, 12, 16], int(rng.integers(1, 5)), replace=False)
+    chord = np.sum([_bright(rng, root_hz * 2 ** (step / 12) * vibrato) for step in steps], axis=0)
+    rhythm = rng.choice([0.0, 0.5]) * set_peak(drums(rng), float(np.abs(chord).max()))
+    return np.asarray(chord * np.minimum(_TIME_S / rise_s, 1) + rhythm, np.float32)
+
+
+def lead(rng: np.random.Generator) -> Waveform:
+    """A loud tune of bright notes of 200 to 1600 Hz that slide into one another, as of a guitar, a violin or a horn."""
+    notes_hz = rng.uniform(200, 800) * 2 ** (rng.choice([0, 2, 4, 5, 7, 9, 12], 16) / 12)
+    note_s = rng.uniform(0.12, 0.6)
+    course = notes_hz[np.minimum(_TIME_S / note_s, 15).astype(int)]
+    slide = round(rng.uniform(0.002, 0.08) * SAMPLE_RATE_HZ)
+    glided = np.convolve(np.pad(course, slide, "edge"), np.ones(slide) / slide, "same")[slide:-slide]
+    plucked = np.exp(-(_TIME_S % note_s) * rng.uniform(0, 6))
+    return np.asarray(_bright(rng, glided) * plucked, np.float32)
+
+
+def _bright(rng: np.random.Generator, pitch_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """All harmonics below 7 kHz, at most 20, each weaker than the one before."""
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
+    fall, only_odd = rng.uniform(0.6, 2), rng.random() < 0.3
+    numbers = range(1, int(min(7000 / pitch_hz.max(), 20)) + 1, 2 if only_odd else 1)
+    return np.asarray(np.sum([np.sin(number * phase) / number**fall for number in numbers], axis=0))
+
+
 def drums(rng: np.random.Generator) -> Waveform:
-    """Low kicks and short ticks: sudden, but no shots."""
-    beat_s = rng.uniform(0.25, 1.0)
+    """Kicks, snares and hats in a rhythm of their own: sudden, but no shots."""
+    step_s = 60 / rng.uniform(60, 180) / rng.choice([1, 2, 4])
+    pattern = rng.random((3, 8)) < np.array([[0.5], [0.3], [0.6]])
+    hits = (_kick(rng), _snare(rng), _hat(rng))
+    levels = rng.uniform(0.2, 1, 3)
     piece = np.zeros(N_SAMPLES)
-    for start_s in np.arange(rng.uniform(0, 0.3), WINDOW_S, beat_s):
-        _strike(piece, start_s, rng.uniform(45, 120), 14)
-        _strike(piece, start_s + beat_s / 2, rng.uniform(2500, 6000), 90)
+    for number, start_s in enumerate(np.arange(rng.uniform(0, 0.3), WINDOW_S, step_s)):
+        for hit, level, is_struck in zip(hits, levels, pattern[:, number % 8], strict=True):
+            add_at(piece, start_s, hit * level * rng.uniform(0.7, 1) * (is_struck or number == 0))
+    return np.asarray(piece, np.float32)
+
+
+def _kick(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A sine that falls to 40 to 110 Hz within some milliseconds, with or without a beater's click."""
+    time_s = _TIME_S[:8000]
+    pitch_hz = rng.uniform(40, 110) * (1 + rng.uniform(0, 6) * np.exp(-time_s * rng.uniform(20, 120)))
+    body = np.sin(2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ) * _fade(8000, rng.uniform(6, 35))
+    click = rng.standard_normal(8000) * _fade(8000, rng.uniform(100, 600))
+    return np.asarray(body + rng.uniform(0, 0.4) * click)
+
+
+def _snare(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Wires that rattle, over a skin of 130 to 350 Hz; a tom has hardly any wires."""
+    skin = np.sin(2 * np.pi * rng.uniform(80, 350) * _TIME_S[:8000]) * _fade(8000, rng.uniform(10, 40))
+    wires = band_noise(rng, rng.uniform(1500, 6000), 1.3, 8000) * _fade(8000, rng.uniform(10, 50))
+    return np.asarray(skin * rng.uniform(0.2, 1) + wires * rng.uniform(0, 1))
+
+
+def _hat(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A cymbal, short or ringing."""
+    return band_noise(rng, rng.uniform(5000, 8000), 0.6, 8000) * _fade(8000, rng.uniform(5, 120))
+
+
+def fireworks(rng: np.random.Generator) -> Waveform:
+    """A rocket's whistle, a dull burst, and dozens of crackles after it; not every piece has all three."""
+    piece = np.zeros(N_SAMPLES)
+    burst_s = rng.uniform(0.3, 2)
+    if rng.random() < 0.6:
+        whistle_hz = rng.uniform(1500, 4500) * np.linspace(1, rng.uniform(0.6, 1.4), N_SAMPLES)
+        rise = np.sin(2 * np.pi * np.cumsum(whistle_hz) / SAMPLE_RATE_HZ) * (burst_s > _TIME_S)
+        piece += rng.uniform(0.05, 0.5) * rise * _TIME_S / burst_s
+    thud = band_noise(rng, rng.uniform(60, 300), 1.0, 16_000) * _fade(16_000, rng.uniform(5, 20))
+    add_at(piece, burst_s, thud * np.minimum(np.arange(16_000) / (rng.uniform(0.005, 0.03) * SAMPLE_RATE_HZ), 1))
+    for start_s in burst_s + rng.uniform(0.1, 1.8, rng.integers(10, 120)):
+        crackle = rng.standard_normal(800) * _fade(800, rng.uniform(200, 1200))
+        add_at(piece, start_s, crackle * rng.uniform(0.02, 0.3))
     return np.asarray(piece, np.float32)
 
 
@@ -155,12 +254,17 @@ def babble(rng: np.random.Generator) -> Waveform:
 
 
 SOUNDS: tuple[Callable[[np.random.Generator], Waveform], ...] = (
-    *(hiss, tone, chirp, music, drums, knocks, beeps),
-    *(claps, slams, pops, glass, cheering, whistling, wailing, babble),
+    *(hiss, wind, rain, hum, engine, tone, chirp, music, pads, lead, drums, knocks, beeps),
+    *(claps, slams, pops, fireworks, glass, cheering, whistling, wailing, babble),
 )
-SUDDEN: tuple[Callable[[np.random.Generator], Waveform], ...] = (drums, knocks, claps, slams, pops, glass)
+STEADY: tuple[Callable[[np.random.Generator], Waveform], ...] = (hiss, wind, rain, hum, engine)
+"""What is there all the time, until a recording ends."""
+SUDDEN: tuple[Callable[[np.random.Generator], Waveform], ...] = (
+    *(drums, music, knocks, claps),
+    *(slams, pops, fireworks, glass),
+)
 """What is most easily taken for a shot."""
-SHRILL: tuple[Callable[[np.random.Generator], Waveform], ...] = (chirp, cheering, whistling, wailing)
+SHRILL: tuple[Callable[[np.random.Generator], Waveform], ...] = (chirp, pads, lead, cheering, whistling, wailing)
 """What is most easily taken for a scream."""
 
 

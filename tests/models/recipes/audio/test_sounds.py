@@ -1,11 +1,23 @@
 """Sounds made by program, and the channel that all sounds pass."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from sluice_models.recipes.audio.channel import colour, encode_and_decode, pass_channel
 from sluice_models.recipes.audio.events import MAX_SCREAM_S, MAX_SHOT_S, synthesise_gunshot, synthesise_scream
-from sluice_models.recipes.audio.sounds import N_SAMPLES, SHRILL, SOUNDS, SUDDEN, hiss, set_peak
+from sluice_models.recipes.audio.sounds import (
+    N_SAMPLES,
+    SHRILL,
+    SOUNDS,
+    STEADY,
+    SUDDEN,
+    drums,
+    hiss,
+    hum,
+    set_peak,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -19,7 +31,35 @@ def test_synthesised_sounds_are_finite_and_not_silent(sound):
 
 
 def test_what_may_be_taken_for_an_event_is_among_the_sounds():
-    assert set(SUDDEN) | set(SHRILL) <= set(SOUNDS)
+    assert set(SUDDEN) | set(SHRILL) | set(STEADY) <= set(SOUNDS)
+
+
+def spectrum_of(waveform):
+    """Power per octave from 125 Hz to 8 kHz."""
+    power = np.abs(np.fft.rfft(waveform)) ** 2
+    edges = 125 * 2 ** np.arange(7) * N_SAMPLES // 16_000
+    return np.array([power[low:high].sum() for low, high in pairwise(edges)])
+
+
+def test_noise_comes_in_all_colours():
+    rng = np.random.default_rng(0)
+    slopes = [np.polyfit(range(6), 10 * np.log10(spectrum_of(hiss(rng))), 1)[0] for _ in range(60)]
+    assert min(slopes) < -2  # dB an octave: brown
+    assert max(slopes) > 7  # violet
+
+
+def test_the_mains_hum_at_their_own_frequency():
+    found = set()
+    for seed in range(12):
+        power = np.abs(np.fft.rfft(hum(np.random.default_rng(seed))))[: 4 * 250]
+        found.add(round(float(np.argmax(power)) / 4) % 50 * (round(float(np.argmax(power)) / 4) % 60))
+    assert found == {0}
+
+
+def test_drums_strike_and_fade():
+    for seed in range(10):
+        levels = np.abs(set_peak(drums(np.random.default_rng(seed)), 1.0)).reshape(-1, 320).max(axis=1)
+        assert np.median(levels) < 0.7 * levels.max()
 
 
 @pytest.mark.parametrize(("event", "longest_s"), [(synthesise_gunshot, MAX_SHOT_S), (synthesise_scream, MAX_SCREAM_S)])
