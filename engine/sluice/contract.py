@@ -47,7 +47,7 @@ N_FRAMES = 200
 N_SCORED_FRAMES = 50
 """Time steps of the audio encoder's scores over the same window."""
 
-MAX_TEXT_ROWS = 32
+MAX_TEXT_ROWS = 64
 MAX_IMAGE_ROWS = 32
 MAX_AUDIO_ROWS = 80
 """Rows that one text, one image and one clip are read as at most."""

@@ -28,7 +28,7 @@ EDITS = {
     "N_MELS": "61",
     "N_FRAMES": "190",
     "N_SCORED_FRAMES": "38",
-    "MAX_TEXT_ROWS": "21",
+    "MAX_TEXT_ROWS": "42",
     "MAX_IMAGE_ROWS": "7",
     "MAX_AUDIO_ROWS": "34",
     "MAX_FUSED_ROWS": "7",

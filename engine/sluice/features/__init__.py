@@ -6,8 +6,8 @@ from. A long text has a row per window, a tall image a row per tile, an animatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -149,11 +149,15 @@ class Features(Generic[RowT]):
         What was left out because the part is longer than the limit (``"32 of 900 windows read"``), else None.
     languages : Languages or None
         Those of a text.
+    wider : mapping of int to Row
+        By the position of a row that is only a detail: the same with what is around it, to be read in its place if it
+        stands out.
     """
 
     rows: tuple[RowT, ...]
     partial: str | None = None
     languages: Languages | None = None
+    wider: Mapping[int, RowT] = field(default_factory=dict)
 
 
 Reserve = Callable[[int], None]

@@ -1,7 +1,7 @@
 """Undoes what hides words from a reader of word pieces: look-alike letters, leetspeak, letters apart or repeated.
 
-Works on text that `sluice.features.text.normalise` has normalised. Every rule keeps harmless spellings in mind:
-ordinals and units (4th, 5km), other scripts (a Russian word has letters like no Latin one), doubled letters, numerals.
+Every rule keeps harmless spellings in mind: ordinals and units (4th, 5km), doubled letters, numerals, and the letters of
+other languages. A Russian word stays one, even where all its letters look like Latin ones.
 """
 
 from __future__ import annotations
@@ -12,15 +12,24 @@ from functools import lru_cache
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
-Int32 = npt.NDArray[np.int32]
+from sluice.features.markup import undo_markup
+from sluice.features.normalisation import normalise
+from sluice.features.traces import Traced, drop, substitute
 
 LOOK_ALIKES = str.maketrans(
     # Cyrillic, then Greek, then others: letters that fonts draw like the Latin ones (Unicode TR 39, confusables).
     "аАвВсСеЕёЁһНіІїЇјЈкКмМоОрРѕЅтТхХуУԁԛԝɡӏ" + "αΑβΒεΕηΗιΙκΚΜνΝοΟρΡτΤυΥχΧΖωγ" + "ıłøđħŧƅɑɩɪʀʏ",
     "aAbBcCeEeEhHiIiIjJkKmMoOpPsStTxXyYdqwgl" + "aAbBeEnHiIkKMvNoOpPtTuYxXZwy" + "ilodhtbaiiry",
 )
+_BOXED = {chr(first + n): chr(ord("a") + n) for first in (0x1F110, 0x1F130, 0x1F150, 0x1F170) for n in range(26)}
+_SMALL = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢɑɩƅ", "abcdefghijklmnopqrstuvwyzaib")
+_PLAIN = str.maketrans(_BOXED) | _SMALL
+"""Letters in squares and circles, small capitals, and letters of phonetics: NFKC leaves them."""
+_FOREIGN = re.compile("[\u0370-\u03ff\u0400-\u052f]")
+_LATIN = re.compile("[A-Za-z]")
+_LATIN_SHARE = 0.8
+"""Of the Latin, Greek and Cyrillic letters of a text: from here on a word of look-alikes alone counts as disguised."""
 _LEET = str.maketrans("4@3105$7", "aaeiosst")
 _ORDINAL = re.compile(
     r"\d+(?:st|nd|rd|th|s|k|m|x|h|d|am|pm|mm|cm|km|kg|mg|ml|gb|mb|tb|hz|ft|in|min|hr|yrs?|px|bn)$", re.I
@@ -28,54 +37,67 @@ _ORDINAL = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9@$]{3,}")
 _INNER = re.compile(r"(?<=[A-Za-z])[431057@$]+(?=[A-Za-z])")
 _HEAD = re.compile(r"^[4310$@57](?=[A-Za-z]{2})")
+_TAIL = re.compile(r"(?<=[A-Za-z]{2})(?:[43105]|\$+)$")
+_DOUBLE_TAIL = re.compile(r"(?!jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec|win)([A-Za-z]{2,3})11(s|ed|er|ing)?", re.I)
+"""ki11, but not Nov11 or win11."""
+_JOINED = re.compile(r"(?<![^\W_])[^\W\d_]+(?:_[^\W\d_]+){2,}(?![^\W_])")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$]([ .\-_*~|/])(?:[A-Za-z0-9@$]\1)+[A-Za-z0-9@$](?![^\W_])")
+_SIGN = r"[A-Za-z0-9@$\u0370-\u03ff\u0400-\u052f]"
+_APART = re.compile(rf"(?<![^\W_]){_SIGN}([ .\-_*~|/])(?:{_SIGN}\1)+{_SIGN}(?![^\W_])")
 _HAN_GAP = re.compile(r"(?<=[\u4e00-\u9fff])[ .\-_*~^|/\\·+=#&@]{1,2}(?=[\u4e00-\u9fff])")
+_SPACES = re.compile(" {2,}")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
-_PICTOGRAPH = re.compile("([\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff])\\1*")
+_PICTOGRAPH = re.compile("([\u2600-\u27bf\U0001f300-\U0001faff])\\1*")
 _SKIN_TONES = {"type-1-2": "light", "type-3": "light", "type-5": "dark", "type-6": "dark"}
 _EMPTY_WORDS = frozenset(
-    ["face", "with", "of", "and", "the", "for", "sign", "symbol", "mark", "suit", "letter", "regional", "indicator"]
-) | {"heavy", "medium", "black", "white"}
+    ["face", "with", "of", "and", "the", "for", "sign", "symbol", "mark", "suit", "heavy", "medium", "black", "white"]
+)
 """Of pictographs' names: what is in nearly all, and colours that there say only how the glyph is printed."""
 MAX_NAMED = 200
 """Pictographs of one text that are named: a name is many times as long, and the work per post has to stay bounded."""
 _SUSPECT = re.compile(
     r"[^\x00-\x7f]|[A-Za-z][431057@$]|[431057@$][A-Za-z]|[A-Za-z0-9@$]([ .\-_*~|/])[A-Za-z0-9@$]\1|([A-Za-z])\2\2"
+    r"|_[A-Za-z]+_"
 )
 
 
-def fold(text: str, origin: Int32) -> tuple[str, Int32]:
-    """A text with its hidden words spelled plainly.
-
-    Parameters
-    ----------
-    text, origin
-        As `normalise` returns them.
+def prepare(text: str) -> Traced:
+    """A text as its reader gets it.
 
     Returns
     -------
-    folded : str
-    origin : ndarray of int32, shape = (len(folded) + 1,)
-        For each character where it comes from, as in `normalise`.
+    read : str
+    origin : ndarray of int32, shape = (len(read) + 1,)
+        For each character the index in `text` that it comes from; falls only inside a stretch that a right-to-left
+        override had turned round. The last entry is ``len(text)``.
     """
-    if not _SUSPECT.search(text):
-        return text, origin
-    text = _LETTERS.sub(_plain_letters, text)
-    text, origin = _drop(text, origin, _gaps(text))
-    text = _WORD.sub(_plain_leet, text)
-    return _name_pictographs(*_drop(text, origin, _repetitions(text)))
+    shown, origin = undo_markup(text)
+    read, inner = fold(normalise(shown))
+    return read, origin[inner]
 
 
-def _name_pictographs(text: str, origin: Int32) -> tuple[str, Int32]:
+def fold(traced: Traced) -> Traced:
+    """A text, as `normalise` returns it, with its hidden words spelled plainly."""
+    text, origin = traced
+    if _SUSPECT.search(text):
+        traced = _fold_letters(text.translate(_PLAIN)), origin
+        traced = substitute(traced, _JOINED, lambda match: match[0].replace("_", " "))
+        text, origin = drop(traced, _gaps(traced[0]))
+        traced = _WORD.sub(_plain_leet, text), origin
+        traced = _name_pictographs(drop(traced, _repetitions(traced[0])))
+    return drop(traced, [(match.start() + 1, match.end()) for match in _SPACES.finditer(traced[0])])
+
+
+def _name_pictographs(traced: Traced) -> Traced:
     """Behind each pictograph, or each run of the same, what Unicode calls it: a word reader knows those words."""
+    text, origin = traced
     pieces, counts, place = [], np.ones(len(origin), np.int64), 0
     for match in islice(_PICTOGRAPH.finditer(text), MAX_NAMED):
         name = describe_pictograph(match[1])
         pieces += [text[place : match.end()], name]
         counts[match.end() - 1] += len(name)
         place = match.end()
-    return ("".join([*pieces, text[place:]]), np.repeat(origin, counts)) if pieces else (text, origin)
+    return ("".join([*pieces, text[place:]]), np.repeat(origin, counts)) if pieces else traced
 
 
 @lru_cache(maxsize=4096)
@@ -94,8 +116,19 @@ def describe_pictograph(character: str) -> str:
     return f" {' '.join(kept)} " if kept else ""
 
 
-def _plain_letters(match: re.Match[str]) -> str:
-    return match[0] if match[0].isascii() else _replace_look_alikes(match[0])
+def _fold_letters(text: str) -> str:
+    """Latin letters for look-alikes: in words that have Latin letters too, or where nearly all of the text is Latin."""
+    n_foreign = len(_FOREIGN.findall(text))
+    if not n_foreign:
+        return text
+    n_latin = len(_LATIN.findall(text))
+    is_latin = n_latin >= _LATIN_SHARE * (n_latin + n_foreign)
+
+    def fold_word(match: re.Match[str]) -> str:
+        is_disguised = not match[0].isascii() and (is_latin or _LATIN.search(match[0]))
+        return _replace_look_alikes(match[0]) if is_disguised else match[0]
+
+    return _LETTERS.sub(fold_word, text)
 
 
 @lru_cache(maxsize=16_384)
@@ -115,11 +148,16 @@ def _gaps(text: str) -> list[tuple[int, int]]:
 
 
 def _plain_leet(match: re.Match[str]) -> str:
-    word = match[0]
+    """Letters for the digits inside a word and before it; behind it only where the word has other such signs too."""
+    word = _DOUBLE_TAIL.sub(r"\1ll\2", match[0]) if _DOUBLE_TAIL.fullmatch(match[0]) else match[0]
     if word.isalpha() or _ORDINAL.fullmatch(word) or sum(map(str.isalpha, word)) < 2:
         return word
-    inner = _INNER.sub(lambda digits: digits[0].translate(_LEET), word)
-    return _HEAD.sub(lambda digit: digit[0].translate(_LEET), inner)
+    inner = _INNER.sub(_spell_signs, word)
+    return _HEAD.sub(_spell_signs, inner if inner == word else _TAIL.sub(_spell_signs, inner))
+
+
+def _spell_signs(match: re.Match[str]) -> str:
+    return match[0].translate(_LEET)
 
 
 def _repetitions(text: str) -> list[tuple[int, int]]:
@@ -129,12 +167,3 @@ def _repetitions(text: str) -> list[tuple[int, int]]:
         for match in _REPEATED.finditer(text)
         if text[match.start() - 1 : match.start()].isalpha() or text[match.end() : match.end() + 1].isalpha()
     ]
-
-
-def _drop(text: str, origin: Int32, ranges: list[tuple[int, int]]) -> tuple[str, Int32]:
-    if not ranges:
-        return text, origin
-    kept = np.ones(len(origin), np.bool_)
-    for start, end in ranges:
-        kept[start:end] = False
-    return "".join(np.array(list(text))[kept[:-1]].tolist()), origin[kept]

@@ -1,15 +1,12 @@
 """A text to rows of token ids, each token with its place in the text as published.
 
-`folding` undoes what hides words before a text is cut into word pieces.
+A text is read as a whole, in windows, and again by its sentences.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,102 +14,67 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from sluice.contract import MAX_TEXT_ROWS
-from sluice.features import TEXT_WINDOW_TOKENS, Features, TextRow
+from sluice.features import Features, TextRow
 from sluice.features.folding import fold
+from sluice.features.markup import undo_markup
+from sluice.features.normalisation import normalise
+from sluice.features.sentences import find_sentences
+from sluice.features.traces import Int32
+from sluice.features.windows import (
+    CAPACITY,
+    MAX_WINDOWS,
+    N_HEAD_WINDOWS,
+    Stretch,
+    count_windows,
+    find_sentences_to_read,
+    find_windows,
+)
 from sluice.resources import text_file
 
-OVERLAP_TOKENS = 32
-"""Tokens that a window shares with the one before, so that nothing is cut in two in every window."""
-MAX_WINDOWS = MAX_TEXT_ROWS
 MAX_WHOLE_CHARS = 64 * 1024
 """Longer texts are sampled before they are tokenised, so that the work per post is bounded."""
+START, END = "<s>", "</s>"
+"""Around the pieces of a row, and all that a row without any has."""
+WORD_START = "\u2581"
+"""The piece that begins a word, in vocabularies that mark beginnings."""
 
-_CAPACITY = TEXT_WINDOW_TOKENS - 2  # START and END
-_STEP = _CAPACITY - OVERLAP_TOKENS
-_N_HEAD_WINDOWS = 8  # a text says first what it is about: these are read without gaps
 _HEAD_CHARS = 16 * 1024
 _SLICE_CHARS = 1024
 
-_WHITESPACE = {ord(character): " " for character in "\t\n\v\f\r\x85\u2028\u2029"}
-_ASCII_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-# Invisible, yet neither Cc nor Cf: combining grapheme joiner, Hangul fillers, Khmer vowels, variation selectors.
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff]")
-# Jamo of every width and half-width kana marks: not combining by category, but NFKC joins them to what is before.
-_JOINING = "\u1160-\u11ff\u3131-\u3163\uff9e-\uff9f\uffa0-\uffdc"
-_DROPPED = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u115f\u3164\U000e0000-\U000e0fff"
-_MAX_JOINED = 30
-"""Unicode's stream-safe limit (UAX 15): sorting longer runs of marks takes quadratic time."""
 
-Int32 = npt.NDArray[np.int32]
-Tokens = tuple[npt.NDArray[np.int64], Int32]
-"""Token ids, shape = (n,), and their spans in the text as published, shape = (n, 2)."""
-START, END = "<s>", "</s>"
-"""Around the pieces of a row, and all that a row without any has."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A text as its reader gets it.
+
+    Attributes
+    ----------
+    origin : ndarray of int32, shape = (len(text) + 1,)
+        Where in the text as published each character comes from.
+    sentences : ndarray of int64, shape = (n,)
+        Where in `text` each sentence begins.
+    """
+
+    text: str
+    origin: Int32
+    sentences: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Windows:
-    """Windows of one text."""
+class _Pieces:
+    """A text in word pieces.
 
-    tokens: list[Tokens]
-    partial: str | None = None
-
-
-def _find_marks() -> str:
-    """Regex class body of what NFKC may join to the character before, and of what is dropped between them."""
-    marks = (chr(code) for code in range(0x80, 0x1F000) if unicodedata.category(chr(code)) in {"Mn", "Mc", "Me", "Cf"})
-    return "".join(marks) + _JOINING + _DROPPED
-
-
-_SEGMENT = re.compile(f"(?s:.)[{_find_marks()}]{{0,{_MAX_JOINED}}}")
-
-
-def normalise(text: str) -> tuple[str, Int32]:
-    """Bring look-alike spellings together: NFKC, without characters that nobody sees.
-
-    Zero-width and bidi controls and all other controls are removed, white space becomes a space, a lone surrogate
-    becomes U+FFFD.
-
-    Parameters
+    Attributes
     ----------
-    text : str
-        Any code points.
-
-    Returns
-    -------
-    normalised : str
-    origin : ndarray of int32, shape = (len(normalised) + 1,)
-        For each character the index in `text` that it comes from, never falling; the last entry is ``len(text)``.
+    ids : ndarray of int64, shape = (n,)
+    spans : ndarray of int32, shape = (n, 2)
+        In the text as published.
+    sentences : list of int
+        The pieces that sentences begin with.
     """
-    if text.isascii() and not _ASCII_CONTROL.search(text):
-        return text.translate(_WHITESPACE), np.arange(len(text) + 1, dtype=np.int32)
-    segments = _SEGMENT.findall(text)
-    pieces = [_normalise_segment(segment) for segment in segments]
-    return "".join(pieces), _trace(segments, pieces, len(text))
 
-
-def _trace(segments: list[str], pieces: list[str], n_chars: int) -> Int32:
-    lengths = np.fromiter(map(len, segments), dtype=np.int32, count=len(segments))
-    starts = np.cumsum(lengths, dtype=np.int32) - lengths
-    origin = np.repeat(starts, np.fromiter(map(len, pieces), dtype=np.int32, count=len(pieces)))
-    return np.append(origin, np.int32(n_chars))
-
-
-@lru_cache(maxsize=16_384)
-def _normalise_segment(segment: str) -> str:
-    return _drop_unseen(unicodedata.normalize("NFKC", _drop_unseen(segment)))
-
-
-def _drop_unseen(segment: str) -> str:
-    visible = _INVISIBLE.sub("", segment.translate(_WHITESPACE))
-    return "".join(map(_replace_unprintable, visible))
-
-
-def _replace_unprintable(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Cs":
-        return "\ufffd"
-    return "" if category in {"Cc", "Cf"} else character
+    ids: npt.NDArray[np.int64]
+    spans: Int32
+    sentences: list[int]
 
 
 class TextExtractor:
@@ -133,6 +95,7 @@ class TextExtractor:
         self._tokenizer = _load(tokenizer_file or text_file("tokenizer.json"))
         self._start_id = self._tokenizer.token_to_id(START)
         self._end_id = self._tokenizer.token_to_id(END)
+        self._word_start_id = self._tokenizer.token_to_id(WORD_START)
 
     def extract(self, text: str) -> Features[TextRow]:
         """Rows of one text; see `extract_batch`."""
@@ -149,40 +112,61 @@ class TextExtractor:
         Returns
         -------
         list of Features[TextRow]
-            One for each text. Windows of `TEXT_WINDOW_TOKENS` that overlap by `OVERLAP_TOKENS`; of a text with more
-            than `MAX_WINDOWS` the first ones and others spread evenly up to the last, and `partial` says so.
+            One for each text. First windows of `TEXT_WINDOW_TOKENS` that overlap by `OVERLAP_TOKENS`; of a text with
+            more than `MAX_WINDOWS` the first ones and others spread evenly up to the last, and `partial` says so. Then
+            sentences, up to `MAX_TEXT_ROWS` rows in all; `wider` holds them with their neighbours.
         """
-        normalised = [_normalise_whole(text) for text in texts]
-        read = iter(self._tokenise([each for each in normalised if each is not None]))
-        windows = [
-            self._sample(text) if each is None else _window(next(read))
-            for text, each in zip(texts, normalised, strict=True)
+        readings = [_read_whole(text) for text in texts]
+        pieces = iter(self._tokenise([each for each in readings if each is not None]))
+        return [
+            self._sample(text) if each is None else self._cut(next(pieces))
+            for text, each in zip(texts, readings, strict=True)
         ]
-        return [Features(tuple(map(self._make_row, found.tokens)), found.partial) for found in windows]
 
-    def _tokenise(self, normalised: Sequence[tuple[str, Int32]]) -> list[Tokens]:
-        folded = [fold(*each) for each in normalised]
-        encodings = self._tokenizer.encode_batch([text for text, _ in folded], add_special_tokens=False)
-        return [_locate(encoding, origin) for encoding, (_, origin) in zip(encodings, folded, strict=True)]
+    def _tokenise(self, readings: Sequence[_Reading]) -> list[_Pieces]:
+        encodings = self._tokenizer.encode_batch([each.text for each in readings], add_special_tokens=False)
+        return [_locate(*each) for each in zip(encodings, readings, strict=True)]
 
-    def _sample(self, text: str) -> _Windows:
+    def _cut(self, pieces: _Pieces) -> Features[TextRow]:
+        """Windows over a text, then its sentences; each but once."""
+        n_pieces = len(pieces.ids)
+        windows = find_windows(n_pieces)
+        rows = [self._make_row(pieces, window) for window in windows]
+        wider: dict[int, TextRow] = {}
+        known = {row.input_ids.tobytes() for row in rows}
+        for sentence in find_sentences_to_read(pieces.sentences, n_pieces, MAX_TEXT_ROWS - len(windows)):
+            own, around = (self._make_row(pieces, each, is_whole=True) for each in (sentence.own, sentence.wider))
+            key = own.input_ids.tobytes() + around.input_ids.tobytes()
+            if key not in known:
+                known.add(key)
+                wider[len(rows)] = around
+                rows.append(own)
+        return Features(tuple(rows), _describe_rest(len(windows), n_pieces), wider=wider)
+
+    def _sample(self, text: str) -> Features[TextRow]:
         """Windows of a text that is too long to tokenise: its head, and slices spread over the rest."""
         starts = [0, *_spread_slices(len(text))]
         stops = [_HEAD_CHARS, *(start + _SLICE_CHARS for start in starts[1:])]
-        slices = self._tokenise([_normalise_slice(text, *ends) for ends in zip(starts, stops, strict=True)])
-        n_head = min(_N_HEAD_WINDOWS, _count_windows(len(slices[0][0])))
-        windows = [_cut(slices[0], index * _STEP) for index in range(n_head)]
-        windows += [_cut(tokens, 0) for tokens in slices[1:-1]]
-        windows.append(_cut(slices[-1], max(0, len(slices[-1][0]) - _CAPACITY)))
-        return _Windows(windows, f"{len(windows)} of about {_estimate_windows(len(text), slices)} windows read")
+        slices = self._tokenise([_read_slice(text, *ends) for ends in zip(starts, stops, strict=True)])
+        head, *middle, tail = slices
+        rows = [self._make_row(head, window) for window in find_windows(len(head.ids))[:N_HEAD_WINDOWS]]
+        rows += [self._make_row(pieces, (0, min(CAPACITY, len(pieces.ids)))) for pieces in middle]
+        rows.append(self._make_row(tail, (max(0, len(tail.ids) - CAPACITY), len(tail.ids))))
+        return Features(tuple(rows), f"{len(rows)} of about {_estimate_windows(len(text), slices)} windows read")
 
-    def _make_row(self, tokens: Tokens) -> TextRow:
-        ids, spans = tokens
-        input_ids = np.empty(len(ids) + 2, dtype=np.int64)
-        input_ids[0], input_ids[1:-1], input_ids[-1] = self._start_id, ids, self._end_id
-        row_spans = np.zeros((len(ids) + 2, 2), dtype=np.int32)
-        row_spans[1:-1] = spans
-        return TextRow(input_ids, np.ones_like(input_ids), row_spans)
+    def _make_row(self, pieces: _Pieces, stretch: Stretch, is_whole: bool = False) -> TextRow:
+        """A row of some word pieces; one that is whole begins as a text does, with the beginning of a word."""
+        first = [self._start_id]
+        if is_whole and self._word_start_id is not None and not self._begins_word(pieces.ids[stretch[0]]):
+            first.append(self._word_start_id)
+        ids = pieces.ids[slice(*stretch)]
+        input_ids = np.array([*first, *ids, self._end_id], np.int64)
+        spans = np.zeros((len(input_ids), 2), np.int32)
+        spans[len(first) : -1] = pieces.spans[slice(*stretch)]
+        return TextRow(input_ids, np.ones_like(input_ids), spans)
+
+    def _begins_word(self, token_id: int) -> bool:
+        return self._tokenizer.id_to_token(int(token_id)).startswith(WORD_START)
 
 
 def _load(file: Path) -> Tokenizer:
@@ -193,56 +177,54 @@ def _load(file: Path) -> Tokenizer:
     return tokenizer
 
 
-def _window(tokens: Tokens) -> _Windows:
-    n_windows = _count_windows(len(tokens[0]))
-    windows = [_cut(tokens, index * _STEP) for index in _choose_windows(n_windows)]
-    return _Windows(windows, f"{len(windows)} of {n_windows} windows read" if len(windows) < n_windows else None)
+def _describe_rest(n_read: int, n_pieces: int) -> str | None:
+    n_windows = count_windows(n_pieces)
+    return f"{n_read} of {n_windows} windows read" if n_read < n_windows else None
 
 
-def _cut(tokens: Tokens, start: int) -> Tokens:
-    return tokens[0][start : start + _CAPACITY], tokens[1][start : start + _CAPACITY]
-
-
-def _locate(encoding: Encoding, origin: Int32) -> Tokens:
-    offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
-    starts, last = origin[offsets[:, 0]], origin[np.maximum(offsets[:, 1] - 1, 0)]
+def _locate(encoding: Encoding, reading: _Reading) -> _Pieces:
+    """Word pieces and where they come from: from their first character that is no space to behind their last one."""
+    offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    n_spaces = [reading.text[start] == " " and stop - start > 1 for start, stop in offsets.tolist()]
+    begins = offsets[:, 0] + np.array(n_spaces, np.int64)
+    first = reading.origin[begins]
+    last, behind = reading.origin[np.maximum(offsets[:, 1] - 1, 0)], reading.origin[offsets[:, 1]]
+    is_turned = first > last
+    starts = np.minimum(first, last)
     # Half of an expanded ligature still covers the ligature: a span is never empty.
-    ends = np.maximum(origin[offsets[:, 1]], last + 1)
-    return np.array(encoding.ids, dtype=np.int64), np.stack([starts, ends], axis=1)
+    ends = np.where(is_turned, first + 1, np.maximum(behind, last + 1))
+    sentences = np.unique(np.searchsorted(begins, reading.sentences)).tolist()
+    return _Pieces(np.array(encoding.ids, np.int64), np.stack([starts, ends], axis=1).astype(np.int32), sentences)
 
 
-def _normalise_whole(text: str) -> tuple[str, Int32] | None:
-    """The text normalised, or None if it is too long; NFKC makes up to 18 characters out of one."""
+def _read_whole(text: str) -> _Reading | None:
+    """A text as its reader gets it, or None if it is too long; NFKC makes up to 18 characters out of one."""
     if len(text) > MAX_WHOLE_CHARS:
         return None
-    normalised = normalise(text)
-    return normalised if len(normalised[0]) <= MAX_WHOLE_CHARS else None
+    shown, outer = undo_markup(text)
+    if len(shown) > MAX_WHOLE_CHARS:
+        return None
+    normalised = normalise(shown)
+    if len(normalised[0]) > MAX_WHOLE_CHARS:
+        return None
+    read, inner = fold(normalised)
+    return _Reading(read, outer[inner], np.searchsorted(inner, find_sentences(shown)))
 
 
-def _normalise_slice(text: str, start: int, stop: int) -> tuple[str, Int32]:
-    normalised, origin = normalise(text[start:stop])
-    return normalised[:MAX_WHOLE_CHARS], origin[: MAX_WHOLE_CHARS + 1] + np.int32(start)
+def _read_slice(text: str, start: int, stop: int) -> _Reading:
+    shown, outer = undo_markup(text[start:stop])
+    normalised, middle = normalise(shown)
+    read, inner = fold((normalised[:MAX_WHOLE_CHARS], middle[: MAX_WHOLE_CHARS + 1]))
+    return _Reading(read, outer[inner] + np.int32(start), np.array([0]))
 
 
-def _count_windows(n_tokens: int) -> int:
-    return 1 + max(0, -(-(n_tokens - _CAPACITY) // _STEP))
-
-
-def _choose_windows(n_windows: int) -> Iterator[int]:
-    """All windows, or the first ones and others spread evenly up to the last."""
-    if n_windows <= MAX_WINDOWS:
-        return iter(range(n_windows))
-    spread = np.linspace(_N_HEAD_WINDOWS, n_windows - 1, MAX_WINDOWS - _N_HEAD_WINDOWS)
-    return iter([*range(_N_HEAD_WINDOWS), *np.rint(spread).astype(int).tolist()])
-
-
-def _spread_slices(n_chars: int) -> list[int]:
+def _spread_slices(n_chars: int) -> Iterator[int]:
     last = max(0, n_chars - _SLICE_CHARS)
-    starts = np.linspace(min(_HEAD_CHARS, last), last, MAX_WINDOWS - _N_HEAD_WINDOWS)
-    return [int(start) for start in starts]
+    starts = np.linspace(min(_HEAD_CHARS, last), last, MAX_WINDOWS - N_HEAD_WINDOWS)
+    return (int(start) for start in starts)
 
 
-def _estimate_windows(n_chars: int, slices: Sequence[Tokens]) -> int:
+def _estimate_windows(n_chars: int, slices: Sequence[_Pieces]) -> int:
     n_read_chars = _HEAD_CHARS + _SLICE_CHARS * (len(slices) - 1)
-    n_read_tokens = sum(len(ids) for ids, _ in slices)
-    return max(MAX_WINDOWS, _count_windows(round(n_read_tokens * n_chars / n_read_chars)))
+    n_read_tokens = sum(len(pieces.ids) for pieces in slices)
+    return max(MAX_WINDOWS, count_windows(round(n_read_tokens * n_chars / n_read_chars)))

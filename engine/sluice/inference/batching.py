@@ -19,13 +19,22 @@ Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
 
 
+MAX_PADDED = 1.5
+"""Cells of a request for each cell that is a row's own: a long row in its company makes every short one as long."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """Rows that one caller waits for; they travel in one request."""
 
     rows: Sequence[Arrays]
-    length: int
+    lengths: Sequence[int]
     deadline: float
+
+    @property
+    def length(self) -> int:
+        """Of the longest row."""
+        return max(self.lengths)
 
 
 class BatchQueue:
@@ -49,28 +58,51 @@ class BatchQueue:
         """Outputs of `rows`; more rows than fit one request are cut into several. Raises `InferenceLate`."""
         self.circuit.require()
         started = monotonic()
-        n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // _longest(rows)))
-        cuts = (rows[i : i + n_together] for i in range(0, len(rows), n_together))
+        by_length = sorted(range(len(rows)), key=lambda i: _length(rows[i]))
+        jobs = list(self._cut([rows[i] for i in by_length], deadline))
         try:
             async with asyncio.timeout_at(deadline):
-                found = await self._batcher.run(*(_Job(cut, _longest(cut), deadline) for cut in cuts))
+                found = await self._batcher.run(*jobs)
         except TimeoutError as error:
             raise InferenceLate(f"{self._spec.name}: no answer before the deadline") from error
         finally:
             if asyncio.get_running_loop().time() >= deadline:
                 self.circuit.doubt(started)  # the caller's own deadline may have come first, as a cancellation
-        return [outputs for each in found for outputs in each]
+        in_order = dict(zip(by_length, (outputs for each in found for outputs in each), strict=True))
+        return [in_order[i] for i in range(len(rows))]
+
+    def _cut(self, rows: Sequence[Arrays], deadline: float) -> Iterator[_Job]:
+        """Rows, the shortest first, into jobs of like length that fit one request each."""
+        together: list[Arrays] = []
+        lengths: list[int] = []
+        for row in rows:
+            length = _length(row)
+            if together and not self._fits([*lengths, length]):
+                yield _Job(together, lengths, deadline)
+                together, lengths = [], []
+            together.append(row)
+            lengths.append(length)
+        yield _Job(together, lengths, deadline)
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
         """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves."""
         chosen: list[int] = []
-        n_rows, longest = 0, 0
+        lengths: list[int] = []
         for position in sorted(range(len(jobs)), key=lambda i: abs(jobs[i].length - jobs[0].length)):
-            n_rows, longest = n_rows + len(jobs[position].rows), max(longest, jobs[position].length)
-            if chosen and (n_rows > self._spec.max_rows or n_rows * longest > self._spec.max_cells):
+            lengths += jobs[position].lengths
+            if chosen and not self._fits(lengths):
                 break
             chosen.append(position)
         return chosen
+
+    def _fits(self, lengths: Sequence[int]) -> bool:
+        """Whether rows of these lengths may travel in one request."""
+        n_cells = len(lengths) * max(lengths)
+        return (
+            len(lengths) <= self._spec.max_rows
+            and n_cells <= self._spec.max_cells
+            and n_cells <= MAX_PADDED * sum(lengths)
+        )
 
     async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
         started = monotonic()
@@ -97,10 +129,6 @@ class BatchQueue:
         lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
         named = zip(self._spec.outputs, outputs, strict=True)
         return {tensor.name: array[i][_cut(tensor, lengths)] for tensor, array in named}
-
-
-def _longest(rows: Sequence[Arrays]) -> int:
-    return _length(rows[0]) if len(rows) == 1 else max(map(_length, rows))
 
 
 def _length(row: Arrays) -> int:

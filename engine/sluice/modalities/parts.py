@@ -6,19 +6,27 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+
+from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
-from sluice.features import Features, Languages
+from sluice.features import Features, Languages, Row
 from sluice.features.language_names import describe_unread
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
 from sluice.schema import Evidence
 
 logger = logging.getLogger(__name__)
+
+ItemT = TypeVar("ItemT")
+
+STANDS_OUT = -2.2
+"""A logit, a probability of 0.1: no threshold that `sluice calibrate` writes is lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +116,29 @@ class PartScorer:
     async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> ScoredPart:
         features, model = await _read(part, stage_s), part.modality.model
         with _timed(stage_s, "encode"):
-            rows = [inputs_of(model, row) for row in features.rows]
-            outputs = await self._classifier.infer(model, rows, deadline)
-        return ScoredPart(part, features.rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
+            outputs = await self._infer(model, features.rows, deadline)
+            again = _find_outstanding(features, outputs)
+            closer = await self._infer(model, list(again.values()), deadline) if again else []
+        rows = _replace(features.rows, again)
+        outputs = _replace(outputs, dict(zip(again, closer, strict=True)))
+        return ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
+
+    async def _infer(self, model: ModelSpec, rows: Sequence[Row], deadline: float) -> list[Arrays]:
+        return await self._classifier.infer(model, [inputs_of(model, row) for row in rows], deadline)
+
+
+def _find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict[int, Row]:
+    """Details that show a label which nothing else shows as clearly, each with what is around it, by position."""
+    details = [n for n in features.wider if (outputs[n]["logits"] > STANDS_OUT).any()]
+    if not details:
+        return {}
+    rest = [row["logits"] for n, row in enumerate(outputs) if n not in features.wider]
+    bar = np.maximum(np.max(rest, axis=0), STANDS_OUT)
+    return {n: features.wider[n] for n in details if (outputs[n]["logits"] > bar).any()}
+
+
+def _replace(items: Sequence[ItemT], others: Mapping[int, ItemT]) -> list[ItemT]:
+    return [others.get(n, item) for n, item in enumerate(items)]
 
 
 async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:

@@ -1,5 +1,4 @@
 import re
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -8,20 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from sluice.features import BYTE_WINDOW_TOKENS, TEXT_WINDOW_TOKENS, Features, TextRow
-from sluice.features import text as text_module
-from sluice.features.text import BYTE_END, MAX_WHOLE_CHARS, MAX_WINDOWS, OVERLAP_TOKENS, TextExtractor, normalise
+from sluice.contract import MAX_TEXT_ROWS
+from sluice.features import TEXT_WINDOW_TOKENS, Features, TextRow
+from sluice.features.text import END, MAX_WHOLE_CHARS, START, TextExtractor
+from sluice.features.windows import MAX_WINDOWS, OVERLAP_TOKENS
 
-CLS, SEP, UNK = 1, 2, 3
-WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[", "]", "kill", "yo", "##u", "fi", "##ne", "hello", "sep", "你", "好"]
+WORDS = ["<pad>", START, END, "<unk>", "<", ">", "kill", "yo", "##u", "fi", "##ne", "hello", "s", "你", "好"]
+FIRST, LAST, UNK = (WORDS.index(word) for word in (START, END, "<unk>"))
 N_INNER = TEXT_WINDOW_TOKENS - 2
+UNKNOWN_ID = 3
+"""Of the shipped tokenizer."""
 
 
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer like the shipped one in kind, small enough to know every id; it truncates and pads by default."""
     vocabulary = {word: index for index, word in enumerate(WORDS + [f"w{index}" for index in range(5_000)])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens(WORDS[:4])
@@ -51,7 +53,7 @@ def read_ids(features: Features[TextRow]) -> set[int]:
 
 def test_a_short_text_is_one_row_with_special_tokens(extractor: TextExtractor) -> None:
     row = extractor.extract("Hello you").rows[0]
-    assert row.input_ids.tolist() == [CLS, WORDS.index("hello"), WORDS.index("yo"), WORDS.index("##u"), SEP]
+    assert row.input_ids.tolist() == [FIRST, WORDS.index("hello"), WORDS.index("yo"), WORDS.index("##u"), LAST]
     assert row.attention_mask.tolist() == [1] * 5
     assert row.spans.tolist() == [[0, 0], [0, 5], [6, 8], [8, 9], [0, 0]]
     assert [part.dtype.name for part in (row.input_ids, row.attention_mask, row.spans)] == ["int64", "int64", "int32"]
@@ -72,13 +74,13 @@ def test_no_texts_give_no_features(extractor: TextExtractor) -> None:
 @pytest.mark.parametrize("text", ["", " \n", "\x00\x01", "\u200b\u202e\ufeff", "\ufe0f"])
 def test_nothing_visible_is_one_row_of_special_tokens(extractor: TextExtractor, text: str) -> None:
     features = extractor.extract(text)
-    assert [row.input_ids.tolist() for row in features.rows] == [[CLS, SEP]]
+    assert [row.input_ids.tolist() for row in features.rows] == [[FIRST, LAST]]
     assert features.partial is None
 
 
 def test_only_emoji_is_one_row_whose_words_point_at_them(extractor: TextExtractor) -> None:
     (row,) = extractor.extract("😀🎉").rows
-    assert row.input_ids.tolist() == [CLS, UNK, UNK, UNK, UNK, UNK, SEP]  # 😀 grinning 🎉 party popper
+    assert row.input_ids.tolist() == [FIRST, UNK, UNK, UNK, UNK, UNK, LAST]  # 😀 grinning 🎉 party popper
     assert row.spans[1:-1].tolist() == [[0, 1], [0, 1], [1, 2], [1, 2], [1, 2]]
 
 
@@ -86,7 +88,9 @@ def test_only_emoji_is_one_row_whose_words_point_at_them(extractor: TextExtracto
     ("text", "words"),
     [
         ("ki\u200bll yo", ["ki\u200bll", "yo"]),
-        ("\u202ekill\u202c yo", ["kill\u202c", "yo"]),
+        ("\u202ellik\u202c yo", ["llik", "yo"]),
+        ("<i>ki</i>ll yo", ["ki</i>ll", "yo"]),
+        ("&#107;ill&nbsp;yo", ["&#107;ill", "yo"]),
         ("ｋｉｌｌ", ["ｋｉｌｌ"]),
         ("ﬁne", ["ﬁ", "ne"]),
         ("k\u00adi\u2060ll", ["k\u00adi\u2060ll"]),
@@ -99,8 +103,8 @@ def test_spans_point_into_the_text_as_published(extractor: TextExtractor, text: 
 
 
 def test_a_text_cannot_spell_special_tokens(extractor: TextExtractor) -> None:
-    ids = extractor.extract("kill [SEP] yo").rows[0].input_ids.tolist()
-    assert ids == [CLS, *(WORDS.index(word) for word in ("kill", "[", "sep", "]", "yo")), SEP]
+    ids = extractor.extract("kill </s> yo").rows[0].input_ids.tolist()
+    assert ids == [FIRST, *(WORDS.index(word) for word in ("kill", "<", "<unk>", "s", ">", "yo")), LAST]
 
 
 def test_windows_overlap_and_miss_nothing(extractor: TextExtractor) -> None:
@@ -172,84 +176,72 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
         TextExtractor(tmp_path / "gone.json")
 
 
-def test_the_shipped_tokenizer_reads_english_and_chinese() -> None:
+SENTENCES = ["Hello you.", "Fine!", "Kill yo?", "Hello hello hello."]
+
+
+def test_sentences_are_read_by_themselves_and_wait_with_their_neighbours(extractor: TextExtractor) -> None:
+    text = " ".join(SENTENCES)
+    features = extractor.extract(text)
+    spelled = [" ".join(spell(text, row)) for row in features.rows]
+    assert spelled[1:] == ["Hello yo u .", "Fi ne !", "Kill yo ?", "Hello hello hello ."]
+    assert {n: " ".join(spell(text, row)) for n, row in features.wider.items()} == {
+        1: "Hello yo u . Fi ne !",
+        2: "Hello yo u . Fi ne ! Kill yo ?",
+        3: "Fi ne ! Kill yo ? Hello hello hello .",
+        4: "Kill yo ? Hello hello hello .",
+    }
+    assert features.partial is None
+
+
+@pytest.mark.parametrize("text", ["Hello you.", "Hello you. Fine!", "hello you fine kill yo", "Hello you.\n\n!!!\n"])
+def test_where_neighbours_are_all_there_is_the_whole_is_enough(extractor: TextExtractor, text: str) -> None:
+    features = extractor.extract(text)
+    assert len(features.rows) == 1
+    assert not features.wider
+
+
+def test_a_sentence_that_is_repeated_is_read_once(extractor: TextExtractor) -> None:
+    features = extractor.extract("Kill yo! " * 20)
+    spans = [row.spans[1].tolist() for row in features.rows]
+    assert len(spans) == 4  # the whole, and the first, an inner and the last one: their neighbours differ
+    assert spans[1][0] == 0
+
+
+def test_of_many_sentences_several_go_together_and_no_word_is_left_out(extractor: TextExtractor) -> None:
+    text = "".join(f"W{n} hello. " for n in range(300))
+    features = extractor.extract(text)
+    assert features.partial is None
+    assert len(features.rows) <= MAX_TEXT_ROWS
+    details = [features.rows[n] for n in features.wider]
+    assert sorted(start for row in details for start, _ in row.spans[1:-1].tolist()) == [
+        n for n in range(len(text)) if text[n] in "Wh."
+    ]
+
+
+def test_the_shipped_tokenizer_reads_many_languages() -> None:
     extractor = TextExtractor()
-    for text, words in [("good morning", ["good", "morning"]), ("你好世界", ["你", "好", "世", "界"])]:
+    for text, words in [
+        ("good morning", ["good", "morning"]),
+        ("你好世界", ["", "你好", "世界"]),
+        ("доброе утро", ["добро", "е", "утро"]),
+    ]:
         row = extractor.extract(text).rows[0]
-        assert spell(text, row) == words
-        assert len(set(row.input_ids.tolist())) == len(words) + 2  # none of them unknown
+        assert "".join(spell(text, row)) == "".join(words)
+        assert UNKNOWN_ID not in row.input_ids
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", "plain"),
-        ("a\tb\nc\r", "a b c "),
-        ("a\x00b\x7f", "ab"),
-        ("ｆｕｌｌ，①", "full,1"),
-        ("e\u0301", "é"),
-        ("z\u200de\u200bro", "zero"),
-        ("e\u200b\u0301", "é"),
-        ("e\u3164\x00\u0301", "é"),
-        ("\ud800", "\ufffd"),
-        ("a\U000e0041b\u3164", "ab"),
-        ("ｶﾞ", "ガ"),
-        ("가", "가"),
-        ("line\u2028end", "line end"),
-    ],
-)
-def test_normalise(text: str, expected: str) -> None:
-    normalised, origin = normalise(text)
-    assert normalised == expected
-    assert len(origin) == len(normalised) + 1
-    assert origin[-1] == len(text)
-
-
-ANY_TEXT = st.text(st.characters(), max_size=25) | st.text(
-    "ae\u0301\u0316\u200b각ﬁｶﾞ\ud800 \n\u3164\x00\x9f\ufe0f", max_size=25
-)
-
-
-@given(ANY_TEXT)
-def test_normalised_text_is_nfkc_without_anything_unseen(text: str) -> None:
-    normalised, origin = normalise(text)
-    assert unicodedata.is_normalized("NFKC", normalised)
-    assert not {unicodedata.category(character) for character in normalised} & {"Cc", "Cf", "Cs"}
-    assert np.all(np.diff(origin) >= 0)
-    assert origin[0] >= 0 if len(normalised) else origin.tolist() == [len(text)]
-
-
-@given(ANY_TEXT)
-def test_normalising_twice_changes_nothing(text: str) -> None:
-    once, _ = normalise(text)
-    assert normalise(once)[0] == once
+def test_a_sentence_of_a_script_without_spaces_begins_as_a_text_does() -> None:
+    extractor = TextExtractor()
+    first, second = "今天天气很好。", "我们去公园玩。"
+    rows = extractor.extract(first + second + first + second).rows
+    assert rows[2].input_ids.tolist() == extractor.extract(second).rows[0].input_ids.tolist()
 
 
 @given(text=st.text(st.characters(), max_size=300))
 def test_any_text_has_rows_with_spans_inside_it(extractor: TextExtractor, text: str) -> None:
     for row in extractor.extract(text).rows:
         starts, ends = row.spans[1:-1].T
-        assert np.all(starts < ends)
+        assert np.all(starts <= ends)
         assert np.all(ends <= len(text))
-        assert row.input_ids[0] == CLS
-        assert row.input_ids[-1] == SEP
-
-
-def test_a_row_is_spelled_in_bytes_too(extractor: TextExtractor) -> None:
-    pieces = Tokenizer.from_file(str(Path(text_module.__file__).with_name("bytes.json")))
-    row = extractor.extract("Hello you, ki\u200bll 4 time 😀").rows[0]
-    assert pieces.decode(row.byte_ids[:-1].tolist()).strip() == "hello you, kill 4 time 😀"
-    assert row.byte_ids[-1] == pieces.token_to_id(BYTE_END)
-    assert row.byte_mask.tolist() == [1] * len(row.byte_ids)
-
-
-def test_bytes_of_a_window_are_those_of_its_characters(extractor: TextExtractor) -> None:
-    pieces = Tokenizer.from_file(str(Path(text_module.__file__).with_name("bytes.json")))
-    first, second, _ = extractor.extract(number_words(300)).rows
-    assert len(first.byte_ids) == BYTE_WINDOW_TOKENS
-    assert pieces.decode(second.byte_ids[:-1].tolist()).split()[0] == f"w{N_INNER - OVERLAP_TOKENS}"
-
-
-@pytest.mark.parametrize("text", ["", "\u200b"])
-def test_of_nothing_only_the_end_is_read(extractor: TextExtractor, text: str) -> None:
-    assert len(extractor.extract(text).rows[0].byte_ids) == 1
+        assert row.input_ids[0] == FIRST
+        assert row.input_ids[-1] == LAST

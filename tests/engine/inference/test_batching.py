@@ -78,6 +78,20 @@ async def test_rows_that_wait_leave_together_and_padding_is_cut_off() -> None:
     assert [int(job[0]["double"]) for job in results] == [6, 4, 10, 8]  # type: ignore[index]
 
 
+async def test_a_long_row_does_not_lengthen_short_ones_of_the_same_caller() -> None:
+    server = Server()
+    outputs = await queue(server).run(rows(2, 9, 3, 2), soon())
+    assert sorted(batch.shape for batch in server.batches) == [(1, 9), (3, 3)]
+    assert [len(row["scores"]) for row in outputs] == [2, 9, 3, 2]
+    assert [int(row["double"]) for row in outputs] == [4, 18, 6, 4]
+
+
+async def test_a_request_is_never_half_padding() -> None:
+    server = Server()
+    await gather(queue(server), [rows(2), rows(20), rows(2), rows(2)])
+    assert [batch.shape for batch in server.batches] == [(3, 2), (1, 20)]
+
+
 async def test_no_request_is_over_the_limit_of_rows_or_of_cells() -> None:
     server = Server()
     await gather(queue(server), [rows(*[2] * 9), *[rows(20)] * 5])
