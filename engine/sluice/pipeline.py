@@ -26,6 +26,7 @@ from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Policy, decide, find
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
+from sluice.verdict.urgency import find_urgency
 
 logger = logging.getLogger(__name__)
 
@@ -189,6 +190,7 @@ class Pipeline:
             latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
             scored_at=_timestamp(self._clock()),
             language=language,
+            urgency=find_urgency(self._policy, findings),
         )
 
     def _count(self, decision: Decision, language: DetectedLanguage | None) -> None:

@@ -18,6 +18,9 @@ Decision = Literal["allow", "review", "block"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 """From mildest to strictest."""
 
+Urgency = Literal["none", "concern", "urgent"]
+"""How soon somebody should look after a person, from not at all to at once."""
+
 MAX_LISTED = 256
 """Of images, and of clips: what a verdict has room to name. How many of them are read stands in the contract."""
 
@@ -144,6 +147,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Per part: ``ok``, ``partial: …`` (only some of it was read, or not in its language) or ``failed: …``.
     language : DetectedLanguage or None
         Of the text; None without one, or if it was not read.
+    urgency : str
+        One of `Urgency`: whether the post speaks of harming oneself, as far as the score of ``self_harm`` tells.
     latency_ms : dict of str to float
         Milliseconds: ``wait`` (in Kafka), ``fetch``, ``extract``, ``encode``, ``fuse``, ``total``.
     scored_at : str
@@ -161,6 +166,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
     scored_at: str
     language: DetectedLanguage | None = None
+    urgency: Urgency = "none"
 
 
 class _Identified(msgspec.Struct):

@@ -22,7 +22,6 @@ EDITS = {
     "N_TOKENS": "3",
     "D_TOKEN": "251",
     "MIN_TEXT_TOKENS, TEXT_WINDOW_TOKENS": "3, 97",
-    "MIN_BYTE_TOKENS, BYTE_WINDOW_TOKENS": "2, 150",
     "IMAGE_SIZE_PX": "144",
     "HEATMAP_CELLS": "9",
     "N_MELS": "61",
@@ -41,7 +40,6 @@ EDITS = {
 
 FURTHER_EDITS = {
     r"MIN_TEXT_TOKENS, \d+": "MIN_TEXT_TOKENS, 31",
-    r"MIN_BYTE_TOKENS, \d+": "MIN_BYTE_TOKENS, 47",
     r"\d+ \* N_TOKENS": "5 * N_TOKENS",
     r"    max_rows=\d+": "    max_rows=65",
     r"    max_cells=\d+": "    max_cells=3000",
@@ -97,7 +95,7 @@ SAY_ENGINE = """
 import asyncio
 import numpy as np
 from sluice import schema
-from sluice.features import audio, image, text
+from sluice.features import audio, image, text, windows
 from sluice.inference.batching import BatchQueue
 from sluice.inference.fake import ScriptedClassifier
 from sluice.inference.triton import _smallest_batch
@@ -130,9 +128,8 @@ from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_E
 print(json.dumps({
     "labels": schema.LABELS[-2:],
     "limits": [ImageModality.n_read, AudioModality.n_read],
-    "rows": [text.MAX_WINDOWS, image.MAX_ROWS, audio.MAX_WINDOWS],
+    "rows": [windows.MAX_WINDOWS, image.MAX_ROWS, audio.MAX_WINDOWS],
     "text": len(text.TextExtractor().extract("word " * 900).rows[0].input_ids),
-    "bytes": len(text.TextExtractor().extract("\u0b94 " * 90).rows[0].byte_ids),
     "image": image.image_rows(image.Image.new("RGB", (9, 9)))[0].pixels.shape,
     "audio": audio.log_mel(np.zeros(9, np.float32)).shape,
     "probes": {model.name: {name: rows.shape for name, rows in _smallest_batch(model).items()} for model in MODELS},
@@ -151,19 +148,16 @@ def test_every_part_of_the_engine_follows_an_edited_number() -> None:
         "limits": [9, 5],
         "rows": [21, 7, 17],
         "text": 97,
-        "bytes": 150,
         "image": [3, 144, 144],
         "audio": [61, 190],
         "probes": {
-            "text_encoder": {
-                "input_ids": [1, 3], "attention_mask": [1, 3], "byte_ids": [1, 2], "byte_mask": [1, 2],
-            },
+            "text_encoder": {"input_ids": [1, 3], "attention_mask": [1, 3]},
             "image_encoder": {"planes": [1, 3, 144, 144]},
             "audio_encoder": {"log_mel": [1, 61, 190]},
             "fusion": {"tokens": [1, 1, 251], "mask": [1, 1], "kind": [1, 1]},
         },
         "answers": {
-            "text_encoder": {"tokens": tokens, "logits": [18], "token_scores": [3]},
+            "text_encoder": {"tokens": tokens, "logits": [18], "token_scores": [18, 3]},
             "image_encoder": {"tokens": tokens, "logits": [18], "heatmap": [18, 9, 9]},
             "audio_encoder": {"tokens": tokens, "logits": [18], "frame_scores": [18, 38]},
             "fusion": {"logits": [18], "severity": [18]},

@@ -58,7 +58,7 @@ def extract_text(text: str) -> Features[TextRow]:
         spans.append((at, at + len(word)))
         at += len(word)
     ids = np.array([len(text), *(ord(word[0]) for word in text.split())], np.int64)
-    return Features((TextRow(ids, np.ones_like(ids), np.array(spans, np.int32), ids, np.ones_like(ids)),))
+    return Features((TextRow(ids, np.ones_like(ids), np.array(spans, np.int32)),))
 
 
 def extract_texts(texts: list[str]) -> list[Features[TextRow]]:

@@ -48,13 +48,15 @@ VERDICT = Verdict(
     latency_ms={"total": 14.2},
     scored_at="2026-11-23T10:00:00.020Z",
     language=DetectedLanguage("en", 0.98),
+    urgency="concern",
 )
 
 
-def test_a_verdict_from_before_there_were_languages_is_still_read() -> None:
+def test_a_verdict_from_before_there_were_languages_and_urgency_is_still_read() -> None:
     older = json.loads(encode(VERDICT))
-    del older["language"]
-    assert decode_verdict(json.dumps(older).encode()) == msgspec.structs.replace(VERDICT, language=None)
+    del older["language"], older["urgency"]
+    expected = msgspec.structs.replace(VERDICT, language=None, urgency="none")
+    assert decode_verdict(json.dumps(older).encode()) == expected
     jsonschema.validate(older, json_schema("verdict"))
 
 

@@ -18,7 +18,8 @@ STYLES = {"allow": "green", "review": "yellow", "block": "red"}
 
 def describe_verdict(verdict: Verdict) -> str:
     """A verdict on one line."""
-    parts = [verdict.post_id, verdict.decision, top_reason(verdict), failed_parts(verdict), total_ms(verdict)]
+    urgency = "" if verdict.urgency == "none" else verdict.urgency
+    parts = [verdict.post_id, verdict.decision, urgency, top_reason(verdict), failed_parts(verdict), total_ms(verdict)]
     return printable("  ".join(part for part in parts if part))
 
 

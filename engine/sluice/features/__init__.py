@@ -41,7 +41,8 @@ class TextRow:
     input_ids, attention_mask : ndarray of int64, shape = (L,)
         Token ids and ones, special tokens included; L <= `TEXT_WINDOW_TOKENS`.
     spans : ndarray of int32, shape = (L, 2)
-        Characters [start, end) of the text *as published* behind each token; (0, 0) for special tokens.
+        Characters [start, end) of the text *as published* behind each token; (0, 0) for special tokens
+        and for spaces alone.
     """
 
     input_ids: npt.NDArray[np.int64]

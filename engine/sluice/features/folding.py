@@ -1,7 +1,7 @@
 """Undoes what hides words from a reader of word pieces: look-alike letters, leetspeak, letters apart or repeated.
 
-Every rule keeps harmless spellings in mind: ordinals and units (4th, 5km), doubled letters, numerals, and the letters of
-other languages. A Russian word stays one, even where all its letters look like Latin ones.
+Every rule keeps harmless spellings in mind: ordinals and units (4th, 5km), doubled letters, numerals, and other
+languages. A Russian word stays one, even where all its letters look like Latin ones.
 """
 
 from __future__ import annotations

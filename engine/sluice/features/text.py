@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ MAX_WHOLE_CHARS = 64 * 1024
 """Longer texts are sampled before they are tokenised, so that the work per post is bounded."""
 START, END = "<s>", "</s>"
 """Around the pieces of a row, and all that a row without any has."""
-WORD_START = "\u2581"
-"""The piece that begins a word, in vocabularies that mark beginnings."""
+BLANK = "\u2581"
+"""The piece for a space alone, in vocabularies that keep spaces."""
 
 _HEAD_CHARS = 16 * 1024
 _SLICE_CHARS = 1024
@@ -67,7 +68,7 @@ class _Pieces:
     ----------
     ids : ndarray of int64, shape = (n,)
     spans : ndarray of int32, shape = (n, 2)
-        In the text as published.
+        In the text as published; none for a space alone.
     sentences : list of int
         The pieces that sentences begin with.
     """
@@ -95,7 +96,6 @@ class TextExtractor:
         self._tokenizer = _load(tokenizer_file or text_file("tokenizer.json"))
         self._start_id = self._tokenizer.token_to_id(START)
         self._end_id = self._tokenizer.token_to_id(END)
-        self._word_start_id = self._tokenizer.token_to_id(WORD_START)
 
     def extract(self, text: str) -> Features[TextRow]:
         """Rows of one text; see `extract_batch`."""
@@ -135,7 +135,7 @@ class TextExtractor:
         wider: dict[int, TextRow] = {}
         known = {row.input_ids.tobytes() for row in rows}
         for sentence in find_sentences_to_read(pieces.sentences, n_pieces, MAX_TEXT_ROWS - len(windows)):
-            own, around = (self._make_row(pieces, each, is_whole=True) for each in (sentence.own, sentence.wider))
+            own, around = (self._make_row(pieces, each) for each in (sentence.own, sentence.wider))
             key = own.input_ids.tobytes() + around.input_ids.tobytes()
             if key not in known:
                 known.add(key)
@@ -154,19 +154,13 @@ class TextExtractor:
         rows.append(self._make_row(tail, (max(0, len(tail.ids) - CAPACITY), len(tail.ids))))
         return Features(tuple(rows), f"{len(rows)} of about {_estimate_windows(len(text), slices)} windows read")
 
-    def _make_row(self, pieces: _Pieces, stretch: Stretch, is_whole: bool = False) -> TextRow:
-        """A row of some word pieces; one that is whole begins as a text does, with the beginning of a word."""
-        first = [self._start_id]
-        if is_whole and self._word_start_id is not None and not self._begins_word(pieces.ids[stretch[0]]):
-            first.append(self._word_start_id)
+    def _make_row(self, pieces: _Pieces, stretch: Stretch) -> TextRow:
         ids = pieces.ids[slice(*stretch)]
-        input_ids = np.array([*first, *ids, self._end_id], np.int64)
+        input_ids = np.empty(len(ids) + 2, np.int64)
+        input_ids[0], input_ids[1:-1], input_ids[-1] = self._start_id, ids, self._end_id
         spans = np.zeros((len(input_ids), 2), np.int32)
-        spans[len(first) : -1] = pieces.spans[slice(*stretch)]
+        spans[1:-1] = pieces.spans[slice(*stretch)]
         return TextRow(input_ids, np.ones_like(input_ids), spans)
-
-    def _begins_word(self, token_id: int) -> bool:
-        return self._tokenizer.id_to_token(int(token_id)).startswith(WORD_START)
 
 
 def _load(file: Path) -> Tokenizer:
@@ -193,8 +187,10 @@ def _locate(encoding: Encoding, reading: _Reading) -> _Pieces:
     starts = np.minimum(first, last)
     # Half of an expanded ligature still covers the ligature: a span is never empty.
     ends = np.where(is_turned, first + 1, np.maximum(behind, last + 1))
+    spans = np.stack([starts, ends], axis=1).astype(np.int32)
+    spans[[token == BLANK for token in encoding.tokens]] = 0
     sentences = np.unique(np.searchsorted(begins, reading.sentences)).tolist()
-    return _Pieces(np.array(encoding.ids, np.int64), np.stack([starts, ends], axis=1).astype(np.int32), sentences)
+    return _Pieces(np.array(encoding.ids, np.int64), spans, sentences)
 
 
 def _read_whole(text: str) -> _Reading | None:
@@ -208,7 +204,15 @@ def _read_whole(text: str) -> _Reading | None:
     if len(normalised[0]) > MAX_WHOLE_CHARS:
         return None
     read, inner = fold(normalised)
-    return _Reading(read, outer[inner], np.searchsorted(inner, find_sentences(shown)))
+    return _set_apart(read, outer[inner], np.searchsorted(inner, find_sentences(shown)))
+
+
+def _set_apart(text: str, origin: Int32, starts: npt.NDArray[np.int64]) -> _Reading:
+    """A text with a space before each sentence, also where its script has none: so it begins as a text of its own."""
+    gaps = [start for start in starts.tolist() if 0 < start < len(text) and text[start - 1] != " "]
+    edges = [0, *gaps, len(text)]
+    spaced = " ".join(text[start:stop] for start, stop in pairwise(edges))
+    return _Reading(spaced, np.insert(origin, gaps, origin[gaps]), starts + np.searchsorted(gaps, starts, side="right"))
 
 
 def _read_slice(text: str, start: int, stop: int) -> _Reading:

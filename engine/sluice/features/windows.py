@@ -75,12 +75,12 @@ def find_sentences_to_read(starts: Sequence[int], n_pieces: int, n_most: int) ->
     n_together = -(-len(starts) // n_most)
     edges = [*starts[::n_together], n_pieces]
     found = (_widen(edges, n) for n in range(len(edges) - 1))
-    return [each for each in found if each.wider != (0, n_pieces) and 0 < each.own[1] - each.own[0] < CAPACITY]
+    return [each for each in found if each.wider != (0, n_pieces) and 0 < each.own[1] - each.own[0] <= CAPACITY]
 
 
 def _widen(edges: Sequence[int], n: int) -> Sentence:
     start, stop = edges[n], edges[n + 1]
-    room = CAPACITY - 1 - (stop - start)
+    room = CAPACITY - (stop - start)
     n_before = min(start - edges[max(n - 1, 0)], max(room // 2, 0))
     n_after = min(edges[min(n + 2, len(edges) - 1)] - stop, max(room - n_before, 0))
     return Sentence((start, stop), (start - n_before, stop + n_after))

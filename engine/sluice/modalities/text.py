@@ -11,15 +11,19 @@ import numpy as np
 from sluice.contract import LABELS, MODALITIES, TEXT_ENCODER
 from sluice.features import Features, Languages, TextRow
 from sluice.inference import Arrays
+from sluice.logits import sigmoid
 from sluice.microbatch import MicroBatcher
 from sluice.modalities.base import Modality, Part
 from sluice.modalities.extraction import Runner
 from sluice.modalities.marks import Floats, find_runs
+from sluice.modalities.words import widen_to_words
 from sluice.schema import Post, TextEvidence
 
 SHORT_CHARACTERS = 2_000
 """Longer texts go alone, so that nobody waits for them."""
 MAX_TOGETHER = 64
+SHARE_OF_BEST = 0.5
+"""Of the highest probability of a label among rows: those from here on are shown as its evidence."""
 
 ExtractTexts = Callable[[list[str]], list[Features[TextRow]]]
 """Texts to features, in order."""
@@ -77,15 +81,24 @@ class TextModality(Modality[str, TextRow]):
         self, part: Part, rows: Sequence[TextRow], outputs: Sequence[Arrays], label: str
     ) -> tuple[TextEvidence, ...]:
         """Where the label is read in the text."""
-        return find_spans(rows, [row[self.model.evidence.name][LABELS.index(label)] for row in outputs])
+        n = LABELS.index(label)
+        telling = _find_telling([float(row["logits"][n]) for row in outputs])
+        token_scores = [outputs[i][self.model.evidence.name][n] for i in telling]
+        return find_spans(part.source, [rows[i] for i in telling], token_scores)
 
 
 def _choose(texts: Sequence[str]) -> range:
     return range(min(len(texts), MAX_TOGETHER))
 
 
-def find_spans(rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple[TextEvidence, ...]:
-    """Spans of the published text, in order; windows that overlap give one span.
+def _find_telling(logits: list[float]) -> list[int]:
+    """Rows that show a label at least half as probably as the row that shows it best: the others' marks mean little."""
+    probability = sigmoid(np.array(logits, np.float64))
+    return np.flatnonzero(probability >= SHARE_OF_BEST * probability.max()).tolist()
+
+
+def find_spans(text: str, rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple[TextEvidence, ...]:
+    """Spans of the published text, in order and of whole words; rows that overlap give one span.
 
     Parameters
     ----------
@@ -94,4 +107,16 @@ def find_spans(rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple
     """
     spans = np.concatenate([row.spans for row in rows])
     runs = find_runs(spans[:, 0], spans[:, 1], np.concatenate(token_scores), gap=1)
-    return tuple(TextEvidence(int(start), int(end)) for start, end in runs)
+    words = (widen_to_words(text, int(start), int(end)) for start, end in runs)
+    return tuple(TextEvidence(start, end) for start, end in _join([each for each in words if each[0] < each[1]]))
+
+
+def _join(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those joined that touch or have one character between them."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -198,13 +199,7 @@ def _with_thresholds(base: Policy, review: Float, block: Float, name: str, versi
             review=None if entry.review is None else _finite(review[index]),
             block=None if entry.block is None else _finite(block[index]),
         )
-    return Policy(
-        name=name,
-        version=version,
-        unscored_part=base.unscored_part,
-        unread_language=base.unread_language,
-        labels=labels,
-    )
+    return msgspec.structs.replace(base, name=name, version=version, labels=labels)
 
 
 def _finite(threshold: float) -> float | None:

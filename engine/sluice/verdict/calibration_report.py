@@ -32,6 +32,8 @@ def write_policy(calibrated: Calibrated, provenance: Sequence[str]) -> str:
         f"unscored_part: {policy.unscored_part}",
         "# The least decision for a post with text in a language that the models were not measured on.",
         f"unread_language: {policy.unread_language}",
+        "# From this score of self_harm on a verdict's urgency is `urgent`; from its review threshold on, `concern`.",
+        f"urgent_self_harm: {policy.urgent_self_harm:g}",
         "",
         "# A label without `block` never blocks by itself; one without thresholds, or that is missing, never decides.",
     ]

@@ -37,6 +37,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         The least decision for a post with a part that failed, came late or was read only partly.
     unread_language : str
         The least decision for a post with text in a language that the models were not measured on.
+    urgent_self_harm : float
+        The score of ``self_harm`` from which a post's `Urgency` is ``urgent``; from its review threshold on it is
+        ``concern``.
     labels : dict of str to Thresholds
         A label that is missing here never decides.
     """
@@ -45,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Annotated[int, msgspec.Meta(ge=1)]
     unscored_part: Decision = "review"
     unread_language: Decision = "review"
+    urgent_self_harm: Threshold = 0.8
     labels: dict[str, Thresholds]
 
     @property

@@ -103,7 +103,7 @@ def test_spans_point_into_the_text_as_published(extractor: TextExtractor, text: 
 
 
 def test_a_text_cannot_spell_special_tokens(extractor: TextExtractor) -> None:
-    ids = extractor.extract("kill </s> yo").rows[0].input_ids.tolist()
+    ids = extractor.extract("kill &lt;/s&gt; yo").rows[0].input_ids.tolist()
     assert ids == [FIRST, *(WORDS.index(word) for word in ("kill", "<", "<unk>", "s", ">", "yo")), LAST]
 
 
@@ -203,8 +203,7 @@ def test_where_neighbours_are_all_there_is_the_whole_is_enough(extractor: TextEx
 def test_a_sentence_that_is_repeated_is_read_once(extractor: TextExtractor) -> None:
     features = extractor.extract("Kill yo! " * 20)
     spans = [row.spans[1].tolist() for row in features.rows]
-    assert len(spans) == 4  # the whole, and the first, an inner and the last one: their neighbours differ
-    assert spans[1][0] == 0
+    assert spans == [[0, 4], [0, 4], [9, 13]]  # the whole, and two that have other neighbours
 
 
 def test_of_many_sentences_several_go_together_and_no_word_is_left_out(extractor: TextExtractor) -> None:
@@ -220,13 +219,17 @@ def test_of_many_sentences_several_go_together_and_no_word_is_left_out(extractor
 
 def test_the_shipped_tokenizer_reads_many_languages() -> None:
     extractor = TextExtractor()
-    for text, words in [
-        ("good morning", ["good", "morning"]),
-        ("你好世界", ["", "你好", "世界"]),
-        ("доброе утро", ["добро", "е", "утро"]),
-    ]:
+    for text in (
+        "good morning",
+        "你好世界",
+        "доброе утро",
+        "おはようございます",
+        "좋은 아침",
+        "शुभ प्रभात",
+        "صباح الخير",
+    ):
         row = extractor.extract(text).rows[0]
-        assert "".join(spell(text, row)) == "".join(words)
+        assert "".join(spell(text, row)) == text.replace(" ", "")
         assert UNKNOWN_ID not in row.input_ids
 
 

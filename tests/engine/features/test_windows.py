@@ -40,7 +40,7 @@ def test_long_neighbours_are_cut() -> None:
     (_, inner, *_) = find_sentences_to_read([0, 100, 110, 210], 300, 30)
     assert inner.own == (100, 110)
     start, stop = inner.wider
-    assert stop - start < CAPACITY
+    assert stop - start == CAPACITY
     assert abs((100 - start) - (stop - 110)) <= 1
 
 
@@ -55,5 +55,5 @@ def test_no_more_rows_than_there_is_room_for_and_each_fits(starts: set[int], n_m
     assert len(sentences) <= n_most
     for each in sentences:
         assert each.wider[0] <= each.own[0] < each.own[1] <= each.wider[1]
-        assert each.wider[1] - each.wider[0] < CAPACITY
+        assert each.wider[1] - each.wider[0] <= CAPACITY
     assert all(before.own[1] <= after.own[0] for before, after in pairwise(sentences))

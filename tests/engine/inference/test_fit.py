@@ -56,10 +56,8 @@ def test_labels_in_another_order_are_other_labels() -> None:
         check_config(IMAGE_ENCODER, config)
 
 
-BATCH = {name: np.zeros((2, 7), np.int64) for name in ("input_ids", "attention_mask")} | {
-    name: np.zeros((2, 9), np.int64) for name in ("byte_ids", "byte_mask")
-}
-OUTPUTS = [np.zeros((2, 4, 256), np.float32), np.zeros((2, 17), np.float32), np.zeros((2, 7), np.float32)]
+BATCH = {name: np.zeros((2, 7), np.int64) for name in ("input_ids", "attention_mask")}
+OUTPUTS = [np.zeros((2, 4, 256), np.float32), np.zeros((2, 17), np.float32), np.zeros((2, 17, 7), np.float32)]
 
 
 def test_outputs_as_agreed_are_taken() -> None:

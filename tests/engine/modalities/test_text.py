@@ -13,7 +13,7 @@ from sluice.features import Features, Language, Languages, TextRow
 from sluice.modalities.extraction import ExtractionCrashed, on_threads
 from sluice.modalities.marks import MAX_SPANS
 from sluice.modalities.text import MAX_TOGETHER, SHORT_CHARACTERS, TextModality, find_spans
-from sluice.schema import TextEvidence
+from sluice.schema import LABELS, Post
 from tests.engine.test_pipeline import extract_text
 
 
@@ -90,37 +90,69 @@ async def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
     assert (await stays).rows
 
 
-def text_row(*spans: tuple[int, int]) -> TextRow:
+TEXT = "i am so glad, my dear friends, that you came here at last to see us all again"
+
+
+def text_row(*words: str) -> TextRow:
+    """A row of word pieces: each stands where it first occurs in `TEXT`; nothing is a special token."""
+    starts = [TEXT.index(word) if word else 0 for word in words]
+    spans = [(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
     ids = np.ones(len(spans), np.int64)
-    return TextRow(ids, ids, np.array(spans, np.int32), ids, ids)
+    return TextRow(ids, ids, np.array(spans, np.int32))
+
+
+def found(rows: list[TextRow], *scores: list[float]) -> list[str]:
+    return [TEXT[span.start : span.end] for span in find_spans(TEXT, rows, [np.array(each) for each in scores])]
 
 
 def test_neighbouring_tokens_give_one_span() -> None:
-    row = text_row((0, 0), (0, 1), (2, 6), (7, 10), (20, 24), (0, 0))
-    scores = np.array([0.9, 0.1, 0.8, 0.7, 0.9, 0.9])
-    assert find_spans([row], [scores]) == (TextEvidence(2, 10), TextEvidence(20, 24))
+    row = text_row("", "i", "so", "glad", "dear", "friends", "here", "")
+    assert found([row], [0.9, 0.1, 0.8, 0.7, 0.1, 0.1, 0.9, 0.9]) == ["so glad", "here"]
 
 
-def test_special_tokens_are_never_evidence() -> None:
-    assert find_spans([text_row((0, 0), (0, 0))], [np.array([0.9, 0.9])]) == ()
+def test_a_piece_of_a_word_gives_the_whole_word() -> None:
+    assert found([text_row("rien", "ag")], [0.9, 0.9]) == ["friends", "again"]
+
+
+def test_special_tokens_and_lone_spaces_are_never_evidence() -> None:
+    assert found([text_row("", " ", "")], [0.9, 0.9, 0.9]) == []
 
 
 def test_windows_that_overlap_give_one_span() -> None:
-    rows = [text_row((0, 4), (5, 9)), text_row((5, 9), (10, 14))]
-    assert find_spans(rows, [np.array([0.0, 0.9]), np.array([0.9, 0.0])]) == (TextEvidence(5, 9),)
+    rows = [text_row("i", "am"), text_row("am", "so")]
+    assert found(rows, [0.0, 0.9], [0.9, 0.0]) == ["am"]
 
 
 def test_without_a_clear_token_the_highest_are_shown() -> None:
-    row = text_row((0, 4), (10, 14), (20, 24))
-    assert find_spans([row], [np.array([0.05, 0.3, 0.25])]) == (TextEvidence(10, 14), TextEvidence(20, 24))
+    assert found([text_row("i", "glad", "dear")], [0.05, 0.3, 0.25]) == ["glad", "dear"]
 
 
 def test_only_the_strongest_spans_are_kept_in_order() -> None:
-    spans = [(10 * i, 10 * i + 4) for i in range(MAX_SPANS + 4)]
-    scores = np.linspace(0.5, 0.9, len(spans))
-    evidence = find_spans([text_row(*spans)], [scores])
-    assert [item.start for item in evidence] == [start for start, _ in spans[4:]]
+    words = TEXT.replace(",", "").split()[::2]
+    assert len(words) > MAX_SPANS
+    assert found([text_row(*words)], np.linspace(0.5, 0.9, len(words)).tolist()) == words[-MAX_SPANS:]
 
 
 def test_a_text_that_marks_nothing_points_nowhere() -> None:
-    assert find_spans([text_row((0, 4))], [np.array([0.05])]) == ()
+    assert found([text_row("glad")], [0.05]) == []
+
+
+def test_each_label_has_evidence_of_its_own_from_the_rows_that_show_it() -> None:
+    def output(logits: dict[str, float], scores: dict[str, list[float]]) -> dict[str, np.ndarray]:
+        return {
+            "logits": np.array([logits.get(label, -9.0) for label in LABELS]),
+            "token_scores": np.array([scores.get(label, [0.0, 0.0]) for label in LABELS]),
+        }
+
+    modality = Extractor().texts
+    rows = [text_row("glad", "dear"), text_row("came", "last")]
+    outputs = [
+        output({"threat": 3.0, "spam": -3.0}, {"threat": [0.9, 0.1], "spam": [0.9, 0.9]}),
+        output({"threat": -3.0, "spam": 3.0}, {"threat": [0.9, 0.9], "spam": [0.1, 0.9]}),
+    ]
+    (part,) = modality.parts(Post(id="1", text=TEXT))
+    spelled = {
+        label: [TEXT[span.start : span.end] for span in modality.evidence(part, rows, outputs, label)]
+        for label in ("threat", "spam")
+    }
+    assert spelled == {"threat": ["glad"], "spam": ["last"]}

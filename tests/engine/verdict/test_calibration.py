@@ -15,6 +15,7 @@ BASE = Policy(
     version=3,
     unscored_part="block",
     unread_language="allow",
+    urgent_self_harm=0.65,
     labels={
         "threat": Thresholds(review=0.4, block=0.9),
         "spam": Thresholds(review=0.5),
@@ -65,6 +66,7 @@ def test_what_the_policy_decides_stays():
     assert calibrated.policy.labels["spam"].block is None
     assert calibrated.policy.unscored_part == "block"
     assert calibrated.policy.unread_language == "allow"
+    assert calibrated.policy.urgent_self_harm == 0.65
 
 
 def test_a_label_without_enough_posts_keeps_its_thresholds_and_says_so():

@@ -73,7 +73,7 @@ def test_what_an_unread_language_means_is_read_from_the_file() -> None:
 
 def test_every_field_is_read_from_the_file() -> None:
     written = Policy(
-        name="strict", version=3, unscored_part="block", unread_language="allow",
+        name="strict", version=3, unscored_part="block", unread_language="allow", urgent_self_harm=0.6,
         labels={"threat": Thresholds(review=0.25, block=0.75), "spam": Thresholds()},
     )  # fmt: skip
     fields = msgspec.structs.fields(Policy)
