@@ -40,7 +40,7 @@ _HEAD = re.compile(r"^[4310$@57](?=[A-Za-z]{2})")
 _TAIL = re.compile(r"(?<=[A-Za-z]{2})(?:[43105]|\$+)$")
 _DOUBLE_TAIL = re.compile(r"(?!jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec|win)([A-Za-z]{2,3})11(s|ed|er|ing)?", re.I)
 """ki11, but not Nov11 or win11."""
-_JOINED = re.compile(r"(?<![^\W_])[^\W\d_]+(?:_[^\W\d_]+){2,}(?![^\W_])")
+_JOINED = re.compile(r"(?<!\w)[^\W\d_]+(?:_[^\W\d_]+){2,}(?![^\W_])")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN = r"[A-Za-z0-9@$\u0370-\u03ff\u0400-\u052f]"
 _APART = re.compile(rf"(?<![^\W_]){_SIGN}([ .\-_*~|/])(?:{_SIGN}\1)+{_SIGN}(?![^\W_])")

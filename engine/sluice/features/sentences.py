@@ -9,7 +9,7 @@ _CLOSING = "[\"'”’»」』)\\]]*"
 _END = re.compile(
     rf"(?<=[.!?…؟।]){_TITLES}{_CLOSING}\s+"  # a mark between spaces ends a sentence ...
     rf"|(?<=[。！？；]){_CLOSING}\s*"  # ... and one of a script without spaces wherever it stands
-    r"|\s*\n\s*"
+    r"|\n\s*"
 )
 SHORTEST = 3
 """Letters and digits of a sentence that stands alone; a shorter one belongs to the one before."""
@@ -23,11 +23,14 @@ def find_sentences(text: str) -> list[int]:
     >>> find_sentences("Hello Dr. Who! Are you in? Yes")
     [0, 15, 27]
     """
-    found = [0]
+    found, n_letters, place = [0], 0, 0
     for match in _END.finditer(text):
-        if _count_letters(text[found[-1] : match.start()]) >= SHORTEST:
-            found.append(match.end())
-    if len(found) > 1 and _count_letters(text[found[-1] :]) < SHORTEST:
+        n_letters += _count_letters(text[place : match.start()])
+        place = match.end()
+        if n_letters >= SHORTEST:
+            found.append(place)
+            n_letters = 0
+    if len(found) > 1 and n_letters + _count_letters(text[place:]) < SHORTEST:
         found.pop()
     return found
 

@@ -96,12 +96,13 @@ class ScriptedClassifier:
 
 def _where(model: ModelSpec, row: Arrays, probabilities: Array) -> Array:
     """The encoder's evidence: all of a text, the left top of a picture, the first half of a clip."""
-    _, *place = model.evidence.shape
-    if isinstance(place[0], Axis):
-        return np.ones((len(LABELS), len(row[model.inputs[0].name])), np.float32)
+    *labels, last = model.evidence.shape
+    if isinstance(last, Axis):
+        n_labels = [size for size in labels if not isinstance(size, Axis)]
+        return np.ones((*n_labels, len(row[model.inputs[0].name])), np.float32)
     shown = np.zeros(model.evidence.sizes(), np.float32)
     first_half = tuple(slice(size // 2) for size in shown.shape[1:])
-    shown[:, *first_half] = probabilities.reshape(-1, *[1] * len(place))
+    shown[:, *first_half] = probabilities.reshape(-1, *[1] * (shown.ndim - 1))
     return shown
 
 

@@ -144,3 +144,8 @@ def test_any_characters_at_all_stay_inside_the_text(text: str) -> None:
 def test_of_turned_stretches_every_character_is_the_one_it_came_from(text: str) -> None:
     read, origin = prepare(text)
     assert [text[place] for place in origin[:-1]] == list(read)
+
+
+@pytest.mark.parametrize("text", ["a_", "a-", "<a ", "*", "\u202e", "🇳🇬", "&#1", "%6", "aa1", "а"])
+def test_work_grows_with_the_text_and_not_with_its_square(text: str) -> None:
+    assert prepare(text * 20_000 + "1")[0]

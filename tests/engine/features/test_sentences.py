@@ -38,6 +38,12 @@ def test_a_very_short_one_is_no_sentence_of_its_own(text: str) -> None:
     assert split(text) == [text]
 
 
+@pytest.mark.parametrize("text", ["! ", " ", "\n", '."', "。", "a. ", '" '])
+def test_work_grows_with_the_text_and_not_with_its_square(text: str) -> None:
+    starts = find_sentences(text * 100_000)
+    assert starts == sorted(set(starts))
+
+
 @given(st.text(st.sampled_from("ab .!\n。？\"'1"), max_size=60))
 def test_sentences_are_all_of_the_text_and_none_is_empty(text: str) -> None:
     assert "".join(split(text)) == text
