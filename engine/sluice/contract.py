@@ -164,8 +164,8 @@ def encoder_spec(name: str, inputs: tuple[TensorSpec, ...], evidence: TensorSpec
 
 
 _LENGTH = Axis("length", (MIN_TEXT_TOKENS, 32, TEXT_WINDOW_TOKENS))
-# Shortest for a post of which nothing could be scored: one token that is masked.
-_POST_LENGTH = Axis("n_tokens", (1, 4 * N_TOKENS, MAX_PARTS * MAX_FUSED_ROWS * N_TOKENS))
+# Whole rows of an encoder; shortest for a post of which nothing could be scored: one row that is masked.
+_POST_LENGTH = Axis("n_tokens", (N_TOKENS, 4 * N_TOKENS, MAX_PARTS * MAX_FUSED_ROWS * N_TOKENS))
 _TOKENS = TensorSpec("tokens", "FP32", (N_TOKENS, D_TOKEN))
 _LOGITS = TensorSpec("logits", "FP32", (len(LABELS),))
 

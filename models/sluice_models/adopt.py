@@ -17,12 +17,11 @@ import typer
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from sluice.features.text import TextExtractor
 from sluice.resources import packaged_file
 from sluice_models.adopting.encoders import Adopted, AdoptedText, AdoptError, count_parameters
 from sluice_models.adopting.folder import load_folder, load_tokenizer
 from sluice_models.adopting.labelled import AdoptionData, encode_parts, read_posts
-from sluice_models.adopting.onnx_files import OnnxEncoder, graft_head, read_head, require_contract
+from sluice_models.adopting.onnx_files import graft_head, require_contract
 from sluice_models.adopting.repository import (
     TOKENIZER_NAME,
     copy_repository,
@@ -50,6 +49,7 @@ from sluice_models.export import check_parity, export_model
 from sluice_models.networks.heads import LabelHead
 from sluice_models.recipes.fusion.encoded import Encoded
 from sluice_models.training.checkpoint import ENCODERS
+from sluice_models.training.onnx_encoder import OnnxEncoder, load_exported, read_head
 
 CONFIG = packaged_file("sluice_models", "adopt.yaml")
 
@@ -127,29 +127,29 @@ def open_candidate(source: Path, tokenizer_file: Path | None, english_only: bool
     return Candidate(name, OnnxEncoder(name, source, read_head(source) or LabelHead(), n_words), content)
 
 
-def open_extractor(candidate: Candidate, paths: AdoptionPaths) -> TextExtractor:
-    """What spells texts for the text encoder that will serve: the candidate's, the repository's, or ours."""
+def choose_tokenizer(candidate: Candidate, paths: AdoptionPaths) -> Path:
+    """What spells texts for the text encoder that will serve: the candidate's file, the repository's, or ours."""
     if candidate.tokenizer is None:
         kept = None if candidate.name == "text_encoder" else find_tokenizer(paths.base)
-        return TextExtractor(TOKENIZER_FILE if kept is None else Path(kept))
+        return TOKENIZER_FILE if kept is None else Path(kept)
     paths.work.mkdir(parents=True, exist_ok=True)
     file = paths.work / TOKENIZER_NAME
     file.write_text(json.dumps(candidate.tokenizer), "utf-8")
-    return TextExtractor(file)
+    return file
 
 
 def adopt(candidate: Candidate, paths: AdoptionPaths, data: AdoptionData, config: AdoptConfig) -> Adoption:
     """Train heads and fusion, and write the repository."""
     data.require(candidate.name)
     console = Console(stderr=True)
-    context = TrainingContext(open_extractor(candidate, paths), data, paths.work, console)
+    context = TrainingContext(choose_tokenizer(candidate, paths), data, paths.work, console)
     encoders = open_others(candidate, paths.base)
     own = ENCODERS.index(candidate.name)
     parts = learn(candidate, encoders, context, config)
     console.print(f"{candidate.name}: encoding what is held out")
     held_out = encode_parts(encoders, context.extractor, data, "val")
     calibrate_head(candidate.head, held_out[own])
-    heads = [candidate if name == candidate.name else encoders[name] for name in ENCODERS]
+    heads = [(candidate if name == candidate.name else encoders[name]).head for name in ENCODERS]
     fusion = train_new_fusion(heads, parts, held_out, context, encoders["text_encoder"], config)
     copy_repository(paths.base, paths.out, candidate.name)
     differences: dict[str, dict[str, float]] = {candidate.name: write_encoder(candidate, paths.out)}
@@ -170,16 +170,17 @@ def adopt(candidate: Candidate, paths: AdoptionPaths, data: AdoptionData, config
 
 
 def open_others(candidate: Candidate, base: Path) -> dict[str, Any]:
-    """The candidate, and beside it the encoders that stay; raises `AdoptError` if one of their heads cannot be read."""
-    encoders: dict[str, Any] = {candidate.name: candidate.encoder}
-    for name in (each for each in ENCODERS if each != candidate.name):
-        head = read_head(onnx_file(base, name))
-        if head is None:
-            raise AdoptError(
-                f"{onnx_file(base, name)} was not written by sluice_models.export: its head cannot be read"
-            )
-        encoders[name] = OnnxEncoder(name, onnx_file(base, name), head)
-    return encoders
+    """The candidate, and beside it the encoders that stay.
+
+    Raises
+    ------
+    EncoderFileError
+        If the head of one that stays cannot be read.
+    """
+    others: dict[str, Any] = {
+        name: load_exported(name, onnx_file(base, name)) for name in ENCODERS if name != candidate.name
+    }
+    return {candidate.name: candidate.encoder, **others}
 
 
 def learn(
@@ -258,8 +259,8 @@ def main(
         if bundle is None and posts is None:
             raise AdoptError("nothing to learn from: give --bundle, --posts or both")
         config = load_adopt_config(config_file)
-        sampling = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, n_templates=config.n_templates)
-        data = AdoptionData(bundle, read_posts(posts) if posts else [], sampling=sampling, pictures_folder=runs)
+        recipe = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, chunk_rows=config.n_texts)
+        data = AdoptionData(bundle, read_posts(posts) if posts else [], recipe=recipe, pictures_folder=runs)
         target = out or base.with_name(f"{base.name}_adopted")
         paths = AdoptionPaths(require_repository(base), require_new(base, target), runs / f"adopted-{source.stem}")
         _say(adopt(open_candidate(source, tokenizer, english_only), paths, data, config), as_json)

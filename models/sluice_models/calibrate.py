@@ -1,13 +1,14 @@
 """The default policy's thresholds from stated risks: ``python -m sluice_models.calibrate --bundle DIR --out FILE``.
 
-The posts are the bundle's validation split, each row as a post of one part, scored by the encoders and the fusion. The
-logits' scale and shift (`sluice_models.training.platt`) were fitted on the same rows: two numbers per label, against
-thousands of rows.
+The benign posts are everyday traffic (`sluice_models.measure.everyday`), scored by the encoders and the fusion; the
+harmful ones are validation rows. The logits' scale and shift (`sluice_models.training.platt`) were fitted on some of
+the same rows: two numbers per label, against thousands of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,50 +17,82 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sluice.errors import SettingsError
 from sluice.logits import sigmoid
 from sluice.resources import default_policy
-from sluice.schema import LABELS, MODALITIES
-from sluice.verdict.calibration import Calibrated, Labelled, Risks, calibrate_policy
+from sluice.schema import LABELS, MODALITIES, ModalityName
+from sluice.verdict.calibration import Calibrated, Floors, Labelled, Risks, calibrate_policy
 from sluice.verdict.calibration_report import HEADINGS, tabulate, write_policy
 from sluice.verdict.policy import Policy, find, load_policy
 from sluice_models.config import RUNS, TextConfig, load_config
 from sluice_models.console import report_errors
+from sluice_models.data.bundle import read_texts
+from sluice_models.measure.everyday import PER_GROUP, Rows, choose_media, draw_everyday, draw_harmful
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded, Float32
-from sluice_models.training import checkpoint
-from sluice_models.training.bundle_encoding import encode_split
+from sluice_models.training.bundle_encoding import encode_examples, encode_pictures, encode_sounds
+from sluice_models.training.checkpoint import Encoder, load_fusion
 from sluice_models.training.train_fusion import load_encoders, score_parts
 
 DEFAULT_POLICY = default_policy()
-TOXICITY = LABELS.index("toxicity")
-PROVENANCE = (
-    "Computed by python -m sluice_models.calibrate on the validation split of the training bundle, one part a post."
-)
+FLOORS = Floors(review=0.3, block=0.85)
+"""Lower thresholds would ask for a look at, or block, posts that are more likely harmless than traffic alone shows."""
 
 
-def label_rows(parts: Sequence[Encoded], scores: Sequence[Float32]) -> Labelled:
-    """All modalities' rows as posts; what counts as 0 only because nobody said otherwise is not annotated.
+@dataclass(frozen=True)
+class Traffic:
+    """Posts to calibrate on, by kind, and how many groups of benign ones there are of each."""
 
-    Pictures and sounds of our own are left out. A text whose toxicity nobody judged is not counted as benign, whatever
-    else it was found not to be: many are only known to be, say, no hate speech, and are rude.
+    posts: dict[ModalityName, Labelled]
+    n_groups: dict[ModalityName, int]
 
-    Parameters
-    ----------
-    scores : sequence of ndarray, shape = (n, labels)
-        Calibrated probabilities, per part.
-    """
-    truths = [np.where(part.weights == 1, part.targets, np.nan) for part in parts]
-    text = truths[MODALITIES.index("text")]
-    text[np.isnan(text[:, TOXICITY]) & ~(text == 1).any(axis=1)] = np.nan
-    found = np.concatenate([part.found for part in parts])
-    return Labelled(np.concatenate(scores)[found], np.concatenate(truths)[found])
+    @property
+    def all(self) -> Labelled:
+        """The posts of all kinds together."""
+        parts = [(part.scores, part.truths) for part in self.posts.values()]
+        return Labelled(*map(np.concatenate, zip(*parts, strict=True)))
+
+    @property
+    def provenance(self) -> list[str]:
+        """What the policy file says about them."""
+        groups = ", ".join(f"{self.n_groups[kind]} of {kind}" for kind in self.posts)
+        return [
+            f"Benign posts are everyday traffic: groups of {PER_GROUP} posts that weigh the same, {groups}:",
+            "validation rows of a source in a language, and posts composed of harmless texts of a language.",
+            "Computed by python -m sluice_models.calibrate on the training bundle's validation split.",
+        ]
 
 
-def score_rows(fusion: Fusion, parts: Sequence[Encoded]) -> list[Float32]:
-    """Calibrated probabilities of every row as a post of its own, shape = (n, labels), per modality."""
-    logits = [score_parts(fusion, part, modality)[0] for modality, part in enumerate(parts)]
-    return [sigmoid(part).astype(np.float32) for part in logits]
+def gather_traffic(encoders: Sequence[Encoder], fusion: Fusion, bundle: Path, runs: Path) -> Traffic:
+    """Everyday and harmful posts of every kind, one part a post, scored."""
+    pictures, sounds = encode_pictures(encoders[1], bundle, "val", runs), encode_sounds(encoders[2], bundle, "val")
+    texts, n_texts = _gather_texts(encoders[0], fusion, bundle)
+    posts, n_groups = {MODALITIES[0]: texts}, {MODALITIES[0]: n_texts}
+    for kind, part in ((1, pictures), (2, sounds)):
+        groups, harmful = choose_media(part)
+        chosen = np.concatenate([*groups.values(), harmful])
+        posts[MODALITIES[kind]] = label_part(fusion, part, kind, chosen)
+        n_groups[MODALITIES[kind]] = len(groups)
+    return Traffic(posts, n_groups)
+
+
+def _gather_texts(encoder: Encoder, fusion: Fusion, bundle: Path) -> tuple[Labelled, int]:
+    examples = read_texts(bundle, "val")
+    groups = draw_everyday(examples)
+    chosen = [row for own in groups.values() for row in own] + draw_harmful(examples)
+    part = encode_examples(encoder, chosen, load_config("text_encoder", TextConfig).rows)
+    return label_part(fusion, part, 0, np.arange(len(chosen))), len(groups)
+
+
+def label_part(fusion: Fusion, part: Encoded, kind: int, rows: Rows) -> Labelled:
+    """Some rows as posts of their own; what is 0 only because nobody said otherwise is not annotated."""
+    logits = score_parts(fusion, part, kind)[0]
+    truths = np.where(part.weights == 1, part.targets, np.nan)
+    return Labelled(score_probabilities(logits)[rows], truths[rows])
+
+
+def score_probabilities(logits: Float32) -> Float32:
+    """Calibrated probabilities, any shape."""
+    return sigmoid(logits).astype(np.float32)
 
 
 def main(
@@ -74,26 +107,18 @@ def main(
     console = Console(stderr=True, highlight=False)
     with report_errors():
         policy = load_policy(base)
-        parts, scores = encode_validation(bundle, runs, console)
-        posts, risks = label_rows(parts, scores), Risks(review_risk, block_risk)
-        calibrated = calibrate_policy(policy, posts, risks, policy.name, policy.version + 1)
+        fusion = load_fusion(runs)
+        console.print("scoring everyday traffic and harmful posts")
+        traffic = gather_traffic(load_encoders(runs, console), fusion, bundle, runs)
+        risks = Risks(review_risk, block_risk)
+        calibrated = calibrate_policy(policy, traffic.all, risks, policy.name, policy.version + 1, FLOORS)
     console.print(_figures_table(calibrated))
-    console.print(_modality_table(calibrated.policy, posts, [int(part.found.sum()) for part in parts]))
-    text = write_policy(calibrated, [PROVENANCE])
+    console.print(_modality_table(calibrated.policy, traffic))
+    text = write_policy(calibrated, traffic.provenance)
     if out:
         out.write_text(text, "utf-8")
     else:
         typer.echo(text, nl=False)
-
-
-def encode_validation(bundle: Path, runs: Path, console: Console) -> tuple[list[Encoded], list[Float32]]:
-    """The validation split and its scores, shape = (n, labels); raises `SettingsError` where something is missing."""
-    fusion = checkpoint.load("fusion", runs)
-    if not isinstance(fusion, Fusion):
-        raise SettingsError(f"{runs} holds no fusion")
-    console.print("scoring the validation split")
-    parts = encode_split(load_encoders(runs), bundle, "val", load_config("text_encoder", TextConfig).rows, runs)
-    return parts, score_rows(fusion, parts)
 
 
 def measure_modality(policy: Policy, posts: Labelled) -> tuple[int, float, float]:
@@ -113,11 +138,10 @@ def _figures_table(calibrated: Calibrated) -> Table:
     return table
 
 
-def _modality_table(policy: Policy, posts: Labelled, n_rows: Sequence[int]) -> Table:
+def _modality_table(policy: Policy, traffic: Traffic) -> Table:
     table = Table("modality", "benign", "reviewed or blocked", "blocked")
-    ends = np.cumsum(n_rows)
-    for name, start, end in zip(MODALITIES, ends - n_rows, ends, strict=True):
-        n_benign, review, block = measure_modality(policy, Labelled(posts.scores[start:end], posts.truths[start:end]))
+    for name, posts in traffic.posts.items():
+        n_benign, review, block = measure_modality(policy, posts)
         table.add_row(name, str(n_benign), f"{review:.4f}", f"{block:.4f}")
     return table
 

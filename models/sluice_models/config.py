@@ -19,34 +19,17 @@ RUNS = Path("runs")
 """Checkpoints and logs, in the folder where a command is started."""
 TRITON_REPO = triton_repository()
 TOKENIZER_FILE = text_file("tokenizer.json")
-BYTE_FILE = text_file("bytes.json")
-
-
-class WordNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes of the tower that reads word pieces: those of all-MiniLM-L6-v2."""
-
-    d_hidden: int = 384
-    d_inner: int = 1536
-    n_layers: int = 6
-    n_heads: int = 12
-    n_positions: int = 512
-
-
-class ByteNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes of the tower that reads byte pieces."""
-
-    d_hidden: int = 256
-    d_inner: int = 1024
-    n_layers: int = 5
-    n_heads: int = 4
-    n_positions: int = 192
 
 
 class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes of the text encoder's two towers."""
+    """Sizes of the text encoder: those of multilingual-e5-small, of whose layers the lowest `n_layers` are kept."""
 
-    words: WordNetwork
-    bytes: ByteNetwork
+    d_hidden: int = 384
+    d_inner: int = 1536
+    n_layers: int = 5
+    n_heads: int = 12
+    n_positions: int = 512
+    dropout: float = 0.0
 
 
 class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,44 +85,96 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_positive_weight: float = 4.0
 
 
-class TextSampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which texts a pass of training sees.
+class TextShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a chunk of texts, the shares that are of our own making; the rest are rows of the bundle.
 
     Attributes
     ----------
-    max_rows : dict of str to int
-        At most so many rows of a source are seen per pass; other sources are seen whole.
-    max_tokens, max_byte_tokens : int
-        Longest row in word pieces and in byte pieces.
-    weak_zeros : tuple of str
-        Labels that count as 0 where a row does not say, with weight `weak_weight`.
-    max_positive_weight : float
-        As in `Training`.
-    n_templates : int
-        Rows filled from templates.
-    n_lexicon : int
+    multilingual : float
+        Sentences out of `recipes/text/multilingual/`.
+    twins : float
+        Draws of a sentence with two identities; those without a place for one give nothing.
+    templates : float
+        English and Chinese sentences out of `recipes/text/sentences/`.
+    lexicon : float
         Sentences around terms of the bundle's dictionary.
+    reported : float
+        Harmful sentences that somebody reports.
+    composed : float
+        Posts of several sentences.
     """
 
+    multilingual: float
+    twins: float
+    templates: float
+    lexicon: float
+    reported: float
+    composed: float
+
+
+class Composition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How posts are composed of sentences.
+
+    Attributes
+    ----------
+    harmful_share : float
+        Of the posts, those around one harmful sentence.
+    counts : tuple of (int, int, float)
+        Harmless sentences around: from, to, and how often.
+    """
+
+    harmful_share: float
+    counts: tuple[tuple[int, int, float], ...]
+
+
+class TextRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which texts training sees, and how they are cut and weighed.
+
+    Attributes
+    ----------
+    chunk_rows : int
+        Texts that are mixed and put into batches together.
+    noisy_share : float
+        Of the texts that are neither composed nor twins, those that are written roughly.
+    max_rows : dict of str to int
+        At most so many rows of a source are seen per pass, and so many more with rare harms; others are seen whole.
+    max_pieces, max_long_pieces, long_share : int, int, float
+        Longest row in word pieces; that of composed posts and of a share of the others.
+    batch_pieces, batch_rows : int
+        Of a batch at most, padding included.
+    weak_zeros : tuple of str
+        Labels that count as 0 where a row does not say.
+    weak_weight, weak_weight_beside_abuse : float
+        Their weight; and that of abusive labels where a row is abusive in another way.
+    max_positive_weight : float
+        As in `Training`.
+    source_weights : dict of str to float
+        Of sources whose labels are noisy; 1 for all others.
+    """
+
+    chunk_rows: int
+    shares: TextShares
+    composed: Composition
+    noisy_share: float
     max_rows: dict[str, int]
-    max_tokens: int
-    max_byte_tokens: int
+    max_pieces: int
+    max_long_pieces: int
+    long_share: float
+    batch_pieces: int
+    batch_rows: int
     weak_zeros: tuple[str, ...]
     weak_weight: float
+    weak_weight_beside_abuse: float
     max_positive_weight: float
-    n_templates: int
-    n_lexicon: int
+    source_weights: dict[str, float]
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`text_encoder.yaml`: the stages in their order are `words` beside `language` and `bytes`, then `training`."""
+    """`text_encoder.yaml`."""
 
     network: TextNetwork
     training: Training
-    words: Training
-    bytes: Training
-    language: Training
-    rows: TextSampling
+    rows: TextRecipe
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

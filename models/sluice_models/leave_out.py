@@ -48,7 +48,9 @@ def run_fold(bundle: Path, fold: str, runs: Path, share: float, console: Console
     console.print(f"fold {fold}: training without {', '.join(sorted(sources))}")
     encoder = train_text_model(bundle, runs / CHECKPOINTS / fold, console, share, sources)
     console.print(f"fold {fold}: scoring what was left out")
-    return measure_left_out(TextScorer(encoder.to(best_device())), read_source_rows(bundle, sources))
+    return measure_left_out(
+        TextScorer(encoder.to(best_device()), device=best_device()), read_source_rows(bundle, sources)
+    )
 
 
 def run_all(bundle: Path, runs: Path, share: float, figures: Path, console: Console) -> None:

@@ -11,47 +11,31 @@ import typer
 from rich.console import Console
 
 from sluice.errors import SettingsError
-from sluice_models.config import RUNS, AudioConfig, FusionConfig, ImageConfig, TextConfig, Training, load_config
+from sluice_models.config import RUNS, AudioConfig, FusionConfig, ImageConfig, Training, load_config
 from sluice_models.console import report_errors
-from sluice_models.data.bundle import read_texts
 from sluice_models.training.parallel_jobs import Job, run_jobs
 from sluice_models.training.train_audio import train_audio
 from sluice_models.training.train_fusion import train_fusion
 from sluice_models.training.train_image import train_image
-from sluice_models.training.train_text import shorten, train_text
-from sluice_models.training.train_towers import train_bytes, train_language, train_words
+from sluice_models.training.train_text import train_text_model
 
 
 class Part(StrEnum):
     """What `--only` takes, in the order in which one needs the other."""
 
-    WORDS = "words"
-    LANGUAGE = "language"
-    BYTES = "bytes"
+    TEXT = "text"
     IMAGE = "image"
     AUDIO = "audio"
-    TEXT = "text"
     FUSION = "fusion"
 
 
-NEEDS = {
-    Part.BYTES: (Part.LANGUAGE,),
-    Part.TEXT: (Part.WORDS, Part.BYTES),
-    Part.FUSION: (Part.TEXT, Part.IMAGE, Part.AUDIO),
-}
-TEXT_STAGES = {
-    Part.WORDS: train_words,
-    Part.LANGUAGE: train_language,
-    Part.BYTES: train_bytes,
-    Part.TEXT: train_text,
-}
+NEEDS = {Part.FUSION: (Part.TEXT, Part.IMAGE, Part.AUDIO)}
 
 
 def train_part(part: Part, bundle: Path, runs: Path, share: float, console: Console) -> None:
-    """Train one model, or one stage of the text encoder."""
-    if part in TEXT_STAGES:
-        config = shorten(load_config("text_encoder", TextConfig), share)
-        TEXT_STAGES[part](read_texts(bundle, "train"), config, runs, console)
+    """Train one model."""
+    if part is Part.TEXT:
+        train_text_model(bundle, runs, console, share)
     elif part is Part.IMAGE:
         image = load_config("image_encoder", ImageConfig)
         stages = {"training": _shorten(image.training, share), "finish": _shorten(image.finish, share)}
@@ -83,7 +67,7 @@ def main(
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the YAML's steps: for a quick try.")] = 1.0,
     runs: Annotated[Path, typer.Option(help="Where checkpoints go; an interrupted run resumes there.")] = RUNS,
 ) -> None:
-    """Train the text encoder in its stages, image and audio encoder, then the fusion. What is finished is kept."""
+    """Train text, image and audio encoder, then the fusion on them; those that were not trained here are as shipped."""
     console = Console(stderr=True)
     with report_errors():
         if everything == bool(only):

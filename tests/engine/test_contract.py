@@ -53,7 +53,6 @@ NOT_EDITED = {
     "Size": [0, 1, 2],  # places in a tuple
     "ENCODER_NAMES": [1],  # all but the last
     "ModelSpec": [2],  # the place of the evidence among an encoder's outputs
-    "_POST_LENGTH": [1],  # shorter there is nothing
     "IMAGE_ENCODER": [3],  # red, green and blue
 }
 """Numbers that have no other value, by the statement that they stand in."""

@@ -31,17 +31,14 @@ def scorer():
     """Untrained models for which no text is anything."""
     import torch
 
-    from sluice_models.config import ByteNetwork, FusionNetwork, TextNetwork, WordNetwork
+    from sluice_models.config import FusionNetwork, TextNetwork
     from sluice_models.measure.score_texts import TextScorer
     from sluice_models.networks.fusion import Fusion
     from sluice_models.networks.text import TextEncoder
 
     torch.manual_seed(0)
-    network = TextNetwork(
-        WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128),
-        ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=192),
-    )
-    encoder, fusion = TextEncoder(network, 40_000, 20_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
+    network = TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128)
+    encoder, fusion = TextEncoder(network, 100_000), Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
     fusion.shift -= 20
     return TextScorer(encoder.eval(), fusion.eval())
 

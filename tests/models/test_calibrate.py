@@ -6,9 +6,13 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from sluice.schema import LABELS
+from sluice.verdict.calibration import Labelled
 from sluice.verdict.policy import load_policy
 from sluice_models import calibrate
-from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.calibrate import FLOORS, Traffic
+from sluice_models.measure.everyday import PER_GROUP
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
+from sluice_models.training.checkpoint import build_fusion
 
 pytestmark = pytest.mark.torch
 TOXICITY, SPAM, FIRE = (LABELS.index(label) for label in ("toxicity", "spam", "fire"))
@@ -17,7 +21,8 @@ TOXICITY, SPAM, FIRE = (LABELS.index(label) for label in ("toxicity", "spam", "f
 def make_part(targets, weights=None):
     logits = np.zeros_like(targets)
     weights = np.ones_like(targets) if weights is None else weights
-    return Encoded(np.zeros((len(targets), 4, 256), np.float32), logits, targets, weights, logits, ["x"] * len(targets))
+    tokens = one_row_each(np.zeros((len(targets), 4, 256)))
+    return Encoded(*tokens, logits, targets, weights, logits, ["x"] * len(targets))
 
 
 def make_targets(rows):
@@ -28,34 +33,41 @@ def make_targets(rows):
     return targets
 
 
-def test_texts_that_nobody_judged_for_toxicity_are_not_benign():
-    text = make_part(make_targets([{TOXICITY: 0}, {SPAM: 0}, {SPAM: 1}, {TOXICITY: 0, SPAM: 1}]))
-    image = make_part(make_targets([{FIRE: 0}, {FIRE: 1}]))
-    audio = make_part(make_targets([{}]))
-    posts = calibrate.label_rows([text, image, audio], [part.logits for part in (text, image, audio)])
-    assert posts.benign.tolist() == [True, False, False, False, True, False, False]
-    assert posts.truths[2, SPAM] == 1
-
-
 def test_zeros_that_nobody_annotated_do_not_count():
-    targets = make_targets([{TOXICITY: 0, SPAM: 0}])
+    targets = make_targets([{TOXICITY: 0, SPAM: 0}, {TOXICITY: 0}])
     weights = np.ones_like(targets)
-    weights[0, TOXICITY] = 0.3
-    posts = calibrate.label_rows([make_part(targets, weights)], [np.zeros_like(targets)])
-    assert not posts.benign.any()
+    weights[:, TOXICITY] = 0.3
+    posts = calibrate.label_part(build_fusion().eval(), make_part(targets, weights), 0, np.arange(2))
+    assert posts.benign.tolist() == [True, False]
+
+
+def test_rows_are_scored_in_the_order_in_which_they_were_chosen():
+    targets = make_targets([{TOXICITY: n % 2} for n in range(4)])
+    posts = calibrate.label_part(build_fusion().eval(), make_part(targets), 0, np.array([3, 0, 3]))
+    assert posts.truths[:, TOXICITY].tolist() == [1, 0, 1]
+    assert ((posts.scores >= 0) & (posts.scores <= 1)).all()
 
 
 @pytest.fixture
-def validation(monkeypatch):
+def everyday(monkeypatch):
     """Benign texts and toxic ones, images and clips; scores that tell them apart well."""
     rng = np.random.default_rng(0)
-    targets = [make_targets([{TOXICITY: row % 4 == 0} for row in range(2000)]), *[make_targets([{FIRE: 0}] * 50)] * 2]
-    parts = [make_part(part) for part in targets]
-    scores = [rng.beta(1, 9, part.shape).astype(np.float32) for part in targets]
-    scores[0][::4, TOXICITY] = rng.beta(9, 1, 500)
-    for part in scores:
-        part[:, [label for label in range(len(LABELS)) if label != TOXICITY]] *= 0.01
-    monkeypatch.setattr(calibrate, "encode_validation", lambda _bundle, _runs, _console: (parts, scores))
+    truths = {
+        "text": make_targets([{TOXICITY: row % 4 == 0} for row in range(2000)]),
+        "image": make_targets([{FIRE: 0}] * 50),
+        "audio": make_targets([{FIRE: 0}] * 50),
+    }
+    posts = {}
+    for name, part in truths.items():
+        scores = rng.beta(1, 9, part.shape).astype(np.float32)
+        scores[part == 1] = rng.beta(9, 1, (part == 1).sum())
+        scores[:, [label for label in range(len(LABELS)) if label != TOXICITY]] *= 0.01
+        posts[name] = Labelled(scores, part)
+    traffic = Traffic(posts, {"text": 7, "image": 2, "audio": 1})
+    monkeypatch.setattr(calibrate, "load_fusion", lambda _runs: None)
+    monkeypatch.setattr(calibrate, "load_encoders", lambda *_: [])
+    monkeypatch.setattr(calibrate, "gather_traffic", lambda *_: traffic)
+    return traffic
 
 
 @pytest.fixture
@@ -65,17 +77,30 @@ def run():
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_the_policy_is_written_where_it_is_asked_for(validation, run, tmp_path):
+def test_the_policy_is_written_where_it_is_asked_for_and_says_on_what_it_was_made(everyday, run, tmp_path):
     result = run("--bundle", tmp_path, "--out", tmp_path / "policy.yaml")
     assert (result.exit_code, result.stdout) == (0, "")
     policy, shipped = load_policy(tmp_path / "policy.yaml"), load_policy(calibrate.DEFAULT_POLICY)
     assert (policy.name, policy.version) == ("default", shipped.version + 1)
     assert policy.labels["toxicity"] != shipped.labels["toxicity"]
+    assert policy.labels["toxicity"].review >= FLOORS.review
     assert policy.labels["fire"] == shipped.labels["fire"]
     assert "audio" in result.stderr
+    said = (tmp_path / "policy.yaml").read_text("utf-8")
+    assert f"groups of {PER_GROUP} posts that weigh the same, 7 of text, 2 of image, 1 of audio" in said
 
 
-def test_without_a_file_the_policy_is_printed(validation, run, tmp_path):
+def test_self_harm_alone_never_blocks(everyday, run, tmp_path):
+    assert run("--bundle", tmp_path, "--out", tmp_path / "policy.yaml").exit_code == 0
+    assert load_policy(tmp_path / "policy.yaml").labels["self_harm"].block is None
+
+
+def test_posts_of_all_kinds_are_calibrated_on_together(everyday):
+    assert len(everyday.all.scores) == len(everyday.all.truths) == 2100
+    assert everyday.all.benign.sum() == 1600
+
+
+def test_without_a_file_the_policy_is_printed(everyday, run, tmp_path):
     result = run("--bundle", tmp_path)
     (tmp_path / "printed.yaml").write_text(result.stdout)
     assert load_policy(tmp_path / "printed.yaml").name == "default"
@@ -85,12 +110,3 @@ def test_without_checkpoints_it_says_what_to_run(run, tmp_path):
     result = run("--bundle", tmp_path, "--runs", tmp_path)
     assert result.exit_code == 1
     assert "python -m sluice_models.train" in result.stderr
-
-
-def test_logits_become_probabilities():
-    from sluice_models.training.checkpoint import build_fusion
-
-    part = make_part(make_targets([{TOXICITY: 0}] * 3))
-    (scores,) = calibrate.score_rows(build_fusion().eval(), [part])
-    assert scores.shape == (3, len(LABELS))
-    assert ((scores >= 0) & (scores <= 1)).all()

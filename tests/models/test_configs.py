@@ -32,7 +32,6 @@ print(json.dumps({
                  for name in MODEL_NAMES},
     "profiles": {
         "words": PROFILES["text_encoder"]["input_ids"],
-        "bytes": PROFILES["text_encoder"]["byte_mask"],
         "pixels": PROFILES["image_encoder"]["planes"],
         "log_mel": PROFILES["audio_encoder"]["log_mel"],
         "tokens": PROFILES["fusion"]["tokens"],
@@ -68,20 +67,19 @@ def test_everything_that_training_derives_follows_an_edited_number():
         },
         "profiles": {
             "words": [[1, 3], [7, 31], [33, 97]],
-            "bytes": [[1, 2], [7, 47], [33, 150]],
             "pixels": [[1, 3, 144, 144], [7, 3, 144, 144], [33, 3, 144, 144]],
             "log_mel": [[1, 61, 190], [7, 61, 190], [33, 61, 190]],
-            "tokens": [[1, 1, 251], [7, 5 * 3, 251], [65, 15 * 7 * 3, 251]],
+            "tokens": [[1, 3, 251], [7, 5 * 3, 251], [65, 15 * 7 * 3, 251]],
         },
         "axes": {name: {"0": "batch"} for name in ("planes", "tokens", "logits", "heatmap")},
         "exported": {
-            "text_encoder": ["input_ids", "attention_mask", "byte_ids", "byte_mask"],
+            "text_encoder": ["input_ids", "attention_mask"],
             "image_encoder": ["planes"],
             "audio_encoder": ["log_mel"],
             "fusion": ["tokens", "mask", "kind"],
         },
         "networks": [18, 3, 251, 251],
-        "adopted": [[3, 251], [18], [97]],
+        "adopted": [[3, 251], [18], [18, 97]],
     }
 
 

@@ -14,11 +14,9 @@ from sluice_models import export
 from sluice_models.config import (
     MODEL_NAMES,
     AudioNetwork,
-    ByteNetwork,
     FusionNetwork,
     ImageNetwork,
     TextNetwork,
-    WordNetwork,
 )
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
@@ -32,9 +30,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 def build_small(name):
     torch.manual_seed(0)
     if name == "text_encoder":
-        words = WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64)
-        pieces = ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=64)
-        return TextEncoder(TextNetwork(words, pieces), 30_000, 8_000)
+        return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64), 30_000)
     if name == "image_encoder":
         return ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8)))
     if name == "audio_encoder":
@@ -86,4 +82,14 @@ def test_without_checkpoints_the_command_names_what_to_run(tmp_path):
     app.command()(export.main)
     result = CliRunner().invoke(app, ["--runs", str(tmp_path), "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert "python -m sluice_models.train --only text" in result.output.replace("\n", " ")
+    assert "python -m sluice_models.train" in result.output.replace("\n", " ")
+
+
+def test_only_what_was_trained_is_exported(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "build_fusion", lambda: build_small("fusion"))
+    checkpoint.save(build_small("fusion"), checkpoint.checkpoint_file(tmp_path, "fusion"))
+    app = typer.Typer()
+    app.command()(export.main)
+    result = CliRunner().invoke(app, ["--runs", str(tmp_path), "--out", str(tmp_path / "repository")])
+    assert result.exit_code == 0, result.output
+    assert [folder.name for folder in (tmp_path / "repository").iterdir()] == ["fusion"]

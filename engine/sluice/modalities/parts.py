@@ -117,7 +117,7 @@ class PartScorer:
         features, model = await _read(part, stage_s), part.modality.model
         with _timed(stage_s, "encode"):
             outputs = await self._infer(model, features.rows, deadline)
-            again = _find_outstanding(features, outputs)
+            again = find_outstanding(features, outputs)
             closer = await self._infer(model, list(again.values()), deadline) if again else []
         rows = _replace(features.rows, again)
         outputs = _replace(outputs, dict(zip(again, closer, strict=True)))
@@ -127,7 +127,7 @@ class PartScorer:
         return await self._classifier.infer(model, [inputs_of(model, row) for row in rows], deadline)
 
 
-def _find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict[int, Row]:
+def find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict[int, Row]:
     """Details that show a label which nothing else shows as clearly, each with what is around it, by position."""
     details = [n for n in features.wider if (outputs[n]["logits"] > STANDS_OUT).any()]
     if not details:

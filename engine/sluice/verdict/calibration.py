@@ -28,6 +28,17 @@ ten posts for less than one find, nor a post be blocked that is more likely harm
 
 
 @dataclass(frozen=True)
+class Floors:
+    """The lowest thresholds that may be chosen, in [0, 1]."""
+
+    review: float = REVIEW_FLOOR
+    block: float = BLOCK_FLOOR
+
+
+DEFAULT_FLOORS = Floors()
+
+
+@dataclass(frozen=True)
 class Labelled:
     """Scored posts and what people say about them; labels in the order of `LABELS`.
 
@@ -137,7 +148,9 @@ class _Choice:
     promised: bool
 
 
-def calibrate_policy(base: Policy, posts: Labelled, risks: Risks, name: str, version: int) -> Calibrated:
+def calibrate_policy(
+    base: Policy, posts: Labelled, risks: Risks, name: str, version: int, floors: Floors = DEFAULT_FLOORS
+) -> Calibrated:
     """Give a policy thresholds that keep its promise, by conformal risk control over all labels at once.
 
     Labels divide the false alarms by the square root of how many posts have them: halfway between equal shares, which
@@ -158,8 +171,8 @@ def calibrate_policy(base: Policy, posts: Labelled, risks: Risks, name: str, ver
     n_positives = (posts.truths == 1).sum(axis=0)
     choose = functools.partial(_choose, posts.scores[posts.benign], n_positives)
     review_before, block_before = _base_thresholds(base)
-    review = choose(review_before, risks.review, REVIEW_FLOOR)
-    block = choose(block_before, risks.block, BLOCK_FLOOR)
+    review = choose(review_before, risks.review, floors.review)
+    block = choose(block_before, risks.block, floors.block)
     policy = _with_thresholds(base, review.thresholds, np.maximum(block.thresholds, review.thresholds), name, version)
     return _measure(base, policy, posts, risks, review, block)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS
+from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, N_TOKENS
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
@@ -53,10 +53,10 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     """
     tokens = [np.concatenate(_fused(scored.outputs)) for scored in parts]
     n_tokens = [len(part_tokens) for part_tokens in tokens]
-    owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.array([-1])
-    joined = np.concatenate(tokens) if parts else np.zeros((1, D_TOKEN), np.float32)
+    owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.full(N_TOKENS, -1)
+    joined = np.concatenate(tokens) if parts else np.zeros((N_TOKENS, D_TOKEN), np.float32)
     kinds = [scored.part.modality.kind for scored in parts]
-    kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(1, np.int64)
+    kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(N_TOKENS, np.int64)
     masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
 

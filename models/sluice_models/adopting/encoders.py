@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from sluice.errors import SluiceError
 from sluice_models.networks.heads import N_LABELS, RARE_LOGIT, LabelHead
-from sluice_models.networks.text import Pooling
+from sluice_models.networks.text import N_HARMS, Pooling, score_pieces
 
 
 class AdoptError(SluiceError):
@@ -18,20 +18,26 @@ class AdoptError(SluiceError):
 
 
 class TextHeads(nn.Module):
-    """Hidden states to tokens, logits and evidence per token."""
+    """Hidden states to tokens, logits, and the evidence of every harm at every word."""
 
     def __init__(self, d_hidden: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(d_hidden)  # hidden states come in any scale
         self.pooling = Pooling(d_hidden)
-        self.marks = nn.Linear(d_hidden, 1)
+        self.marks = nn.Linear(d_hidden, N_HARMS)
+        nn.init.constant_(self.marks.bias, RARE_LOGIT)
         self.head = LabelHead()
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, L, D) and (B, L) to (B, N_TOKENS, 256), (B, labels) and (B, L)."""
-        hidden, mask = self.norm(hidden), attention_mask.to(hidden.dtype)
-        tokens = self.pooling(hidden, mask)
-        return tokens, self.head(tokens), torch.sigmoid(self.marks(hidden).squeeze(-1)) * mask
+        """(B, L, D) and (B, L) to (B, N_TOKENS, 256), (B, labels) and (B, labels, L)."""
+        tokens, logits, marks = self.read(hidden, attention_mask)
+        return tokens, logits, score_pieces(marks, attention_mask)
+
+    def read(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, the evidence as logits (B, L, harms)."""
+        hidden = self.norm(hidden)
+        tokens = self.pooling(hidden, attention_mask.to(hidden.dtype))
+        return tokens, self.head(tokens), self.marks(hidden)
 
 
 class ImageHeads(nn.Module):
@@ -72,12 +78,10 @@ class AdoptedText(nn.Module):
         self.n_words = n_words
         self.heads = TextHeads(d_hidden)
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, byte_ids: Tensor, byte_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `sluice_models.networks.text.TextEncoder`; the byte pieces are taken and not read."""
-        tokens, logits, token_scores = self.heads(self.read(input_ids, attention_mask), attention_mask)
-        return tokens + nothing_of(byte_ids, byte_mask).to(tokens.dtype), logits, token_scores
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `sluice_models.networks.text.TextEncoder`."""
+        outputs: tuple[Tensor, Tensor, Tensor] = self.heads(self.read(input_ids, attention_mask), attention_mask)
+        return outputs
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Hidden states, shape = (B, L, D); ids beyond the vocabulary are read as its last word."""
@@ -131,11 +135,6 @@ Adopted = AdoptedText | AdoptedImage
 def freeze(body: nn.Module) -> nn.Module:
     """The same module, never trained."""
     return body.eval().requires_grad_(False)
-
-
-def nothing_of(byte_ids: Tensor, byte_mask: Tensor) -> Tensor:
-    """Zeros, shape = (B, 1, 1), that need both: an exported graph keeps only inputs that something is made of."""
-    return ((byte_ids + byte_mask).sum(dim=1) * 0).view(-1, 1, 1)
 
 
 def count_parameters(module: nn.Module) -> tuple[int, int]:

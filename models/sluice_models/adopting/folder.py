@@ -11,10 +11,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from sluice.features import IMAGE_SIZE_PX, TEXT_WINDOW_TOKENS
+from sluice.features.text import END, START
 from sluice_models.adopting.encoders import Adopted, AdoptedImage, AdoptedText, AdoptError
 
-CLS, SEP = "[CLS]", "[SEP]"
-"""What `sluice.features.text` puts around a text."""
 CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 """Of CLIP's images, where the folder says nothing."""
 FREQUENT_HAN = "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长"  # noqa: E501
@@ -136,7 +135,7 @@ def _probe(folder: Path, read: Any, *inputs: Tensor) -> Tensor:
 
 
 def rename_specials(content: dict[str, Any]) -> dict[str, Any]:
-    """A tokenizer file's content whose first and last token of a text are called [CLS] and [SEP]; ids stay.
+    """A tokenizer file's content whose first and last token of a text are called `START` and `END`; ids stay.
 
     Raises
     ------
@@ -151,7 +150,7 @@ def rename_specials(content: dict[str, Any]) -> dict[str, Any]:
     around = tokenizer.encode("").tokens
     if len(around) != 2:
         raise AdoptError(f"the tokenizer puts {around} around a text; it has to be one token before and one behind")
-    names = {old: new for old, new in zip(around, (CLS, SEP), strict=True) if old != new}
+    names = {old: new for old, new in zip(around, (START, END), strict=True) if old != new}
     added = [{**token, "content": names.get(token["content"], token["content"])} for token in content["added_tokens"]]
     return {**content, "added_tokens": added, "model": _rename_words(content["model"], names)}
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from sluice.errors import MediaInvalid
 from sluice.features import IMAGE_SIZE_PX
@@ -25,27 +23,28 @@ from sluice.features.image import extract_image
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptError
-from sluice_models.config import ModelName, TextSampling
+from sluice_models.config import ModelName, TextRecipe
 from sluice_models.data.bundle import Example, Split, read_targets, read_texts
-from sluice_models.networks.audio import AudioEncoder
-from sluice_models.networks.image import ImageEncoder
 from sluice_models.recipes.audio.windows import plain_sounds
-from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity, text_severity
+from sluice_models.recipes.fusion.encoded import Encoded, Float32
 from sluice_models.recipes.image.drawings import draw_pictures
 from sluice_models.recipes.image.pictures import load_pictures
+from sluice_models.recipes.text.stream import Mixer
 from sluice_models.recipes.text.templates import fill_templates
-from sluice_models.recipes.text.texts import TextExample, collate, prepare, sample_pass, text_inputs
 from sluice_models.training import bundle_encoding
+from sluice_models.training.bundle_encoding import MAX_PER_SOURCE, encode_examples, encode_rows, sample_sources
+from sluice_models.training.text_encoding import EncoderFunction
 
 HELD_OUT_EVERY = 5
 """One of a user's posts in so many is kept for calibration."""
 N_BATCH = 64
 N_STAND_INS = 200
 """Harmless rows of our own for a kind of part that nobody brought: the fusion has to know what it looks like."""
+FUSION_CHUNK = 99
+"""Of the stream, what the fusion learns from; the heads do not come as far."""
 STAND_IN_SEEDS: dict[Split, int] = {"train": 1, "val": 2}
 SPLITS: tuple[Split, ...] = ("train", "val")
 Pixels = npt.NDArray[np.uint8]
-EncoderFunction = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -57,23 +56,30 @@ class AdoptionData:
     bundle : Path or None
     posts : list of Example
         A user's own.
-    sampling : TextRows
-        Which texts of the bundle a pass sees.
+    recipe : TextRecipe
+        Which texts of the bundle are seen, and how they are weighed.
     pictures_folder : Path
         Where the bundle's decoded pictures are kept.
     """
 
     bundle: Path | None
     posts: list[Example] = field(default_factory=list)
-    sampling: TextSampling = field(kw_only=True)
+    recipe: TextRecipe = field(kw_only=True)
     pictures_folder: Path = field(kw_only=True)
 
-    def texts(self, split: Split, seed: int | None = None) -> list[Example]:
-        """All texts of a split, or of the training split what pass `seed` sees."""
-        found = [] if self.bundle is None else _read_texts(self.bundle, split)
-        if self.bundle is not None and seed is not None:
-            found = sample_pass(found, self.sampling, seed)
-        return found + [post for post in self.own(split) if post.text is not None]
+    def training_texts(self, number: int) -> list[Example]:
+        """A chunk of the stream of texts, and the user's; the same number gives the same."""
+        found = [] if self.bundle is None else Mixer(_read_texts(self.bundle, "train"), self.recipe).chunk(number)
+        return found + self.own_texts("train")
+
+    def held_out_texts(self) -> list[Example]:
+        """A sample of every source's validation texts, and the user's."""
+        found = [] if self.bundle is None else _read_texts(self.bundle, "val")
+        return sample_sources(found, MAX_PER_SOURCE) + self.own_texts("val")
+
+    def own_texts(self, split: Split) -> list[Example]:
+        """The user's texts of a split."""
+        return [post for post in self.own(split) if post.text is not None]
 
     def own(self, split: Split) -> list[Example]:
         """The user's posts of a split."""
@@ -156,45 +162,20 @@ def _decode(file: Path | None) -> Pixels:
         raise AdoptError(f"{file}: {error}") from error
 
 
-def encode_texts(
-    encoder: EncoderFunction, extractor: TextExtractor, examples: list[Example], sampling: TextSampling
-) -> Encoded:
-    """Texts through an encoder, rows of like length together."""
-    rows = prepare(examples, extractor, sampling)
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
-    tokens, logits = _run(encoder, map(text_inputs, map(collate, _chunks([rows[index] for index in order]))))
-    back = np.argsort(order)
-    targets, weights = np.stack([row.targets for row in rows]), np.stack([row.weights for row in rows])
-    severity = np.stack([text_severity(example) for example in examples])
-    return Encoded(tokens[back], logits[back], targets, weights, severity, [example.source for example in examples])
-
-
-def _chunks(rows: list[TextExample]) -> Iterator[list[TextExample]]:
-    return (rows[start : start + N_BATCH] for start in range(0, len(rows), N_BATCH))
-
-
 def encode_pixels(encoder: EncoderFunction, pixels: Pixels, targets: Float32, source: str) -> Encoded:
     """Pictures, shape = (n, 3, 160, 160), through an encoder, as they are."""
     batches = ((torch.from_numpy(pixels[start : start + N_BATCH]),) for start in range(0, len(pixels), N_BATCH))
-    tokens, logits = _run(encoder, batches)
-    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), [source] * len(targets))
-
-
-def _run(encoder: EncoderFunction, batches: Iterable[tuple[Tensor, ...]]) -> tuple[Float32, Float32]:
-    with torch.no_grad():
-        outputs = [encoder(*batch)[:2] for batch in batches]
-    tokens, logits = zip(*outputs, strict=True)
-    return torch.cat(tokens).numpy(), torch.cat(logits).numpy()
+    return encode_rows(encoder, batches, targets, [source] * len(targets), "val")
 
 
 def encode_parts(
     encoders: dict[str, EncoderFunction], extractor: TextExtractor, data: AdoptionData, split: Split
 ) -> list[Encoded]:
     """Texts, pictures and sounds of a split, in the order of the fusion's kinds."""
-    texts = data.texts(split, seed=99 if split == "train" else None)[-bundle_encoding.N_TEXTS :]
+    texts = data.training_texts(FUSION_CHUNK) if split == "train" else data.held_out_texts()
     texts = texts or fill_templates(N_STAND_INS, seed=STAND_IN_SEEDS[split])
     return [
-        encode_texts(encoders["text_encoder"], extractor, texts, data.sampling),
+        encode_examples(encoders["text_encoder"], texts, data.recipe, extractor),
         _encode_pictures(encoders["image_encoder"], data, split),
         _encode_sounds(encoders["audio_encoder"], data, split),
     ]
@@ -204,9 +185,7 @@ def _encode_pictures(encoder: EncoderFunction, data: AdoptionData, split: Split)
     """The bundle's varied as for our own encoder, the user's as they are, or drawings."""
     found = []
     if data.bundle is not None:
-        found.append(
-            bundle_encoding.encode_pictures(cast(ImageEncoder, encoder), data.bundle, split, data.pictures_folder)
-        )
+        found.append(bundle_encoding.encode_pictures(encoder, data.bundle, split, data.pictures_folder))
     pixels, targets = data.own_pictures(split)
     if len(pixels):
         found.append(encode_pixels(encoder, pixels, targets, "own"))
@@ -218,12 +197,10 @@ def _encode_pictures(encoder: EncoderFunction, data: AdoptionData, split: Split)
 
 def _encode_sounds(encoder: EncoderFunction, data: AdoptionData, split: Split) -> Encoded:
     if data.bundle is not None:
-        return bundle_encoding.encode_sounds(cast(AudioEncoder, encoder), data.bundle, split)
+        return bundle_encoding.encode_sounds(encoder, data.bundle, split)
     sounds = plain_sounds([], N_STAND_INS, seed=STAND_IN_SEEDS[split])
-    log_mels = torch.from_numpy(sounds.log_mels)
-    tokens, logits = _run(encoder, ((chunk,) for chunk in torch.split(log_mels, N_BATCH)))
-    targets = sounds.targets
-    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), ["made"] * len(targets))
+    batches = ((chunk,) for chunk in torch.split(torch.from_numpy(sounds.log_mels), N_BATCH))
+    return encode_rows(encoder, batches, sounds.targets, ["made"] * len(sounds.targets), "val")
 
 
 def _join(parts: list[Encoded]) -> Encoded:
@@ -231,6 +208,6 @@ def _join(parts: list[Encoded]) -> Encoded:
         return parts[0]
     arrays: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("tokens", "logits", "targets", "weights", "severity")
+        for name in ("tokens", "mask", "logits", "targets", "weights", "severity")
     }
     return Encoded(**arrays, sources=[source for part in parts for source in part.sources])

@@ -1,4 +1,7 @@
-"""Encoders that are ONNX files: running them, reading the heads of ours, and giving others a head of ours."""
+"""Encoders that are ONNX files: whether they keep the contract, and giving them a head of ours.
+
+A text encoder may mark words for all labels together, shape = (B, L): the marks are then those of every label.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
-import torch
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor
 
 from sluice.contract import SPECS, Axis, Size, TensorSpec, TensorType
-from sluice_models.adopting.encoders import AdoptError, nothing_of
-from sluice_models.config import D_TOKEN, ModelName
+from sluice_models.adopting.encoders import AdoptError
+from sluice_models.config import ModelName
 from sluice_models.networks.heads import N_LABELS, LabelHead
 from sluice_models.plans.profiles import sample_rows
 from sluice_models.training.checkpoint import ENCODERS
+from sluice_models.training.onnx_encoder import open_session
 
-BYTES = ("byte_ids", "byte_mask")
-"""Inputs that an adopted text encoder may lack: they are given to it, and not read."""
 ORT_TYPES: dict[TensorType, str] = {
     "BOOL": "tensor(bool)",
     "UINT8": "tensor(uint8)",
@@ -32,49 +31,10 @@ ORT_TYPES: dict[TensorType, str] = {
 """As ONNX Runtime calls the contract's types."""
 MIN_OPSET = 13
 """From this opset on Softmax and ReduceSum are what they are today."""
+SHARED_AXES = 2
+"""Of marks that are one for all labels: the batch and the words."""
 FORMER = "former_"
 """Before the names of an adopted file's tensors whose places ours take."""
-
-
-class OnnxEncoder:
-    """An encoder in ONNX Runtime, called like ours in torch.
-
-    Parameters
-    ----------
-    name : str
-    file : Path
-    head : LabelHead
-        Gives the logits in place of the file's own, which may be the same.
-    n_words : int, optional
-        Ids from there on are read as the last word.
-    """
-
-    def __init__(self, name: ModelName, file: Path, head: LabelHead, n_words: int | None = None) -> None:
-        self.name, self.file, self.head, self.n_words = name, file, head, n_words
-        self._session = open_session(file)
-        self.takes = [tensor.name for tensor in self._session.get_inputs()]
-
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens, logits and evidence of rows, the inputs in the contract's order."""
-        arrays = {tensor: each.numpy() for tensor, each in zip(_input_names(self.name), inputs, strict=True)}
-        if self.n_words is not None:
-            arrays["input_ids"] = np.minimum(arrays["input_ids"], self.n_words - 1)
-        known = {tensor: array for tensor, array in arrays.items() if tensor in self.takes}
-        names = ["tokens", SPECS[self.name].evidence.name]
-        tokens, evidence = map(torch.from_numpy, self._session.run(names, known))
-        if self.name == "text_encoder":
-            tokens = tokens + nothing_of(*inputs[2:]).to(tokens.dtype)
-        return tokens, self.head(tokens), evidence
-
-
-def open_session(file: Path) -> Any:
-    """A model in ONNX Runtime; raises `AdoptError` if the file is none."""
-    if not file.is_file():
-        raise AdoptError(f"{file} does not exist")
-    try:
-        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's kinds are its own
-        raise AdoptError(f"{file} cannot be loaded: {str(error).splitlines()[0][:300]}") from error
 
 
 def require_contract(file: Path) -> ModelName:
@@ -91,8 +51,7 @@ def require_contract(file: Path) -> ModelName:
 
 def _name_by_inputs(file: Path, inputs: dict[str, str]) -> ModelName:
     for name in ENCODERS:
-        wanted = {tensor.name: ORT_TYPES[tensor.type] for tensor in SPECS[name].inputs}
-        if inputs == {tensor: kind for tensor, kind in wanted.items() if tensor in inputs or tensor not in BYTES}:
+        if inputs == {tensor.name: ORT_TYPES[tensor.type] for tensor in SPECS[name].inputs}:
             return name
     known = "; ".join(f"{name} takes {', '.join(_input_names(name))}" for name in ENCODERS)
     raise AdoptError(f"{file} takes {inputs}, which is none of ours: {known}")
@@ -122,53 +81,24 @@ def _shapes(rows: Mapping[str, npt.NDArray[Any]]) -> str:
 
 
 def _wanted_shape(tensor: TensorSpec, size: Size, found: npt.NDArray[Any], free: bool) -> tuple[int, ...]:
-    """Of one row; evidence is free in how finely it divides a picture or a clip."""
+    """Of one row; evidence may divide a picture or clip as finely as it likes, and be one for all labels of a text."""
     fixed = tensor.sizes(size)
-    if not free or isinstance(tensor.shape[0], Axis):
+    if not free:
         return fixed
+    if isinstance(tensor.shape[-1], Axis):
+        return fixed[1:] if is_shared(found) else fixed
     n_axes = len(fixed) + 1
     return (fixed[0], *found.shape[2:n_axes], *[0] * (n_axes - max(found.ndim, 2)))
+
+
+def is_shared(marks: npt.NDArray[Any]) -> bool:
+    """Whether the marks of a text's words are one for all labels."""
+    return marks.ndim == SHARED_AXES
 
 
 def _require_shape(file: Path, tensor: str, found: npt.NDArray[Any], wanted: tuple[int, ...]) -> None:
     if found.shape != wanted or found.dtype != np.float32:
         raise AdoptError(f"{file}: {tensor} is {found.dtype} of shape {found.shape}, not float32 of {wanted}")
-
-
-def read_head(file: Path) -> LabelHead | None:
-    """The head of an encoder that `sluice_models.export` wrote; None where the file has none such."""
-    graph = onnx.load(str(file)).graph
-    constants = _constants(graph)
-    if not {"head.evidence.bias", "head.scale", "head.shift"} <= set(constants):
-        return None
-    weight = _find_weight(graph, constants)
-    if weight is None or weight.shape != (D_TOKEN, N_LABELS):
-        return None
-    head = LabelHead()
-    with torch.no_grad():
-        head.evidence.weight.copy_(torch.from_numpy(weight.T.copy()))
-        head.evidence.bias.copy_(torch.from_numpy(constants["head.evidence.bias"].copy()))
-        head.scale.copy_(torch.from_numpy(constants["head.scale"].copy()))
-        head.shift.copy_(torch.from_numpy(constants["head.shift"].copy()))
-    return head
-
-
-def _constants(graph: Any) -> dict[str, npt.NDArray[Any]]:
-    """Weights by the name under which they are used: those stored in half precision by their Cast's."""
-    found = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
-    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in found]
-    return found | {node.output[0]: found[node.input[0]].astype(np.float32) for node in casts}
-
-
-def _find_weight(graph: Any, constants: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
-    """The matrix of the product to which the head's bias is added: the exporter gives it no name of its own."""
-    makers = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if "head.evidence.bias" in node.input:
-            product = next((makers[tensor] for tensor in node.input if tensor in makers), None)
-            if product is not None and product.op_type == "MatMul":
-                return constants.get(product.input[1])
-    return None
 
 
 def graft_head(file: Path, name: ModelName, head: LabelHead, n_words: int | None, out: Path) -> None:
@@ -187,7 +117,8 @@ def graft_head(file: Path, name: ModelName, head: LabelHead, n_words: int | None
     _rename(graph, {"tokens": f"{FORMER}tokens", "logits": f"{FORMER}logits"})
     if n_words is not None:
         _limit_ids(graph, n_words)
-    _add_tokens(graph, name)
+    graph.node.append(helper.make_node("Identity", [f"{FORMER}tokens"], ["tokens"]))
+    _spread_marks(graph, name)
     _add_logits(graph, head)
     _order_outputs(graph, SPECS[name].output_names)
     onnx.checker.check_model(model)
@@ -209,28 +140,20 @@ def _limit_ids(graph: Any, n_words: int) -> None:
     graph.node.insert(0, helper.make_node("Min", ["input_ids", "last_word"], [f"{FORMER}input_ids"]))
 
 
-def _add_tokens(graph: Any, name: ModelName) -> None:
-    """The file's tokens; with zeros made of the byte pieces where the file does not take them itself."""
-    takes = [tensor.name for tensor in graph.input]
-    if name != "text_encoder" or set(BYTES) <= set(takes):
-        graph.node.append(helper.make_node("Identity", [f"{FORMER}tokens"], ["tokens"]))
+def _spread_marks(graph: Any, name: ModelName) -> None:
+    """Give every label the marks that are one for all, (B, L) to (B, labels, L)."""
+    evidence = SPECS[name].evidence
+    described = next(output for output in graph.output if output.name == evidence.name)
+    n_axes = len(described.type.tensor_type.shape.dim)
+    if not isinstance(evidence.shape[-1], Axis) or n_axes != SHARED_AXES:
         return
-    for tensor in (each for each in BYTES if each not in takes):
-        graph.input.append(helper.make_tensor_value_info(tensor, TensorProto.INT64, ["batch", "n_bytes"]))
-    _store(graph, "byte_none", np.array(0.0, np.float32))
-    _store(graph, "byte_axes", np.array([1], np.int64))
-    _store(graph, "byte_shape", np.array([-1, 1, 1], np.int64))
-    steps = (
-        ("Add", ["byte_ids", "byte_mask"], "byte_both"),
-        ("Cast", ["byte_both"], "byte_numbers"),
-        ("Mul", ["byte_numbers", "byte_none"], "byte_zeros"),
-        ("ReduceSum", ["byte_zeros", "byte_axes"], "byte_row"),
-        ("Reshape", ["byte_row", "byte_shape"], "byte_nothing"),
-        ("Add", [f"{FORMER}tokens", "byte_nothing"], "tokens"),
-    )
-    for operation, inputs, output in steps:
-        options: dict[str, Any] = {"to": TensorProto.FLOAT} if operation == "Cast" else {}
-        graph.node.append(helper.make_node(operation, inputs, [output], **options))
+    shared = f"{FORMER}{evidence.name}"
+    _rename(graph, {evidence.name: shared})
+    _store(graph, "marks_axes", np.array([1], np.int64))
+    _store(graph, "marks_shape", np.array([1, N_LABELS, 1], np.int64))
+    graph.node.append(helper.make_node("Unsqueeze", [shared, "marks_axes"], ["marks_row"]))
+    graph.node.append(helper.make_node("Expand", ["marks_row", "marks_shape"], [evidence.name]))
+    described.CopyFrom(helper.make_tensor_value_info(evidence.name, TensorProto.FLOAT, ["batch", N_LABELS, "n_words"]))
 
 
 def _add_logits(graph: Any, head: LabelHead) -> None:

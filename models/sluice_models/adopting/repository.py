@@ -11,10 +11,10 @@ from typing import Any
 
 from sluice.contract import SPECS, Axis, TensorSpec
 from sluice_models.adopting.encoders import AdoptError
-from sluice_models.adopting.onnx_files import open_session
 from sluice_models.config import MODEL_NAMES, ModelName
 from sluice_models.configs import QUANTISE, VARIANTS, render_tensor
 from sluice_models.plans.profiles import sample_rows
+from sluice_models.training.onnx_encoder import open_session
 
 TOKENIZER_NAME = "tokenizer.json"
 

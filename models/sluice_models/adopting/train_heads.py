@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,22 +20,23 @@ from torch import Tensor, nn
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptedImage, AdoptedText, AdoptError
-from sluice_models.adopting.labelled import AdoptionData, EncoderFunction, encode_texts
+from sluice_models.adopting.labelled import AdoptionData
 from sluice_models.config import Training
-from sluice_models.data.bundle import Example
 from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.fusion import TOGETHER, Fusion, start_from_encoders
-from sluice_models.networks.heads import N_LABELS, LabelHead, pool_evidence
+from sluice_models.networks.heads import LabelHead, pool_evidence
 from sluice_models.recipes.fusion.encoded import Encoded
-from sluice_models.recipes.fusion.pairs import CUES, PairTexts, write_lines
+from sluice_models.recipes.fusion.pairs import CUES
 from sluice_models.recipes.fusion.posts import PostBatch, compose_posts, keep_several
 from sluice_models.recipes.image.pictures import augment
-from sluice_models.recipes.text.texts import TextBatch, bucket, collate, prepare
+from sluice_models.recipes.text.reading import Reader, TextBatch, collate, make_batches
+from sluice_models.training.bundle_encoding import encode_pairs
 from sluice_models.training.checkpoint import build_fusion
 from sluice_models.training.device import best_device
 from sluice_models.training.loop import Task, fit, single_parameter_group
 from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
 from sluice_models.training.platt import fit_calibration
+from sluice_models.training.text_encoding import EncoderFunction
 from sluice_models.training.train_fusion import (
     N_CALIBRATION_PAIRS,
     N_CALIBRATION_POSTS,
@@ -52,13 +55,13 @@ Loss = Callable[[Any], Tensor]
 
 
 class AdoptConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`adopt.yaml`: a training for each kind of heads and for the fusion, and how many rows of our own come in."""
+    """`adopt.yaml`: a training for each kind of heads and for the fusion; how many texts make a chunk, and pairs."""
 
     text: Training
     image: Training
     head: Training
     fusion: Training
-    n_templates: int
+    n_texts: int
     n_pairs: int
 
 
@@ -66,10 +69,15 @@ class AdoptConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrainingContext:
     """What every training needs; `work` is where its state and its weights are kept."""
 
-    extractor: TextExtractor
+    tokenizer: Path
     data: AdoptionData
     work: Path
     console: Console
+
+    @cached_property
+    def extractor(self) -> TextExtractor:
+        """What spells texts for the text encoder that will serve."""
+        return TextExtractor(self.tokenizer)
 
     def train(self, name: str, model: nn.Module, batches: Batches, loss: Loss, training: Training) -> None:
         """All weights of a model, from nothing."""
@@ -96,23 +104,25 @@ def load_adopt_config(file: Path) -> AdoptConfig:
 
 def train_text_heads(adopted: AdoptedText, context: TrainingContext, training: Training) -> None:
     """Labels, and the annotators' marks where there are any."""
-    examples = context.data.texts("train", seed=0)
-    weights = weigh_positives(np.stack([example.targets for example in examples]), training.max_positive_weight)
+    reader = Reader(context.data.recipe, context.tokenizer)
+    first = reader.read(context.data.training_texts(0), 0)
+    weights = weigh_positives(np.stack([row.targets for row in first]), training.max_positive_weight)
 
     def loss(batch: TextBatch) -> Tensor:
         with torch.no_grad():
             hidden = adopted.read(batch.input_ids, batch.attention_mask)
-        _, logits, scores = adopted.heads(hidden, batch.attention_mask)
+        _, logits, marks = adopted.heads.read(hidden, batch.attention_mask)
         labels = masked_loss(logits, batch.targets, batch.weights, weights)
-        return labels + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
+        return labels + MARK_WEIGHT * masked_mark_loss(marks, batch.marks)
 
-    context.train_heads("text_heads", adopted, _text_batches(context, training.n_batch), loss, training)
+    context.train_heads("text_heads", adopted, _text_batches(context, reader, training.n_batch), loss, training)
 
 
-def _text_batches(context: TrainingContext, n_batch: int) -> Iterator[TextBatch]:
-    for seed in count():
-        rows = prepare(context.data.texts("train", seed), context.extractor, context.data.sampling)
-        yield from map(collate, bucket(rows, n_batch, seed))
+def _text_batches(context: TrainingContext, reader: Reader, n_batch: int) -> Iterator[TextBatch]:
+    recipe = msgspec.structs.replace(context.data.recipe, batch_rows=n_batch)
+    for number in count():
+        rows = reader.read(context.data.training_texts(number), number)
+        yield from map(collate, make_batches(rows, recipe, number))
 
 
 def train_image_heads(adopted: AdoptedImage, context: TrainingContext, training: Training) -> None:
@@ -177,7 +187,7 @@ def measure(held_out: Encoded) -> dict[str, float]:
 
 
 def train_new_fusion(
-    heads: Sequence[Any],
+    heads: Sequence[LabelHead],
     parts: list[Encoded],
     held_out: list[Encoded],
     context: TrainingContext,
@@ -190,18 +200,19 @@ def train_new_fusion(
 
     Parameters
     ----------
-    heads : sequence
-        What has the encoders' `head`, in the order of the fusion's kinds.
+    heads : sequence of LabelHead
+        The encoders', in the order of the fusion's kinds.
     text_encoder : callable
         The text encoder.
     """
     torch.manual_seed(0)
     fusion = build_fusion()
-    start_from_encoders(fusion, list(heads))
+    start_from_encoders(fusion, heads)
     if has_cues(parts) and has_cues(held_out):
-        task = fusion_task(fusion, parts, encode_turned(text_encoder, context, config.n_pairs, False), config.fusion)
+        turned = functools.partial(encode_pairs, text_encoder, context.data.recipe, extractor=context.extractor)
+        task = fusion_task(fusion, parts, turned(config.n_pairs, held_out=False), config.fusion)
         fit(task, config.fusion, context.work, context.console)
-        calibrate_fusion(fusion, held_out, encode_turned(text_encoder, context, N_CALIBRATION_PAIRS, True))
+        calibrate_fusion(fusion, held_out, turned(N_CALIBRATION_PAIRS, held_out=True))
         return fusion.eval()
     groups = [{"params": [w for w in fusion.parameters() if w.requires_grad], "lr": config.fusion.fresh_learning_rate}]
     posts = compose_posts(parts, config.fusion.n_batch)
@@ -216,15 +227,6 @@ def has_cues(parts: Sequence[Encoded]) -> bool:
     cues = [LABELS.index(cue) for cue in CUES]
     turning = all((parts[kind].targets[:, LABELS.index(cue)] == 1).any() for cue, kind in CUES.items())
     return turning and all((parts[kind].targets[:, cues] == 0).all(axis=1).any() for kind in set(CUES.values()))
-
-
-def encode_turned(text_encoder: EncoderFunction, context: TrainingContext, n_rows: int, held_out: bool) -> PairTexts:
-    """As `sluice_models.recipes.fusion.pairs.encode_pairs`, in the words of whichever encoder reads."""
-    lines = write_lines(n_rows, seed=int(held_out), held_out=held_out)
-    zeros = np.zeros(N_LABELS, np.float32)
-    examples = [Example(f"pair-{index}", text, None, None, zeros, "pairs") for index, (text, _) in enumerate(lines)]
-    encoded = encode_texts(text_encoder, context.extractor, examples, context.data.sampling)
-    return PairTexts(encoded, tuple(family for _, family in lines))
 
 
 def _calibrate_together(fusion: Fusion, posts: PostBatch) -> None:

@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sluice.errors import SettingsError
 from sluice.resources import default_policy
 from sluice.verdict.policy import Policy, load_policy
-from sluice_models.config import TextConfig, TextSampling, load_config
+from sluice_models.config import TextConfig, TextRecipe, load_config
 from sluice_models.data.bundle import Example, Split, read_texts
 from sluice_models.measure.score_media import MediaScorer
 from sluice_models.measure.score_texts import TextScorer
 from sluice_models.measure.scored_split import Scored, score_split
 from sluice_models.measure.unused_rows import ScoredRows, score_unused_media, score_unused_texts
-from sluice_models.networks.audio import AudioEncoder
-from sluice_models.networks.fusion import Encoder, Fusion
-from sluice_models.networks.image import ImageEncoder
-from sluice_models.networks.text import TextEncoder
+from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded
 from sluice_models.training import checkpoint
-from sluice_models.training.bundle_encoding import encode_split
+from sluice_models.training.bundle_encoding import MAX_PER_SOURCE, encode_split, sample_sources
+from sluice_models.training.checkpoint import Encoder
 from sluice_models.training.train_fusion import load_encoders
 
 N_TEXTS = 12_000
@@ -33,11 +30,11 @@ N_OBFUSCATED = 800
 
 @dataclass(frozen=True)
 class Models:
-    """The four trained models."""
+    """The fusion, and the encoders that were trained or are shipped."""
 
-    text: TextEncoder
-    image: ImageEncoder
-    audio: AudioEncoder
+    text: Encoder
+    image: Encoder
+    audio: Encoder
     fusion: Fusion
 
 
@@ -57,11 +54,9 @@ def thresholds_of(policy: Policy) -> DecisionThresholds:
 
 
 def load_models(runs: Path) -> Models:
-    """All four; raises `SettingsError` if one is missing."""
-    match (*load_encoders(runs), checkpoint.load("fusion", runs)):
-        case (TextEncoder() as text, ImageEncoder() as image, AudioEncoder() as audio, Fusion() as fusion):
-            return Models(text, image, audio, fusion)
-    raise SettingsError(f"{runs} does not hold the four models")
+    """All four; raises `SettingsError` if there is no fusion, `EncoderFileError` if there is no encoder."""
+    text, image, audio = load_encoders(runs)
+    return Models(text, image, audio, checkpoint.load_fusion(runs))
 
 
 @dataclass
@@ -81,7 +76,7 @@ class EvaluationContext:
 
     @cached_property
     def models(self) -> Models:
-        """The four trained models."""
+        """All four."""
         return load_models(self.runs)
 
     @cached_property
@@ -90,15 +85,15 @@ class EvaluationContext:
         return thresholds_of(load_policy(default_policy()))
 
     @cached_property
-    def sampling(self) -> TextSampling:
-        """How texts are cut and weighed."""
+    def recipe(self) -> TextRecipe:
+        """How texts are weighed."""
         return load_config("text_encoder", TextConfig).rows
 
     @cached_property
     def parts(self) -> list[Encoded]:
         """The split's rows through their encoders, in the order of `MODALITIES`."""
-        encoders: list[Encoder] = [self.models.text, self.models.image, self.models.audio]
-        return encode_split(encoders, self.bundle, self.split, self.sampling, self.runs)
+        encoders = [self.models.text, self.models.image, self.models.audio]
+        return encode_split(encoders, self.bundle, self.split, self.recipe, self.runs)
 
     @cached_property
     def scored(self) -> list[Scored]:
@@ -112,14 +107,15 @@ class EvaluationContext:
 
     @cached_property
     def examples(self) -> list[Example]:
-        """At most `N_TEXTS` texts of the split."""
-        examples = read_texts(self.bundle, self.split)
+        """At most `N_TEXTS` texts of the split, of each source and language as many as of any other."""
+        examples = sample_sources(read_texts(self.bundle, self.split), MAX_PER_SOURCE)
         return examples[:: -(-len(examples) // N_TEXTS) or 1]
 
     @cached_property
     def unused(self) -> list[ScoredRows]:
         """Scored texts, images and clips under non-commercial terms, which are never trained on."""
-        image, audio = (MediaScorer(each, self.models.fusion) for each in (self.models.image, self.models.audio))
+        image = MediaScorer("image", self.models.image, self.models.fusion)
+        audio = MediaScorer("audio", self.models.audio, self.models.fusion)
         found = [
             score_unused_texts(self.texts, self.bundle, self.examples),
             score_unused_media(image, self.bundle, "images"),

@@ -87,7 +87,7 @@ class EverydaySounds(Report[SoundAlarmRow]):
 
     def measure(self, context: EvaluationContext) -> Iterator[SoundAlarmRow]:
         """Kinds made by program, then recordings."""
-        scorer = MediaScorer(context.models.audio, context.models.fusion)
+        scorer = MediaScorer("audio", context.models.audio, context.models.fusion)
         for kind in KINDS:
             yield count_sound_alarms(kind, MADE, scorer.score_rows(make_rows(kind)), context.thresholds)
         for source, examples in find_harmless(read_media(context.bundle, "audio", context.split)).items():

@@ -26,7 +26,6 @@ from sluice.intervals import (
 from sluice.schema import LABELS
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
-from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import (
     Clip,
     Pools,
@@ -43,6 +42,7 @@ from sluice_models.recipes.audio.windows import (
     mix,
     scale_background,
 )
+from sluice_models.training.text_encoding import EncoderFunction
 
 SNRS_DB = (-10, -5, 0, 5, 10, 20)
 N_MIXTURES = 120
@@ -74,7 +74,7 @@ class MixtureRow:
     auroc: Figure
 
 
-def measure_mixtures(encoder: AudioEncoder, bundle: Path) -> list[MixtureRow]:
+def measure_mixtures(encoder: EncoderFunction, bundle: Path) -> list[MixtureRow]:
     """Figures on mixtures of the validation split's clips, the same at each call."""
     pools = sort_clips(read_clips(bundle, "val"))
     return [
@@ -85,7 +85,7 @@ def measure_mixtures(encoder: AudioEncoder, bundle: Path) -> list[MixtureRow]:
     ]
 
 
-def _measure(encoder: AudioEncoder, label: str, snr_db: float, pools: Pools) -> MixtureRow:
+def _measure(encoder: EncoderFunction, label: str, snr_db: float, pools: Pools) -> MixtureRow:
     events = pools.shots if label == "gunshot" else pools.screams
     scores = score_windows(encoder, compose_mixtures(label, snr_db, pools))[:, LABELS.index(label)]
     positive = np.arange(2 * N_MIXTURES) < N_MIXTURES
@@ -122,7 +122,7 @@ def _mix_at(foreground: Clip, snr_db: float, pools: Pools, rng: np.random.Genera
     return mix(augment(foreground, rng), draw_background(pools, rng), snr_db, rng)[0]
 
 
-def score_windows(encoder: AudioEncoder, waveforms: Iterator[Waveform]) -> Floats:
+def score_windows(encoder: EncoderFunction, waveforms: Iterator[Waveform]) -> Floats:
     """Logits, shape = (n, labels)."""
     rows = np.stack([log_mel(waveform) for waveform in waveforms])
     with torch.inference_mode():

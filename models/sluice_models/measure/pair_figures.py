@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.schema import LABELS
-from sluice_models.config import TextSampling
+from sluice_models.config import TextRecipe
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
 from sluice_models.measure.scores import measure_auprc
 from sluice_models.networks.fusion import N_KINDS, Fusion
-from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.fusion.encoded import Encoded, Float32
 from sluice_models.recipes.fusion.pairs import compose_pairs
 from sluice_models.recipes.fusion.posts import PostBatch
 from sluice_models.training.bundle_encoding import encode_pairs
+from sluice_models.training.text_encoding import EncoderFunction
 from sluice_models.training.train_fusion import score_posts
 
 N_MEASURED = 3000
@@ -45,14 +45,14 @@ class PairRow:
 
 
 def measure_pairs(
-    fusion: Fusion, encoder: TextEncoder, parts: Sequence[Encoded], sampling: TextSampling
+    fusion: Fusion, encoder: EncoderFunction, parts: Sequence[Encoded], recipe: TextRecipe
 ) -> list[PairRow]:
     """Rank posts of held-out sentences and the media in `parts` (the validation split's, as `encode_split` gives them).
 
     A report per label that has `MIN_ROWS` of both kinds. Where the fusion is above the best part, it reads together
     what no part says alone.
     """
-    texts = encode_pairs(encoder, sampling, N_MEASURED, held_out=True)
+    texts = encode_pairs(encoder, recipe, N_MEASURED, held_out=True)
     return report_pairs(fusion, next(compose_pairs(texts, parts, N_MEASURED)))
 
 
@@ -86,7 +86,7 @@ class Pairs(Report[PairRow]):
     def measure(self, context: EvaluationContext) -> Iterable[PairRow]:
         """One row per label."""
         models = context.models
-        return measure_pairs(models.fusion, models.text, context.parts, context.sampling)
+        return measure_pairs(models.fusion, models.text, context.parts, context.recipe)
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[PairRow]]:
         """One."""

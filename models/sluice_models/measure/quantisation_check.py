@@ -18,7 +18,7 @@ from sluice.triton_backend.row_quantisation import quantise_file
 from sluice_models.data.bundle import Example
 from sluice_models.measure.precision import PrecisionRow, compare_forms
 from sluice_models.measure.source_figures import sample_source
-from sluice_models.recipes.text.texts import pad
+from sluice_models.recipes.text.reading import pad
 
 N_TEXTS = 2_700
 """Besides those with rare harms: about 3,000 in all."""
@@ -60,5 +60,4 @@ def score_rows(model: Path, rows: Sequence[TextRow]) -> Floats:
 
 def _make_inputs(rows: Sequence[TextRow]) -> dict[str, Any]:
     input_ids, attention_mask = pad([row.input_ids for row in rows])
-    byte_ids, byte_mask = pad([row.byte_ids for row in rows])
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "byte_ids": byte_ids, "byte_mask": byte_mask}
+    return {"input_ids": input_ids, "attention_mask": attention_mask}

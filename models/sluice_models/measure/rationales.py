@@ -27,6 +27,8 @@ MARKED, SHARE_OF_PEAK, FLOOR = 0.5, 0.6, 0.1
 SHARES = (0.01, 0.05, 0.10, 0.20, 0.50)
 """Of the tokens that are taken as the rationale; the figure is the mean over them (DeYoung et al. 2020)."""
 EXPLAINED = ("toxicity", "hate")
+RATIONALES_OF, SPANS_OF = ("toxicity", "hate"), ("toxicity",)
+"""Labels that HateXplain's rationales and the toxic spans are evidence of."""
 Spans = npt.NDArray[np.int32]
 Spelled = tuple[str, Spans]
 """A text and its tokens' places in it."""
@@ -67,12 +69,16 @@ def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[Evide
     reports = []
     if rationales:
         pairs = [
-            _token_places(example, *read) for example, read in zip(rationales, _read(scorer, rationales), strict=True)
+            _token_places(example, *read)
+            for example, read in zip(rationales, _read(scorer, rationales, RATIONALES_OF), strict=True)
         ]
         every = [set(range(len(example.meta["tokens"]))) for example in rationales]
         reports.append(_report("token F1, HateXplain rationales", pairs, every))
     if spans:
-        pairs = [_character_places(example, *read) for example, read in zip(spans, _read(scorer, spans), strict=True)]
+        pairs = [
+            _character_places(example, *read)
+            for example, read in zip(spans, _read(scorer, spans, SPANS_OF), strict=True)
+        ]
         every = [set(range(len(example.text or ""))) for example in spans]
         reports.append(_report("character F1, toxic spans", pairs, every))
         marked = [index for index, (_, wanted) in enumerate(pairs) if wanted]
@@ -81,11 +87,12 @@ def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[Evide
     return reports
 
 
-def _read(scorer: TextScorer, examples: Sequence[Example]) -> Iterator[tuple[TextRow, Bools]]:
+def _read(scorer: TextScorer, examples: Sequence[Example], labels: Sequence[str]) -> Iterator[tuple[TextRow, Bools]]:
+    """First windows, and what stands out in them for any of the labels that the annotators marked."""
     rows = scorer.read([example.text or "" for example in examples])
-    _, scores = scorer.score_rows(rows)
-    for row, found in zip(rows, scores, strict=True):
-        yield row, mark_tokens(row, found)
+    columns = [LABELS.index(label) for label in labels]
+    for row, marks in zip(rows, scorer.mark(rows), strict=True):
+        yield row, np.any([mark_tokens(row, marks[column]) for column in columns], axis=0)
 
 
 def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Sequence[set[int]]) -> EvidenceRow:
@@ -130,7 +137,7 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
     """
     rows = scorer.read(texts)
     columns = [LABELS.index(label) for label in EXPLAINED]
-    probabilities, token_scores = scorer.score_rows(rows)
+    probabilities = scorer.score(texts)
     flagged = [
         i for i, found in enumerate(probabilities[:, columns]) if found.max() >= MIN_SCORE and len(rows[i].spans) > 4
     ]
@@ -140,7 +147,9 @@ def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, 
     labels = [columns[int(probabilities[i, columns].argmax())] for i in chosen]
     before = np.array([probabilities[i, label] for i, label in zip(chosen, labels, strict=True)], np.float32)
     kept = [(texts[i], rows[i].spans[1:-1]) for i in chosen]
-    ours = _measure_drops(scorer, kept, labels, before, [token_scores[i][1:-1] for i in chosen])
+    marks = scorer.mark([rows[i] for i in chosen])
+    order = [found[label, 1:-1] for found, label in zip(marks, labels, strict=True)]
+    ours = _measure_drops(scorer, kept, labels, before, order)
     rng = np.random.default_rng(seed)
     random_order = [rng.random(len(spans)).astype(np.float32) for _, spans in kept]
     theirs = _measure_drops(scorer, kept, labels, before, random_order)
@@ -167,7 +176,7 @@ def _measure_drops(
 def split_text(text: str, spans: Spans, scores: Floats, share: float) -> tuple[str, str]:
     """The rationale alone and the text without it; what lies behind the last token belongs to neither.
 
-    Characters are taken, not tokens, since the encoder reads a text in more than one spelling.
+    Characters are taken, not tokens, since a text is read in several windows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the encoders lose in the forms that are served: eight bits on a CPU, half precision on a GPU."""
+"""What the text encoder loses in the form that is served on a CPU: eight bits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from sluice_models.config import TRITON_REPO
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.half_check import check_half_pictures, check_half_sounds, check_half_texts
 from sluice_models.measure.precision import PrecisionRow
 from sluice_models.measure.quantisation_check import check_quantisation
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, passed
@@ -16,17 +15,13 @@ MAX_PRECISION_LOSS = 0.005
 
 
 class ReducedForms(Report[PrecisionRow]):
-    """Every label in eight bits and in half precision, beside single precision."""
+    """Every label of texts in eight bits, beside single precision."""
 
-    name, title = "precision", "eight bits and half precision"
+    name, title = "precision", "eight bits"
 
     def measure(self, context: EvaluationContext) -> Iterator[PrecisionRow]:
-        """Rows by form, modality and label."""
-        models, bundle, split = context.models, context.bundle, context.split
+        """Rows by label."""
         yield from check_quantisation(TRITON_REPO / "text_encoder" / "1" / "model.onnx", context.examples)
-        yield from check_half_texts(models.text, context.examples, context.sampling)
-        yield from check_half_pictures(models.image, bundle, split, context.runs)
-        yield from check_half_sounds(models.audio, bundle, split)
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[PrecisionRow]]:
         """One."""

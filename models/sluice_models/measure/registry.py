@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sluice_models.measure.bias import Bias
-from sluice_models.measure.candidates import Candidates
 from sluice_models.measure.counterfactuals import Swaps
 from sluice_models.measure.everyday_sounds import EverydaySounds
 from sluice_models.measure.folds import LeftOut
@@ -26,7 +25,6 @@ REPORTS: tuple[Report[Any], ...] = (
     Headlines(),
     Origins(),
     LabelFigures(),
-    Candidates(),
     LeftOut(),
     Unseen(),
     FalseAlarms(),

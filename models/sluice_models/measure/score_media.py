@@ -11,12 +11,11 @@ import torch
 from sluice.errors import MediaInvalid
 from sluice.features.audio import extract_audio
 from sluice.features.image import extract_image
-from sluice.schema import LABELS, MODALITIES
+from sluice.schema import LABELS, MODALITIES, ModalityName
 from sluice_models.data.bundle import Example
 from sluice_models.measure.scores import to_probabilities
-from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.training.text_encoding import EncoderFunction
 
 N_BATCH = 64
 Floats = npt.NDArray[np.float32]
@@ -25,10 +24,10 @@ Floats = npt.NDArray[np.float32]
 class MediaScorer:
     """An image or audio encoder and the fusion, in that order; of each file only the first row is read."""
 
-    def __init__(self, encoder: ImageEncoder | AudioEncoder, fusion: Fusion) -> None:
+    def __init__(self, modality: ModalityName, encoder: EncoderFunction, fusion: Fusion) -> None:
+        self.modality = modality
         self._encoder = encoder
         self._fusion = fusion
-        self.modality = "image" if isinstance(encoder, ImageEncoder) else "audio"
 
     def score(self, examples: Sequence[Example]) -> tuple[list[Example], Floats]:
         """The examples that can be read, and their probabilities, shape = (n, labels)."""

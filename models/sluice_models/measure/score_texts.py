@@ -13,45 +13,61 @@ from sluice.features.text import TextExtractor
 from sluice_models.config import TOKENIZER_FILE
 from sluice_models.measure.scores import to_probabilities
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.text import TextEncoder
-from sluice_models.recipes.text.texts import pad
+from sluice_models.training.text_encoding import EncoderFunction, batch_rows, encode_texts
 
-N_BATCH = 64
+N_POSTS = 512
+"""Posts that the fusion scores at a time."""
 Floats = npt.NDArray[np.float32]
 
 
 class TextScorer:
-    """Text encoder and fusion, in that order, or the encoder alone; of a long text only the first window is read."""
+    """Text encoder and fusion, in that order, or the encoder alone.
 
-    def __init__(self, encoder: TextEncoder, fusion: Fusion | None = None) -> None:
+    Parameters
+    ----------
+    encoder : callable
+    fusion : Fusion, optional
+    device : torch.device, optional
+        Where they are; the CPU by default.
+    """
+
+    def __init__(
+        self, encoder: EncoderFunction, fusion: Fusion | None = None, device: torch.device | None = None
+    ) -> None:
         self._encoder = encoder
         self._fusion = fusion
         self._extractor = TextExtractor(TOKENIZER_FILE)
-        self._device = next(encoder.parameters()).device
+        self._device = device or torch.device("cpu")
 
     def read(self, texts: Sequence[str]) -> list[TextRow]:
         """The first window of each text."""
         return [features.rows[0] for features in self._extractor.extract_batch(texts)]
 
     def score(self, texts: Sequence[str]) -> Floats:
-        """Probabilities, shape = (n, labels)."""
-        return self.score_rows(self.read(texts))[0]
+        """Probabilities as served, every row of a text read; shape = (n, labels)."""
+        found = encode_texts(self._encoder, self._extractor, texts, self._device)
+        if self._fusion is None:
+            return to_probabilities(found.logits)
+        parts = [
+            self._fuse(found.tokens[start : start + N_POSTS], found.mask[start : start + N_POSTS])
+            for start in range(0, len(texts), N_POSTS)
+        ]
+        return to_probabilities(np.concatenate(parts))
 
-    def score_rows(self, rows: Sequence[TextRow]) -> tuple[Floats, list[Floats]]:
-        """Probabilities, shape = (n, labels), and each row's token scores, shape = (L,)."""
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index].input_ids))
-        chunks = [order[start : start + N_BATCH] for start in range(0, len(order), N_BATCH)]
-        scored = [self._score_batch([rows[index] for index in chunk]) for chunk in chunks]
-        back = np.argsort(order)
-        token_scores = [scores for _, batch in scored for scores in batch]
-        return np.concatenate([found for found, _ in scored])[back], [token_scores[index] for index in back]
-
-    def _score_batch(self, rows: Sequence[TextRow]) -> tuple[Floats, list[Floats]]:
-        inputs = (*pad([row.input_ids for row in rows]), *pad([row.byte_ids for row in rows]))
+    def _fuse(self, tokens: npt.NDArray[np.float16], mask: npt.NDArray[np.bool_]) -> Floats:
+        assert self._fusion is not None  # noqa: S101
+        shown = torch.from_numpy(mask).to(self._device)
         with torch.inference_mode():
-            tokens, logits, token_scores = self._encoder(*(torch.from_numpy(part).to(self._device) for part in inputs))
-            if self._fusion is not None:
-                present = torch.ones(tokens.shape[:2], dtype=torch.bool, device=self._device)
-                logits, _ = self._fusion(tokens, present, torch.zeros_like(present, dtype=torch.int64))
-        cut = [scores[: len(row.input_ids)] for scores, row in zip(token_scores.cpu().numpy(), rows, strict=True)]
-        return to_probabilities(logits.cpu().numpy()), cut
+            given = torch.from_numpy(tokens).to(self._device).float()
+            logits, _ = self._fusion(given, shown, torch.zeros_like(shown, dtype=torch.int64))
+        return np.asarray(logits.cpu().numpy())
+
+    def mark(self, rows: Sequence[TextRow]) -> list[Floats]:
+        """The evidence of every label in each row, shape = (labels, L)."""
+        marks: list[Floats] = [np.zeros(0, np.float32)] * len(rows)
+        with torch.inference_mode():
+            for chunk, inputs in batch_rows(rows):
+                scores = self._encoder(*(part.to(self._device) for part in inputs))[2].float().cpu().numpy()
+                for index, found in zip(chunk, scores, strict=True):
+                    marks[index] = found[:, : len(rows[index].input_ids)]
+        return marks

@@ -16,7 +16,7 @@ from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
 BATCHES = (1, 8)
-LENGTHS = {"length": 32, "byte_length": 32, "n_tokens": 8}
+LENGTHS = {"length": 32, "n_tokens": 8}
 """Of the axes that vary: a text of about 25 words, a post of two parts."""
 N_RUNS = 15
 _TYPES = {"tensor(int64)": np.int64, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}

@@ -6,28 +6,30 @@ encoder says. A small transformer over all tokens adds what only shows where kin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from sluice.schema import MODALITIES
-from sluice_models.config import D_TOKEN, FusionNetwork
-from sluice_models.networks.audio import AudioEncoder
-from sluice_models.networks.heads import MASKED, N_LABELS, pool_evidence
-from sluice_models.networks.image import ImageEncoder
-from sluice_models.networks.text import TextEncoder, TransformerLayer
-
-Encoder = TextEncoder | ImageEncoder | AudioEncoder
-"""What gives the fusion its tokens."""
+from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork
+from sluice_models.networks.heads import MASKED, N_LABELS, LabelHead, pool_evidence
+from sluice_models.networks.text import TransformerLayer
 
 N_KINDS = len(MODALITIES)
 TOGETHER = N_KINDS
 """The row of `Fusion.scale` and `Fusion.shift` for posts of several kinds; the rows before are the kinds' own."""
 PRIOR_LOGIT = -5.5
 """What a post without any token scores: about 0.4 % per label."""
+ABSENT = -100.0
+"""Logit of a row that is not there: below any other, and in half precision still finite after any calibration."""
 
 
 class Fusion(nn.Module):
     """Evidence per kind, and attention over the tokens of a post with a presence mask.
+
+    Tokens come in rows of `N_TOKENS`. Of a kind the row that says most counts, label by label: so a harmful sentence
+    does not drown among harmless ones, and a post of one kind scores as its encoder says of that row.
 
     `scale` and `shift`, shape = (N_KINDS + 1, labels), make the logits probabilities: each kind's own, and those of
     kinds together. The evidence is the encoders' and is not trained here.
@@ -61,8 +63,9 @@ class Fusion(nn.Module):
         Parameters
         ----------
         tokens : Tensor, shape = (B, S, 256)
+            S is a multiple of `N_TOKENS`; so many neighbours are one row of an encoder.
         mask : Tensor of bool, shape = (B, S)
-            True where there is a token; a row may have none.
+            True where there is a token; a post may have none.
         kind : Tensor of int64, shape = (B, S)
             0 text, 1 image, 2 audio.
 
@@ -89,7 +92,7 @@ class Fusion(nn.Module):
 
     def _pool_kinds(self, evidence: Tensor, membership: Tensor, has_kind: Tensor) -> Tensor:
         """Each kind's calibrated logits, the largest of those that are there prevailing: (B, labels)."""
-        per_kind = [pool_evidence(evidence[:, :, k], membership[:, :, k]) for k in range(N_KINDS)]
+        per_kind = [pool_rows(evidence[:, :, k], membership[:, :, k]) for k in range(N_KINDS)]
         calibrated = torch.stack(per_kind, dim=1) * self.scale[:N_KINDS] + self.shift[:N_KINDS]
         return pool_evidence(calibrated, has_kind)
 
@@ -114,9 +117,30 @@ class Fusion(nn.Module):
         return hidden[:, 0]
 
 
-def start_from_encoders(fusion: Fusion, encoders: list[Encoder]) -> None:
+def pool_rows(evidence: Tensor, present: Tensor) -> Tensor:
+    """The largest of the rows' logits; a row's is the smooth maximum over its tokens, as in the encoder.
+
+    Parameters
+    ----------
+    evidence : Tensor, shape = (B, S, labels)
+    present : Tensor, shape = (B, S)
+        1 for tokens that count. A row without any is not there; without any row the result says nothing.
+
+    Returns
+    -------
+    Tensor, shape = (B, labels)
+    """
+    n_posts, _, n_labels = evidence.shape
+    by_row, there = evidence.view(n_posts, -1, N_TOKENS, n_labels), present.view(n_posts, -1, N_TOKENS)
+    scores = by_row + (1.0 - there).unsqueeze(-1) * MASKED
+    rows = (torch.softmax(scores, dim=2) * by_row).sum(dim=2)
+    exists = there.amax(dim=2).unsqueeze(-1)
+    highest: Tensor = (rows * exists + (1.0 - exists) * ABSENT).amax(dim=1)
+    return highest
+
+
+def start_from_encoders(fusion: Fusion, heads: Sequence[LabelHead]) -> None:
     """Copy the encoders' heads and their calibration, in the order of `MODALITIES`."""
-    heads = [encoder.head for encoder in encoders]
     with torch.no_grad():
         fusion.evidence.weight.copy_(torch.cat([head.evidence.weight for head in heads]))
         fusion.evidence.bias.copy_(torch.cat([head.evidence.bias for head in heads]))

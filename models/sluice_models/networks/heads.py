@@ -14,7 +14,7 @@ RARE_LOGIT = -4.0
 MASKED = -1e4
 """Added to the scores of masked positions: large, and still finite in half precision."""
 SHARED_SPREAD = 0.1
-"""Of the text head's directions: evidence of a token then reaches from about -20 to 20."""
+"""Of the directions of the text encoder's head: evidence of a token then reaches from about -20 to 20."""
 
 
 def pool_evidence(evidence: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -58,9 +58,9 @@ class LabelHead(nn.Module):
 
 
 def shared_head() -> LabelHead:
-    """A head whose directions are drawn once and never learned, so that towers trained apart mean the same by a token.
+    """A head whose directions are drawn once and never learned, so that a text encoder trained anew means the same.
 
-    With 256 dimensions for a few labels nothing is lost: the towers learn to write in its language.
+    With 256 dimensions for a few labels nothing is lost: the encoder learns to write in its language.
     """
     head = LabelHead()
     directions = torch.randn(N_LABELS, D_TOKEN, generator=torch.Generator().manual_seed(17))

@@ -1,6 +1,6 @@
-"""The text encoder and its two towers: MiniLM over word pieces, and a causal transformer of our own over byte pieces.
+"""The text encoder: the lower layers of a multilingual transformer, pooled tokens, and evidence per harm and piece.
 
-Each tower gives `N_TOKENS` tokens of unit variance, so that their sum weighs them as `BYTE_SHARE` says.
+The layers are BERT's, so that those of multilingual-e5-small fit in (`sluice_models.training.start`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
-from sluice_models.config import D_TOKEN, N_TOKENS, ByteNetwork, TextNetwork, WordNetwork
-from sluice_models.networks.heads import MASKED, shared_head
+from sluice.contract import CUES, HARMS
+from sluice_models.config import D_TOKEN, N_TOKENS, TextNetwork
+from sluice_models.networks.heads import MASKED, RARE_LOGIT, shared_head
 
-DROPOUT = 0.1
-BYTE_SHARE = 0.5
-"""Weight of the byte tower's tokens beside the word tower's, which knew language before."""
+N_HARMS, N_CUES = len(HARMS), len(CUES)
 
 
 class Attention(nn.Module):
@@ -45,7 +44,7 @@ class Attention(nn.Module):
 class TransformerLayer(nn.Module):
     """Attention and a feed-forward part, each with its residual and then its norm (as in BERT)."""
 
-    def __init__(self, d_hidden: int, d_inner: int, n_heads: int, dropout: float = DROPOUT) -> None:
+    def __init__(self, d_hidden: int, d_inner: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.attention = Attention(d_hidden, n_heads)
         self.attention_norm = nn.LayerNorm(d_hidden, eps=1e-12)
@@ -59,24 +58,6 @@ class TransformerLayer(nn.Module):
         hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, bias)))
         inner = self.narrow(F.gelu(self.widen(hidden)))
         return self.norm(hidden + self.dropout(inner))  # type: ignore[no-any-return]
-
-
-class CausalLayer(nn.Module):
-    """A layer of GPT-2: each part behind its norm, inside its residual (Radford et al. 2019)."""
-
-    def __init__(self, network: ByteNetwork) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(network.d_hidden)
-        self.attention = Attention(network.d_hidden, network.n_heads)
-        self.norm = nn.LayerNorm(network.d_hidden)
-        self.widen = nn.Linear(network.d_hidden, network.d_inner)
-        self.narrow = nn.Linear(network.d_inner, network.d_hidden)
-        self.dropout = nn.Dropout(DROPOUT)
-
-    def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
-        """(B, L, D) and (L, L) to (B, L, D)."""
-        hidden = hidden + self.dropout(self.attention(self.attention_norm(hidden), bias))
-        return hidden + self.dropout(self.narrow(F.relu(self.widen(self.norm(hidden)))))  # type: ignore[no-any-return]
 
 
 class Pooling(nn.Module):
@@ -99,115 +80,69 @@ def standardise(tokens: Tensor) -> Tensor:
     return F.layer_norm(tokens, (D_TOKEN,))
 
 
-def join_tokens(by_words: Tensor, by_bytes: Tensor) -> Tensor:
-    """Both towers' tokens of the same texts, each (B, N_TOKENS, 256), to the encoder's."""
-    return standardise(by_words + BYTE_SHARE * by_bytes)
+class Backbone(nn.Module):
+    """Word pieces to hidden states."""
 
-
-class WordTower(nn.Module):
-    """MiniLM over word pieces, with evidence per token."""
-
-    def __init__(self, network: WordNetwork, n_vocabulary: int) -> None:
+    def __init__(self, network: TextNetwork, n_vocabulary: int) -> None:
         super().__init__()
         self.words = nn.Embedding(n_vocabulary, network.d_hidden)
         self.positions = nn.Embedding(network.n_positions, network.d_hidden)
         self.embedding_norm = nn.LayerNorm(network.d_hidden, eps=1e-12)
         self.layers = nn.ModuleList(
-            TransformerLayer(network.d_hidden, network.d_inner, network.n_heads) for _ in range(network.n_layers)
+            TransformerLayer(network.d_hidden, network.d_inner, network.n_heads, network.dropout)
+            for _ in range(network.n_layers)
         )
-        self.pooling = Pooling(network.d_hidden)
-        self.marks = nn.Linear(network.d_hidden, 1)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Read word pieces.
-
-        Parameters
-        ----------
-        input_ids, attention_mask : Tensor of int64, shape = (B, L)
-
-        Returns
-        -------
-        tokens : Tensor, shape = (B, N_TOKENS, 256)
-        token_scores : Tensor, shape = (B, L)
-            In [0, 1]; 0 at padding.
-        """
-        mask = attention_mask.to(self.marks.weight.dtype)
-        hidden = self._contextualise(input_ids, mask)
-        return self.pooling(hidden, mask), torch.sigmoid(self.marks(hidden).squeeze(-1)) * mask
-
-    def _contextualise(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        positions = self.positions.weight[: input_ids.shape[1]]
-        hidden = self.embedding_norm(self.words(input_ids) + positions)
+    def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, L) ids and a mask of floats to (B, L, D)."""
+        hidden = self.embedding_norm(self.words(input_ids) + self.positions.weight[: input_ids.shape[1]])
         bias = ((1.0 - mask) * MASKED).unsqueeze(1).unsqueeze(1)
         for layer in self.layers:
             hidden = layer(hidden, bias)
         return hidden  # type: ignore[no-any-return]
 
 
-class ByteTower(nn.Module):
-    """A decoder-only causal transformer over byte pieces, in the style of GPT (Radford et al. 2018)."""
-
-    past_only: Tensor
-
-    def __init__(self, network: ByteNetwork, n_vocabulary: int) -> None:
-        super().__init__()
-        self.pieces = nn.Embedding(n_vocabulary, network.d_hidden)
-        self.positions = nn.Embedding(network.n_positions, network.d_hidden)
-        nn.init.normal_(self.pieces.weight, std=0.02)
-        nn.init.normal_(self.positions.weight, std=0.02)
-        self.layers = nn.ModuleList(CausalLayer(network) for _ in range(network.n_layers))
-        self.norm = nn.LayerNorm(network.d_hidden)
-        self.pooling = Pooling(network.d_hidden)
-        ahead = torch.ones(network.n_positions, network.n_positions).triu(1)
-        self.register_buffer("past_only", ahead * MASKED, persistent=False)
-
-    def read(self, byte_ids: Tensor) -> Tensor:
-        """(B, M) to hidden states (B, M, D), each of which has seen what is before it; padding has to be behind."""
-        length = byte_ids.shape[1]
-        hidden = self.pieces(byte_ids) + self.positions.weight[:length]
-        for layer in self.layers:
-            hidden = layer(hidden, self.past_only[:length, :length])
-        return self.norm(hidden)  # type: ignore[no-any-return]
-
-    def forward(self, byte_ids: Tensor, byte_mask: Tensor) -> Tensor:
-        """(B, M) twice to tokens (B, N_TOKENS, 256)."""
-        return self.pool(self.read(byte_ids), byte_mask)
-
-    def pool(self, hidden: Tensor, byte_mask: Tensor) -> Tensor:
-        """Tokens (B, N_TOKENS, 256) out of hidden states."""
-        return self.pooling(hidden, byte_mask.to(hidden.dtype))  # type: ignore[no-any-return]
-
-    def predict(self, hidden: Tensor) -> Tensor:
-        """Logits of each position's next piece, (B, M, D) to (B, M, pieces), with the embedding as the last layer."""
-        return hidden @ self.pieces.weight.t()
-
-
 class TextEncoder(nn.Module):
-    """Two towers that read the same text, in word pieces and in byte pieces; `join_tokens` sums their tokens."""
+    """Backbone, pooled tokens with a head of fixed directions, and the evidence of every harm at every piece.
 
-    def __init__(self, network: TextNetwork, n_words: int, n_pieces: int) -> None:
+    Cues are carried by pictures and sound alone: no piece is ever evidence of one.
+    """
+
+    def __init__(self, network: TextNetwork, n_vocabulary: int) -> None:
         super().__init__()
-        self.words = WordTower(network.words, n_words)
-        self.bytes = ByteTower(network.bytes, n_pieces)
+        self.backbone = Backbone(network, n_vocabulary)
+        self.pooling = Pooling(network.d_hidden)
+        self.marks = nn.Linear(network.d_hidden, N_HARMS)
+        nn.init.normal_(self.marks.weight, std=0.02)
+        nn.init.constant_(self.marks.bias, RARE_LOGIT)
         self.head = shared_head()
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, byte_ids: Tensor, byte_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens (B, N_TOKENS, 256), logits (B, labels), and the evidence as logits (B, L, harms)."""
+        mask = attention_mask.to(self.marks.weight.dtype)
+        hidden = self.backbone(input_ids, mask)
+        tokens = self.pooling(hidden, mask)
+        return tokens, self.head(tokens), self.marks(hidden)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score texts.
 
         Parameters
         ----------
         input_ids, attention_mask : Tensor of int64, shape = (B, L)
-        byte_ids, byte_mask : Tensor of int64, shape = (B, M)
 
         Returns
         -------
         tokens : Tensor, shape = (B, N_TOKENS, 256)
         logits : Tensor, shape = (B, labels)
-        token_scores : Tensor, shape = (B, L)
-            In [0, 1]; 0 at padding.
+        token_scores : Tensor, shape = (B, labels, L)
+            In [0, 1]; 0 at padding, and for cues everywhere.
         """
-        by_words, token_scores = self.words(input_ids, attention_mask)
-        tokens = join_tokens(by_words, self.bytes(byte_ids, byte_mask))
-        return tokens, self.head(tokens), token_scores
+        tokens, logits, marks = self.read(input_ids, attention_mask)
+        return tokens, logits, score_pieces(marks, attention_mask)
+
+
+def score_pieces(marks: Tensor, attention_mask: Tensor) -> Tensor:
+    """Evidence as logits (B, L, harms) and the mask (B, L) to token scores (B, labels, L)."""
+    scores = torch.sigmoid(marks).transpose(1, 2) * attention_mask.to(marks.dtype).unsqueeze(1)
+    return torch.cat([scores, torch.zeros_like(scores[:, :N_CUES])], dim=1)

@@ -58,7 +58,7 @@ def sample_rows(name: ModelName, inputs: Iterable[str], n_rows: int, size: Size 
 
 
 def _fill(tensor: str, shape: Shape, rng: np.random.Generator) -> npt.NDArray[Any]:
-    if tensor in ("attention_mask", "byte_mask"):
+    if tensor == "attention_mask":
         lengths = rng.integers(1, shape[1] + 1, (shape[0], 1))
         return (np.arange(shape[1]) < lengths).astype(np.int64)
     if tensor == "pixels":

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
 from sluice.contract import ENCODER_NAMES
 from sluice.errors import SettingsError
 from sluice_models.config import (
-    BYTE_FILE,
     TOKENIZER_FILE,
     AudioConfig,
     FusionConfig,
@@ -21,38 +19,24 @@ from sluice_models.config import (
     TextConfig,
     load_config,
 )
-from sluice_models.data.vocabulary import minilm_folder
 from sluice_models.networks.audio import AudioEncoder
-from sluice_models.networks.fusion import Encoder, Fusion
+from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.image import ImageEncoder
-from sluice_models.networks.text import TextEncoder, WordTower
+from sluice_models.networks.text import TextEncoder
+from sluice_models.training.onnx_encoder import OnnxEncoder
 
 ENCODERS = ENCODER_NAMES
 """In the order of the fusion's kinds."""
-
-MINILM_LAYER = {
-    "attention.self.query": "attention.query",
-    "attention.self.key": "attention.key",
-    "attention.self.value": "attention.value",
-    "attention.output.dense": "attention.out",
-    "attention.output.LayerNorm": "attention_norm",
-    "intermediate.dense": "widen",
-    "output.dense": "narrow",
-    "output.LayerNorm": "norm",
-}
+Network = TextEncoder | ImageEncoder | AudioEncoder
+"""What gives the fusion its tokens, trained here."""
+Encoder = Network | OnnxEncoder
+"""What gives the fusion its tokens."""
 
 
 def build_text_encoder() -> TextEncoder:
-    """An untrained text encoder: its word tower starts from MiniLM, its byte tower from nothing."""
-    words, pieces = (len(Tokenizer.from_file(str(file)).get_vocab()) for file in (TOKENIZER_FILE, BYTE_FILE))
-    encoder = TextEncoder(load_config("text_encoder", TextConfig).network, words, pieces)
-    start_from_minilm(encoder.words)
-    return encoder
-
-
-def start_from_minilm(tower: WordTower) -> None:
-    """Fill a word tower from MiniLM; tokens that MiniLM lacks start near its mean embedding."""
-    tower.load_state_dict(_minilm_weights(Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab()), strict=False)
+    """An untrained text encoder for the shipped vocabulary; `sluice_models.training.start` fills it."""
+    n_vocabulary = Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab_size()
+    return TextEncoder(load_config("text_encoder", TextConfig).network, n_vocabulary)
 
 
 def build_image_encoder() -> ImageEncoder:
@@ -70,49 +54,16 @@ def build_fusion() -> Fusion:
     return Fusion(load_config("fusion", FusionConfig).network)
 
 
-def build(name: ModelName) -> Encoder | Fusion:
+def build(name: ModelName) -> Network | Fusion:
     """Any of the four, untrained."""
+    return build_fusion() if name == "fusion" else build_encoder(name)
+
+
+def build_encoder(name: ModelName) -> Network:
+    """Any of the three encoders, untrained."""
     if name == "text_encoder":
         return build_text_encoder()
-    if name == "image_encoder":
-        return build_image_encoder()
-    return build_audio_encoder() if name == "audio_encoder" else build_fusion()
-
-
-def minilm_indices(tokens: dict[str, int]) -> tuple[list[int], list[int]]:
-    """Rows of our embedding that MiniLM has too, and where they stand in its own."""
-    known = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json")).get_vocab()
-    shared = [token for token in tokens if token in known]
-    return [tokens[token] for token in shared], [known[token] for token in shared]
-
-
-def _minilm_weights(tokens: dict[str, int]) -> dict[str, Tensor]:
-    source = load_file(minilm_folder() / "model.safetensors")
-    weights = {"words.weight": _word_embedding(source["embeddings.word_embeddings.weight"], tokens)}
-    weights["positions.weight"] = (
-        source["embeddings.position_embeddings.weight"] + source["embeddings.token_type_embeddings.weight"][0]
-    )
-    for part in ("weight", "bias"):
-        weights[f"embedding_norm.{part}"] = source[f"embeddings.LayerNorm.{part}"]
-    for name, tensor in source.items():
-        if name.startswith("encoder.layer."):
-            weights[_our_name(name)] = tensor
-    return weights
-
-
-def _our_name(name: str) -> str:
-    _, _, index, rest = name.split(".", 3)
-    module, _, part = rest.rpartition(".")
-    return f"layers.{index}.{MINILM_LAYER[module]}.{part}"
-
-
-def _word_embedding(known: Tensor, tokens: dict[str, int]) -> Tensor:
-    ours, theirs = minilm_indices(tokens)
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(len(tokens), known.shape[1], generator=generator) * known.std(dim=0) * 0.5
-    embedding = known.mean(dim=0) + noise
-    embedding[ours] = known[theirs]
-    return embedding
+    return build_image_encoder() if name == "image_encoder" else build_audio_encoder()
 
 
 def checkpoint_file(runs: Path, name: str) -> Path:
@@ -138,8 +89,20 @@ def load_state(model: nn.Module, name: str, runs: Path) -> None:
     model.load_state_dict(torch.load(file, weights_only=True))
 
 
-def load(name: ModelName, runs: Path) -> Encoder | Fusion:
+def load(name: ModelName, runs: Path) -> Network | Fusion:
     """A trained model in evaluation mode; raises `SettingsError` if it has not been trained yet."""
-    model = build(name)
-    load_state(model, name, runs)
-    return model.eval()
+    return load_fusion(runs) if name == "fusion" else load_encoder(name, runs)
+
+
+def load_encoder(name: ModelName, runs: Path) -> Network:
+    """A trained encoder in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+    encoder = build_encoder(name)
+    load_state(encoder, name, runs)
+    return encoder.eval()
+
+
+def load_fusion(runs: Path) -> Fusion:
+    """The trained fusion in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+    fusion = build_fusion()
+    load_state(fusion, "fusion", runs)
+    return fusion.eval()

@@ -40,8 +40,6 @@ class Task(Generic[BatchT]):
         Endless and the same at each start, so that a resumed run sees what an uninterrupted one would.
     loss : callable
         A batch, on the model's device, to a scalar; run under bfloat16 autocast.
-    after_step : callable
-        Called after each step of Adam.
     """
 
     name: str
@@ -49,7 +47,6 @@ class Task(Generic[BatchT]):
     groups: list[dict[str, Any]]
     batches: Iterator[BatchT]
     loss: Callable[[BatchT], Tensor]
-    after_step: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass
@@ -130,7 +127,6 @@ def _step(task: Task[BatchT], batch: BatchT, device: torch.device, optimiser: to
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(task.model.parameters(), 5.0)
     optimiser.step()
-    task.after_step()
     return float(loss.detach())
 
 

@@ -41,16 +41,16 @@ def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor, positive_weigh
     return (losses * weights * known).sum() / len(logits)
 
 
-def masked_mark_loss(scores: Tensor, marks: Tensor) -> Tensor:
-    """Binary cross-entropy of evidence scores where they are supervised; 0 where nothing is.
+def masked_mark_loss(marks: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of evidence where it is supervised, summed over harms, averaged over the pieces asked about.
 
     Parameters
     ----------
-    scores, marks : Tensor, any shape, but the same
-        Scores in [0, 1]; marks of NaN are left out.
+    marks, wanted : Tensor, shape = (B, L, harms)
+        Logits; and shares in [0, 1], NaN where nobody was asked. What is marked counts double.
     """
-    known = ~torch.isnan(marks)
-    wanted = torch.where(known, marks, torch.zeros_like(marks))
-    bounded = scores.float().clamp(1e-5, 1 - 1e-5)
-    losses = -(wanted * bounded.log() + (1 - wanted) * (1 - bounded).log())
-    return (losses * known).sum() / known.sum().clamp(min=1)
+    known = ~torch.isnan(wanted)
+    target = torch.where(known, wanted, torch.zeros_like(wanted))
+    losses = F.binary_cross_entropy_with_logits(marks.float(), target, reduction="none") * (1.0 + target) * known
+    total: Tensor = losses.sum() / known.any(dim=2).sum().clamp(min=1)
+    return total

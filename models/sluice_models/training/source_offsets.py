@@ -18,10 +18,8 @@ from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 
 JUDGED = [LABELS.index(label) for label in ("toxicity", "hate", "harassment")]
-N_SLOTS = 64
+N_SLOTS = 128
 """Sources that there may be, and one that is none of them: its offset stays 0."""
-OFFSET_RATE = 3.0
-"""Learning rate of the offsets, as a multiple of that of fresh weights."""
 
 
 class SourceOffsets(nn.Module):
@@ -54,5 +52,5 @@ class SourceOffsets(nn.Module):
 
 
 def find_sources(examples: Iterable[Example]) -> list[str]:
-    """Sources of some examples, sorted: the slots of one run are the same in all its stages."""
+    """Sources of some examples, sorted: the slots of a run that is resumed are the same."""
     return sorted({example.source for example in examples})

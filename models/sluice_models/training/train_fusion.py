@@ -8,18 +8,17 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.errors import SettingsError
-from sluice_models.config import TextConfig, Training, load_config
-from sluice_models.networks.fusion import TOGETHER, Encoder, Fusion, start_from_encoders
-from sluice_models.networks.text import TextEncoder
+from sluice_models.config import TRITON_REPO, ModelName, TextConfig, Training, load_config
+from sluice_models.networks.fusion import TOGETHER, Fusion, start_from_encoders
 from sluice_models.recipes.fusion.encoded import Encoded, Float32
 from sluice_models.recipes.fusion.pairs import PairTexts, compose_pairs
 from sluice_models.recipes.fusion.posts import PostBatch, compose_posts, join_batches, keep_several, single_parts
 from sluice_models.training import checkpoint
 from sluice_models.training.bundle_encoding import encode_pairs, encode_split
-from sluice_models.training.checkpoint import ENCODERS, build_fusion
+from sluice_models.training.checkpoint import ENCODERS, Encoder, build_fusion, checkpoint_file
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_loss
+from sluice_models.training.onnx_encoder import OnnxEncoder, load_exported
 from sluice_models.training.platt import fit_calibration
 
 SEVERITY_WEIGHT = 0.5
@@ -35,34 +34,39 @@ PAIR_SHARE = 0.35
 def train_fusion(bundle: Path, training: Training, runs: Path, console: Console) -> None:
     """Train and leave ``fusion.pt`` in `runs`; also writes the encoders' calibration into their checkpoints."""
     torch.manual_seed(0)
-    encoders = load_encoders(runs)
-    sampling = load_config("text_encoder", TextConfig).rows
+    encoders = load_encoders(runs, console)
+    recipe = load_config("text_encoder", TextConfig).rows
     console.print("fusion: encoding the validation split")
-    held_out = encode_split(encoders, bundle, "val", sampling, runs)
+    held_out = encode_split(encoders, bundle, "val", recipe, runs)
     calibrate_encoders(encoders, held_out, runs)
     console.print("fusion: encoding the training split")
-    parts = encode_split(encoders, bundle, "train", sampling, runs)
-    text_encoder = find_text_encoder(encoders)
+    parts = encode_split(encoders, bundle, "train", recipe, runs)
     fusion = build_fusion()
-    start_from_encoders(fusion, encoders)
-    pairs = encode_pairs(text_encoder, sampling, N_PAIR_TEXTS, held_out=False)
+    start_from_encoders(fusion, [encoder.head for encoder in encoders])
+    pairs = encode_pairs(encoders[0], recipe, N_PAIR_TEXTS, held_out=False)
     fit(fusion_task(fusion, parts, pairs, training), training, runs, console)
-    calibrate_fusion(fusion, held_out, encode_pairs(text_encoder, sampling, N_CALIBRATION_PAIRS, held_out=True))
-    checkpoint.save(fusion, checkpoint.checkpoint_file(runs, "fusion"))
+    calibrate_fusion(fusion, held_out, encode_pairs(encoders[0], recipe, N_CALIBRATION_PAIRS, held_out=True))
+    checkpoint.save(fusion, checkpoint_file(runs, "fusion"))
 
 
-def load_encoders(runs: Path) -> list[Encoder]:
-    """The trained encoders, in the order of the fusion's kinds; raises `SettingsError` if one is missing."""
-    models = [checkpoint.load(name, runs) for name in ENCODERS]
-    encoders = [model for model in models if not isinstance(model, Fusion)]
-    if len(encoders) != len(ENCODERS):
-        raise SettingsError(f"{runs} does not hold the three encoders")
-    return encoders
+def load_encoders(runs: Path, console: Console | None = None, repository: Path = TRITON_REPO) -> list[Encoder]:
+    """The encoders in the order of the fusion's kinds: those trained in `runs`, and the shipped ones for the others.
+
+    Raises
+    ------
+    EncoderFileError
+        If one is in neither place.
+    """
+    return [_load_encoder(name, runs, console, repository) for name in ENCODERS]
 
 
-def find_text_encoder(encoders: list[Encoder]) -> TextEncoder:
-    """The text encoder among them."""
-    return next(encoder for encoder in encoders if isinstance(encoder, TextEncoder))
+def _load_encoder(name: ModelName, runs: Path, console: Console | None, repository: Path) -> Encoder:
+    if checkpoint_file(runs, name).is_file():
+        return checkpoint.load_encoder(name, runs)
+    file = repository / name / "1" / "model.onnx"
+    if console is not None:
+        console.print(f"{name}: not trained in {runs}, taken as it is shipped")
+    return load_exported(name, file)
 
 
 def fusion_task(fusion: Fusion, parts: list[Encoded], pairs: PairTexts, training: Training) -> Task[PostBatch]:
@@ -90,12 +94,17 @@ def fusion_loss(fusion: Fusion, batch: PostBatch) -> Tensor:
 
 
 def calibrate_encoders(encoders: list[Encoder], held_out: list[Encoded], runs: Path) -> None:
-    """Fit each encoder's head to the data sets' validation rows, and keep it; fitting twice changes nothing."""
+    """Fit each trained encoder's head to the data sets' validation rows, and keep it; fitting twice changes nothing.
+
+    Those that are taken as shipped were calibrated before they were exported.
+    """
     for name, encoder, part in zip(ENCODERS, encoders, held_out, strict=True):
+        if isinstance(encoder, OnnxEncoder):
+            continue
         scale, shift = fit_calibration(part.logits[part.found], part.targets[part.found], part.weights[part.found])
         encoder.head.shift.mul_(scale).add_(shift)
         encoder.head.scale.mul_(scale)
-        checkpoint.save(encoder, checkpoint.checkpoint_file(runs, name))
+        checkpoint.save(encoder, checkpoint_file(runs, name))
 
 
 def calibrate_fusion(fusion: Fusion, held_out: list[Encoded], pairs: PairTexts) -> None:
@@ -112,7 +121,8 @@ def score_parts(fusion: Fusion, part: Encoded, modality: int) -> tuple[Float32, 
     """Logits and severity of every row as a post of its own, shape = (n, labels) each."""
     parts = single_parts(part, modality)
     with torch.inference_mode():
-        chunks = [fusion(*chunk) for chunk in zip(*(torch.split(part, N_CHUNK) for part in parts), strict=True)]
+        columns = zip(*(torch.split(part, N_CHUNK) for part in parts), strict=True)
+        chunks = [fusion(tokens.float(), mask, kind) for tokens, mask, kind in columns]
     return torch.cat([logits for logits, _ in chunks]).numpy(), torch.cat([s for _, s in chunks]).numpy()
 
 

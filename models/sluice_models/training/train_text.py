@@ -1,103 +1,139 @@
-"""Trains the text encoder: both towers at once, from where they were trained apart."""
+"""Trains the text encoder on the stream of texts: labels, evidence, and twins that should score alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
-from sluice.features.text import TextExtractor
-from sluice_models.config import TextConfig, Training, load_config
+from sluice_models.config import ModelName, TextConfig, TextRecipe, Training, load_config
 from sluice_models.data.bundle import Example, read_texts
-from sluice_models.networks.text import TextEncoder, join_tokens
-from sluice_models.recipes.text.texts import TextBatch
-from sluice_models.training.checkpoint import build_text_encoder
-from sluice_models.training.device import best_device
+from sluice_models.networks.heads import pool_evidence
+from sluice_models.networks.text import N_HARMS, TextEncoder
+from sluice_models.recipes.text.reading import Reader, TextBatch, TextExample, collate, make_batches
+from sluice_models.recipes.text.stream import Mixer
+from sluice_models.training.checkpoint import build_text_encoder, checkpoint_file, save
 from sluice_models.training.loop import Task, fit
-from sluice_models.training.losses import masked_mark_loss
+from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
 from sluice_models.training.source_offsets import SourceOffsets, find_sources
-from sluice_models.training.train_towers import (
-    MARK_WEIGHT,
-    KnownWordDamping,
-    ParameterGroups,
-    endless_batches,
-    join_towers,
-    label_loss,
-    positive_weights,
-    train_bytes,
-    train_language,
-    train_words,
-)
+from sluice_models.training.start import start_from_e5
 
-ALONE_SHARE = 0.15
-"""Of the rows, those that each tower has to read without the other: neither is to lean on its neighbour."""
-N_SEEN = 40
-"""Passes that no run reaches: seeds of the last stage start here, so that it draws rows and noise of its own."""
+FOUND_WEIGHT, MARK_WEIGHT, TWIN_WEIGHT = 0.25, 0.4, 1.0
+"""Beside the loss of the labels: that of the labels as their evidence alone gives them, of the evidence, of twins."""
+MIN_CERTAIN = 0.5
+"""Targets of less weight do not count for how rare a label is."""
+LOGIT_SHARE = 0.02
+"""Of the squared difference of logits in the loss of twins, beside that of probabilities."""
+OFFSET_RATE = 3.0
+"""Learning rate of the sources' offsets, as a multiple of that of fresh weights."""
+NAME: ModelName = "text_encoder"
+ParameterGroups = list[dict[str, Any]]
+
+
+class TextClassifier(nn.Module):
+    """The encoder, and the offsets of the sources that are dropped after training."""
+
+    def __init__(self, encoder: TextEncoder, sources: Sequence[str]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.offsets = SourceOffsets(sources)
 
 
 def train_text(examples: list[Example], config: TextConfig, runs: Path, console: Console) -> TextEncoder:
-    """Train both towers together and leave ``text_encoder.pt`` in `runs`; needs ``words.pt`` and ``bytes.pt``."""
-    torch.manual_seed(3)
+    """Train from multilingual-e5-small and leave ``text_encoder.pt`` in `runs`."""
+    torch.manual_seed(5)
     encoder = build_text_encoder()
-    offsets = join_towers(encoder, find_sources(examples), runs).to(best_device())
-    weights = positive_weights(examples, config.rows)
-    batches = endless_batches(examples, TextExtractor(), config.rows, config.training.n_batch, first_seed=N_SEEN)
-    groups = parameter_groups(encoder, config.training)
+    start_from_e5(encoder.backbone)
+    model = TextClassifier(encoder, find_sources(examples))
+    mixer, reader = Mixer(examples, config.rows), Reader(config.rows)
+    weights = positive_weights(reader.read(mixer.chunk(0), 0), config.rows.max_positive_weight)
     task = Task(
-        "text_encoder",
-        encoder,
-        groups,
-        batches,
-        lambda batch: text_loss(encoder, offsets, batch, weights),
-        KnownWordDamping(encoder.words),
+        NAME,
+        model,
+        parameter_groups(model, config.training),
+        text_batches(mixer, reader, config.rows),
+        lambda batch: text_loss(model, batch, weights),
     )
     fit(task, config.training, runs, console)
+    save(encoder, checkpoint_file(runs, NAME))  # without the offsets
     return encoder
 
 
-def text_loss(encoder: TextEncoder, offsets: SourceOffsets, batch: TextBatch, weights: Tensor) -> Tensor:
-    """Loss, a scalar: labels, some rows by one tower alone, and the annotators' marks on tokens."""
-    by_words, scores = encoder.words(batch.input_ids, batch.attention_mask)
-    by_bytes = encoder.bytes(batch.byte_ids, batch.byte_mask)
-    draw = torch.rand(len(by_words), 1, 1, device=by_words.device)
-    tokens = join_tokens(by_words * (draw > ALONE_SHARE), by_bytes * (draw < 1 - ALONE_SHARE))
-    logits = offsets(encoder.head(tokens), batch.sources)
-    return label_loss(logits, batch, weights) + MARK_WEIGHT * masked_mark_loss(scores, batch.marks)
+def text_batches(mixer: Mixer, reader: Reader, recipe: TextRecipe) -> Iterator[TextBatch]:
+    """Endless: chunk after chunk."""
+    for number in count():
+        yield from map(collate, make_batches(reader.read(mixer.chunk(number), number), recipe, number))
 
 
-def parameter_groups(encoder: TextEncoder, training: Training) -> ParameterGroups:
-    """Poolings and head may still move; what lies below them hardly."""
-    named = [(name, weight) for name, weight in encoder.named_parameters() if weight.requires_grad]
-    late = ("words.pooling", "words.marks", "bytes.pooling", "head")
+def positive_weights(rows: Sequence[TextExample], limit: float) -> Tensor:
+    """How much a label's positives count, shape = (labels,), by how rare they are among these rows."""
+    certain = (np.where(row.weights >= MIN_CERTAIN, row.targets, np.nan) for row in rows)
+    return weigh_positives(np.stack(list(certain)).astype(np.float32), limit)
+
+
+def text_loss(model: TextClassifier, batch: TextBatch, weights: Tensor) -> Tensor:
+    """Loss, a scalar: of the labels, of the labels by evidence alone, of the evidence, and of twins."""
+    _, logits, marks = model.encoder.read(batch.input_ids, batch.attention_mask)
+    found = pool_evidence(marks.float(), batch.attention_mask.float())
+    found = torch.cat([found, logits[:, N_HARMS:].detach().float()], dim=1)
+    labels, by_evidence = (
+        masked_loss(model.offsets(each, batch.sources), batch.targets, batch.weights, weights)
+        for each in (logits, found)
+    )
+    evidence = masked_mark_loss(marks, batch.marks)
+    return labels + FOUND_WEIGHT * by_evidence + MARK_WEIGHT * evidence + TWIN_WEIGHT * twin_loss(logits, batch.twins)
+
+
+def twin_loss(logits: Tensor, twins: Tensor) -> Tensor:
+    """How unlike the scores of one sentence with two identities are, summed over harms, averaged over pairs.
+
+    Parameters
+    ----------
+    logits : Tensor, shape = (B, labels)
+    twins : Tensor of int64, shape = (pairs, 2)
+        Places in the batch; there may be none.
+    """
+    if not len(twins):
+        return logits.new_zeros(())
+    first, second = (logits[twins[:, side], :N_HARMS].float() for side in (0, 1))
+    apart = (torch.sigmoid(first) - torch.sigmoid(second)) ** 2 + LOGIT_SHARE * (first - second) ** 2
+    return apart.sum() / len(twins)
+
+
+def parameter_groups(model: TextClassifier, training: Training) -> ParameterGroups:
+    """What e5 has learned moves slowly, its embedding without decay; heads fast; the sources' offsets faster."""
+    named = [(name, weight) for name, weight in model.encoder.named_parameters() if weight.requires_grad]
+    words = model.encoder.backbone.words.weight
+    slow = [weight for name, weight in named if name.startswith("backbone") and weight is not words]
+    fresh = [weight for name, weight in named if not name.startswith("backbone")]
     return [
-        {"params": [w for n, w in named if not n.startswith(late)], "lr": training.learning_rate},
-        {"params": [w for n, w in named if n.startswith(late)], "lr": training.fresh_learning_rate},
+        {"params": slow, "lr": training.learning_rate},
+        {"params": [words], "lr": training.learning_rate, "weight_decay": 0.0},
+        {"params": fresh, "lr": training.fresh_learning_rate},
+        {
+            "params": list(model.offsets.parameters()),
+            "lr": training.fresh_learning_rate * OFFSET_RATE,
+            "weight_decay": 0.0,
+        },
     ]
 
 
 def train_text_model(
     bundle: Path, runs: Path, console: Console, share: float = 1.0, without: frozenset[str] = frozenset()
 ) -> TextEncoder:
-    """All stages in a row, for a share of the steps and without some sources: what leave-one-out tests need."""
-    config = shorten(load_config("text_encoder", TextConfig), share)
-    examples = read_texts(bundle, "train", without)
-    for stage in (train_words, train_language, train_bytes):
-        stage(examples, config, runs, console)
-    return train_text(examples, config, runs, console)
+    """Train for a share of the steps and without some sources: what leave-one-out tests need."""
+    config = shorten(load_config(NAME, TextConfig), share)
+    return train_text(read_texts(bundle, "train", without), config, runs, console)
 
 
 def shorten(config: TextConfig, share: float) -> TextConfig:
-    """Every stage at a share of its steps."""
-    stages = {
-        name: msgspec.structs.replace(stage, n_steps=max(1, round(stage.n_steps * share)))
-        for name, stage in (
-            ("words", config.words),
-            ("language", config.language),
-            ("bytes", config.bytes),
-            ("training", config.training),
-        )
-    }
-    return msgspec.structs.replace(config, **stages)
+    """A share of the steps."""
+    training = msgspec.structs.replace(config.training, n_steps=max(1, round(config.training.n_steps * share)))
+    return msgspec.structs.replace(config, training=training)

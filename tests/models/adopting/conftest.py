@@ -30,6 +30,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def few_rows(monkeypatch):
+    monkeypatch.setattr(bundle_encoding, "N_TEXTS", 60)
     monkeypatch.setattr(bundle_encoding, "N_SOUNDS", 40)
     monkeypatch.setattr(bundle_encoding, "N_SYNTHETIC", 6)
     monkeypatch.setattr(adopt_rows, "N_STAND_INS", 8)
@@ -46,7 +47,7 @@ def run(base, tmp_path, few_rows):
     app.command()(adopt.main)
     training = {"n_steps": 60, "n_batch": 16, "learning_rate": 3e-3, "fresh_learning_rate": 3e-3}
     config = dict.fromkeys(("text", "image", "head"), training) | {"fusion": {**training, "n_steps": 8, "n_batch": 32}}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"n_templates": 40, "n_pairs": 40}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"n_texts": 60, "n_pairs": 40}))
 
     def run(source, *options, base=base):
         paths = ["--base", str(base), "--runs", str(tmp_path / "runs"), "--config", str(tmp_path / "config.yaml")]

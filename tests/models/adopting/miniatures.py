@@ -20,11 +20,9 @@ from sluice_models.config import (
     MODEL_NAMES,
     TRITON_REPO,
     AudioNetwork,
-    ByteNetwork,
     FusionNetwork,
     ImageNetwork,
     TextNetwork,
-    WordNetwork,
 )
 from sluice_models.export import export_model
 from sluice_models.networks.audio import AudioEncoder
@@ -33,6 +31,7 @@ from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
 from sluice_models.recipes.audio.sounds import N_SAMPLES
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
+from sluice_models.recipes.text.reading import pad
 
 MILD = ["the museum opens at nine", "we had soup for lunch", "her garden is green", "the train was late today"]
 HARSH = ["i will break your window tonight", "watch out or i will hurt you", "i come and smash your door"]
@@ -47,12 +46,9 @@ def write_lines(file, lines):
 def save_repository(folder):
     """A repository of tiny models of our own, with the shipped configurations."""
     torch.manual_seed(0)
-    network = TextNetwork(
-        WordNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128),
-        ByteNetwork(d_hidden=16, d_inner=32, n_layers=1, n_heads=2, n_positions=192),
-    )
+    network = TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128)
     built: dict[str, Any] = {
-        "text_encoder": TextEncoder(network, 40_000, 20_000),
+        "text_encoder": TextEncoder(network, 100_000),
         "image_encoder": ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8))),
         "audio_encoder": AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))),
         "fusion": Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32)),
@@ -168,7 +164,7 @@ def write_onnx(bert, file, outputs=TEXT_ENCODER.output_names):
         dynamic_axes={
             "input_ids": axes,
             "attention_mask": axes,
-            outputs[2]: axes,
+            outputs[2]: {0: "batch", 2: "length"},
             "tokens": {0: "batch"},
             "logits": {0: "batch"},
         },
@@ -199,9 +195,5 @@ def assert_served(repository):
 
 def spell(extractor, *texts):
     rows = [features.rows[0] for features in extractor.extract_batch(texts)]
-    length, n_bytes = max(len(row.input_ids) for row in rows), max(len(row.byte_ids) for row in rows)
-    pad = {"input_ids": length, "attention_mask": length, "byte_ids": n_bytes, "byte_mask": n_bytes}
-    return {
-        name: np.stack([np.pad(getattr(row, name), (0, size - len(getattr(row, name)))) for row in rows])
-        for name, size in pad.items()
-    }
+    ids, mask = pad([row.input_ids for row in rows])
+    return {"input_ids": ids, "attention_mask": mask}

@@ -1,6 +1,7 @@
 """Heads on an encoder of others: what is trained, what stays, and what is measured of it."""
 
 import io
+import json
 
 import msgspec
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.features.text import TextExtractor
 from sluice.logits import sigmoid
 from sluice.schema import LABELS
 from sluice_models.adopting import train_heads as module
@@ -19,30 +19,29 @@ from sluice_models.adopting.train_heads import (
     MIN_ROWS,
     TrainingContext,
     calibrate_head,
-    encode_turned,
     has_cues,
     load_adopt_config,
     measure,
     train_head,
     train_text_heads,
 )
-from sluice_models.config import D_TOKEN, N_TOKENS, TextConfig, Training, load_config
+from sluice_models.config import D_TOKEN, N_TOKENS, TOKENIZER_FILE, TextConfig, Training, load_config
 from sluice_models.networks.heads import LabelHead
-from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
-from sluice_models.recipes.fusion.pairs import CUES, write_lines
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each, plain_severity
+from sluice_models.recipes.fusion.pairs import CUES
 from sluice_models.training.platt import fit_calibration
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 N_LABELS = len(LABELS)
 THREAT, SPAM = LABELS.index("threat"), LABELS.index("spam")
-SAMPLING = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, n_templates=8, n_lexicon=0)
+RECIPE = msgspec.structs.replace(load_config("text_encoder", TextConfig).rows, chunk_rows=40)
 TRAINING = Training(n_steps=60, n_batch=16, learning_rate=1e-2, fresh_learning_rate=1e-2)
 
 
 @pytest.fixture
 def context(tmp_path):
-    data = AdoptionData(None, sampling=SAMPLING, pictures_folder=tmp_path)
-    return TrainingContext(TextExtractor(), data, tmp_path, Console(file=io.StringIO()))
+    data = AdoptionData(None, recipe=RECIPE, pictures_folder=tmp_path)
+    return TrainingContext(TOKENIZER_FILE, data, tmp_path, Console(file=io.StringIO()))
 
 
 def make_part(n_rows=80, seed=0, **labels):
@@ -56,12 +55,13 @@ def make_part(n_rows=80, seed=0, **labels):
     tokens[..., 0] += 3 * targets[:, THREAT, None]
     logits = np.zeros((n_rows, N_LABELS), np.float32)
     logits[:, THREAT] = 4 * targets[:, THREAT] - 2
-    return Encoded(tokens, logits, targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
+    ones, severity = np.ones_like(targets), plain_severity(targets)
+    return Encoded(*one_row_each(tokens), logits, targets, ones, severity, ["made"] * n_rows)
 
 
 def score(head, part):
     with torch.no_grad():
-        return head(torch.from_numpy(part.tokens)).numpy()
+        return head(torch.from_numpy(part.tokens).float()).numpy()
 
 
 def test_a_head_learns_from_tokens_what_it_is_told_and_nothing_else(context):
@@ -121,7 +121,7 @@ def make_media(*cues):
     for number, cue in enumerate(cues, 1):
         rows[number, LABELS.index(cue)] = 1
     tokens = np.zeros((len(rows), N_TOKENS, D_TOKEN), np.float32)
-    return Encoded(tokens, rows, rows, np.ones_like(rows), plain_severity(rows), ["made"] * len(rows))
+    return Encoded(*one_row_each(tokens), rows, rows, np.ones_like(rows), plain_severity(rows), ["made"] * len(rows))
 
 
 def test_cues_are_there_if_each_has_a_row_and_each_kind_one_without():
@@ -133,29 +133,13 @@ def test_cues_are_there_if_each_has_a_row_and_each_kind_one_without():
     assert set(CUES) == {"weapons", "fire", "gunshot", "scream"}
 
 
-class Length(torch.nn.Module):
-    """Stands for a text encoder: every logit is the number of word pieces."""
-
-    def forward(self, input_ids, attention_mask, byte_ids, byte_mask):
-        lengths = attention_mask.sum(dim=1).float()
-        return lengths[:, None, None].expand(-1, N_TOKENS, D_TOKEN), lengths[:, None].expand(-1, N_LABELS), None
-
-
-@pytest.mark.parametrize("held_out", [False, True])
-def test_turned_sentences_stay_beside_their_families(context, held_out):
-    texts = encode_turned(Length(), context, 10, held_out)
-    lines = write_lines(10, seed=int(held_out), held_out=held_out)
-    rows = [features.rows[0] for features in context.extractor.extract_batch([text for text, _ in lines])]
-    assert texts.families == tuple(family for _, family in lines)
-    assert texts.encoded.logits[:, 0].tolist() == [len(row.input_ids) for row in rows]
-
-
 def test_the_adopted_encoder_stays_as_it_is_and_its_heads_learn(bert, bundle, tmp_path):
-    adopted, _ = load_folder(bert, english_only=True)
-    data = AdoptionData(bundle, sampling=SAMPLING, pictures_folder=tmp_path)
-    extractor = TextExtractor(bert / "tokenizer.json")
+    adopted, content = load_folder(bert, english_only=True)
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(content))
+    data = AdoptionData(bundle, recipe=RECIPE, pictures_folder=tmp_path)
     before = {name: weight.detach().clone() for name, weight in adopted.state_dict().items()}
-    context = TrainingContext(extractor, data, tmp_path, Console(file=io.StringIO()))
+    context = TrainingContext(tokenizer, data, tmp_path, Console(file=io.StringIO()))
     train_text_heads(adopted, context, msgspec.structs.replace(TRAINING, n_steps=2))
     moved = {name for name, weight in adopted.state_dict().items() if not torch.equal(weight, before[name])}
     assert moved

@@ -1,52 +1,90 @@
+"""The vocabulary: which pieces of e5's are kept, and that texts are still spelled with them."""
+
 import json
+from collections import Counter
 
 import pytest
-from tokenizers import Tokenizer
+from typer import Typer
+from typer.testing import CliRunner
 
+from sluice.errors import SettingsError
 from sluice_models.config import TOKENIZER_FILE
-from sluice_models.data.vocabulary import SPECIAL_TOKENS, extend_tokenizer, find_frequent, is_kept, minilm_folder
-from sluice_models.recipes.text.templates import fill_templates, load_templates
+from sluice_models.data import vocabulary
+from sluice_models.data.e5 import E5
+from sluice_models.data.vocabulary import (
+    SPECIAL,
+    build_tokenizer,
+    choose_pieces,
+    count_pieces,
+    is_common_character,
+    read_words,
+)
 
 pytestmark = pytest.mark.torch
+WORDS = ("▁tea", "▁soup", "s", "▁", "t", "e", "a", "o", "u", "p", "茶", "瞳", "ж")
+PIECES = [*((piece, 0.0) for piece in SPECIAL), *((word, -float(n + 1)) for n, word in enumerate(WORDS))]
 
 
-@pytest.mark.parametrize("token", ["[PAD]", "hello", "##ing", "café", "!", "7", "中"])
-def test_latin_chinese_digits_and_signs_are_kept(token):
-    assert is_kept(token)
+def place_of(piece):
+    return next(place for place, (each, _) in enumerate(PIECES) if each == piece)
 
 
-@pytest.mark.parametrize("token", ["[unused5]", "привет", "##ا", "한"])
-def test_other_scripts_are_dropped(token):
-    assert not is_kept(token)
+def test_pieces_are_counted_in_texts_as_they_are_read():
+    counts = count_pieces(build_tokenizer(PIECES), ["teas", "ｔｅａ", "s0up"], weight=2.0)
+    assert counts[place_of("▁tea")] == 4
+    assert counts[place_of("s")] == 2
+    assert counts[place_of("▁soup")] == 2
 
 
-def test_frequent_characters_come_first_and_known_ones_not_at_all():
-    assert find_frequent(["饭饭吗", "中中中 😀"], {"中"}) == ["饭", "吗", "😀", "##😀"]
+@pytest.mark.parametrize(
+    ("piece", "common"), [("a", True), ("▁ж", True), ("茶", False), ("한", False), ("▁tea", False)]
+)
+def test_characters_of_scripts_with_few_are_common(piece, common):
+    assert is_common_character(piece) is common
 
 
-def test_the_extended_tokenizer_reads_chinese_character_by_character(tmp_path):
-    source = json.loads((minilm_folder() / "tokenizer.json").read_text("utf-8"))
-    extended = extend_tokenizer(source, ["鑫鑫"])
-    (tmp_path / "tokenizer.json").write_text(json.dumps(extended), "utf-8")
-    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    assert tokenizer.encode("鑫鑫 hello").tokens == ["[CLS]", "鑫", "鑫", "hello", "[SEP]"]
+def test_special_pieces_characters_and_the_most_frequent_are_kept_in_their_order():
+    counts = Counter({place_of("▁soup"): 9.0, place_of("▁tea"): 2.0, place_of("茶"): 1.0})
+    singles = [place for place, (piece, _) in enumerate(PIECES) if piece in WORDS and len(piece.strip("▁")) == 1]
+    wanted = {*range(len(SPECIAL)), *singles, place_of("▁soup")} - {place_of("瞳")}
+    kept = choose_pieces(PIECES, counts, len(wanted))
+    assert kept == sorted(wanted)
 
 
-def test_the_shipped_tokenizer_neither_truncates_nor_pads_and_starts_with_padding():
+def test_a_tokenizer_knows_what_it_cannot_spell():
+    tokenizer = build_tokenizer(PIECES)
+    assert tokenizer.encode("tea", add_special_tokens=False).tokens == ["▁tea"]
+    assert SPECIAL.index("<unk>") in tokenizer.encode("ß", add_special_tokens=False).ids
+
+
+def test_so_many_words_of_each_language_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "N_WORDS", {"de": 2, "en": 1})
+    file = tmp_path / "words.json"
+    file.write_text(json.dumps({"en": ["the", "of"], "de": ["die", "und", "der"], "xx": ["?"]}), "utf-8")
+    assert list(read_words(file)) == ["die", "und", "the"]
+
+
+@pytest.mark.parametrize("content", ["no json", "[]"])
+def test_a_file_without_word_lists_is_refused(tmp_path, content):
+    (tmp_path / "words.json").write_text(content)
+    with pytest.raises(SettingsError, match="--words"):
+        list(read_words(tmp_path / "words.json"))
+
+
+def test_the_command_writes_a_tokenizer(tmp_path, bundle, monkeypatch):
+    letters = [(letter, -9.0) for letter in "▁abcdefghijklmnopqrstuvwxyz0123456789"]
+    known = [*PIECES[: len(SPECIAL)], ("▁lunch", -1.0), ("▁gone", -1.0), *letters]
+    monkeypatch.setattr(vocabulary, "read_e5", lambda: E5({}, known, {}))
+    monkeypatch.setattr(vocabulary, "N_PIECES", len(SPECIAL) + len(letters) + 1)
+    app = Typer()
+    app.command()(vocabulary.main)
+    result = CliRunner().invoke(app, ["--bundle", str(bundle), "--out", str(tmp_path / "tokenizer.json")])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))["model"]["type"] == "Unigram"
+    assert "pieces in" in result.stderr
+
+
+def test_the_shipped_tokenizer_keeps_the_special_pieces_in_front():
     content = json.loads(TOKENIZER_FILE.read_text("utf-8"))
-    assert content["truncation"] is content["padding"] is None
-    tokenizer = Tokenizer.from_file(str(TOKENIZER_FILE))
-    assert [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS] == list(range(5))
-    assert len(tokenizer.encode("word " * 500).ids) == 502
-    assert "[UNK]" not in tokenizer.encode("明天中午一起吃饭吗").tokens
-
-
-def test_templates_name_known_slots_and_labels_and_repeat_by_seed():
-    from sluice.schema import LABELS
-
-    assert {label for family in load_templates().families for label in family.labels} <= set(LABELS)
-    rows = fill_templates(400, seed=4)
-    assert not [row.text for row in rows if "{" in row.text]
-    assert [row.text for row in rows] == [row.text for row in fill_templates(400, seed=4)]
-    harmless = [row for row in rows if (row.targets == 0).all()]
-    assert 0.35 < len(harmless) / len(rows) < 0.75
+    assert [piece for piece, _ in content["model"]["vocab"][: len(SPECIAL)]] == list(SPECIAL)
+    assert len(content["model"]["vocab"]) == vocabulary.N_PIECES

@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from sluice_models.measure.candidates import CandidateRow
 
 from sluice.errors import SettingsError
 from sluice.intervals import NO_FIGURE, Figure
 from sluice.schema import LABELS
 from sluice_models.evaluate import to_json
 from sluice_models.measure.bias import BiasRow
-from sluice_models.measure.candidates import CandidateRow
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.counterfactuals import SwapRow
 from sluice_models.measure.everyday_sounds import SoundAlarmRow
@@ -32,7 +32,7 @@ from sluice_models.measure.scored_split import Scored
 from sluice_models.measure.serving_cost import CostRow, measure_costs
 from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceRow
 from sluice_models.measure.unseen import FalseAlarmRow
-from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 
 pytestmark = pytest.mark.torch
 FIGURE = Figure(0.5, 0.4, 0.6)
@@ -153,7 +153,9 @@ def test_figures_that_are_not_defined_are_null_in_json():
 def test_plots_are_pictures(tmp_path):
     scores = np.random.default_rng(0).random((200, len(LABELS)), np.float32)
     targets = np.where(np.arange(len(LABELS)) < 2, np.round(scores), np.nan).astype(np.float32)
-    part = Encoded(np.zeros((200, 4, 256), np.float32), scores, targets, np.ones_like(scores), targets, ["made"] * 200)
+    part = Encoded(
+        *one_row_each(np.zeros((200, 4, 256))), scores, targets, np.ones_like(scores), targets, ["made"] * 200
+    )
     scored = Scored("text", part, scores, scores, scores)
     files = draw_plots(scored, tmp_path)
     assert [file.name for file in files] == ["pr-text.png", "reliability-text.png"]

@@ -30,7 +30,7 @@ from sluice_models.measure.label_figures import (
 )
 from sluice_models.measure.rationales import measure_faithfulness
 from sluice_models.measure.scored_split import Scored, certain_rows, cross_fit
-from sluice_models.recipes.fusion.encoded import OURS, Encoded
+from sluice_models.recipes.fusion.encoded import OURS, Encoded, one_row_each
 from sluice_models.recipes.text.templates import fill_templates, is_held_out, load_templates
 
 pytestmark = pytest.mark.torch
@@ -114,7 +114,7 @@ def make_part(n_rows=600, seed=0):
     targets = (rng.random(raw.shape) < 1 / (1 + np.exp(-raw))).astype(np.float32)
     ones = np.ones_like(targets)
     sources = ["one" if row % 2 else "other" for row in range(n_rows)]
-    return raw, Encoded(np.zeros((n_rows, 4, 256), np.float32), raw, targets, ones, targets, sources)
+    return raw, Encoded(*one_row_each(np.zeros((n_rows, 4, 256))), raw, targets, ones, targets, sources)
 
 
 def test_cross_fitting_does_not_see_the_calibration_that_shipped():

@@ -7,7 +7,7 @@ from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.headlines import average_figures, measure_headlines, measure_votes
 from sluice_models.measure.scored_split import Scored
-from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 
 pytestmark = pytest.mark.torch
 TOXICITY = LABELS.index("toxicity")
@@ -31,7 +31,9 @@ def test_accuracy_on_chinese_toxicity_is_at_even_odds_and_at_review():
     scores = np.where(targets == 1, 0.6, 0.1).astype(np.float32)
     scores[40:] = 0.6  # of another source
     ones = np.ones_like(scores)
-    part = Encoded(np.zeros((60, 4, 256), np.float32), scores, targets, ones, targets, ["cold"] * 40 + ["other"] * 20)
+    part = Encoded(
+        *one_row_each(np.zeros((60, 4, 256))), scores, targets, ones, targets, ["cold"] * 40 + ["other"] * 20
+    )
     texts = Scored("text", part, scores, scores, scores)
     even, review = measure_headlines(None, [], texts, {"toxicity": 0.8})
     assert (even.n_rows, even.figure.value, review.figure.value) == (40, 1.0, 0.5)

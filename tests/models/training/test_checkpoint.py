@@ -1,4 +1,4 @@
-"""Checkpoints: whole or the old one, named where they are missing, and word towers that start from MiniLM."""
+"""Checkpoints: whole or the old one, named where they are missing."""
 
 import pickle
 
@@ -72,21 +72,3 @@ def test_each_name_is_built_and_loaded_ready_to_score(tmp_path, tiny, name, kind
     loaded = checkpoint.load(name, tmp_path)
     assert not loaded.training
     assert all(torch.equal(loaded.state_dict()[key], weight) for key, weight in built.state_dict().items())
-
-
-def test_layers_of_minilm_have_their_place_in_ours():
-    name = "encoder.layer.3.attention.output.LayerNorm.bias"
-    assert checkpoint._our_name(name) == "layers.3.attention_norm.bias"
-    with pytest.raises(KeyError):
-        checkpoint._our_name("encoder.layer.0.crossattention.self.query.weight")
-
-
-def test_words_that_minilm_lacks_start_near_its_mean_and_are_the_same_each_time():
-    tokens = {"[PAD]": 0, "house": 1, "鑫鑫鑫": 2, "tree": 3}
-    ours, theirs = checkpoint.minilm_indices(tokens)
-    assert ours == [0, 1, 3]
-    known = torch.arange(40_000, dtype=torch.float32)[:, None].expand(-1, 4)
-    embedding = checkpoint._word_embedding(known, tokens)
-    assert embedding[ours, 0].tolist() == [float(place) for place in theirs]
-    assert (embedding[2] - known.mean(dim=0)).abs().max() < 3 * known.std()
-    assert torch.equal(embedding, checkpoint._word_embedding(known, tokens))

@@ -6,7 +6,6 @@ from itertools import count
 import pytest
 import torch
 from rich.console import Console
-from tokenizers import Tokenizer
 from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
@@ -15,7 +14,6 @@ from sluice.errors import SettingsError
 from sluice_models import train
 from sluice_models.config import (
     MODEL_NAMES,
-    TOKENIZER_FILE,
     AudioConfig,
     FusionConfig,
     ImageConfig,
@@ -23,7 +21,7 @@ from sluice_models.config import (
     Training,
     load_config,
 )
-from sluice_models.training import checkpoint, train_towers
+from sluice_models.training import checkpoint
 from sluice_models.training.loop import N_POINTS, RunProgress, Task, _step, fit, rate_share
 
 pytestmark = pytest.mark.torch
@@ -210,28 +208,3 @@ def test_training_without_a_bundle_says_what_is_missing(tmp_path):
     result = CliRunner().invoke(app, ["--bundle", str(tmp_path), "--only", "text", "--runs", str(tmp_path)])
     assert result.exit_code == 1
     assert "--bundle" in result.output
-
-
-def test_minilm_weights_fill_every_layer_of_the_text_encoder():
-    torch.manual_seed(0)
-    encoder = checkpoint.build_text_encoder()
-    state = checkpoint._minilm_weights(Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab())
-    tower = encoder.words.state_dict()
-    own = {name for name in tower if name.startswith(("words", "positions", "embedding_norm", "layers"))}
-    assert own == set(state)
-    for name in own:
-        torch.testing.assert_close(tower[name], state[name])
-
-
-def test_words_that_minilm_knows_take_a_small_part_of_a_step():
-    encoder = checkpoint.build_text_encoder()
-    tokens = Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab()
-    damping = train_towers.KnownWordDamping(encoder.words)
-    damping()
-    before = encoder.words.words.weight.detach().clone()
-    with torch.no_grad():
-        encoder.words.words.weight.add_(1.0)
-    damping()
-    moved = (encoder.words.words.weight.detach() - before).mean(dim=1)
-    assert moved[tokens["house"]].item() == pytest.approx(train_towers.KNOWN_WORD_SHARE, abs=1e-3)
-    assert moved[tokens["饭"]].item() == pytest.approx(1.0, abs=1e-3)

@@ -5,7 +5,7 @@ import torch
 from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork, Training
 from sluice_models.networks.fusion import N_KINDS, TOGETHER, Fusion
 from sluice_models.networks.heads import N_LABELS, LabelHead
-from sluice_models.recipes.fusion.encoded import OURS, Encoded, plain_severity
+from sluice_models.recipes.fusion.encoded import OURS, Encoded, one_row_each, plain_severity
 from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.fusion.posts import PostBatch
 from sluice_models.training.checkpoint import ENCODERS
@@ -38,7 +38,8 @@ def make_part(n_rows, seed):
     rng = np.random.default_rng(seed)
     targets = rng.choice([0.0, 1.0], (n_rows, N_LABELS)).astype(np.float32)
     tokens = rng.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
-    return Encoded(tokens, targets.copy(), targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
+    ones, severity = np.ones_like(targets), plain_severity(targets)
+    return Encoded(*one_row_each(tokens), targets.copy(), targets, ones, severity, ["made"] * n_rows)
 
 
 def test_context_has_its_price_where_kinds_come_together_and_is_free_elsewhere(fusion):

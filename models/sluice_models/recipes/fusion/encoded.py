@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ from sluice_models.data.bundle import Example
 
 PLAIN_SEVERITY = 0.7
 """Of a harm that is there, where nobody said how bad it is."""
+Float16 = npt.NDArray[np.float16]
 Float32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 OURS = "made by us"
 """The source of drawings and synthesised sounds."""
 
@@ -23,13 +26,17 @@ class Encoded:
 
     Attributes
     ----------
-    tokens : ndarray, shape = (n, N_TOKENS, 256)
+    tokens : ndarray, shape = (n, T, 256)
+        In half precision. T is a multiple of `N_TOKENS`: a part may have several rows.
+    mask : ndarray of bool, shape = (n, T)
+        True where there is a token; the first `N_TOKENS` always are.
     logits, targets, weights, severity : ndarray, shape = (n, labels)
         Targets and severity are NaN where not annotated.
     sources : list of str
     """
 
-    tokens: Float32
+    tokens: Float16
+    mask: Bools
     logits: Float32
     targets: Float32
     weights: Float32
@@ -40,6 +47,11 @@ class Encoded:
     def found(self) -> npt.NDArray[np.bool_]:
         """Rows of data sets, shape = (n,): among our own, harms occur as often as we made them."""
         return np.array([source != OURS for source in self.sources], np.bool_)
+
+
+def one_row_each(tokens: npt.NDArray[np.floating[Any]]) -> tuple[Float16, Bools]:
+    """Tokens, shape = (n, N_TOKENS, 256), of parts with one row each, and their mask."""
+    return tokens.astype(np.float16), np.ones(tokens.shape[:2], np.bool_)
 
 
 def text_severity(example: Example) -> Float32:

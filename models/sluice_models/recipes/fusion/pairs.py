@@ -21,9 +21,8 @@ import yaml
 from sluice.errors import SettingsError
 from sluice.resources import packaged_file
 from sluice.schema import LABELS, MODALITIES
-from sluice_models.config import D_TOKEN, N_TOKENS
-from sluice_models.recipes.fusion.encoded import Encoded, Float32, plain_severity
-from sluice_models.recipes.fusion.posts import SLOTS, PostBatch, join_severity, join_targets
+from sluice_models.recipes.fusion.encoded import Bools, Encoded, Float16, Float32, plain_severity
+from sluice_models.recipes.fusion.posts import SLOTS, PostBatch, join_severity, join_targets, slot_kinds
 from sluice_models.recipes.text.templates import OVERLAPPING, fill
 
 Rows = npt.NDArray[np.int64]
@@ -150,21 +149,25 @@ def _sentence_targets(family: Family, turned: bool) -> Float32:
 def _stack(columns: Sequence[Encoded], rows: Rows, sentences: Float32) -> PostBatch:
     """Rows of each kind, shape = (B, kinds), and the sentences' targets, as posts with the slots of `SLOTS`."""
     n_posts, present = len(rows), rows >= 0
-    tokens = np.zeros((n_posts, len(SLOTS), N_TOKENS, D_TOKEN), np.float32)
-    shown = np.zeros((n_posts, len(SLOTS)), np.bool_)
     targets, severity = (np.zeros((n_posts, len(MODALITIES), len(LABELS)), np.float32) for _ in range(2))
     for kind, column in enumerate(columns):
-        slot = SLOT_OF_KIND[kind]
-        tokens[:, slot], shown[:, slot] = column.tokens[rows[:, kind]], present[:, kind]
         targets[:, kind], severity[:, kind] = column.targets[rows[:, kind]], column.severity[rows[:, kind]]
     targets[:, 0], severity[:, 0] = sentences, plain_severity(sentences)
-    joined, kinds = join_targets(targets, present), np.repeat([kind for kind, _ in SLOTS], N_TOKENS)
+    slots = [_fill_slot(columns[kind], kind, slot, rows[:, kind]) for slot, (kind, _) in enumerate(SLOTS)]
+    tokens, shown = (np.concatenate(part, axis=1) for part in zip(*slots, strict=True))
+    joined = join_targets(targets, present)
     arrays = (
-        tokens.reshape(n_posts, -1, D_TOKEN),
-        np.repeat(shown, N_TOKENS, axis=1),
-        np.broadcast_to(kinds, (n_posts, len(kinds))).copy(),
+        tokens.astype(np.float32),
+        shown,
+        np.broadcast_to(slot_kinds(columns), shown.shape).copy(),
         joined,
         np.ones_like(joined),
         join_severity(severity, present),
     )
     return PostBatch(*map(torch.from_numpy, arrays))
+
+
+def _fill_slot(column: Encoded, kind: int, slot: int, rows: Rows) -> tuple[Float16, Bools]:
+    """Tokens (B, T, 256) and mask (B, T) of one slot: the pair's part where it is the kind's own, else nothing."""
+    is_there = (rows >= 0) & (SLOT_OF_KIND[kind] == slot)
+    return column.tokens[rows], column.mask[rows] & is_there[:, None]

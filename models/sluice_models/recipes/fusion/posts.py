@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from sluice.schema import MODALITIES
-from sluice_models.config import D_TOKEN, N_TOKENS
 from sluice_models.recipes.fusion.encoded import Encoded
 
-SLOTS = ((0, 0.75), (0, 0.08), (1, 0.30), (1, 0.08), (2, 0.25), (2, 0.05))
+SLOTS = ((0, 0.75), (0, 0.12), (1, 0.30), (1, 0.08), (2, 0.25), (2, 0.05))
 """The parts that a post may have: modality, and how often it is there. Many posts have one part alone."""
 TOKEN_DROPOUT = 0.05
 N_KEPT_EMPTY = 0.02
@@ -38,19 +37,27 @@ class PostBatch:
 def compose_posts(parts: Sequence[Encoded], n_batch: int) -> Iterator[PostBatch]:
     """Endless batches of random posts."""
     rng = np.random.default_rng(0)
-    kind = np.repeat([slot for slot, _ in SLOTS], N_TOKENS)
+    kind = slot_kinds(parts)
     while True:
         present = draw_presence(n_batch, rng)
         chosen = [rng.integers(len(parts[slot].targets), size=n_batch) for slot, _ in SLOTS]
         columns = [(parts[slot], rows) for (slot, _), rows in zip(SLOTS, chosen, strict=True)]
-        tokens = np.concatenate([part.tokens[rows] for part, rows in columns], axis=1)
-        mask = np.repeat(present, N_TOKENS, axis=1) & (rng.random(tokens.shape[:2]) > TOKEN_DROPOUT)
+        tokens = np.concatenate([part.tokens[rows] for part, rows in columns], axis=1).astype(np.float32)
+        shown = np.concatenate(
+            [part.mask[rows] & present[:, [slot]] for slot, (part, rows) in enumerate(columns)], axis=1
+        )
+        mask = shown & (rng.random(tokens.shape[:2]) > TOKEN_DROPOUT)
         targets = join_targets(np.stack([part.targets[rows] for part, rows in columns], axis=1), present)
         weights = np.where(present[..., None], np.stack([part.weights[rows] for part, rows in columns], axis=1), 1.0)
         severity = join_severity(np.stack([part.severity[rows] for part, rows in columns], axis=1), present)
         kinds = np.broadcast_to(kind, mask.shape).copy()
         weighted = np.where(targets == 1, 1.0, weights.min(axis=1)).astype(np.float32)
         yield PostBatch(*(torch.from_numpy(array) for array in (tokens, mask, kinds, targets, weighted, severity)))
+
+
+def slot_kinds(parts: Sequence[Encoded]) -> npt.NDArray[np.int64]:
+    """The kind of each token of a composed post, shape = (S,): slot after slot, each as wide as its kind's parts."""
+    return np.concatenate([np.full(parts[kind].tokens.shape[1], kind) for kind, _ in SLOTS])
 
 
 def join_batches(first: PostBatch, second: PostBatch) -> PostBatch:
@@ -91,8 +98,6 @@ def join_severity(severity: Float32, present: Bool) -> Float32:
 
 
 def single_parts(part: Encoded, modality: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Every row as a post of its own: tokens (n, T, 256), mask and kind (n, T)."""
-    shape = (len(part.targets), N_TOKENS)
-    assert part.tokens.shape == (*shape, D_TOKEN)  # noqa: S101
-    kinds = torch.full(shape, modality, dtype=torch.int64)
-    return torch.from_numpy(part.tokens), torch.ones(shape, dtype=torch.bool), kinds
+    """Every part as a post of its own: tokens (n, T, 256) in half precision, mask and kind (n, T)."""
+    kinds = torch.full(part.mask.shape, modality, dtype=torch.int64)
+    return torch.from_numpy(part.tokens), torch.from_numpy(part.mask), kinds

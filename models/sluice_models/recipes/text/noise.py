@@ -11,8 +11,8 @@ import yaml
 
 from sluice.resources import packaged_file
 
-NOISY_SHARE = 0.18
-"""Of the texts of a pass."""
+MAX_JOINED, JOINED_SHARE = 60, 0.12
+"""Of texts of several words and at most so many characters, those whose words are joined."""
 _WORD = re.compile(r"[A-Za-z]{3,}|[\u4e00-\u9fff]{2,}")
 _DIGITS = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7", "b": "8", "g": "9", "l": "1"}
 _CYRILLIC = dict(zip("aceopxyikhbmt", "асеорхуікһЬмт", strict=True))
@@ -96,3 +96,10 @@ def add_spelling_noise(rng: random.Random, text: str) -> str:
         return (latin if match[0].isascii() else han)(rng, match[0])
 
     return _WORD.sub(change, text)
+
+
+def roughen(rng: random.Random, text: str) -> str:
+    """Spelling noise, or in short texts sometimes words that are joined; the same `rng` gives the same text."""
+    if len(text) < MAX_JOINED and text.count(" ") > 1 and rng.random() < JOINED_SHARE:
+        return text.replace(" ", "")
+    return add_spelling_noise(rng, text)

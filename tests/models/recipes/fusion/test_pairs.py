@@ -7,7 +7,7 @@ from sluice_models.config import D_TOKEN, N_TOKENS, FusionNetwork
 from sluice_models.measure.pair_figures import report_pairs
 from sluice_models.networks.fusion import TOGETHER, Fusion
 from sluice_models.networks.heads import N_LABELS
-from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each, plain_severity
 from sluice_models.recipes.fusion.pairs import CUES, PairTexts, compose_pairs, is_held_out, load_pairs, write_lines
 from sluice_models.training.train_fusion import score_posts
 
@@ -22,9 +22,8 @@ def make_part(targets, marks=0.0):
     tokens[:, :, 0] = np.arange(len(targets))[:, None]
     tokens[:, :, 1] = marks
     targets = np.asarray(targets, np.float32)
-    return Encoded(
-        tokens, targets * 4, targets, np.ones_like(targets), plain_severity(targets), ["made"] * len(targets)
-    )
+    ones, severity = np.ones_like(targets), plain_severity(targets)
+    return Encoded(*one_row_each(tokens), targets * 4, targets, ones, severity, ["made"] * len(targets))
 
 
 def make_media(cues):

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from sluice_models.config import D_TOKEN, N_TOKENS
 from sluice_models.networks.heads import N_LABELS
-from sluice_models.recipes.fusion.encoded import Encoded, plain_severity
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each, plain_severity
 from sluice_models.recipes.fusion.posts import (
     SLOTS,
     compose_posts,
@@ -13,6 +16,7 @@ from sluice_models.recipes.fusion.posts import (
     join_targets,
     keep_several,
     single_parts,
+    slot_kinds,
 )
 
 pytestmark = pytest.mark.torch
@@ -22,7 +26,8 @@ def make_part(n_rows, seed):
     rng = np.random.default_rng(seed)
     targets = rng.choice([0.0, 1.0, np.nan], (n_rows, N_LABELS)).astype(np.float32)
     tokens = rng.standard_normal((n_rows, N_TOKENS, D_TOKEN)).astype(np.float32)
-    return Encoded(tokens, targets.copy(), targets, np.ones_like(targets), plain_severity(targets), ["made"] * n_rows)
+    ones, severity = np.ones_like(targets), plain_severity(targets)
+    return Encoded(*one_row_each(tokens), targets.copy(), targets, ones, severity, ["made"] * n_rows)
 
 
 def test_a_post_is_harmful_if_any_part_is_and_unknown_if_that_is_not_settled():
@@ -51,6 +56,22 @@ def test_batches_have_the_fusions_shapes():
     assert batch.mask.shape == batch.kind.shape == (16, n_tokens)
     assert batch.targets.shape == batch.weights.shape == batch.severity.shape == (16, N_LABELS)
     assert sorted(batch.kind.unique().tolist()) == [0, 1, 2]
+
+
+def widen(part, n_rows):
+    """The same part with room for so many rows, of which its own is the first."""
+    n_more = (n_rows - 1) * N_TOKENS
+    tokens = np.pad(part.tokens, ((0, 0), (0, n_more), (0, 0)), constant_values=9.0)
+    return replace(part, tokens=tokens, mask=np.pad(part.mask, ((0, 0), (0, n_more))))
+
+
+def test_texts_of_several_rows_take_the_room_they_need_and_what_is_not_there_is_masked():
+    parts = [widen(make_part(20, 0), 3), make_part(20, 1), make_part(20, 2)]
+    batch = next(compose_posts(parts, 16))
+    assert batch.tokens.shape == (16, (2 * 3 + 4) * N_TOKENS, D_TOKEN)
+    kinds = slot_kinds(parts)
+    assert (batch.kind == torch.from_numpy(kinds)).all()
+    assert (batch.tokens[batch.mask].amax(dim=-1) < 9).all()
 
 
 def test_single_parts_are_all_present():

@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from sluice_models.data.bundle import Example
-from sluice_models.recipes.text.noise import HAN, LATIN, NOISY_SHARE, add_spelling_noise
+from sluice_models.recipes.text.noise import HAN, JOINED_SHARE, LATIN, MAX_JOINED, add_spelling_noise, roughen
 
 pytestmark = pytest.mark.torch
 
@@ -29,16 +28,14 @@ def test_every_trick_leaves_something_of_the_word(trick):
         assert set(changed.lower()) & set("lunch") or trick.__name__ in {"_leet", "_other_letters"}
 
 
-def test_some_rows_of_a_pass_get_noise_and_lose_their_marks():
-    from sluice_models.recipes.text.texts import add_noise
+def test_short_texts_are_sometimes_written_as_one_word():
+    joined = [roughen(random.Random(seed), "meet me at lunch") for seed in range(200)]
+    assert JOINED_SHARE / 2 < joined.count("meetmeatlunch") / 200 < JOINED_SHARE * 2
 
-    rows = [
-        Example(str(n), "meet me at lunch please", None, "en", None, "made", {"spans": [[0, 4]]}) for n in range(600)
-    ]
-    noisy = add_noise(rows, seed=1)
-    changed = [new for old, new in zip(rows, noisy, strict=True) if new is not old]
-    assert NOISY_SHARE / 2 < len(changed) / len(rows) < NOISY_SHARE * 2
-    assert all(row.meta == {} for row in changed)
+
+@pytest.mark.parametrize("text", ["lunch today", "lunch " * (MAX_JOINED // 3)])
+def test_two_words_and_long_texts_are_never_joined(text):
+    assert text.replace(" ", "") not in {roughen(random.Random(seed), text) for seed in range(200)}
 
 
 def test_pictographs_stand_for_words_and_nothing_else_changes():
