@@ -94,7 +94,7 @@ def _choose(texts: Sequence[str]) -> range:
 def _find_telling(logits: list[float]) -> list[int]:
     """Rows that show a label at least half as probably as the row that shows it best: the others' marks mean little."""
     probability = sigmoid(np.array(logits, np.float64))
-    return np.flatnonzero(probability >= SHARE_OF_BEST * probability.max()).tolist()
+    return [int(n) for n in np.flatnonzero(probability >= SHARE_OF_BEST * probability.max())]
 
 
 def find_spans(text: str, rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple[TextEvidence, ...]:

@@ -13,17 +13,16 @@ _SOUTH_EAST = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
 
 
 def widen_to_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without white space around it, and with all of the words that it begins and ends in.
+    """A span with all of the words that it begins and ends in, and without spaces and punctuation around them.
+
+    A span of punctuation alone stays one; a span of nothing but spaces is empty.
 
     Examples
     --------
     >>> widen_to_words("so unbelievable!", 5, 9)
     (3, 15)
     """
-    while start < end and text[start].isspace():
-        start += 1
-    while start < end and text[end - 1].isspace():
-        end -= 1
+    start, end = _trim(text, *_trim(text, start, end, "Z"), "ZP")
     if start == end:
         return start, end
     first, last = max(0, start - MAX_WORD), min(len(text), end + MAX_WORD)
@@ -31,7 +30,21 @@ def widen_to_words(text: str, start: int, end: int) -> tuple[int, int]:
         start -= 1
     while end < last and _are_one_word(text[end - 1], text[end]):
         end += 1
-    return start, end
+    return _trim(text, start, end, "P")
+
+
+def _trim(text: str, start: int, end: int, categories: str) -> tuple[int, int]:
+    """A span without characters of some categories around it, unless it has no other ones but white space."""
+    inner_start, inner_end = start, end
+    while inner_start < inner_end and _is_one_of(text[inner_start], categories):
+        inner_start += 1
+    while inner_start < inner_end and _is_one_of(text[inner_end - 1], categories):
+        inner_end -= 1
+    return (inner_start, inner_end) if inner_start < inner_end or categories == "Z" else (start, end)
+
+
+def _is_one_of(character: str, categories: str) -> bool:
+    return unicodedata.category(character)[0] in categories or ("Z" in categories and character.isspace())
 
 
 def _are_one_word(before: str, after: str) -> bool:
