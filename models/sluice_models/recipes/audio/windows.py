@@ -28,7 +28,9 @@ from sluice_models.recipes.audio.sounds import (
     synthesise,
 )
 
-MIXED_SNR_DB, CLEAN_SNR_DB = (-10.0, 25.0), (25.0, 60.0)
+DEEP_SNR_DB, MIXED_SNR_DB, CLEAN_SNR_DB = (-10.0, -3.0), (-3.0, 25.0), (25.0, 60.0)
+DEEP_SHARE = 0.05
+"""Of the windows, in which the background all but hides the sound. With more, noise alone sounds like shots."""
 CLEAN_SHARE = 0.12
 """Of the windows, in which the background is hardly heard."""
 GATE = 10**-3.6
@@ -64,8 +66,8 @@ class Shares:
 
 SHARES = Shares(
     foregrounds={
-        **{"shots": 0.17, "made_shots": 0.08, "screams": 0.1, "made_screams": 0.08, "others": 0.22},
-        **{"sudden": 0.13, "shrill": 0.08, "steady": 0.09, "nothing": 0.05},
+        **{"shots": 0.14, "made_shots": 0.05, "screams": 0.1, "made_screams": 0.06, "others": 0.24},
+        **{"sudden": 0.14, "shrill": 0.07, "steady": 0.15, "nothing": 0.05},
     },
     backgrounds={"silence": 0.25, "noise": 0.15, "made": 0.15, "babble": 0.1, "recorded": 0.35},
 )
@@ -102,10 +104,14 @@ Row = tuple[Waveform, npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 def _compose(pools: Pools, rng: np.random.Generator, shares: Shares) -> Row:
     foreground = augment(draw_foreground(_draw_kind(shares.foregrounds, rng), pools, rng), rng)
-    lowest, highest = MIXED_SNR_DB if rng.random() >= CLEAN_SHARE else CLEAN_SNR_DB
-    background = draw_background(pools, rng, shares.backgrounds)
-    mixed = mix(foreground, background, rng.uniform(lowest, highest), rng)
+    mixed = mix(foreground, draw_background(pools, rng, shares.backgrounds), _draw_snr(rng), rng)
     return end_early(mixed, rng) if rng.random() < ENDED_SHARE else mixed
+
+
+def _draw_snr(rng: np.random.Generator) -> float:
+    """Of the foreground to its background, in dB."""
+    which = rng.choice(3, p=(DEEP_SHARE, 1 - DEEP_SHARE - CLEAN_SHARE, CLEAN_SHARE))
+    return float(rng.uniform(*(DEEP_SNR_DB, MIXED_SNR_DB, CLEAN_SNR_DB)[which]))
 
 
 def _draw_kind(shares: Mapping[str, float], rng: np.random.Generator) -> str:
