@@ -29,7 +29,7 @@ NOT_EVERYDAY = frozenset({"convabuse", "ethos", "jade_db_v2", "sdcnl", "swsr"})
 """Sources whose harmless rows are not ordinary: answers to abuse, attacks on models, notes of the suicidal."""
 EVERYDAY_KINDS = ("everyday", "festivals", "names_places", "praise", "spam_lookalike")
 """Of our own sentences, those that posts are composed of as well; only such as training holds out."""
-MIN_POOL = 15
+MIN_POOL = 10
 """Texts of a language that posts are composed of, at least."""
 SENTENCES = (2, 12)
 """Of a composed post, at least and at most."""
@@ -58,7 +58,7 @@ def draw_everyday(examples: Sequence[Example], seed: int = 31) -> dict[str, list
 def is_benign(row: Example) -> bool:
     """Whether none of the harms was found, and toxicity was judged or nearly all of them were."""
     is_quiet = not (row.targets[:N_HARMS] == 1).any()
-    return bool(row.text) and is_quiet and (row.targets[TOXICITY] == 0 or is_harmless(row))
+    return bool(row.text and is_quiet and (row.targets[TOXICITY] == 0 or is_harmless(row)))
 
 
 def _draw(rng: random.Random, rows: Sequence[Example]) -> list[Example]:
@@ -69,7 +69,7 @@ def _draw(rng: random.Random, rows: Sequence[Example]) -> list[Example]:
 def compose_everyday(rng: random.Random, examples: Iterable[Example]) -> dict[str, list[Example]]:
     """Posts of several harmless texts by language: the bundle's, and sentences of ours that training holds out."""
     pools = pool_harmless(examples)
-    for made in fill_held_out(keep_sentences(load_languages(), held_out=True), n_fills=2, seed=11):
+    for made in fill_held_out(keep_sentences(load_languages(), held_out=True), n_fills=4, seed=11):
         if made.meta["kind"] in EVERYDAY_KINDS and made.text:
             pools.setdefault(made.lang or "", []).append(made.text)
     return {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sluice.features import TextRow
-from sluice.intervals import Bools, Figure, Floats, draw_counts, find_interval
+from sluice.intervals import Figure, Floats, draw_counts, find_interval
+from sluice.modalities.text import find_spans
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
@@ -22,8 +22,8 @@ N_EXPLAINED = 60
 """Texts that are taken apart for comprehensiveness and sufficiency."""
 N_EXPLAINABLE = 600
 """Texts among which those are looked for."""
-MARKED, SHARE_OF_PEAK, FLOOR = 0.5, 0.6, 0.1
-"""As in serving: what reaches `MARKED` or comes this near to the highest score, unless that is below `FLOOR`."""
+MAJORITY = 0.5
+"""A token is part of a rationale if this share of the annotators chose it."""
 SHARES = (0.01, 0.05, 0.10, 0.20, 0.50)
 """Of the tokens that are taken as the rationale; the figure is the mean over them (DeYoung et al. 2020)."""
 EXPLAINED = ("toxicity", "hate")
@@ -46,15 +46,6 @@ class EvidenceRow:
     chance: float
 
 
-def mark_tokens(row: TextRow, token_scores: Floats) -> Bools:
-    """Tokens that serving would point at, shape = (L,)."""
-    scores = np.where(row.spans[:, 1] > row.spans[:, 0], token_scores, 0.0)
-    peak = float(scores.max(initial=0.0))
-    if peak < FLOOR:
-        return np.zeros(len(scores), np.bool_)
-    return np.asarray(scores >= min(MARKED, SHARE_OF_PEAK * peak))
-
-
 def measure_overlap(found: set[int], wanted: set[int]) -> float:
     """F1 of two sets of places; 1 where both are empty (as in SemEval-2021 task 5)."""
     if not found and not wanted:
@@ -64,21 +55,17 @@ def measure_overlap(found: set[int], wanted: set[int]) -> float:
 
 def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[EvidenceRow]:
     """Token F1 on HateXplain's posts with a rationale, character F1 on the toxic spans; per post, then the mean."""
-    rationales = [row for row in examples if any(share >= MARKED for share in row.meta.get("rationale") or ())]
+    rationales = [row for row in examples if any(share >= MAJORITY for share in row.meta.get("rationale") or ())]
     spans = [row for row in examples if "spans" in row.meta]
     reports = []
     if rationales:
-        pairs = [
-            _token_places(example, *read)
-            for example, read in zip(rationales, _read(scorer, rationales, RATIONALES_OF), strict=True)
-        ]
+        read = zip(rationales, _read(scorer, rationales, RATIONALES_OF), strict=True)
+        pairs = [_token_places(example, found) for example, found in read]
         every = [set(range(len(example.meta["tokens"]))) for example in rationales]
         reports.append(_report("token F1, HateXplain rationales", pairs, every))
     if spans:
-        pairs = [
-            _character_places(example, *read)
-            for example, read in zip(spans, _read(scorer, spans, SPANS_OF), strict=True)
-        ]
+        read = zip(spans, _read(scorer, spans, SPANS_OF), strict=True)
+        pairs = [(found, _character_places(example)) for example, found in read]
         every = [set(range(len(example.text or ""))) for example in spans]
         reports.append(_report("character F1, toxic spans", pairs, every))
         marked = [index for index, (_, wanted) in enumerate(pairs) if wanted]
@@ -87,12 +74,14 @@ def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[Evide
     return reports
 
 
-def _read(scorer: TextScorer, examples: Sequence[Example], labels: Sequence[str]) -> Iterator[tuple[TextRow, Bools]]:
-    """First windows, and what stands out in them for any of the labels that the annotators marked."""
-    rows = scorer.read([example.text or "" for example in examples])
+def _read(scorer: TextScorer, examples: Sequence[Example], labels: Sequence[str]) -> Iterator[set[int]]:
+    """The characters that serving would point at for any of the labels, in the first window of each text."""
+    texts = [example.text or "" for example in examples]
+    rows = scorer.read(texts)
     columns = [LABELS.index(label) for label in labels]
-    for row, marks in zip(rows, scorer.mark(rows), strict=True):
-        yield row, np.any([mark_tokens(row, marks[column]) for column in columns], axis=0)
+    for text, row, marks in zip(texts, rows, scorer.mark(rows), strict=True):
+        spans = (span for column in columns for span in find_spans(text, [row], [marks[column]]))
+        yield {place for span in spans for place in range(span.start, span.end)}
 
 
 def _report(measure: str, pairs: Sequence[tuple[set[int], set[int]]], every: Sequence[set[int]]) -> EvidenceRow:
@@ -107,26 +96,21 @@ def find_mean(scores: Floats) -> Figure:
     return find_interval(np.asarray(counts @ scores / counts.sum(axis=1), np.float32))
 
 
-def _token_places(example: Example, row: TextRow, marked: Bools) -> tuple[set[int], set[int]]:
-    """Numbers of the data set's own tokens: those that a marked token touches, and those that most annotators chose."""
-    found, position = set(), 0
+def _token_places(example: Example, found: set[int]) -> tuple[set[int], set[int]]:
+    """Numbers of the data set's own tokens: those with a character that was found, and those that most chose."""
+    touched, position = set(), 0
     for number, token in enumerate(example.meta["tokens"]):
         start = (example.text or "").find(token, position)
         if start >= 0:
             position = start + len(token)
-            if ((row.spans[:, 0] < position) & (row.spans[:, 1] > start) & marked).any():
-                found.add(number)
-    return found, {number for number, share in enumerate(example.meta["rationale"]) if share >= MARKED}
+            if not found.isdisjoint(range(start, position)):
+                touched.add(number)
+    return touched, {number for number, share in enumerate(example.meta["rationale"]) if share >= MAJORITY}
 
 
-def _character_places(example: Example, row: TextRow, marked: Bools) -> tuple[set[int], set[int]]:
-    """Marked characters, and a single gap between two marked tokens, as serving joins them."""
-    found: set[int] = set()
-    last = -1
-    for start, end in row.spans[marked].tolist():
-        found.update(range(last if 0 <= start - last <= 1 and last > 0 else start, end))
-        last = end
-    return found, {place for start, end in example.meta["spans"] for place in range(start, end)}
+def _character_places(example: Example) -> set[int]:
+    """The characters that the annotators marked."""
+    return {place for start, end in example.meta["spans"] for place in range(start, end)}
 
 
 def measure_faithfulness(scorer: TextScorer, texts: Sequence[str], n_rows: int, seed: int = 0) -> list[EvidenceRow]:

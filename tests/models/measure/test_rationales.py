@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 
-from sluice.features import TextRow
 from sluice.features.text import TextExtractor
-from sluice.modalities import marks
-from sluice.modalities.text import find_spans
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure import rationales
 from sluice_models.measure.rationales import (
     SHARES,
     find_mean,
-    mark_tokens,
     measure_faithfulness,
     measure_overlap,
     measure_spans,
@@ -24,49 +20,8 @@ pytestmark = pytest.mark.torch
 N_LABELS, TOXICITY = len(LABELS), LABELS.index("toxicity")
 
 
-def make_row(spans):
-    spans = np.array(spans, np.int32)
-    n_tokens = len(spans)
-    return TextRow(np.arange(n_tokens), np.ones(n_tokens, np.int64), spans)
-
-
-WORDS = make_row([[0, 0], [0, 3], [4, 7], [8, 9], [12, 15], [15, 19], [0, 0]])
-
-
 def make_example(text, source="made", **meta):
     return Example(text, text, None, "en", np.full(N_LABELS, np.nan, np.float32), source, meta)
-
-
-def test_the_limits_of_the_figure_are_those_of_serving():
-    assert rationales.MARKED == marks.MARKED
-    assert rationales.SHARE_OF_PEAK == marks.SHARE_OF_PEAK
-    assert rationales.FLOOR == marks.FLOOR
-
-
-@pytest.mark.parametrize("highest", [0.05, 0.1, 0.3, 0.6, 0.99])
-def test_tokens_are_marked_as_serving_marks_them(highest):
-    rng = np.random.default_rng(int(highest * 100))
-    for _ in range(20):
-        scores = (rng.random(len(WORDS.spans)) * highest).astype(np.float32)
-        served = marks.mark(np.where(WORDS.spans[:, 1] > WORDS.spans[:, 0], scores, 0.0))
-        assert mark_tokens(WORDS, scores).tolist() == served.tolist()
-
-
-def test_characters_are_those_of_the_spans_that_serving_publishes():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        scores = rng.random(len(WORDS.spans)).astype(np.float32)
-        example = make_example("x" * 19, spans=[])
-        found, _ = rationales._character_places(example, WORDS, mark_tokens(WORDS, scores))
-        published = find_spans([WORDS], [scores])
-        assert found == {place for span in published for place in range(span.start, span.end)}
-
-
-def test_special_tokens_and_padding_are_never_marked():
-    scores = np.array([0.9, 0.6, 0.3, 0.2, 0.1, 0.1, 0.9], np.float32)
-    assert mark_tokens(WORDS, scores).tolist() == [False, True, False, False, False, False, False]
-    assert mark_tokens(WORDS, scores * 0.5).tolist() == [False, True, False, False, False, False, False]
-    assert not mark_tokens(make_row([[0, 0], [0, 0]]), np.ones(2, np.float32)).any()
 
 
 def test_overlap_is_f1_and_nothing_against_nothing_is_right():
@@ -110,11 +65,8 @@ def test_evidence_beside_the_marked_places_scores_zero():
 
 
 def test_a_token_of_the_data_set_that_stands_twice_is_found_in_its_own_place():
-    tokens = ["fool", "you", "fool"]
-    row = make_row([[0, 0], [0, 4], [5, 8], [9, 13], [0, 0]])
-    example = make_example("fool you fool", tokens=tokens, rationale=[0, 0, 1])
-    marked = np.array([False, False, False, True, False])
-    assert rationales._token_places(example, row, marked) == ({2}, {2})
+    example = make_example("fool you fool", tokens=["fool", "you", "fool"], rationale=[0, 0, 1])
+    assert rationales._token_places(example, {9, 10}) == ({2}, {2})
 
 
 def test_rationales_that_no_majority_chose_are_not_measured():
@@ -122,10 +74,11 @@ def test_rationales_that_no_majority_chose_are_not_measured():
     assert measure_spans(MarkWords("fool"), [undecided]) == []
 
 
-def test_a_single_gap_between_marked_tokens_belongs_to_them():
-    marked = np.array([False, True, True, False, True, False, False])
-    found, _ = rationales._character_places(make_example("x" * 19, spans=[]), WORDS, marked)
-    assert found == {*range(7), *range(12, 15)}
+def test_what_is_measured_is_what_serving_publishes():
+    text = "what a fool, a sad fool he is"
+    (found,) = rationales._read(MarkWords("fool", "sad"), [make_example(text)], ["toxicity"])
+    assert "".join(text[place] for place in sorted(found)) == "foolsad fool"
+    assert list(rationales._read(MarkWords("fool"), [make_example(text)], ["spam"])) == [set()]
 
 
 def test_a_text_is_split_into_its_rationale_and_the_rest():

@@ -47,7 +47,7 @@ def test_words_are_found_by_their_spelling():
 
 
 def test_words_that_e5_lacks_are_named():
-    with pytest.raises(SettingsError, match="1 words .* 'coffee'"):
+    with pytest.raises(SettingsError, match=r"1 words .*'coffee'"):
         find_rows({**WORDS, "coffee": 6}, make_e5())
 
 

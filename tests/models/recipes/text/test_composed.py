@@ -63,7 +63,7 @@ def test_a_harmless_post_holds_nothing_and_says_so(composer):
     post = composer.compose_harmless(random.Random(0), "h", "en")
     assert (post.targets == 0).all()
     assert post.meta == {"spans": [], "composed": True}
-    assert composer.compose_harmless(random.Random(0), "h", "xx").text == "ok."
+    assert composer.compose_harmless(random.Random(0), "h", "xx").text.strip(".,") == "ok"
 
 
 def test_harmful_and_harmless_posts_come_in_their_shares():

@@ -67,7 +67,7 @@ def test_the_same_seed_draws_the_same_pass():
 
 def test_rationales_are_found_in_their_order_and_unknown_tokens_passed_over():
     meta = {"tokens": ["a", "fool", "<user>", "a"], "rationale": [0, 0.5, 1, 1]}
-    assert list(find_rationales("a fool has a hat", meta)) == [(0, 1, 0.0), (2, 6, 0.5), (11, 12, 1.0)]
+    assert list(find_rationales("a fool is a hat", meta)) == [(0, 1, 0.0), (2, 6, 0.5), (10, 11, 1.0)]
 
 
 def test_severity_comes_from_the_annotators_where_they_gave_numbers():
