@@ -130,8 +130,9 @@ def pool_rows(evidence: Tensor, present: Tensor) -> Tensor:
     -------
     Tensor, shape = (B, labels)
     """
-    n_posts, _, n_labels = evidence.shape
-    by_row, there = evidence.view(n_posts, -1, N_TOKENS, n_labels), present.view(n_posts, -1, N_TOKENS)
+    # Shapes of the mask: behind `unflatten` the exporter takes the example's batch for the only one.
+    there = present.reshape(present.shape[0], -1, N_TOKENS)
+    by_row = evidence.reshape(present.shape[0], -1, N_TOKENS, N_LABELS)
     scores = by_row + (1.0 - there).unsqueeze(-1) * MASKED
     rows = (torch.softmax(scores, dim=2) * by_row).sum(dim=2)
     exists = there.amax(dim=2).unsqueeze(-1)
