@@ -14,7 +14,8 @@ TARGET = ROOT / "ops" / "constraints.txt"
 EXTRAS = "local,train,dev,docs,media,s3"
 HEAD = f"""\
 # Versions that were resolved together for the extras [{EXTRAS}] on Python 3.11, Linux x86_64.
-# Made anew with `make constraints`. Held down by others: click by faust-streaming, numpy by nvidia-pytriton.
+# Made anew with `make constraints`.
+# Held down by others: click by faust-streaming, numpy by nvidia-pytriton, opencv-python-headless by numpy.
 """
 
 

@@ -79,6 +79,13 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             await context.abort(*_ERRORS[fault])
         return service_pb2.ModelConfigResponse(config=as_config(self.specs[request.name]))
 
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:
+        """Answer which models there are; a server that fails cannot tell."""
+        if self.faults:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no model repository")
+        models = [service_pb2.RepositoryIndexResponse.ModelIndex(name=name) for name in self.specs]
+        return service_pb2.RepositoryIndexResponse(models=models)
+
 
 def as_config(spec: ModelSpec) -> Any:
     """A model's configuration as Triton gives it."""

@@ -20,11 +20,13 @@ from prometheus_client import CollectorRegistry
 
 from sluice import __version__
 from sluice.config import AgentConfig, KafkaConfig
+from sluice.contract import MODELS, OCR_MODELS, ModelSpec
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
 from sluice.features import Languages
 from sluice.features.language import LanguageIdentifier
 from sluice.features.text import TextExtractor
+from sluice.inference.repository import find_missing
 from sluice.inference.triton import TritonClassifier
 from sluice.kafka import TopicIds, TopicNames, ensure_topics, recognise
 from sluice.media.fetcher import MediaFetcher
@@ -32,6 +34,7 @@ from sluice.metrics import Metrics
 from sluice.modalities.extraction import on_threads
 from sluice.modalities.media import MediaSource
 from sluice.modalities.parts import trace_of
+from sluice.modalities.reading import PageReader
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
@@ -76,7 +79,8 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         stack.push_async_callback(decoders.close)
         await decoders.start()
         fetcher = MediaFetcher(settings.media)
-        classifier = TritonClassifier(settings.inference, metrics)
+        ocr_models = await _find_ocr_models(settings)
+        classifier = TritonClassifier(settings.inference, metrics, (*MODELS, *ocr_models))
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
         text, identifier = await asyncio.get_running_loop().run_in_executor(words, _load_readers, settings.tokenizer)
@@ -85,7 +89,8 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         def identify(texts: list[str]) -> list[Languages]:
             return identifier.identify(texts, classifier.languages)
 
-        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders)
+        reader = PageReader(classifier, metrics, settings.picture_text) if ocr_models else None
+        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader)
         pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
@@ -105,14 +110,28 @@ def _threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
+async def _find_ocr_models(settings: Settings) -> tuple[ModelSpec, ...]:
+    """The models that read text in pictures; none where that is not wanted, or the repository lacks one."""
+    if not settings.picture_text.enabled:
+        return ()
+    missing: list[str] = await _until_available(settings.start_timeout_s)(find_missing, settings.inference, OCR_MODELS)
+    if missing:
+        logger.warning("text in pictures is not read: Triton has no model %s", " and no model ".join(missing))
+        return ()
+    return OCR_MODELS
+
+
 async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
-    attempts = tenacity.AsyncRetrying(
+    await _until_available(timeout_s)(pipeline.confirm)
+
+
+def _until_available(timeout_s: float) -> tenacity.AsyncRetrying:
+    return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(InferenceUnavailable),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1.0),
         stop=tenacity.stop_after_delay(timeout_s),
         reraise=True,
     )
-    await attempts(pipeline.confirm)
 
 
 async def serve(

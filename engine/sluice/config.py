@@ -244,6 +244,22 @@ class PipelineConfig:
 
 
 @dataclass(frozen=True)
+class PictureTextConfig:
+    """How text in pictures is read.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether it is.
+    max_lines : int
+        Of one picture; the rest is named in its status.
+    """
+
+    enabled: bool = True
+    max_lines: int = 64
+
+
+@dataclass(frozen=True)
 class DecodingConfig:
     """Limits of the processes that decode media.
 

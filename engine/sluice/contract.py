@@ -54,8 +54,25 @@ MAX_AUDIO_ROWS = 80
 MAX_FUSED_ROWS = 8
 """Rows of one part that go into the fusion: those whose highest logit is highest. Attention costs the square of the
 tokens, and a post may have hundreds of rows; what stands out in a long part is in these."""
-MAX_PARTS = 1 + MAX_IMAGES + MAX_AUDIO
-"""Of one post: its text, its images and its clips."""
+MAX_PARTS = 1 + 2 * MAX_IMAGES + MAX_AUDIO
+"""Of one post: its text, its images with the text in each, and its clips."""
+
+PAGE_PIXELS = 1_048_576
+"""Of a page in which text is looked for, at most."""
+MIN_PAGE_PX, USUAL_PAGE_PX = 12, 640
+"""Of a page's sides: there is no room for a word in less than the first."""
+PAGES_TOGETHER = 1
+"""Of one request: pages differ in size, and what is read in one does not depend on another."""
+READING_REQUESTS = 2
+"""On the way at once: a page full of text takes a second, and whoever asks whether a model answers waits behind it."""
+ALL_PAGES_PIXELS = 4 * PAGE_PIXELS
+"""Of all pages of one picture: long strips and animations have several."""
+MAX_LINES = 64
+"""Of text in one page."""
+LINES_TOGETHER = 8
+"""Of one request to the recogniser: a page full of text must not hold up other posts' pictures."""
+MAX_LINE_BYTES = 512
+"""Of one line in UTF-8."""
 
 
 class Size(IntEnum):
@@ -169,6 +186,10 @@ _POST_LENGTH = Axis("n_tokens", (N_TOKENS, 4 * N_TOKENS, MAX_PARTS * MAX_FUSED_R
 _TOKENS = TensorSpec("tokens", "FP32", (N_TOKENS, D_TOKEN))
 _LOGITS = TensorSpec("logits", "FP32", (len(LABELS),))
 
+_PAGE_SIDES = (MIN_PAGE_PX, USUAL_PAGE_PX, PAGE_PIXELS // MIN_PAGE_PX)
+_CORNERS = (4, 2)
+_PAGE = TensorSpec("page", "UINT8", (Axis("height", _PAGE_SIDES), Axis("width", _PAGE_SIDES), 3))
+
 TEXT_ENCODER = encoder_spec(
     "text_encoder",
     (TensorSpec("input_ids", "INT64", (_LENGTH,)), TensorSpec("attention_mask", "INT64", (_LENGTH,))),
@@ -198,5 +219,32 @@ FUSION = ModelSpec(
 )
 MODELS = (TEXT_ENCODER, IMAGE_ENCODER, AUDIO_ENCODER, FUSION)
 """In the order of `MODEL_NAMES`."""
+OCR_DETECTOR = ModelSpec(
+    "ocr_detector",
+    (_PAGE,),
+    (
+        TensorSpec("corners", "FP32", (MAX_LINES, *_CORNERS)),
+        TensorSpec("certainty", "FP32", (MAX_LINES,)),
+        TensorSpec("n_lines", "INT64", (1,)),
+    ),
+    max_rows=PAGES_TOGETHER,
+    n_requests=READING_REQUESTS,
+)
+"""Finds lines of text in a page: their corners (left top, then clockwise) as shares of the page, how certain it is that
+each is one (0 behind the last), and how many there are, which may be more than `MAX_LINES`."""
+OCR_RECOGNISER = ModelSpec(
+    "ocr_recogniser",
+    (_PAGE, TensorSpec("corners", "FP32", (LINES_TOGETHER, *_CORNERS))),
+    (
+        TensorSpec("letters", "UINT8", (LINES_TOGETHER, MAX_LINE_BYTES)),
+        TensorSpec("certainty", "FP32", (LINES_TOGETHER,)),
+    ),
+    max_rows=PAGES_TOGETHER,
+    n_requests=READING_REQUESTS,
+)
+"""Reads lines of a page: each in UTF-8, zeros behind, and how certain it is. Corners that are all zero are no line."""
+OCR_MODELS = (OCR_DETECTOR, OCR_RECOGNISER)
+"""Not ours, and a repository may lack them: then text in pictures is not read."""
+
 SPECS: dict[ModelName, ModelSpec] = dict(zip(MODEL_NAMES, MODELS, strict=True))
 """By name."""

@@ -12,8 +12,8 @@ LATENCY_BUCKETS_S = (
 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 
-STAGES = ("wait", "fetch", "extract", "encode", "fuse")
-"""In the order a post goes through them; `wait` is the time in Kafka before pick-up."""
+STAGES = ("wait", "fetch", "extract", "read", "encode", "fuse")
+"""In the order a post goes through them; `wait` is the time in Kafka before pick-up, `read` reads pictures."""
 
 
 class Metrics:
@@ -31,6 +31,10 @@ class Metrics:
         self.texts = Counter(
             "sluice_texts", "Posts scored with text, by its language if that is read, else `other` or `und`.",
             ["language", "decision"], registry=registry,
+        )  # fmt: skip
+        self.pictures = Counter(
+            "sluice_pictures", "Pictures in which text was looked for: text found, unreadable text, or none.",
+            ["found"], registry=registry,
         )  # fmt: skip
         self.end_to_end = Histogram(
             "sluice_end_to_end_seconds", "From the publisher's timestamp to the acknowledged verdict.",

@@ -20,7 +20,7 @@ from sluice.features import UND
 from sluice.inference import Arrays, Classifier
 from sluice.metrics import Metrics
 from sluice.modalities.base import AnyModality, Part
-from sluice.modalities.parts import PartScorer, ScoredPart
+from sluice.modalities.parts import PartScorer, ScoredPart, statuses_of
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Policy, decide, find
@@ -136,7 +136,7 @@ class Pipeline:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return [outcome for outcome in outcomes if isinstance(outcome, ScoredPart)]
+        return [scored for outcome in outcomes if not isinstance(outcome, BaseException) for scored in outcome]
 
     async def _fuse(self, scored: list[ScoredPart], due: float) -> _Fused:
         """Scores of the post; without an answer in time, the encoders' own, and the parts count as late."""
@@ -155,14 +155,14 @@ class Pipeline:
     async def _infer_fusion(self, present: list[ScoredPart], due: float) -> list[Arrays]:
         """Outputs for `fusion_rows(present)`; what is left of a post without its only part is known already."""
         rows = fusion_rows(present)
-        if len(present) == 1:
+        if len(rows) == 2:
             return await self._prior.fuse(rows[0], due)
         return await self._classifier.infer(FUSION, rows, due)
 
     def _observe(self, admitted: _Admitted, fused: _Fused) -> dict[str, float]:
         """Record seconds per stage in the metrics; returns them, with the total."""
         stage_s = {"wait": admitted.wait_s}
-        stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "encode")}
+        stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "read", "encode")}
         stage_s["fuse"] = fused.fuse_s
         for stage, seconds in stage_s.items():
             self._metrics.stage.labels(stage).observe(seconds)
@@ -184,7 +184,7 @@ class Pipeline:
             scores=fused.scores.probability,
             severity=fused.scores.severity,
             reasons=tuple(explain(finding, seen, fused.scores) for finding in findings),
-            modalities={part.part.name: part.status for part in fused.parts},
+            modalities=statuses_of(fused.parts),
             policy=self._policy.ref,
             models=self._models_of(fused.parts),
             latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
@@ -201,8 +201,9 @@ class Pipeline:
             self._metrics.texts.labels(language.code if language.code in named else OTHER, decision).inc()
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
-        used = [FUSION.name, *(part.part.modality.model.name for part in scored)]
-        return {name: self._classifier.versions.get(name, "unknown") for name in used}
+        modalities = {part.part.modality: None for part in scored}
+        used = [FUSION, *(model for each in modalities for model in (*each.read_by, each.model))]
+        return {model.name: self._classifier.versions.get(model.name, "unknown") for model in used}
 
 
 def _language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:

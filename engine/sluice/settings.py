@@ -19,6 +19,7 @@ from sluice.config import (
     MediaConfig,
     MemoryPlan,
     OAuthConfig,
+    PictureTextConfig,
     PipelineConfig,
     SecurityProtocol,
     Topics,
@@ -51,6 +52,7 @@ class Settings:
     inference: InferenceConfig
     media: MediaConfig
     pipeline: PipelineConfig
+    picture_text: PictureTextConfig
     policy_path: Path
     tokenizer: Path | None
     media_store: str
@@ -77,6 +79,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         inference=_read_inference(read),
         media=_read_media(read, store),
         pipeline=pipeline,
+        picture_text=PictureTextConfig(
+            enabled=read.flag("SLUICE_PICTURE_TEXT", "1"),
+            max_lines=read.integer("SLUICE_PICTURE_LINES", PictureTextConfig.max_lines, 1, 1024),
+        ),
         policy_path=Path(read.text("SLUICE_POLICY", str(default_policy()))),
         tokenizer=_read_tokenizer(read),
         media_store=store,
@@ -254,8 +260,8 @@ class _Reader:
             raise SettingsError(f"{name}: {value!r} is none of {', '.join(choices)}")
         return value
 
-    def flag(self, name: str) -> bool:
-        value = self.text(name, "0").lower()
+    def flag(self, name: str, default: str = "0") -> bool:
+        value = self.text(name, default).lower()
         if value not in ("0", "1", "true", "false", "yes", "no"):
             raise SettingsError(f"{name}: {value!r} is not 1 or 0")
         return value in ("1", "true", "yes")

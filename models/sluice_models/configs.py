@@ -15,6 +15,7 @@ from sluice.contract import (
     LABELS_PARAMETER,
     LANGUAGES_PARAMETER,
     MODELS,
+    OCR_MODELS,
     SPECS,
     TEXT_ENCODER,
     Axis,
@@ -87,6 +88,14 @@ NAMED_LABELS = f'parameters {{ key: "{LABELS_PARAMETER}" value {{ string_value: 
 
 LANGUAGES_FILE = Path("text_encoder") / "languages.json"
 """Beside the text encoder: which languages it was measured on belongs to its weights."""
+ON_CPU = Variant(
+    "",
+    "Python backend: 1/model.py runs the detector and recogniser of the package rapidocr in ONNX Runtime on the CPU.",
+    'backend: "python"',
+    "model.py",
+    "KIND_CPU",
+)
+"""How text in pictures is read, whatever serves the other models: the weights come with a Python package."""
 N_TEXT_INSTANCES = 2
 """On a CPU the text encoder takes the most time: two rows of batches run side by side."""
 
@@ -103,6 +112,23 @@ def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
     """A model's configuration, in protobuf's text format; the text encoder's names its languages."""
     is_large = model is TEXT_ENCODER and variant.instances == "KIND_CPU"
     lines = [
+        *_render_model(model, variant),
+        f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
+        NAMED_LABELS,
+        *([QUANTISE] if is_large else []),
+        *([_render_languages(languages)] if model is TEXT_ENCODER else []),
+        _render_instances(N_TEXT_INSTANCES if is_large else 1, variant),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_ocr(model: ModelSpec) -> str:
+    """The configuration of a model that reads text in pictures: one page at a time, on the CPU."""
+    return "\n".join([*_render_model(model, ON_CPU), _render_instances(1, ON_CPU)]) + "\n"
+
+
+def _render_model(model: ModelSpec, variant: Variant) -> list[str]:
+    return [
         f"# {variant.comment}",
         f'name: "{model.name}"',
         variant.runs,
@@ -110,13 +136,11 @@ def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
         f"max_batch_size: {model.max_rows}",
         *_render_tensors("input", model.inputs),
         *_render_tensors("output", model.outputs),
-        f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
-        NAMED_LABELS,
-        *([QUANTISE] if is_large else []),
-        *([_render_languages(languages)] if model is TEXT_ENCODER else []),
-        f"instance_group [ {{ count: {N_TEXT_INSTANCES if is_large else 1} kind: {variant.instances} }} ]",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _render_instances(count: int, variant: Variant) -> str:
+    return f"instance_group [ {{ count: {count} kind: {variant.instances} }} ]"
 
 
 def _render_languages(languages: Sequence[str]) -> str:
@@ -137,9 +161,10 @@ def render_tensor(tensor: TensorSpec) -> str:
 def render_all(repository: Path = TRITON_REPO) -> dict[Path, str]:
     """Every configuration by its path in the repository."""
     languages = read_languages(repository)
-    return {
+    ours = {
         Path(model.name) / variant.file: render(model, variant, languages) for model in MODELS for variant in VARIANTS
     }
+    return ours | {Path(model.name) / VARIANTS[0].file: render_ocr(model) for model in OCR_MODELS}
 
 
 def find_stale(repository: Path) -> list[Path]:
@@ -160,7 +185,7 @@ def main(
         for name, content in render_all(repository).items():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             (repository / name).write_text(content, "utf-8")
-        typer.echo(f"{len(SPECS)} models, {len(stale)} files changed")
+        typer.echo(f"{len(SPECS) + len(OCR_MODELS)} models, {len(stale)} files changed")
 
 
 if __name__ == "__main__":

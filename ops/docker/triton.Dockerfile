@@ -13,9 +13,9 @@ ENV PYTHONPATH=/opt/sluice/engine:/opt/sluice/models \
 COPY ops/constraints.txt /opt/sluice/constraints.txt
 EXPOSE 8000 8001 8002
 
-# ONNX Runtime inside the Python backend; the quantised models are kept in a volume at /var/cache/sluice.
+# ONNX Runtime inside the Python backend, rapidocr for text in pictures; the quantised models are kept in a volume at /var/cache/sluice.
 FROM base AS cpu
-RUN pip install -c /opt/sluice/constraints.txt numpy onnx onnxruntime \
+RUN pip install -c /opt/sluice/constraints.txt numpy onnx onnxruntime rapidocr \
     && install -d -o triton-server -g triton-server /var/cache/sluice
 ENV SLUICE_CACHE=/var/cache/sluice
 COPY engine/sluice/__init__.py engine/sluice/cache.py /opt/sluice/engine/sluice/
@@ -27,7 +27,7 @@ CMD ["tritonserver", "--model-repository=/models", "--model-config-name=cpu"]
 # TensorRT plans, built on the GPU that serves them by `python3 -m sluice_models.plan`, in a volume at /models; each is checked
 # against ONNX Runtime. Plans and timings of earlier builds are kept in a volume at /var/cache/sluice.
 FROM base AS gpu
-RUN pip install -c /opt/sluice/constraints.txt numpy msgspec onnxruntime PyYAML typer \
+RUN pip install -c /opt/sluice/constraints.txt numpy msgspec onnxruntime PyYAML rapidocr typer \
     && pip install --no-deps tensorrt_cu12_bindings==10.11.0.33 \
     && install -d -o triton-server -g triton-server /models /var/cache/sluice
 ENV SLUICE_CACHE=/var/cache/sluice

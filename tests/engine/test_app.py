@@ -17,13 +17,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from sluice.app import THREAD_NAME, open_pipeline
-from sluice.config import KafkaConfig
+from sluice.config import KafkaConfig, PictureTextConfig
 from sluice.errors import InferenceUnavailable, PolicyError
 from sluice.local.processes import python_path
 from sluice.local.stack import kafka_environment
 from sluice.metrics import Metrics
 from sluice.settings import Settings, load_settings
 from tests.components import wait_for
+from tests.kserve import KServe, serving
 
 
 @pytest.fixture
@@ -48,6 +49,21 @@ async def open_and_fail(settings: Settings, error: type[Exception], match: str) 
     with pytest.raises(error, match=match):
         async with open_pipeline(settings, Metrics(CollectorRegistry())):
             pytest.fail("it opened")
+
+
+async def test_a_repository_that_cannot_read_pictures_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(KServe()) as port:
+        settings = load_settings({"SLUICE_TRITON": f"127.0.0.1:{port}", "SLUICE_DECODERS": "1"})
+        async with open_pipeline(settings, Metrics(CollectorRegistry())):
+            pass
+        said = [record.getMessage() for record in caplog.records if "text in pictures" in record.getMessage()]
+        missing = "ocr_detector and no model ocr_recogniser"
+        assert said == [f"text in pictures is not read: Triton has no model {missing}"]
+        caplog.clear()
+        unwanted = replace(settings, picture_text=PictureTextConfig(enabled=False))
+        async with open_pipeline(unwanted, Metrics(CollectorRegistry())):
+            pass
+        assert caplog.records == []
 
 
 async def test_a_triton_that_does_not_answer_is_named_and_nothing_is_left(settings: Settings, nobody: str) -> None:

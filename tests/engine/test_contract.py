@@ -31,6 +31,14 @@ EDITS = {
     "MAX_IMAGE_ROWS": "7",
     "MAX_AUDIO_ROWS": "34",
     "MAX_FUSED_ROWS": "7",
+    "PAGE_PIXELS": "262_144",
+    "ALL_PAGES_PIXELS": "3 * PAGE_PIXELS",
+    "MIN_PAGE_PX, USUAL_PAGE_PX": "13, 600",
+    "PAGES_TOGETHER": "2",
+    "READING_REQUESTS": "3",
+    "MAX_LINES": "48",
+    "LINES_TOGETHER": "5",
+    "MAX_LINE_BYTES": "300",
     "USUAL_BATCH": "7",
     "    max_rows: int": "33",
     "    max_cells: int": "2000",
@@ -49,11 +57,14 @@ FURTHER_EDITS = {
 """What stands within a line."""
 
 NOT_EDITED = {
-    "MAX_PARTS": [1],  # a post has one text
+    "MAX_PARTS": [1, 2],  # a post has one text; an image counts with the text in it
     "Size": [0, 1, 2],  # places in a tuple
     "ENCODER_NAMES": [1],  # all but the last
     "ModelSpec": [2],  # the place of the evidence among an encoder's outputs
     "IMAGE_ENCODER": [3],  # red, green and blue
+    "_PAGE": [3],
+    "_CORNERS": [4, 2],
+    "OCR_DETECTOR": [1],  # one count
 }
 """Numbers that have no other value, by the statement that they stand in."""
 
@@ -153,7 +164,7 @@ def test_every_part_of_the_engine_follows_an_edited_number() -> None:
             "text_encoder": {"input_ids": [1, 3], "attention_mask": [1, 3]},
             "image_encoder": {"planes": [1, 3, 144, 144]},
             "audio_encoder": {"log_mel": [1, 61, 190]},
-            "fusion": {"tokens": [1, 1, 251], "mask": [1, 1], "kind": [1, 1]},
+            "fusion": {"tokens": [1, 3, 251], "mask": [1, 3], "kind": [1, 3]},
         },
         "answers": {
             "text_encoder": {"tokens": tokens, "logits": [18], "token_scores": [18, 3]},
@@ -161,12 +172,12 @@ def test_every_part_of_the_engine_follows_an_edited_number() -> None:
             "audio_encoder": {"tokens": tokens, "logits": [18], "frame_scores": [18, 38]},
             "fusion": {"logits": [18], "severity": [18]},
         },
-        "fusion": [7, [1, 251]],
+        "fusion": [7, [3, 251]],
         "requests": {
             "text_encoder": [[33] * 5, [2000 // 97] * 5],
             "image_encoder": [[33] * 5] * 2,
             "audio_encoder": [[2000 // 61] * 5] * 2,
-            "fusion": [[65] * 2, [3000 // (15 * 7 * 3)] * 2],
+            "fusion": [[65] * 2, [3000 // (24 * 7 * 3)] * 2],
         },
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.config import PictureTextConfig
 from sluice.errors import SettingsError
 from sluice.resources import triton_repository
 from sluice.settings import load_settings
@@ -16,6 +17,7 @@ def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
     assert settings.media_store == str(tmp_path / "sluice" / "media")
     assert settings.media.roots == (tmp_path / "sluice" / "media",)
     assert not settings.media.allow_private
+    assert settings.picture_text.enabled
     assert load_policy(settings.policy_path).name == "default"
     assert settings.tokenizer is None
     assert (triton_repository() / "fusion" / "config.pbtxt").exists()
@@ -86,6 +88,8 @@ def test_every_variable_is_read() -> None:
             "SLUICE_MEDIA_ROOTS": "/a:/b",
             "SLUICE_MEDIA_ALLOW_PRIVATE": "true",
             "SLUICE_DEADLINE_MS": "700",
+            "SLUICE_PICTURE_TEXT": "no",
+            "SLUICE_PICTURE_LINES": "12",
         }
     )
     assert settings.kafka.librdkafka() == {
@@ -101,6 +105,7 @@ def test_every_variable_is_read() -> None:
     assert settings.media.store_urls == ("s3://bucket/media",)
     assert settings.media.allow_private
     assert (settings.pipeline.deadline_ms, settings.metrics_port) == (700, 0)
+    assert settings.picture_text == PictureTextConfig(enabled=False, max_lines=12)
     assert "hush" not in repr(settings)
 
 
@@ -125,6 +130,8 @@ def test_an_adopted_encoders_tokenizer_has_to_be_there(tmp_path: Path) -> None:
         ("SLUICE_START_TIMEOUT_S", "soon"),
         ("SLUICE_START_TIMEOUT_S", "nan"),
         ("SLUICE_MEDIA_ALLOW_PRIVATE", "maybe"),
+        ("SLUICE_PICTURE_TEXT", "maybe"),
+        ("SLUICE_PICTURE_LINES", "0"),
         ("SLUICE_KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("SLUICE_KAFKA_SASL_MECHANISM", "GUESS"),
         ("SLUICE_MAX_DEADLINE_MS", "30000"),

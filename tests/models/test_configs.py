@@ -2,12 +2,12 @@
 
 import pytest
 from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from typer import Typer
 from typer.testing import CliRunner
 
-from sluice.contract import MODEL_NAMES
-from sluice.inference.fit import read_languages
+from sluice.contract import MODEL_NAMES, OCR_MODELS
+from sluice.inference.fit import check_config, read_languages
 from sluice_models import configs
 from sluice_models.config import TRITON_REPO
 from tests.engine.test_contract import run_edited
@@ -52,7 +52,7 @@ def run(*options):
 
 def test_everything_that_training_derives_follows_an_edited_number():
     assert run_edited(SAY_MODELS) == {
-        "stale": len(MODEL_NAMES) * len(configs.VARIANTS),
+        "stale": len(MODEL_NAMES) * len(configs.VARIANTS) + len(OCR_MODELS),
         "dims": [
             '{ name: "planes" data_type: TYPE_UINT8 dims: [ 3, 144, 144 ] }',
             '{ name: "tokens" data_type: TYPE_FP32 dims: [ 3, 251 ] }',
@@ -69,7 +69,7 @@ def test_everything_that_training_derives_follows_an_edited_number():
             "words": [[1, 3], [7, 31], [33, 97]],
             "pixels": [[1, 3, 144, 144], [7, 3, 144, 144], [33, 3, 144, 144]],
             "log_mel": [[1, 61, 190], [7, 61, 190], [33, 61, 190]],
-            "tokens": [[1, 3, 251], [7, 5 * 3, 251], [65, 15 * 7 * 3, 251]],
+            "tokens": [[1, 3, 251], [7, 5 * 3, 251], [65, 24 * 7 * 3, 251]],
         },
         "axes": {name: {"0": "batch"} for name in ("planes", "tokens", "logits", "heatmap")},
         "exported": {
@@ -103,6 +103,14 @@ def test_the_languages_stand_in_the_file_beside_the_text_encoder_alone(tmp_path)
     assert read_languages(config) == ("en", "th")
     other = text_format.Parse((tmp_path / "fusion" / "config.pbtxt").read_text("utf-8"), ModelConfig())
     assert read_languages(other) is None
+
+
+@pytest.mark.parametrize("model", OCR_MODELS, ids=lambda model: model.name)
+def test_what_reads_pictures_runs_on_the_cpu_and_fits_the_contract(model):
+    config = text_format.Parse((TRITON_REPO / model.name / "config.pbtxt").read_text("utf-8"), ModelConfig())
+    check_config(model, config)
+    assert (config.backend, config.max_batch_size) == ("python", 1)
+    assert [group.kind for group in config.instance_group] == [ModelInstanceGroup.KIND_CPU]
 
 
 def test_a_stale_file_is_named_and_written_anew(tmp_path):

@@ -18,7 +18,7 @@ from sluice.decoding import wire
 from sluice.errors import PartFailed
 from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, warm_up
-from sluice.features.image import extract_image
+from sluice.features.image import extract_image, extract_image_and_pages
 
 _NICENESS = 5
 TRIM_EVERY = 50
@@ -27,6 +27,7 @@ SMALL_BYTES = 64 * 2**20
 _MAX_FILES = 64
 _EXTRACTORS: dict[bytes, Callable[[bytes, Reserve], Features[Any]]] = {
     wire.IMAGE: extract_image,
+    wire.IMAGE_AND_PAGES: extract_image_and_pages,
     wire.AUDIO: extract_audio,
 }
 

@@ -15,7 +15,7 @@ from sluice.decoding import wire
 from sluice.errors import MediaInvalid
 from sluice.features import Features
 from sluice.features.audio import extract_audio
-from sluice.features.image import extract_image
+from sluice.features.image import extract_image, extract_image_and_pages
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,11 @@ def _read(kind: bytes, answered: bytes, body: bytes) -> Features[Any]:
     raise wire.BadAnswer("an unknown kind")
 
 
-EXTRACTORS: Mapping[object, bytes] = {extract_image: wire.IMAGE, extract_audio: wire.AUDIO}
+EXTRACTORS: Mapping[object, bytes] = {
+    extract_image: wire.IMAGE,
+    extract_image_and_pages: wire.IMAGE_AND_PAGES,
+    extract_audio: wire.AUDIO,
+}
 """What a decoder can be asked to run, and as what its rows come back."""
 
 

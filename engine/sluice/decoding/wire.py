@@ -13,18 +13,18 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import MAX_AUDIO_ROWS, MAX_IMAGE_ROWS
-from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, AudioRow, Features, ImageRow
+from sluice.contract import ALL_PAGES_PIXELS, MAX_AUDIO_ROWS, MAX_IMAGE_ROWS, MIN_PAGE_PX
+from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Page
 
 HEADER = struct.Struct("<cQ")
-IMAGE, AUDIO = b"i", b"a"
-"""A picture or a clip to decode; the body is the file."""
+IMAGE, IMAGE_AND_PAGES, AUDIO = b"i", b"p", b"a"
+"""A picture, one with the pages in which text is looked for, or a clip to decode; the body is the file."""
 WANTED, GRANTED = b"w", b"g"
 """A decoder needs memory, and may have it; the body of the first is a count of bytes."""
 FEATURES, FAILURE, TRACE = b"f", b"x", b"t"
 """How it ended; a trace tells of a fault of ours, without content."""
 COUNT = struct.Struct("<Q")
-MAX_ANSWER_BYTES = 8 * 2**20
+MAX_ANSWER_BYTES = 16 * 2**20
 _MAX_DETAIL = 200
 
 _PIXELS_SHAPE = (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
@@ -40,9 +40,16 @@ class _Row(msgspec.Struct, array_like=True, frozen=True):
     place: tuple[float, ...]
 
 
+class _Page(msgspec.Struct, array_like=True, frozen=True):
+    values: bytes
+    width: int
+    box: tuple[float, float, float, float]
+
+
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
     rows: list[_Row]
     partial: str | None
+    pages: list[_Page] = []
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True):
@@ -64,7 +71,8 @@ def frame(kind: bytes, body: bytes = b"") -> bytes:
 def write_features(features: Features[Any]) -> bytes:
     """Rows of a picture or a clip as bytes."""
     rows = [_Row(_values(row).tobytes(), _place(row)) for row in features.rows]
-    return _ENCODER.encode(_Answer(rows, features.partial))
+    pages = [_Page(page.pixels.tobytes(), page.pixels.shape[1], page.box) for page in features.pages]
+    return _ENCODER.encode(_Answer(rows, features.partial, pages))
 
 
 def write_failure(reason: str, detail: str) -> bytes:
@@ -107,20 +115,37 @@ def read_features(body: bytes, kind: bytes) -> Features[Any]:
     """
     try:
         answer = _ANSWERS.decode(body)
-        read, most = (_read_image, MAX_IMAGE_ROWS) if kind == IMAGE else (_read_audio, MAX_AUDIO_ROWS)
+        read, most = (_read_audio, MAX_AUDIO_ROWS) if kind == AUDIO else (_read_image, MAX_IMAGE_ROWS)
         rows = tuple(read(row) for row in answer.rows)
+        pages = _read_pages(answer.pages) if kind == IMAGE_AND_PAGES else ()
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadAnswer("no features") from error
     if not 1 <= len(rows) <= most:
         raise BadAnswer(f"{len(rows)} rows")
-    return Features(rows, None if answer.partial is None else _clean(answer.partial))
+    return Features(rows, None if answer.partial is None else _clean(answer.partial), pages=pages)
 
 
 def _read_image(row: _Row) -> ImageRow:
-    left, top, right, bottom = row.place
+    return ImageRow(np.frombuffer(row.values, np.uint8).reshape(_PIXELS_SHAPE), _read_box(row.place))
+
+
+def _read_box(place: tuple[float, ...]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = place
     if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
         raise ValueError("a box outside the picture")
-    return ImageRow(np.frombuffer(row.values, np.uint8).reshape(_PIXELS_SHAPE), (left, top, right, bottom))
+    return left, top, right, bottom
+
+
+def _read_pages(pages: Sequence[_Page]) -> tuple[Page, ...]:
+    if sum(len(page.values) for page in pages) > 3 * ALL_PAGES_PIXELS:
+        raise ValueError("larger pages than were asked for")
+    return tuple(_read_page(page) for page in pages)
+
+
+def _read_page(page: _Page) -> Page:
+    if not page.values or page.width < MIN_PAGE_PX:
+        raise ValueError("an empty page")
+    return Page(np.frombuffer(page.values, np.uint8).reshape(-1, page.width, 3), _read_box(page.box))
 
 
 def _read_audio(row: _Row) -> AudioRow:

@@ -77,6 +77,22 @@ class ImageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A picture, or a part of one, in which text is looked for.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape = (h, w, 3)
+        RGB, upright; at most `PAGE_PIXELS` pixels.
+    box : tuple of float
+        Left, top, right, bottom of the page as shares of the upright image.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class AudioRow:
     """One window of a clip.
 
@@ -153,12 +169,15 @@ class Features(Generic[RowT]):
     wider : mapping of int to Row
         By the position of a row that is only a detail: the same with what is around it, to be read in its place if it
         stands out.
+    pages : tuple of Page
+        Of an image: where text is looked for; none where there can be none.
     """
 
     rows: tuple[RowT, ...]
     partial: str | None = None
     languages: Languages | None = None
     wider: Mapping[int, RowT] = field(default_factory=dict)
+    pages: tuple[Page, ...] = ()
 
 
 Reserve = Callable[[int], None]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sluice.features import ImageRow
+from sluice.features import ImageRow, Page
 
 MAX_FRAMES = 4
 """Frames that are looked at whatever they show, spread over the time."""
@@ -60,9 +60,13 @@ class Scenes:
     ----------
     chosen : frozenset of int
         Frames that are kept whatever they show.
+    pages : list of Page
+        In which text is looked for: those of the chosen frames.
     """
 
     chosen: frozenset[int]
+    pages: list[Page] = field(default_factory=list)
+    _read: list[Look] = field(default_factory=list)
     _kept: list[_Scene] = field(default_factory=list)
     _n_forgotten: int = 0
 
@@ -78,6 +82,13 @@ class Scenes:
             self._n_forgotten += 1
             return False
         return True
+
+    def is_read(self, index: int, look: Look) -> bool:
+        """Whether text is looked for in a frame: in those that were chosen, unless one before was its very copy."""
+        is_new = index in self.chosen and not any(_resembles(look, other, True) for other in self._read)
+        if is_new:
+            self._read.append(look)
+        return is_new
 
     def keep(self, index: int, look: Look, shown_s: float, rows: tuple[ImageRow, ...]) -> None:
         """Remember a frame that is wanted."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import io
-import math
 import struct
 import warnings
 import zlib
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
 from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Reserve, heif, jpeg, unlimited
 from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
-from sluice.features.colours import Transform, apply_profile, is_flat, profile_of, read_colours
+from sluice.features.colours import is_flat, profile_of, read_colours
 from sluice.features.deep import rawmode_of, restore_depth
 from sluice.features.durations import frame_durations
+from sluice.features.pages import Paginate, cut_pages, keep_within_limit, least_size, no_pages
 from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
-from sluice.features.views import WHOLE, Box, choose_views, find_pictures, plain_boxes, region_of
+from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, view_picture
+from sluice.features.views import WHOLE, plain_boxes
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 10**6
@@ -39,9 +39,8 @@ _SIMPLE = {"JPEG", "MPO", "PNG", "BMP"}
 _SIMPLE_PIXEL_BYTES, _PIXEL_BYTES, _FRAME_PIXEL_BYTES = 12, 16, 20
 """Copies of four bytes: as decoded, upright, in RGB; the decoder's own, a second reading, the frame before."""
 _COEFFICIENT_BYTES = 6
+_EMPTY_LOOK_PX = 64
 _DRAFTED = {"JPEG", "MPO"}
-_MAX_FINENESS = 8
-_LARGE_PX = 3 * IMAGE_SIZE_PX
 
 # Once and for Pillow alone: changing the filters around each call would not be thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -77,10 +76,12 @@ def extract_image(content: bytes, reserve: Reserve = unlimited) -> Features[Imag
         ``not_image``, ``unsupported`` (a known format that is not read), ``empty``, ``bomb`` (more than `MAX_PIXELS`)
         or ``truncated``.
     """
-    try:
-        return _extract(content, reserve)
-    except MemoryError as error:
-        raise MediaInvalid("bomb", "needs too much memory to be decoded") from error
+    return _extract(content, reserve, no_pages)
+
+
+def extract_image_and_pages(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
+    """The same as `extract_image`, with the pages in which text is looked for."""
+    return _extract(content, reserve, cut_pages)
 
 
 def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
@@ -97,19 +98,27 @@ def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
         The whole image if no side is more than twice the other, else tiles along the long side, side by side without
         overlap; for each way to read its colours.
     """
-    return _look(image, _is_large(image)).rows
+    return view_picture(image, may_hold_pictures(image), no_pages).rows
 
 
-def _extract(content: bytes, reserve: Reserve) -> Features[ImageRow]:
+def _extract(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
+    try:
+        return _read(content, reserve, paginate)
+    except MemoryError as error:
+        raise MediaInvalid("bomb", "needs too much memory to be decoded") from error
+
+
+def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
     content, scans_left_out = _prepare(content)
     with _open(content) as image:
         _check_size(image)
-        is_large, n_frames = _is_large(image), _count_frames(image)
+        is_large, n_frames = may_hold_pictures(image), _count_frames(image)
         if n_frames == 1:
-            features = _read_still(content, is_large, reserve)
+            features = _read_still(content, is_large, reserve, paginate)
         else:
-            features = _read_animation(content, image, n_frames, reserve)
-    return Features(features.rows[:MAX_ROWS], _join(features.partial, scans_left_out))
+            features = _read_animation(content, image, n_frames, reserve, paginate)
+    pages = keep_within_limit(features.pages)
+    return Features(features.rows[:MAX_ROWS], join_notes(features.partial, scans_left_out), pages=pages)
 
 
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
@@ -177,27 +186,17 @@ def _count_pages(image: Image.Image) -> int:
     return n_pages
 
 
-def _read_still(content: bytes, is_large: bool, reserve: Reserve) -> Features[ImageRow]:
+def _read_still(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
     try:
         image, cut = _decode_still(content, 1, reserve)
-        features = _look(image, is_large)
-        fineness = _fineness(features)
+        features = view_picture(image, is_large, paginate)
+        fineness = fineness_for(features)
         if fineness > 1 and content.startswith(jpeg.BEGINNING):
             image, cut = _decode_still(content, fineness, reserve)
-            features = _look(image, is_large)
+            features = view_picture(image, is_large, paginate)
     except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
-    return Features(features.rows, _join(features.partial, cut))
-
-
-def _join(*notes: str | None) -> str | None:
-    return "; ".join(filter(None, notes)) or None
-
-
-def _fineness(features: Features[ImageRow]) -> int:
-    """How many times larger than for a plain view a JPEG must be decoded, for its smallest view to be sharp."""
-    sides = [(row.box[2] - row.box[0], row.box[3] - row.box[1]) for row in features.rows]
-    return min(_MAX_FINENESS, math.ceil(1 / min(max(each) for each in sides)))
+    return Features(features.rows, join_notes(features.partial, cut), pages=features.pages)
 
 
 def _decode_still(content: bytes, fineness: int, reserve: Reserve) -> tuple[Image.Image, str | None]:
@@ -224,11 +223,13 @@ def _estimate_bytes(image: Image.Image, n_whole: int) -> int:
 
 
 def _draft(image: Image.Image, fineness: int) -> None:
-    """Have a JPEG decoded at the smallest scale (1/2, 1/4, 1/8) that still fills every view."""
+    """Have a JPEG decoded at the smallest scale (1/2, 1/4, 1/8) that still fills every view and page."""
     n_tiles = len(plain_boxes(*image.size)) * fineness
     long_side, short_side = IMAGE_SIZE_PX * n_tiles, IMAGE_SIZE_PX * fineness
     wide = image.width >= image.height
-    image.draft(None, (long_side, short_side) if wide else (short_side, long_side))
+    width, height = (long_side, short_side) if wide else (short_side, long_side)
+    page_width, page_height = least_size(*image.size)
+    image.draft(None, (max(width, page_width), max(height, page_height)))
     if image.width * image.height > MAX_PIXELS:
         raise MediaInvalid("bomb", f"too many pixels: {image.width} x {image.height} at the smallest scale")
 
@@ -243,9 +244,14 @@ def _salvage(content: bytes, image: Image.Image, fineness: int) -> tuple[Image.I
     else:
         image.tile = []  # type: ignore[attr-defined]  # what was decoded is there; Pillow is not to try again
         image.load()
-    if is_cut and is_flat(image.convert("RGB")):
+    if is_cut and _is_empty(image):
         raise MediaInvalid("truncated", "truncated or damaged image")
     return image, is_cut
+
+
+def _is_empty(image: Image.Image) -> bool:
+    """Whether nothing of a picture arrived: libjpeg makes a few squares of noise out of no data at all."""
+    return is_flat(image.convert("RGB").reduce(max(1, min(image.size) // _EMPTY_LOOK_PX)))
 
 
 def _load_jpeg(content: bytes, fineness: int) -> Image.Image:
@@ -261,7 +267,9 @@ def _is_cut(content: bytes, image: Image.Image, fineness: int) -> bool:
     return ImageChops.difference(image.convert("RGB"), other.convert("RGB")).getbbox() is not None
 
 
-def _read_animation(content: bytes, image: Image.Image, n_frames: int, reserve: Reserve) -> Features[ImageRow]:
+def _read_animation(
+    content: bytes, image: Image.Image, n_frames: int, reserve: Reserve, paginate: Paginate
+) -> Features[ImageRow]:
     reserve(image.width * image.height * _FRAME_PIXEL_BYTES)
     durations_s = frame_durations(content)
     if len(durations_s) != n_frames:
@@ -269,13 +277,14 @@ def _read_animation(content: bytes, image: Image.Image, n_frames: int, reserve: 
     n_readable = min(n_frames, MAX_COUNTED_FRAMES, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
     n_wanted = min(n_readable, MAX_FRAMES, max(1, _MAX_FRAME_ROWS // len(plain_boxes(*image.size))))
     scenes = Scenes(frozenset(choose_frames(durations_s[:n_readable], n_wanted)))
-    n_read = _watch(image, durations_s[:n_readable], scenes)
+    n_read = _watch(image, durations_s[:n_readable], scenes, paginate)
     described = f"more than {MAX_COUNTED_FRAMES}" if n_frames > MAX_COUNTED_FRAMES else f"{n_frames}"
     rest = f"sampled from the first {n_read} of {described} frames" if n_read < n_frames else None
-    return Features(scenes.rows(_MAX_FRAME_ROWS), _join(rest, scenes.describe_rest(_MAX_FRAME_ROWS)))
+    partial = join_notes(rest, scenes.describe_rest(_MAX_FRAME_ROWS))
+    return Features(scenes.rows(_MAX_FRAME_ROWS), partial, pages=tuple(scenes.pages))
 
 
-def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes) -> int:
+def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes, paginate: Paginate) -> int:
     """Decode one frame after another; returns how many there were before one that is damaged or too much."""
     n_pixels = 0
     for index, shown_s in enumerate(durations_s):
@@ -284,7 +293,7 @@ def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes) -> 
             n_pixels += image.width * image.height
             if index and n_pixels > _MAX_ANIMATION_PIXELS:
                 return index
-            _offer(scenes, index, frame, shown_s)
+            _offer(scenes, index, frame, shown_s, paginate)
         except DECODE_ERRORS as error:
             if index == 0:
                 raise MediaInvalid("truncated", "truncated or damaged image") from error
@@ -299,12 +308,14 @@ def _decode_frame(image: Image.Image, index: int) -> Image.Image:
     return _turn_upright(image)
 
 
-def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float) -> None:
+def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float, paginate: Paginate) -> None:
     transform = profile_of(frame)
     for rgb in read_colours(frame):
         look = look_at(rgb)
+        if scenes.is_read(index, look):
+            scenes.pages.extend(paginate(rgb, (WHOLE,), transform))
         if scenes.wants(index, look, shown_s):
-            scenes.keep(index, look, shown_s, _cut(rgb, plain_boxes(*rgb.size), transform))
+            scenes.keep(index, look, shown_s, cut_rows(rgb, plain_boxes(*rgb.size), transform))
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
@@ -313,35 +324,3 @@ def _turn_upright(image: Image.Image) -> Image.Image:
         return image if sound else ImageOps.exif_transpose(image)
     except DECODE_ERRORS:
         return image  # broken EXIF: the pixels are sound
-
-
-def _is_large(image: Image.Image) -> bool:
-    """Whether a view of its own shows more of a small part than the whole view does."""
-    return min(image.size) >= _LARGE_PX
-
-
-def _look(image: Image.Image, is_large: bool) -> Features[ImageRow]:
-    """Rows of every reading of a picture."""
-    transform = None if image.mode == "CMYK" else profile_of(image)
-    looked = [_look_at_reading(rgb, transform, is_large) for rgb in read_colours(image)]
-    return Features(tuple(row for each in looked for row in each.rows), _join(*(each.partial for each in looked)))
-
-
-def _look_at_reading(rgb: Image.Image, transform: Transform | None, is_large: bool) -> Features[ImageRow]:
-    views = choose_views(rgb)
-    rows = _cut(rgb, views.boxes, transform)
-    page = find_pictures(rgb, rows[0].pixels) if is_large and views.boxes == (WHOLE,) else None
-    if page is None:
-        return Features(rows, views.partial)
-    return Features(_cut(rgb, page.boxes, transform), page.partial)
-
-
-def _cut(rgb: Image.Image, boxes: Sequence[Box], transform: Transform | None) -> tuple[ImageRow, ...]:
-    return tuple(_make_row(rgb, box, transform) for box in boxes)
-
-
-def _make_row(image: Image.Image, box: Box, transform: Transform | None) -> ImageRow:
-    size = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-    square = image.resize(size, Image.Resampling.BILINEAR, region_of(image, box), reducing_gap=3.0)
-    pixels = np.asarray(apply_profile(square, transform))
-    return ImageRow(np.ascontiguousarray(pixels.transpose(2, 0, 1)), box)

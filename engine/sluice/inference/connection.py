@@ -74,6 +74,14 @@ class Connection:
         except InferenceServerException as error:
             raise self._typed(error) from error
 
+    async def list_models(self, timeout_s: float) -> set[str]:
+        """Names of all models of the server's repository, whether they are loaded or not; raises `InferenceError`."""
+        try:
+            index = await self._client.get_model_repository_index(client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise self._typed(error) from error
+        return {model.name for model in index.models}
+
     async def renew(self) -> None:
         """Connect anew: the name is resolved again, certificates are read again."""
         old, self._client = self._client, self._connect()

@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sluice.contract import D_TOKEN, FUSION, LABELS, MODELS, N_TOKENS, Axis, ModelSpec
+from sluice.contract import (
+    D_TOKEN,
+    FUSION,
+    LABELS,
+    MODELS,
+    N_TOKENS,
+    OCR_DETECTOR,
+    OCR_MODELS,
+    OCR_RECOGNISER,
+    Axis,
+    ModelSpec,
+)
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 
@@ -44,6 +55,8 @@ class ScriptedClassifier:
         self.ready = asyncio.Event()
         """Whether the models answer a probe."""
         self.ready.set()
+        self.writing: tuple[str, ...] = ()
+        """Lines of text in every page, one below the other, each as wide as the page; an empty one cannot be read."""
         self.version = "0"
         self.n_calls = 0
 
@@ -57,7 +70,7 @@ class ScriptedClassifier:
                 await asyncio.sleep(self.delay_s.get(model.name, 0.0))
         except TimeoutError as error:
             raise InferenceLate(f"{model.name}: late") from error
-        return [self._fuse(row) if model is FUSION else self._encode(model, row) for row in rows]
+        return [self._answer(model, row) for row in rows]
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
@@ -71,12 +84,40 @@ class ScriptedClassifier:
     @property
     def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
-        return {spec.name: self.version for spec in MODELS}
+        return {spec.name: self.version for spec in (*MODELS, *OCR_MODELS)}
 
     @property
     def languages(self) -> tuple[str, ...] | None:
         """See `Classifier.languages`."""
         return self.read
+
+    def _answer(self, model: ModelSpec, row: Arrays) -> Arrays:
+        if model is OCR_DETECTOR:
+            return self._detect()
+        if model is OCR_RECOGNISER:
+            return self._recognise(row)
+        return self._fuse(row) if model is FUSION else self._encode(model, row)
+
+    def _detect(self) -> Arrays:
+        corners, certainty = (np.zeros(tensor.sizes(), np.float32) for tensor in OCR_DETECTOR.outputs[:2])
+        n_lines = len(self.writing)
+        for index in range(min(n_lines, len(corners))):
+            top, bottom = index / n_lines, (index + 1) / n_lines
+            corners[index] = [[0.0, top], [1.0, top], [1.0, bottom], [0.0, bottom]]
+            certainty[index] = 0.9
+        return {"corners": corners, "certainty": certainty, "n_lines": np.array([n_lines])}
+
+    def _recognise(self, row: Arrays) -> Arrays:
+        letters, certainty = (
+            np.zeros(tensor.sizes(), dtype)
+            for tensor, dtype in zip(OCR_RECOGNISER.outputs, (np.uint8, np.float32), strict=True)
+        )
+        for index, corners in enumerate(row["corners"]):
+            if corners.any():
+                text = self.writing[round(float(corners[0, 1]) * len(self.writing))].encode()
+                letters[index, : len(text)] = np.frombuffer(text, np.uint8)
+                certainty[index] = 0.99 if text else 0.0
+        return {"letters": letters, "certainty": certainty}
 
     def _encode(self, model: ModelSpec, row: Arrays) -> Arrays:
         probabilities = np.clip(self.script(model, row), 1e-6, 1 - 1e-6).astype(np.float32)

@@ -28,10 +28,12 @@ class TritonClassifier:
     ----------
     config : InferenceConfig
     metrics : Metrics
+    models : sequence of ModelSpec
+        That are asked, and waited for.
     """
 
-    def __init__(self, config: InferenceConfig, metrics: Metrics) -> None:
-        self._models = {spec.name: _Model(spec, config, metrics) for spec in MODELS}
+    def __init__(self, config: InferenceConfig, metrics: Metrics, models: Sequence[ModelSpec] = MODELS) -> None:
+        self._models = {spec.name: _Model(spec, config, metrics) for spec in models}
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """See `Classifier.infer`."""

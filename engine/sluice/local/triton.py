@@ -25,6 +25,8 @@ from sluice.resources import package_root
 SHARED_MEMORY_PREFIX = "sluice-"
 EXIT_GRACE_S = 1
 """A stateless server: whoever stops it has its answers. Unloading the models in order would take 3 s."""
+MODEL_START_S = 120
+"""For a model's process to import what it runs. Triton's own 30 s are short for six of them on a busy machine."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """In the models' processes: the instances are what runs in parallel."""
 ELSEWHERE = "use a Triton that runs elsewhere (--triton HOST:PORT), or the one of docker-compose.yml"
@@ -142,6 +144,7 @@ class TritonServer(RunningInside):
             f"--model-config-name={config_name}",
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={shared_memory}",
+            f"--backend-config=python,stub-timeout-seconds={MODEL_START_S}",
             f"--http-address={LOOPBACK}",
             f"--http-port={self._http_port}",
             f"--grpc-address={LOOPBACK}",

@@ -28,11 +28,17 @@ class Modality(ABC, Generic[SourceT, RowT]):
         The encoder that scores its rows.
     kind : int
         Its number in the fusion model's ``kind`` input.
+    read_by : tuple of ModelSpec
+        Models that read its rows out of something else before.
+    extract_stage : str
+        As metrics and latencies call the time that `extract` takes.
     """
 
     name: ClassVar[str]
     model: ClassVar[ModelSpec]
     kind: ClassVar[int]
+    read_by: ClassVar[tuple[ModelSpec, ...]] = ()
+    extract_stage: ClassVar[str] = "extract"
 
     @abstractmethod
     def parts(self, post: Post) -> Sequence[Part]:
@@ -44,7 +50,11 @@ class Modality(ABC, Generic[SourceT, RowT]):
 
     @abstractmethod
     async def extract(self, source: SourceT) -> Features[RowT]:
-        """Rows for the encoder; raises `PartFailed`. Long work belongs off the event loop."""
+        """Rows for the encoder; raises `PartFailed` and `InferenceError`. Long work belongs off the event loop."""
+
+    def found_in(self, part: Part, features: Features[RowT]) -> Part | None:
+        """What is scored besides, as a part of another modality under the same name: the text in an image."""
+        return None
 
     @abstractmethod
     def evidence(self, part: Part, rows: Sequence[RowT], outputs: Sequence[Arrays], label: str) -> tuple[Evidence, ...]:
@@ -62,15 +72,15 @@ class Part:
     ----------
     name : str
         As verdicts call it: ``text``, ``image:0``, ``audio:3``.
-    source : str
-        The text itself, or the media's URI.
+    source
+        The text itself, the media's URI, or what was found in another part.
     index : int
         Among the post's parts of this kind.
     """
 
     modality: AnyModality
     name: str
-    source: str
+    source: Any
     index: int = 0
 
 

@@ -11,7 +11,7 @@ from sluice.contract import IMAGE_ENCODER, LABELS, MAX_IMAGES, MODALITIES
 from sluice.features import Features, ImageRow
 from sluice.features.image import extract_image
 from sluice.inference import Arrays
-from sluice.modalities.base import Part
+from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.extraction import Runner
 from sluice.modalities.marks import FLOOR, Floats, mark
 from sluice.modalities.media import MediaModality, MediaSource
@@ -19,7 +19,13 @@ from sluice.schema import ImageEvidence, Media, Post
 
 
 class ImageModality(MediaModality[ImageRow]):
-    """The post's images."""
+    """The post's images.
+
+    Parameters
+    ----------
+    text : Modality or None
+        What scores the text in them; None where it is not read. See `MediaModality` for the others.
+    """
 
     name = "image"
     model = IMAGE_ENCODER
@@ -28,13 +34,24 @@ class ImageModality(MediaModality[ImageRow]):
     plural = "images"
 
     def __init__(
-        self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[ImageRow]] = extract_image
+        self,
+        media: MediaSource,
+        run: Runner,
+        decode: Callable[[bytes], Features[ImageRow]] = extract_image,
+        text: AnyModality | None = None,
     ) -> None:
         super().__init__(media, run, decode)
+        self._text = text
 
     def media_of(self, post: Post) -> Sequence[Media]:
         """See `MediaModality.media_of`."""
         return post.images
+
+    def found_in(self, part: Part, features: Features[ImageRow]) -> Part | None:
+        """The text in the image, if it has pages."""
+        if self._text is None or not features.pages:
+            return None
+        return Part(self._text, part.name, features.pages, part.index)
 
     def evidence(
         self, part: Part, rows: Sequence[ImageRow], outputs: Sequence[Arrays], label: str

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +36,7 @@ class ScoredPart:
     Attributes
     ----------
     rows, outputs
-        One entry per row, the rows of the part's own kind; empty where `failure` is set.
+        One entry per row, the rows of the part's own kind; empty where `failure` is set, or nothing was there to read.
     languages : Languages or None
         Those of a text that was read.
     stage_s : dict of str to float
@@ -52,14 +52,13 @@ class ScoredPart:
     stage_s: dict[str, float] = field(default_factory=dict)
 
     @property
-    def status(self) -> str:
-        """What the verdict's `modalities` say of it."""
-        if self.failure:
-            return f"failed: {self.failure.detail}"
-        missing = [self.partial] if self.partial else []
+    def missing(self) -> list[str]:
+        """What of it was not read, for people."""
+        missing = [self.failure.detail] if self.failure else []
+        missing += [self.partial] if self.partial else []
         if self.languages and self.languages.unread:
             missing.append(describe_unread(self.languages.unread))
-        return f"partial: {'; '.join(missing)}" if missing else "ok"
+        return missing
 
     @property
     def complete(self) -> bool:
@@ -76,14 +75,29 @@ class ScoredPart:
         return self.part.modality.evidence(self.part, self.rows, self.outputs, label)
 
 
+def statuses_of(parts: Sequence[ScoredPart]) -> dict[str, str]:
+    """What the verdict's `modalities` say: one entry per name, with what was found in a part under the part's own."""
+    named: dict[str, list[ScoredPart]] = {}
+    for scored in parts:
+        named.setdefault(scored.part.name, []).append(scored)
+    return {name: _status_of(*together) for name, together in named.items()}
+
+
+def _status_of(scored: ScoredPart, *found: ScoredPart) -> str:
+    if scored.failure:
+        return f"failed: {scored.failure.detail}"
+    missing = [*scored.missing, *(f"its text: {note}" for inner in found for note in inner.missing)]
+    return f"partial: {'; '.join(missing)}" if missing else "ok"
+
+
 class PartScorer:
     """Takes one part from its source to its encoder's outputs."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
 
-    async def score(self, part: Part, deadline: float) -> ScoredPart:
-        """Outputs of the part's encoder, or the failure of this part.
+    async def score(self, part: Part, deadline: float) -> list[ScoredPart]:
+        """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
 
         Parameters
         ----------
@@ -95,6 +109,14 @@ class PartScorer:
         InferenceUnavailable
             Triton is down, which is not the part's fault.
         """
+        scored, inner = await self._attempt(part, deadline)
+        if inner is None:
+            return [scored]
+        found = await self.score(inner, deadline)
+        # Whoever waits for the post's other parts need not keep the pages that were read.
+        return [scored, *(replace(each, part=replace(each.part, source=None)) for each in found)]
+
+    async def _attempt(self, part: Part, deadline: float) -> tuple[ScoredPart, Part | None]:
         stage_s: dict[str, float] = {}
         try:
             async with asyncio.timeout_at(deadline):
@@ -111,20 +133,22 @@ class PartScorer:
         except Exception as error:
             logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))
             failure = PartFailed("internal", f"internal error: {type(error).__name__}")
-        return ScoredPart(part, failure=failure, stage_s=stage_s)
+        return ScoredPart(part, failure=failure, stage_s=stage_s), None
 
-    async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> ScoredPart:
+    async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> tuple[ScoredPart, Part | None]:
         features, model = await _read(part, stage_s), part.modality.model
         with _timed(stage_s, "encode"):
             outputs = await self._infer(model, features.rows, deadline)
             again = find_outstanding(features, outputs)
-            closer = await self._infer(model, list(again.values()), deadline) if again else []
+            closer = await self._infer(model, list(again.values()), deadline)
         rows = _replace(features.rows, again)
         outputs = _replace(outputs, dict(zip(again, closer, strict=True)))
-        return ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
+        scored = ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
+        return scored, part.modality.found_in(part, features)
 
     async def _infer(self, model: ModelSpec, rows: Sequence[Row], deadline: float) -> list[Arrays]:
-        return await self._classifier.infer(model, [inputs_of(model, row) for row in rows], deadline)
+        inputs = [inputs_of(model, row) for row in rows]
+        return await self._classifier.infer(model, inputs, deadline) if inputs else []
 
 
 def find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict[int, Row]:
@@ -146,7 +170,7 @@ async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:
     async with AsyncExitStack() as held:
         with _timed(stage_s, "fetch"):
             source = await held.enter_async_context(part.modality.fetch(part))
-        with _timed(stage_s, "extract"):
+        with _timed(stage_s, part.modality.extract_stage):
             return await part.modality.extract(source)
 
 

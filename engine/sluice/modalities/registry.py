@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from sluice.features.image import extract_image_and_pages
 from sluice.modalities.audio import AudioModality
 from sluice.modalities.base import AnyModality
 from sluice.modalities.extraction import Runner
 from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
+from sluice.modalities.picture_text import PictureTextModality
+from sluice.modalities.reading import PageReader
 from sluice.modalities.text import ExtractTexts, IdentifyTexts, TextModality
 
 
 def all_modalities(
-    held: MediaSource, extract_texts: ExtractTexts, identify: IdentifyTexts, texts: Runner, media: Runner
+    held: MediaSource,
+    extract_texts: ExtractTexts,
+    identify: IdentifyTexts,
+    texts: Runner,
+    media: Runner,
+    reader: PageReader | None = None,
 ) -> tuple[AnyModality, ...]:
     """Every modality, in the order in which verdicts name a post's parts.
 
@@ -19,5 +27,12 @@ def all_modalities(
     ----------
     texts, media : Runner
         Where texts and where media are decoded: large pictures must not make other posts' texts late.
+    reader : PageReader or None
+        Reads the text in pictures; without one it is not read.
     """
-    return (TextModality(extract_texts, texts, identify), ImageModality(held, media), AudioModality(held, media))
+    text = TextModality(extract_texts, texts, identify)
+    if reader is None:
+        images = ImageModality(held, media)
+    else:
+        images = ImageModality(held, media, extract_image_and_pages, PictureTextModality(reader, text))
+    return (text, images, AudioModality(held, media))

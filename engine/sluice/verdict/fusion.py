@@ -41,6 +41,8 @@ class Scores:
 def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     """Inputs of the fusion model: first with every scored part, then without the first, the second, ...
 
+    Parts of one name, an image and the text in it, are left out together.
+
     Parameters
     ----------
     parts : sequence of ScoredPart
@@ -49,16 +51,23 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     Returns
     -------
     list of mappings
-        ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(parts) rows.
+        ``tokens`` float32 (S, 256), ``mask`` bool (S,), ``kind`` int64 (S,); 1 + len(names_of(parts)) rows.
     """
     tokens = [np.concatenate(_fused(scored.outputs)) for scored in parts]
     n_tokens = [len(part_tokens) for part_tokens in tokens]
-    owner = np.repeat(np.arange(len(parts)), n_tokens) if parts else np.full(N_TOKENS, -1)
+    names = names_of(parts)
+    owners = [names.index(scored.part.name) for scored in parts]
+    owner = np.repeat(owners, n_tokens) if parts else np.full(N_TOKENS, -1)
     joined = np.concatenate(tokens) if parts else np.zeros((N_TOKENS, D_TOKEN), np.float32)
     kinds = [scored.part.modality.kind for scored in parts]
     kind = np.repeat(np.array(kinds, np.int64), n_tokens) if parts else np.zeros(N_TOKENS, np.int64)
-    masks = [owner >= 0, *(owner != i for i in range(len(parts)))]
+    masks = [owner >= 0, *(owner != i for i in range(len(names)))]
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
+
+
+def names_of(parts: Sequence[ScoredPart]) -> list[str]:
+    """What is left out in turn: the names of the parts, each once, in order."""
+    return list(dict.fromkeys(scored.part.name for scored in parts))
 
 
 def most_telling(logits: npt.NDArray[Any]) -> list[int]:
@@ -95,7 +104,7 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     if not all(np.isfinite(array).all() for row in outputs for array in row.values()):
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
     whole, *without = [_probability(row["logits"]) for row in outputs]
-    losses = {scored.part.name: whole - rest for scored, rest in zip(parts, without, strict=True)}
+    losses = {name: whole - rest for name, rest in zip(names_of(parts), without, strict=True)}
     return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses)
 
 

@@ -12,7 +12,7 @@ from sluice.config import DecodingConfig
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import MediaInvalid
 from sluice.features.audio import extract_audio
-from sluice.features.image import extract_image
+from sluice.features.image import extract_image, extract_image_and_pages
 from tests.engine.decoding.files import draw, encode, make_pages, make_scans, make_slow_png
 from tests.engine.features.clips import encode as encode_clip
 from tests.engine.features.clips import play_tone
@@ -50,6 +50,13 @@ async def test_a_decoder_gives_what_decoding_here_gives(pool: DecodingPool) -> N
     for heard, wanted in zip(audio.rows, extract_audio(clip).rows, strict=True):
         assert np.array_equal(heard.log_mel, wanted.log_mel)
         assert (heard.start_s, heard.end_s) == (wanted.start_s, wanted.end_s)
+
+
+async def test_pages_come_along_where_they_are_asked_for(pool: DecodingPool) -> None:
+    picture = encode(Image.effect_noise((900, 300), 60))
+    with_pages, without = await asyncio.gather(pool(extract_image_and_pages, picture), pool(extract_image, picture))
+    assert [page.pixels.shape for page in with_pages.pages] == [(300, 900, 3)]
+    assert without.pages == ()
 
 
 async def test_what_cannot_be_read_is_refused_as_here(pool: DecodingPool) -> None:

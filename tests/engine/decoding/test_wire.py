@@ -2,8 +2,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from sluice.contract import ALL_PAGES_PIXELS
 from sluice.decoding import wire
-from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow
+from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow, Page
 
 PIXELS = np.zeros((3, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
 BOX = (0.0, 0.0, 1.0, 1.0)
@@ -28,6 +29,31 @@ def test_features_come_back() -> None:
 def test_what_is_no_picture_is_no_answer(body: bytes) -> None:
     with pytest.raises(wire.BadAnswer):
         wire.read_features(body, wire.IMAGE)
+
+
+def test_pages_come_back_where_they_are_asked_for() -> None:
+    page = Page(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3), (0.0, 0.0, 0.5, 1.0))
+    body = wire.write_features(Features((ImageRow(PIXELS, BOX),), pages=(page,)))
+    (read,) = wire.read_features(body, wire.IMAGE_AND_PAGES).pages
+    assert np.array_equal(read.pixels, page.pixels)
+    assert read.box == page.box
+    assert wire.read_features(body, wire.IMAGE).pages == ()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        (b"", 20, BOX),
+        (bytes(1200), 7, BOX),
+        (bytes(1201), 20, BOX),
+        (bytes(1200), 20, (0.0, 0.0, 2.0, 1.0)),
+        (bytes(3 * ALL_PAGES_PIXELS + 60), 20, BOX),
+    ],
+)
+def test_what_is_no_page_is_no_answer(page: tuple[bytes, int, tuple[float, ...]]) -> None:
+    body = msgspec.msgpack.encode([[[PIXELS.tobytes(), BOX]], None, [page]])
+    with pytest.raises(wire.BadAnswer):
+        wire.read_features(body, wire.IMAGE_AND_PAGES)
 
 
 @pytest.mark.parametrize(("value", "end_s"), [(2.0, 1.0), (np.nan, 1.0), (0.0, 0.0), (0.0, np.inf)])

@@ -19,8 +19,8 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale(monkeypatch: pytest.MonkeyPa
         return resize(image, *args, **options)
 
     monkeypatch.setattr(Image.Image, "resize", spy)
-    row = extract_image(encode(draw(1600, 1200), "JPEG")).rows[0]
-    assert sizes == [(400, 300)]
+    row = extract_image(encode(draw(4000, 3000), "JPEG")).rows[0]
+    assert sizes == [(1000, 750)]
     assert_close(read_colour(row, 0.2), RED)
 
 

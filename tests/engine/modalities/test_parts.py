@@ -58,7 +58,8 @@ def identify(texts: list[str]) -> list[Languages]:
 async def score(classifier: Asked) -> ScoredPart:
     modality = TextModality(extract, on_threads(ThreadPoolExecutor(1)), identify)
     (part,) = modality.parts(Post(id="1", text="x"))
-    return await PartScorer(classifier).score(part, asyncio.get_running_loop().time() + 30)
+    (scored,) = await PartScorer(classifier).score(part, asyncio.get_running_loop().time() + 30)
+    return scored
 
 
 def names(scored: ScoredPart) -> list[int]:

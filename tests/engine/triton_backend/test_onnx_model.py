@@ -1,7 +1,6 @@
 """The Python-backend model: batches by shape, errors per request, a quantised form in the cache.
 
-Triton's own module exists only inside Triton; here a stand-in with the four names that we use. The same model behind a
-real Triton is in tests/integration/test_triton.py.
+The same model behind a real Triton is in tests/integration/test_triton.py.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import json
 import subprocess
 import sys
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +18,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-
-@dataclass
-class Tensor:
-    name: str
-    array: npt.NDArray[Any]
-
-    def as_numpy(self) -> npt.NDArray[Any]:
-        return self.array
-
-
-@dataclass
-class Response:
-    tensors: list[Tensor]
-    error: Exception | None = None
+from tests.engine.triton_backend.stand_in import stand_in_for_triton
 
 
 @pytest.fixture
 def onnx_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
-    backend = types.ModuleType("triton_python_backend_utils")
-    names = {
-        "Tensor": Tensor,
-        "InferenceResponse": Response,
-        "TritonError": RuntimeError,
-        "get_input_tensor_by_name": lambda request, name: Tensor(name, request[name]),
-    }
-    vars(backend).update(names)
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", backend)
+    backend = stand_in_for_triton(monkeypatch)
     monkeypatch.setenv("SLUICE_CACHE", str(tmp_path / "cache"))
     from sluice.triton_backend import onnx_model
 

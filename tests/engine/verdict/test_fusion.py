@@ -1,5 +1,7 @@
 """The fusion model's rows and what is read out of its outputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,10 +33,20 @@ def test_the_first_row_sees_all_and_each_other_one_part_less() -> None:
     assert without_image["mask"].tolist() == [True] * 4 + [False] * 8
 
 
+def test_parts_of_one_name_are_left_out_together() -> None:
+    parts = [scored("text", 1), scored("image:0", 1), replace(scored("text", 2), part=scored("image:0", 1).part)]
+    whole, without_text, without_image = fusion_rows(parts)
+    assert whole["mask"].all()
+    assert without_text["mask"].tolist() == [False] * 4 + [True] * 12
+    assert without_image["mask"].tolist() == [True] * 4 + [False] * 12
+    outputs = [{"logits": np.zeros(N_LABELS), "severity": np.zeros(N_LABELS)}] * 3
+    assert list(read_scores(parts, outputs).contributions("threat")) == ["text", "image:0"]
+
+
 def test_no_part_gives_one_row_that_is_masked_all_over() -> None:
     (row,) = fusion_rows([])
     assert not row["mask"].any()
-    assert row["tokens"].shape == (1, 256)
+    assert row["tokens"].shape == (4, 256)
 
 
 def test_a_contribution_is_what_is_lost_without_the_part() -> None:
