@@ -167,8 +167,8 @@ class Features(Generic[RowT]):
     languages : Languages or None
         Those of a text.
     wider : mapping of int to Row
-        By the position of a row that is only a detail: the same with what is around it, to be read in its place if it
-        stands out.
+        By the position of a row that is only a detail: the same with what is around it, which is read too if it stands
+        out, and may clear it.
     pages : tuple of Page
         Of an image: where text is looked for; none where there can be none.
     """

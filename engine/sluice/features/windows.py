@@ -32,7 +32,7 @@ class Sentence:
     ----------
     own : Stretch
     wider : Stretch
-        With its neighbours, as far as they fit: what is read in its place if it stands out.
+        With its neighbours, as far as they fit: read too if it stands out, and they may clear it.
     """
 
     own: Stretch

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
@@ -22,8 +23,6 @@ from sluice.modalities.base import Part, inputs_of
 from sluice.schema import Evidence
 
 logger = logging.getLogger(__name__)
-
-ItemT = TypeVar("ItemT")
 
 STANDS_OUT = -2.2
 """A logit, a probability of 0.1: no threshold that `sluice calibrate` writes is lower."""
@@ -140,9 +139,10 @@ class PartScorer:
         with _timed(stage_s, "encode"):
             outputs = await self._infer(model, features.rows, deadline)
             again = find_outstanding(features, outputs)
-            closer = await self._infer(model, list(again.values()), deadline)
-        rows = _replace(features.rows, again)
-        outputs = _replace(outputs, dict(zip(again, closer, strict=True)))
+            closer = dict(zip(again, await self._infer(model, list(again.values()), deadline), strict=True))
+        cleared = {n for n in again if is_cleared(outputs[n]["logits"], closer[n]["logits"])}
+        rows = [again[n] if n in cleared else row for n, row in enumerate(features.rows)]
+        outputs = [closer[n] if n in cleared else row for n, row in enumerate(outputs)]
         scored = ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
         return scored, part.modality.found_in(part, features)
 
@@ -161,8 +161,17 @@ def find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict
     return {n: features.wider[n] for n in details if (outputs[n]["logits"] > bar).any()}
 
 
-def _replace(items: Sequence[ItemT], others: Mapping[int, ItemT]) -> list[ItemT]:
-    return [others.get(n, item) for n, item in enumerate(items)]
+def is_cleared(own: npt.NDArray[Any], wider: npt.NDArray[Any]) -> bool:
+    """Whether a detail shows nothing any more once it is read with what is around it: then that reading counts.
+
+    Otherwise its own does: more around it may let a harm go under, and must not add one.
+
+    Parameters
+    ----------
+    own, wider : ndarray, shape = (labels,)
+        Logits.
+    """
+    return not (wider[own > STANDS_OUT] > STANDS_OUT).any()
 
 
 async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:

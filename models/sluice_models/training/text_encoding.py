@@ -13,7 +13,7 @@ from torch import Tensor
 from sluice.contract import MAX_FUSED_ROWS
 from sluice.features import Features, TextRow
 from sluice.features.text import TextExtractor
-from sluice.modalities.parts import find_outstanding
+from sluice.modalities.parts import find_outstanding, is_cleared
 from sluice.verdict.fusion import most_telling
 from sluice_models.config import D_TOKEN, N_TOKENS
 from sluice_models.networks.heads import N_LABELS
@@ -77,8 +77,8 @@ def _encode(
         tokens, logits = _run(encoder, [row for each in features for row in each.rows], device)
         again = _look_again(features, logits, ranges)
         if again:
-            places = list(again)
-            tokens[places], logits[places] = _run(encoder, list(again.values()), device)
+            closer = _run(encoder, list(again.values()), device)
+            _clear(tokens, logits, list(again), *closer)
     return _gather(tokens, logits, ranges)
 
 
@@ -96,12 +96,21 @@ def _run(encoder: EncoderFunction, rows: Sequence[TextRow], device: torch.device
 def _look_again(
     features: Sequence[Features[TextRow]], logits: Float32, ranges: Sequence[tuple[int, int]]
 ) -> dict[int, TextRow]:
-    """Sentences that stand out, with their neighbours, by their places among all rows: these count instead."""
+    """Sentences that stand out, with their neighbours, by their places among all rows: these may clear them."""
     found: dict[int, TextRow] = {}
     for each, (start, end) in zip(features, ranges, strict=True):
         outputs = [{"logits": row} for row in logits[start:end]]
         found |= {start + place: row for place, row in find_outstanding(each, outputs).items()}
     return found
+
+
+def _clear(
+    tokens: Float16, logits: Float32, places: Sequence[int], closer_tokens: Float16, closer_logits: Float32
+) -> None:
+    """Put closer readings in the places of those rows that they clear."""
+    for n, place in enumerate(places):
+        if is_cleared(logits[place], closer_logits[n]):
+            tokens[place], logits[place] = closer_tokens[n], closer_logits[n]
 
 
 def batch_rows(rows: Sequence[TextRow]) -> Iterator[tuple[list[int], tuple[Tensor, Tensor]]]:

@@ -1,4 +1,4 @@
-"""A detail that stands out is read again with what is around it, and counts as that."""
+"""A detail that stands out is read again with what is around it, which may clear it."""
 
 from __future__ import annotations
 
@@ -79,8 +79,14 @@ async def test_what_is_around_a_detail_acquits_it() -> None:
 
 
 async def test_what_is_around_a_detail_confirms_it() -> None:
-    scored = await score(Asked({FIRST: {THREAT: 0.9}, FIRST_WIDER: {THREAT: 0.8}}))
-    assert highest(scored, THREAT) == pytest.approx(0.8, abs=1e-3)
+    scored = await score(Asked({FIRST: {THREAT: 0.7}, FIRST_WIDER: {THREAT: 0.95, SPAM: 0.9}}))
+    assert names(scored) == [WHOLE, FIRST, SECOND]
+    assert highest(scored, THREAT) == pytest.approx(0.7, abs=1e-3)
+
+
+async def test_a_harm_that_goes_under_in_part_is_not_cleared() -> None:
+    scored = await score(Asked({FIRST: {THREAT: 0.9, SPAM: 0.5}, FIRST_WIDER: {SPAM: 0.2}}))
+    assert highest(scored, THREAT) == pytest.approx(0.9, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sluice.contract import MAX_FUSED_ROWS
+from sluice.contract import MAX_FUSED_ROWS, N_TOKENS
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import ScoredPart
 from sluice.schema import LABELS
@@ -46,7 +46,7 @@ def test_parts_of_one_name_are_left_out_together() -> None:
 def test_no_part_gives_one_row_that_is_masked_all_over() -> None:
     (row,) = fusion_rows([])
     assert not row["mask"].any()
-    assert row["tokens"].shape == (4, 256)
+    assert row["tokens"].shape == (N_TOKENS, 256)
 
 
 def test_a_contribution_is_what_is_lost_without_the_part() -> None:
