@@ -27,10 +27,10 @@ def test_the_adopted_models_own_weights_stay_as_they_are(bert):
 
 
 def test_names_of_special_tokens_are_those_that_the_engine_looks_for():
-    content = json.loads(make_tokenizer(around=("<s>", "</s>"), unknown="<unk>").to_str())
+    content = json.loads(make_tokenizer(around=("[CLS]", "[SEP]")).to_str())
     renamed = Tokenizer.from_str(json.dumps(rename_specials(content)))
     assert (renamed.token_to_id(START), renamed.token_to_id(END)) == (2, 3)
-    assert renamed.token_to_id("<s>") is None
+    assert renamed.token_to_id("[CLS]") is None
     before = Tokenizer.from_str(json.dumps(content))
     assert renamed.encode(MILD[0]).ids == before.encode(MILD[0]).ids
 

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from sluice_models.measure.candidates import CandidateRow
 
 from sluice.errors import SettingsError
 from sluice.intervals import NO_FIGURE, Figure
@@ -52,7 +51,6 @@ def make_evaluation(**changes):
     reports = {
         "headlines": (Headline("accuracy", "rows", 3, FIGURE),),
         "labels": (make_label_report("all"), make_label_report("all", "image", WORSE), make_label_report("one|two")),
-        "candidates": (CandidateRow("both", 29_000_000, 9.0, 0.9, 0.9, 0.7, 0.8, 0.85, 0.95),),
         "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
         "unseen": (make_source_report("never", 0.6, "image"),),
         "alarms": (FalseAlarmRow("audio", "never", "", 50, 0.04, 0.0),),
