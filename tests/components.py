@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from sluice.local.kafka import fetch_jars
 from sluice.resources import kafka_pom
 
 INSTALL = {
+    "espeak-ng": "apt-get install espeak-ng",
     "java": "apt-get install default-jre-headless",
     "mvn": "apt-get install maven",
     "prometheus": "apt-get install prometheus",
@@ -26,6 +28,12 @@ def require(tool: str) -> str:
     """Return the path of a program; without it the test is skipped with the reason, and in CI it fails."""
     found = shutil.which(tool)
     return found or give_up(f"{tool} is not installed: {INSTALL.get(tool, 'see the README')}")
+
+
+def require_module(module: str) -> None:
+    """A module of an extra, or no test."""
+    if importlib.util.find_spec(module) is None:
+        give_up(f"{module} is not installed: pip install --editable '.[speech]'")
 
 
 def give_up(reason: str) -> str:

@@ -19,7 +19,7 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
-from sluice.config import AgentConfig, KafkaConfig
+from sluice.config import AgentConfig, KafkaConfig, SpeechConfig
 from sluice.contract import MODELS, OCR_MODELS, ModelSpec
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable, SluiceError
@@ -38,6 +38,8 @@ from sluice.modalities.reading import PageReader
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
+from sluice.speech.listener import Listener
+from sluice.speech.weights import prepare_weights
 from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
@@ -90,10 +92,22 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             return identifier.identify(texts, classifier.languages)
 
         reader = PageReader(classifier, metrics, settings.picture_text) if ocr_models else None
-        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader)
+        listener = await stack.enter_async_context(_listening(settings.speech))
+        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader, listener)
         pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
+
+
+@asynccontextmanager
+async def _listening(config: SpeechConfig) -> AsyncIterator[Listener | None]:
+    """What transcribes speech; None where that is not wanted. Raises `SettingsError` without the extra ``speech``."""
+    if not config.enabled:
+        yield None
+        return
+    folder = await asyncio.to_thread(prepare_weights)
+    async with Listener(folder, config) as listener:
+        yield listener
 
 
 def _load_readers(tokenizer: Path | None) -> tuple[TextExtractor, LanguageIdentifier]:

@@ -283,6 +283,25 @@ class DecodingConfig:
 
 
 @dataclass(frozen=True)
+class SpeechConfig:
+    """Whether speech is transcribed, and the limits of the process that does it.
+
+    Attributes
+    ----------
+    enabled : bool
+    memory_bytes : int
+        Of data; the model takes a quarter of it.
+    cpu_s, wall_s : float
+        For the speech of one clip.
+    """
+
+    enabled: bool = False
+    memory_bytes: int = 1024 * 2**20
+    cpu_s: float = 30.0
+    wall_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class MemoryPlan:
     """How the memory of a worker and its decoders is shared out.
 

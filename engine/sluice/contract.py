@@ -54,8 +54,8 @@ MAX_AUDIO_ROWS = 80
 MAX_FUSED_ROWS = 8
 """Rows of one part that go into the fusion: those whose highest logit is highest. Attention costs the square of the
 tokens, and a post may have hundreds of rows; what stands out in a long part is in these."""
-MAX_PARTS = 1 + 2 * MAX_IMAGES + MAX_AUDIO
-"""Of one post: its text, its images with the text in each, and its clips."""
+MAX_PARTS = 1 + 2 * MAX_IMAGES + 2 * MAX_AUDIO
+"""Of one post: its text, its images with the text in each, and its clips with the speech in each."""
 
 PAGE_PIXELS = 1_048_576
 """Of a page in which text is looked for, at most."""

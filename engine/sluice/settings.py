@@ -22,6 +22,7 @@ from sluice.config import (
     PictureTextConfig,
     PipelineConfig,
     SecurityProtocol,
+    SpeechConfig,
     Topics,
 )
 from sluice.errors import SettingsError
@@ -53,6 +54,7 @@ class Settings:
     media: MediaConfig
     pipeline: PipelineConfig
     picture_text: PictureTextConfig
+    speech: SpeechConfig
     policy_path: Path
     tokenizer: Path | None
     media_store: str
@@ -83,6 +85,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             enabled=read.flag("SLUICE_PICTURE_TEXT", "1"),
             max_lines=read.integer("SLUICE_PICTURE_LINES", PictureTextConfig.max_lines, 1, 1024),
         ),
+        speech=SpeechConfig(enabled=read.flag("SLUICE_SPEECH")),
         policy_path=Path(read.text("SLUICE_POLICY", str(default_policy()))),
         tokenizer=_read_tokenizer(read),
         media_store=store,

@@ -16,14 +16,14 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sluice.app import THREAD_NAME, open_pipeline
-from sluice.config import KafkaConfig, PictureTextConfig
+from sluice.app import THREAD_NAME, _listening, open_pipeline
+from sluice.config import KafkaConfig, PictureTextConfig, SpeechConfig
 from sluice.errors import InferenceUnavailable, PolicyError
 from sluice.local.processes import python_path
 from sluice.local.stack import kafka_environment
 from sluice.metrics import Metrics
 from sluice.settings import Settings, load_settings
-from tests.components import wait_for
+from tests.components import require_module, wait_for
 from tests.kserve import KServe, serving
 
 
@@ -113,3 +113,15 @@ def test_a_worker_that_still_waits_for_triton_leaves_at_once_when_asked(kafka: K
     finally:
         worker.kill()
     assert worker.returncode == 0
+
+
+async def test_speech_is_transcribed_only_where_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_module("faster_whisper")
+    monkeypatch.setenv("SLUICE_CACHE", str(tmp_path))
+    async with _listening(SpeechConfig()) as listener:
+        assert listener is None
+    assert os.listdir(tmp_path) == []
+    async with _listening(SpeechConfig(enabled=True)) as listener:
+        assert listener is not None
+        assert listener.pid is not None
+    assert listener.pid is None

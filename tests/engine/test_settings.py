@@ -18,6 +18,7 @@ def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:
     assert settings.media.roots == (tmp_path / "sluice" / "media",)
     assert not settings.media.allow_private
     assert settings.picture_text.enabled
+    assert not settings.speech.enabled
     assert load_policy(settings.policy_path).name == "default"
     assert settings.tokenizer is None
     assert (triton_repository() / "fusion" / "config.pbtxt").exists()
@@ -90,6 +91,7 @@ def test_every_variable_is_read() -> None:
             "SLUICE_DEADLINE_MS": "700",
             "SLUICE_PICTURE_TEXT": "no",
             "SLUICE_PICTURE_LINES": "12",
+            "SLUICE_SPEECH": "1",
         }
     )
     assert settings.kafka.librdkafka() == {
@@ -106,6 +108,7 @@ def test_every_variable_is_read() -> None:
     assert settings.media.allow_private
     assert (settings.pipeline.deadline_ms, settings.metrics_port) == (700, 0)
     assert settings.picture_text == PictureTextConfig(enabled=False, max_lines=12)
+    assert settings.speech.enabled
     assert "hush" not in repr(settings)
 
 
@@ -131,6 +134,7 @@ def test_an_adopted_encoders_tokenizer_has_to_be_there(tmp_path: Path) -> None:
         ("SLUICE_START_TIMEOUT_S", "nan"),
         ("SLUICE_MEDIA_ALLOW_PRIVATE", "maybe"),
         ("SLUICE_PICTURE_TEXT", "maybe"),
+        ("SLUICE_SPEECH", "loud"),
         ("SLUICE_PICTURE_LINES", "0"),
         ("SLUICE_KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("SLUICE_KAFKA_SASL_MECHANISM", "GUESS"),

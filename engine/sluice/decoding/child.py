@@ -17,7 +17,7 @@ from sluice.children import confine, set_soft, trim_heap
 from sluice.decoding import wire
 from sluice.errors import PartFailed
 from sluice.features import Features, Reserve
-from sluice.features.audio import extract_audio, warm_up
+from sluice.features.audio import extract_audio, extract_audio_and_speech, warm_up
 from sluice.features.image import extract_image, extract_image_and_pages
 
 _NICENESS = 5
@@ -29,6 +29,7 @@ _EXTRACTORS: dict[bytes, Callable[[bytes, Reserve], Features[Any]]] = {
     wire.IMAGE: extract_image,
     wire.IMAGE_AND_PAGES: extract_image_and_pages,
     wire.AUDIO: extract_audio,
+    wire.AUDIO_AND_SPEECH: extract_audio_and_speech,
 }
 
 

@@ -14,7 +14,7 @@ from sluice.config import DecodingConfig
 from sluice.decoding import wire
 from sluice.errors import MediaInvalid
 from sluice.features import Features
-from sluice.features.audio import extract_audio
+from sluice.features.audio import extract_audio, extract_audio_and_speech
 from sluice.features.image import extract_image, extract_image_and_pages
 
 logger = logging.getLogger(__name__)
@@ -157,6 +157,7 @@ EXTRACTORS: Mapping[object, bytes] = {
     extract_image: wire.IMAGE,
     extract_image_and_pages: wire.IMAGE_AND_PAGES,
     extract_audio: wire.AUDIO,
+    extract_audio_and_speech: wire.AUDIO_AND_SPEECH,
 }
 """What a decoder can be asked to run, and as what its rows come back."""
 

@@ -14,16 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.contract import ALL_PAGES_PIXELS, MAX_AUDIO_ROWS, MAX_IMAGE_ROWS, MIN_PAGE_PX
-from sluice.features import IMAGE_SIZE_PX, N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Page
+from sluice.features import (
+    IMAGE_SIZE_PX,
+    N_FRAMES,
+    N_MELS,
+    SAMPLE_RATE_HZ,
+    AudioRow,
+    Features,
+    ImageRow,
+    Page,
+    Speech,
+)
+from sluice.features.speech import MAX_SPEECH_S
 
 HEADER = struct.Struct("<cQ")
-IMAGE, IMAGE_AND_PAGES, AUDIO = b"i", b"p", b"a"
-"""A picture, one with the pages in which text is looked for, or a clip to decode; the body is the file."""
+IMAGE, IMAGE_AND_PAGES, AUDIO, AUDIO_AND_SPEECH = b"i", b"p", b"a", b"s"
+"""Decode the body: a picture, one with the pages in which text is looked for, a clip, one with what is spoken in it."""
 WANTED, GRANTED = b"w", b"g"
 """A decoder needs memory, and may have it; the body of the first is a count of bytes."""
 FEATURES, FAILURE, TRACE = b"f", b"x", b"t"
 """How it ended; a trace tells of a fault of ours, without content."""
 COUNT = struct.Struct("<Q")
+_CLIPS = (AUDIO, AUDIO_AND_SPEECH)
 MAX_ANSWER_BYTES = 16 * 2**20
 _MAX_DETAIL = 200
 
@@ -46,10 +58,17 @@ class _Page(msgspec.Struct, array_like=True, frozen=True):
     box: tuple[float, float, float, float]
 
 
+class _Speech(msgspec.Struct, array_like=True, frozen=True):
+    values: bytes
+    stretches: tuple[tuple[float, float], ...]
+    left_out_s: float
+
+
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
     rows: list[_Row]
     partial: str | None
     pages: list[_Page] = []
+    speech: _Speech | None = None
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True):
@@ -72,7 +91,11 @@ def write_features(features: Features[Any]) -> bytes:
     """Rows of a picture or a clip as bytes."""
     rows = [_Row(_values(row).tobytes(), _place(row)) for row in features.rows]
     pages = [_Page(page.pixels.tobytes(), page.pixels.shape[1], page.box) for page in features.pages]
-    return _ENCODER.encode(_Answer(rows, features.partial, pages))
+    return _ENCODER.encode(_Answer(rows, features.partial, pages, _write_speech(features.speech)))
+
+
+def _write_speech(speech: Speech | None) -> _Speech | None:
+    return _Speech(speech.samples.tobytes(), speech.stretches, speech.left_out_s) if speech else None
 
 
 def write_failure(reason: str, detail: str) -> bytes:
@@ -115,14 +138,15 @@ def read_features(body: bytes, kind: bytes) -> Features[Any]:
     """
     try:
         answer = _ANSWERS.decode(body)
-        read, most = (_read_audio, MAX_AUDIO_ROWS) if kind == AUDIO else (_read_image, MAX_IMAGE_ROWS)
+        read, most = (_read_audio, MAX_AUDIO_ROWS) if kind in _CLIPS else (_read_image, MAX_IMAGE_ROWS)
         rows = tuple(read(row) for row in answer.rows)
         pages = _read_pages(answer.pages) if kind == IMAGE_AND_PAGES else ()
+        speech = _read_speech(answer.speech) if answer.speech and kind == AUDIO_AND_SPEECH else None
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadAnswer("no features") from error
     if not 1 <= len(rows) <= most:
         raise BadAnswer(f"{len(rows)} rows")
-    return Features(rows, None if answer.partial is None else _clean(answer.partial), pages=pages)
+    return Features(rows, None if answer.partial is None else _clean(answer.partial), pages=pages, speech=speech)
 
 
 def _read_image(row: _Row) -> ImageRow:
@@ -146,6 +170,17 @@ def _read_page(page: _Page) -> Page:
     if not page.values or page.width < MIN_PAGE_PX:
         raise ValueError("an empty page")
     return Page(np.frombuffer(page.values, np.uint8).reshape(-1, page.width, 3), _read_box(page.box))
+
+
+def _read_speech(speech: _Speech) -> Speech:
+    samples = np.frombuffer(speech.values, np.int16)
+    length_s = sum(end_s - start_s for start_s, end_s in speech.stretches)
+    in_order = all(0.0 <= start_s < end_s < np.inf for start_s, end_s in speech.stretches)
+    if not (in_order and 0 < len(samples) <= MAX_SPEECH_S * SAMPLE_RATE_HZ and 0.0 <= speech.left_out_s < np.inf):
+        raise ValueError("no speech")
+    if abs(length_s - len(samples) / SAMPLE_RATE_HZ) > 1.0 / SAMPLE_RATE_HZ * (1 + len(speech.stretches)):
+        raise ValueError("stretches of another length")
+    return Speech(samples, speech.stretches, speech.left_out_s)
 
 
 def _read_audio(row: _Row) -> AudioRow:

@@ -114,6 +114,36 @@ class AudioRow:
         return (self.log_mel,)
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is spoken in a clip.
+
+    Attributes
+    ----------
+    samples : ndarray of int16, shape = (n,)
+        16 kHz; the stretches in which somebody speaks, one after the other.
+    stretches : tuple of (float, float)
+        From when to when in the clip each is, in seconds.
+    left_out_s : float
+        Of speech behind them that is over the limit.
+    """
+
+    samples: npt.NDArray[np.int16]
+    stretches: tuple[tuple[float, float], ...]
+    left_out_s: float = 0.0
+
+    def places(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
+        """When in the clip seconds `start_s` to `end_s` of `samples` are: a range for each stretch that they touch."""
+        found, before_s = [], 0.0
+        for first_s, last_s in self.stretches:
+            shift_s = first_s - before_s
+            low, high = max(start_s + shift_s, first_s), min(end_s + shift_s, last_s)
+            if low < high:
+                found.append((low, high))
+            before_s += last_s - first_s
+        return found
+
+
 UND = "und"
 """ISO 639's code for a language that is not determined: a text too short or uncertain, or none at all."""
 
@@ -171,6 +201,8 @@ class Features(Generic[RowT]):
         out, and may clear it.
     pages : tuple of Page
         Of an image: where text is looked for; none where there can be none.
+    speech : Speech or None
+        What is spoken in a clip, where somebody listened.
     """
 
     rows: tuple[RowT, ...]
@@ -178,6 +210,7 @@ class Features(Generic[RowT]):
     languages: Languages | None = None
     wider: Mapping[int, RowT] = field(default_factory=dict)
     pages: tuple[Page, ...] = ()
+    speech: Speech | None = None
 
 
 Reserve = Callable[[int], None]

@@ -17,6 +17,7 @@ from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, A
 from sluice.features.channels import is_lost, mean_and_residue, split_mean
 from sluice.features.mel import mel_filters
 from sluice.features.sources import BLOCK_S, Source, open_sources
+from sluice.features.speech import FindSpeech, find_speech, no_speech
 
 N_FFT = 1024  # 64 ms: resolves the harmonics of a voice
 HOP_SAMPLES = round(HOP_S * SAMPLE_RATE_HZ)
@@ -66,6 +67,15 @@ def extract_audio(content: bytes, reserve: Reserve = unlimited) -> Features[Audi
         ``not_audio``, ``empty``, ``truncated`` (nothing left to hear), ``unsupported`` (a known format that is not
         read, rate or channels), ``not_finite`` or ``silent``.
     """
+    return _extract(content, reserve, no_speech)
+
+
+def extract_audio_and_speech(content: bytes, reserve: Reserve = unlimited) -> Features[AudioRow]:
+    """The same as `extract_audio`, with what is spoken in the mean of the channels; needs the extra ``speech``."""
+    return _extract(content, reserve, find_speech)
+
+
+def _extract(content: bytes, reserve: Reserve, listen: FindSpeech) -> Features[AudioRow]:
     sources, cut = open_sources(content, MAX_READ_S + BLOCK_S)
     reserve(max(source.n_channels for source in sources) * _CHANNEL_BYTES)
     heard = _ClipReader()
@@ -75,7 +85,8 @@ def extract_audio(content: bytes, reserve: Reserve = unlimited) -> Features[Audi
     mean, residue = heard.finish()
     rows = [*_cut_windows(mean), *_lost_windows(mean, residue)]
     _check_waveform(mean, rows)
-    return Features(tuple(rows), "; ".join(filter(None, (cut, heard.note, _describe_rest(sources, len(mean))))) or None)
+    partial = "; ".join(filter(None, (cut, heard.note, _describe_rest(sources, len(mean))))) or None
+    return Features(tuple(rows), partial, speech=listen(mean))
 
 
 def log_mel(waveform: Float32) -> Float32:

@@ -10,7 +10,7 @@ from sluice.contract import AUDIO_ENCODER, LABELS, MAX_AUDIO, MODALITIES
 from sluice.features import WINDOW_S, AudioRow, Features
 from sluice.features.audio import extract_audio
 from sluice.inference import Arrays
-from sluice.modalities.base import Part
+from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.extraction import Runner
 from sluice.modalities.marks import Floats, find_runs
 from sluice.modalities.media import MediaModality, MediaSource
@@ -18,7 +18,13 @@ from sluice.schema import AudioEvidence, Media, Post
 
 
 class AudioModality(MediaModality[AudioRow]):
-    """The post's clips."""
+    """The post's clips.
+
+    Parameters
+    ----------
+    speech : Modality or None
+        What scores the speech in them; None where it is not transcribed. See `MediaModality` for the others.
+    """
 
     name = "audio"
     model = AUDIO_ENCODER
@@ -27,13 +33,24 @@ class AudioModality(MediaModality[AudioRow]):
     plural = "clips"
 
     def __init__(
-        self, media: MediaSource, run: Runner, decode: Callable[[bytes], Features[AudioRow]] = extract_audio
+        self,
+        media: MediaSource,
+        run: Runner,
+        decode: Callable[[bytes], Features[AudioRow]] = extract_audio,
+        speech: AnyModality | None = None,
     ) -> None:
         super().__init__(media, run, decode)
+        self._speech = speech
 
     def media_of(self, post: Post) -> Sequence[Media]:
         """See `MediaModality.media_of`."""
         return post.audio
+
+    def found_in(self, part: Part, features: Features[AudioRow]) -> Part | None:
+        """The speech in the clip, if somebody speaks."""
+        if self._speech is None or features.speech is None:
+            return None
+        return Part(self._speech, part.name, features.speech, part.index)
 
     def evidence(
         self, part: Part, rows: Sequence[AudioRow], outputs: Sequence[Arrays], label: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sluice.features.audio import extract_audio_and_speech
 from sluice.features.image import extract_image_and_pages
 from sluice.modalities.audio import AudioModality
 from sluice.modalities.base import AnyModality
@@ -10,6 +11,7 @@ from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
 from sluice.modalities.picture_text import PictureTextModality
 from sluice.modalities.reading import PageReader
+from sluice.modalities.speech import SpeechModality, Transcriber
 from sluice.modalities.text import ExtractTexts, IdentifyTexts, TextModality
 
 
@@ -20,6 +22,7 @@ def all_modalities(
     texts: Runner,
     media: Runner,
     reader: PageReader | None = None,
+    transcriber: Transcriber | None = None,
 ) -> tuple[AnyModality, ...]:
     """Every modality, in the order in which verdicts name a post's parts.
 
@@ -29,10 +32,16 @@ def all_modalities(
         Where texts and where media are decoded: large pictures must not make other posts' texts late.
     reader : PageReader or None
         Reads the text in pictures; without one it is not read.
+    transcriber : Transcriber or None
+        Transcribes the speech in clips; without one it is not read.
     """
     text = TextModality(extract_texts, texts, identify)
     if reader is None:
         images = ImageModality(held, media)
     else:
         images = ImageModality(held, media, extract_image_and_pages, PictureTextModality(reader, text))
-    return (text, images, AudioModality(held, media))
+    if transcriber is None:
+        clips = AudioModality(held, media)
+    else:
+        clips = AudioModality(held, media, extract_audio_and_speech, SpeechModality(transcriber, text))
+    return (text, images, clips)

@@ -11,11 +11,13 @@ from PIL import Image
 from sluice.config import DecodingConfig
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import MediaInvalid
-from sluice.features.audio import extract_audio
+from sluice.features.audio import extract_audio, extract_audio_and_speech
 from sluice.features.image import extract_image, extract_image_and_pages
+from tests.components import require_module
 from tests.engine.decoding.files import draw, encode, make_pages, make_scans, make_slow_png
 from tests.engine.features.clips import encode as encode_clip
 from tests.engine.features.clips import play_tone
+from tests.engine.speech.spoken import TRAIN, speak
 
 SLOW = make_slow_png()
 
@@ -66,6 +68,15 @@ async def test_what_cannot_be_read_is_refused_as_here(pool: DecodingPool) -> Non
     with pytest.raises(MediaInvalid, match="not audio"):
         await pool(extract_audio, b"words")
     assert pool.pids == pids  # nobody had to be replaced
+
+
+async def test_speech_comes_along_where_it_is_asked_for(pool: DecodingPool) -> None:
+    require_module("faster_whisper")
+    clip = encode_clip(speak(TRAIN))
+    listened, plain = await asyncio.gather(pool(extract_audio_and_speech, clip), pool(extract_audio, clip))
+    assert listened.speech is not None
+    assert len(listened.speech.samples) > 16_000
+    assert plain.speech is None
 
 
 async def test_partial_is_told(pool: DecodingPool) -> None:

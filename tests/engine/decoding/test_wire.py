@@ -4,7 +4,7 @@ import pytest
 
 from sluice.contract import ALL_PAGES_PIXELS
 from sluice.decoding import wire
-from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow, Page
+from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow, Page, Speech
 
 PIXELS = np.zeros((3, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
 BOX = (0.0, 0.0, 1.0, 1.0)
@@ -69,3 +69,33 @@ def test_failures_come_back_with_known_reasons_alone() -> None:
     for bad in (body[:-1], wire.write_failure("made_up", "x")):
         with pytest.raises(wire.BadAnswer):
             wire.read_failure(bad, ["truncated"])
+
+
+AUDIO_ROW = AudioRow(np.zeros((64, 200), np.float32), 0.0, 4.0)
+
+
+def test_speech_comes_back_where_it_is_asked_for() -> None:
+    speech = Speech(np.arange(24_000, dtype=np.int16), ((1.0, 2.0), (2.5, 3.0)), 7.5)
+    body = wire.write_features(Features((AUDIO_ROW,), speech=speech))
+    read = wire.read_features(body, wire.AUDIO_AND_SPEECH).speech
+    assert read is not None
+    assert np.array_equal(read.samples, speech.samples)
+    assert (read.stretches, read.left_out_s) == (speech.stretches, 7.5)
+    assert wire.read_features(body, wire.AUDIO).speech is None
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        (b"", [], 0.0),
+        (bytes(31_999), [(0.0, 1.0)], 0.0),
+        (bytes(32_000), [(0.0, 2.0)], 0.0),
+        (bytes(32_000), [(1.0, 0.0)], 0.0),
+        (bytes(32_000), [(0.0, 1.0)], -1.0),
+        (bytes(32_000 * 61), [(0.0, 61.0)], 0.0),
+    ],
+)
+def test_what_is_no_speech_is_no_answer(speech: tuple[bytes, list[tuple[float, float]], float]) -> None:
+    row = [AUDIO_ROW.log_mel.tobytes(), (0.0, 4.0)]
+    with pytest.raises(wire.BadAnswer):
+        wire.read_features(msgspec.msgpack.encode([[row], None, [], speech]), wire.AUDIO_AND_SPEECH)
