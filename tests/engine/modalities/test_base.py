@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from sluice.contract import AUDIO_ENCODER, IMAGE_ENCODER, TEXT_ENCODER
-from sluice.features import AudioRow, ImageRow, Row, TextRow
+from sluice.features import AudioRow, ImageRow, Row
+from sluice.features.text import TextExtractor
 from sluice.modalities.base import Part, inputs_of
 
-IDS = np.arange(5, dtype=np.int64)
-ONES = np.ones(5, np.int64)
-ROWS = [
-    (TEXT_ENCODER, TextRow(IDS, ONES, np.zeros((5, 2), np.int32), IDS + 7, ONES)),
+ROWS: list = [
+    (TEXT_ENCODER, TextExtractor().extract_batch(["see you at lunch"])[0].rows[0]),
     (IMAGE_ENCODER, ImageRow(np.zeros((3, 4, 4), np.uint8), (0.0, 0.0, 1.0, 1.0))),
     (AUDIO_ENCODER, AudioRow(np.zeros((8, 20), np.float32), 0.0, 0.4)),
 ]

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from sluice.contract import TEXT_ENCODER
+from sluice.contract import AUDIO_ENCODER, N_FRAMES, N_MELS
 from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid
-from sluice.features import Features, Language, Languages, TextRow
+from sluice.features import AudioRow, Features, Language, Languages
 from sluice.inference.fake import ScriptedClassifier
 from sluice.modalities.base import Modality, Part
 from sluice.modalities.parts import PartScorer, ScoredPart, trace_of
@@ -21,16 +21,15 @@ from sluice.schema import TextEvidence
 SECRET = "words that nobody but the author wrote"
 
 
-def row() -> TextRow:
-    ids, ones = np.arange(4, dtype=np.int64), np.ones(4, np.int64)
-    return TextRow(ids, ones, np.zeros((4, 2), np.int32), ids, ones)
+def row() -> AudioRow:
+    return AudioRow(np.zeros((N_MELS, N_FRAMES), np.float32), 0.0, 4.0)
 
 
-class Told(Modality[str, TextRow]):
+class Told(Modality[str, AudioRow]):
     """Does as it is told in each step, and notes whether what it fetched was let go of."""
 
     name = "told"
-    model = TEXT_ENCODER
+    model = AUDIO_ENCODER
     kind = 0
 
     def __init__(self, fetch=None, extract=None, partial=None, languages=None) -> None:
@@ -50,7 +49,7 @@ class Told(Modality[str, TextRow]):
         finally:
             self.is_held = False
 
-    async def extract(self, source: str) -> Features[TextRow]:
+    async def extract(self, source: str) -> Features[AudioRow]:
         await self._step("extract")
         assert self.is_held
         return self._features
@@ -113,7 +112,7 @@ async def test_a_step_that_takes_too_long_makes_the_part_late(step: str) -> None
 
 
 async def test_a_model_that_takes_too_long_makes_the_part_late() -> None:
-    scored = await score(Told(), ScriptedClassifier(delay_s={TEXT_ENCODER.name: 60.0}), patience_s=0.01)
+    scored = await score(Told(), ScriptedClassifier(delay_s={AUDIO_ENCODER.name: 60.0}), patience_s=0.01)
     assert scored.failure is not None
     assert scored.failure.reason == "late"
     assert set(scored.stage_s) == {"fetch", "extract", "encode"}
@@ -121,14 +120,14 @@ async def test_a_model_that_takes_too_long_makes_the_part_late() -> None:
 
 async def test_an_outage_is_not_the_parts_fault() -> None:
     classifier = ScriptedClassifier()
-    classifier.errors[TEXT_ENCODER.name] = InferenceUnavailable("away", TEXT_ENCODER.name)
+    classifier.errors[AUDIO_ENCODER.name] = InferenceUnavailable("away", AUDIO_ENCODER.name)
     with pytest.raises(InferenceUnavailable):
         await score(Told(), classifier)
 
 
 async def test_a_model_that_refuses_is_logged_without_what_it_refused(caplog: pytest.LogCaptureFixture) -> None:
     classifier = ScriptedClassifier()
-    classifier.errors[TEXT_ENCODER.name] = InferenceError(f"bad row: {SECRET}")
+    classifier.errors[AUDIO_ENCODER.name] = InferenceError(f"bad row: {SECRET}")
     with caplog.at_level(logging.ERROR):
         scored = await score(Told(), classifier)
     assert scored.status == "failed: the model refused it"
