@@ -113,7 +113,7 @@ def test_a_fold_is_trained_without_its_sources_and_measured_on_them_alone(
     monkeypatch.setattr(leave_out, "read_source_rows", read)
     monkeypatch.setattr(leave_out, "TextScorer", lambda given: f"scores by {given}")
     monkeypatch.setattr(leave_out, "measure_left_out", lambda scorer, rows: (scorer, rows))
-    found = run_fold(Path("bundle"), "C", tmp_path, 0.2, Console(quiet=True))
+    found: object = run_fold(Path("bundle"), "C", tmp_path, 0.2, Console(quiet=True))
     assert found == ("scores by the encoder", "rows")
     assert asked["train"] == (Path("bundle"), tmp_path / "leave_out" / "C", 0.2, FOLDS["C"])
     assert asked["read"] == (Path("bundle"), FOLDS["C"])
