@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import faust
 import tenacity
@@ -165,7 +165,7 @@ async def _moderate(
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
     moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app), pulse=pulse)
-    intake = intake_type(app, settings.agent, moderator, metrics)
+    intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)
     ready = all_of(
         when(lambda: None if has_joined(app) else "the consumer group is not joined yet"),

@@ -58,7 +58,7 @@ class InvalidPost(SluiceError):
         What was wrong and where, without the post's content.
     """
 
-    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large")
+    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large", "crashed_worker")
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

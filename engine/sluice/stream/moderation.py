@@ -84,6 +84,11 @@ class Moderator:
         except InvalidPost as error:
             await self._publish_dead_letter(message, error)
 
+    async def bury(self, message: Message) -> None:
+        """Publish a dead letter for a message that ends workers, without reading it; raises `Leaving`."""
+        logger.error("%s ends the worker each time: it is given up", message.source)
+        await self._publish_dead_letter(message, InvalidPost("crashed_worker", "it crashed the worker each time"))
+
     async def _score(self, message: Message) -> Verdict:
         """Score until the models answer: each time anew, with all of the post's time."""
         attempts = tenacity.AsyncRetrying(
