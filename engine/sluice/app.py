@@ -164,7 +164,8 @@ async def _moderate(
     intake_type: type[Intake],
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
-    moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app), pulse=pulse)
+    outbox, n_at_once = FaustOutbox(app, topics), settings.agent.max_in_flight
+    moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse)
     intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)
     ready = all_of(

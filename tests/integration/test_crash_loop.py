@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +17,11 @@ from sluice.errors import StackError
 from sluice.kafka import ensure_topics
 from sluice.local.kafka import NativeKafka
 from sluice.local.stack import Stack, StackConfig
-from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 from sluice.schema import Post
 from sluice.stream.crashes import N_ALONE, N_TOGETHER
 from tests.components import wait_for
+from tests.kserve import KServe, serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
@@ -50,7 +52,22 @@ run_worker(load_settings(os.environ))
 
 
 @pytest.fixture
-def stack(kafka_broker: NativeKafka, triton_server: TritonServer, tmp_path: Path) -> Iterator[Stack]:
+def triton() -> Iterator[str]:
+    """The address of a server that speaks Triton's protocol: what it answers does not matter here."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = serving(KServe())
+    port = asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(60)
+    yield f"127.0.0.1:{port}"
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def stack(kafka_broker: NativeKafka, triton: str, tmp_path: Path) -> Iterator[Stack]:
     topics = Topics("loop.posts", "loop.verdicts", "loop.reviews", "loop.dead-letters")
     kafka = KafkaConfig(kafka_broker.kafka.bootstrap, topics=topics)
     ensure_topics(kafka)
@@ -64,7 +81,7 @@ def stack(kafka_broker: NativeKafka, triton_server: TritonServer, tmp_path: Path
         tmp_path,
         triton_repository(),
         kafka=kafka,
-        triton=triton_server.address,
+        triton=triton,
         worker_environment=environment,
         worker_command=(sys.executable, "-c", ABORTING_WORKER),
     )

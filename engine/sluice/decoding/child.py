@@ -20,7 +20,7 @@ from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, warm_up
 from sluice.features.image import extract_image
 
-_NICENESS = 5
+_NICENESS = 10
 TRIM_EVERY = 50
 SMALL_BYTES = 64 * 2**20
 """A file that takes no more is decoded without asking: a photograph of a phone is decoded at an eighth."""

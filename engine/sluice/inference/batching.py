@@ -19,6 +19,10 @@ Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
 
 
+_BLAMELESS = (InferenceUnavailable, InferenceLate)
+"""No row of a request is to blame for these: the model was away, or every row's deadline came first."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """Rows that one caller waits for; they travel in one request."""
@@ -42,7 +46,7 @@ class BatchQueue:
     def __init__(self, spec: ModelSpec, send: Send, probe: Probe) -> None:
         self._spec = spec
         self._send = send
-        self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, (InferenceUnavailable,))
+        self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
@@ -58,7 +62,7 @@ class BatchQueue:
             raise InferenceLate(f"{self._spec.name}: no answer before the deadline") from error
         finally:
             if asyncio.get_running_loop().time() >= deadline:
-                self.circuit.doubt(started)  # the caller's own deadline may have come first, as a cancellation
+                self.circuit.note_late(started)  # the caller's own deadline may have come first, as a cancellation
         return [outputs for each in found for outputs in each]
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
@@ -78,6 +82,9 @@ class BatchQueue:
             outputs = iter(await self._call([row for job in jobs for row in job.rows], max(j.deadline for j in jobs)))
         except InferenceUnavailable as error:
             self.circuit.open(error)
+            raise
+        except InferenceLate:
+            self.circuit.note_late(started)
             raise
         except Exception as error:
             await self.circuit.confirm(started)  # the rows are to blame, unless the model refuses whatever it gets

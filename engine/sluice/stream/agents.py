@@ -23,7 +23,8 @@ from sluice.stream.byte_queue import size_of
 from sluice.stream.crashes import N_ALONE, CrashLog
 from sluice.stream.dead_letters import Message
 from sluice.stream.delivery import Ledger, Ticket
-from sluice.stream.moderation import Leaving, Moderator
+from sluice.stream.lanes import Leaving
+from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Rounds
 from sluice.stream.outbox import raw_topic
 
@@ -54,7 +55,6 @@ class Intake:
         self._metrics = metrics
         self._ledger = self.ledger_type()
         self._rounds = Rounds()
-        self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
         self._memory = ByteBudget(config.max_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,7 +70,6 @@ class Intake:
         To be called for one event after the other: none may start beside one that has to be alone.
         """
         await self._ahead.acquire()
-        await self._in_flight.acquire()
         await self._memory.take(_cost_of(event))
         if await self._is_suspect(event):
             await self._take_alone(event)
@@ -106,7 +105,6 @@ class Intake:
             return self._ledger.open(partition, event)
         _forget(event)
         self._release(event)
-        self._in_flight.release()
         return None
 
     def _place(self, event: Event) -> Hashable:
@@ -115,7 +113,7 @@ class Intake:
         place = (message.tp, message.generation_id)
         n_round = self._rounds.of(message.tp, message.generation_id, message.offset)
         if n_round:
-            self._let_go((*place, n_round - 1))
+            self._let_go(self._ledger.abandon((*place, n_round - 1)))
         return (*place, n_round)
 
     def _start(self, ticket: Ticket[Event], handle: Callable[[Message], Awaitable[None]]) -> asyncio.Task[None]:
@@ -137,8 +135,6 @@ class Intake:
             await crash(self._app, error)
         else:
             self._finish(ticket)
-        finally:
-            self._in_flight.release()
 
     def _finish(self, ticket: Ticket[Event]) -> None:
         for event in self._ledger.finish(ticket):
@@ -150,15 +146,16 @@ class Intake:
         self._metrics.in_flight.set(len(self._ledger))
 
     def _abandon(self, ticket: Ticket[Event]) -> None:
-        """Nothing behind a post without an outcome may be acknowledged: the whole partition goes back."""
-        self._let_go(ticket.partition)
-        logger.warning("posts of %s go back unacknowledged", ticket.partition)
+        """Nothing behind a post without an outcome may be acknowledged: it goes back, and all behind it."""
+        if n_posts := self._let_go(self._ledger.abandon_from(ticket)):
+            logger.warning("%d posts of %s go back unacknowledged", n_posts, ticket.partition)
 
-    def _let_go(self, place: Hashable) -> None:
-        for event in self._ledger.abandon(place):
+    def _let_go(self, events: list[Event]) -> int:
+        for event in events:
             _forget(event)
             self._release(event)
         self._metrics.in_flight.set(len(self._ledger))
+        return len(events)
 
     def _release(self, event: Event) -> None:
         """An event leaves: its place and its bytes are free."""

@@ -24,7 +24,7 @@ from mode.utils.futures import notify
 
 from sluice.stream.crashes import CrashLog, Place
 from sluice.stream.offsets import Progress, Skipped
-from sluice.stream.records import read_any_header_name
+from sluice.stream.records import read_leniently
 
 logger = logging.getLogger(__name__)
 faust_logger = logging.getLogger("faust")
@@ -58,7 +58,7 @@ class _Thread(AIOKafkaConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         """Faust has no settings for these; aiokafka reads them when it starts."""
-        read_any_header_name()
+        read_leniently(cast(WorkerTransport, self.transport).skipped.note)
         consumer: Any = super()._create_consumer(loop)
         consumer._isolation_level = "read_committed"
         consumer._auto_offset_reset = "none"  # `_fetch_records` decides
@@ -234,6 +234,8 @@ class WorkerTransport(Transport):
         What was left to read of each partition when it was last looked at.
     crashes : CrashLog
         What is noted beside committed offsets.
+    skipped : Skipped
+        Told of what is not read.
     """
 
     Consumer = _Consumer
@@ -243,7 +245,7 @@ class WorkerTransport(Transport):
         self.fetch_wait_ms = fetch_wait_ms
         self.unread: dict[TP, Span] = {}
         self.crashes = CrashLog(self)
-        self._skipped = skipped
+        self.skipped = skipped
         self._is_anew = False
         self._begun: set[TP] = set()
         self._n_not_begun = 0
@@ -263,7 +265,7 @@ class WorkerTransport(Transport):
         if position is None:
             return
         if position < start:
-            self._skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
+            self.skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
         else:
             logger.warning("%s/%d: offset %d is not there any more: reading from %d on", *partition, position, start)
 
@@ -276,7 +278,7 @@ class WorkerTransport(Transport):
     async def read_anew(self) -> None:
         """Begin every partition at its first message, now or when it is assigned: the topic is another one."""
         for partition, span in self.unread.items():
-            self._skipped.note(*partition, span.position, span.end, "the topic was deleted")
+            self.skipped.note(*partition, span.position, span.end, "the topic was deleted")
         self.unread.clear()
         self._begun.clear()
         self._is_anew = True

@@ -15,7 +15,8 @@ from sluice.metrics import Metrics
 from sluice.stream.agents import Intake
 from sluice.stream.crashes import CrashLog, Place
 from sluice.stream.dead_letters import Message
-from sluice.stream.moderation import Leaving, Moderator
+from sluice.stream.lanes import Leaving
+from sluice.stream.moderation import Moderator
 
 
 @dataclass
@@ -96,13 +97,11 @@ class FakeStore:
 class Bench:
     """An intake over fakes."""
 
-    def __init__(
-        self, max_in_flight: int = 8, max_ahead: int = 8, max_bytes: int = 2**20, store: FakeStore | None = None
-    ) -> None:
+    def __init__(self, max_ahead: int = 8, max_bytes: int = 2**20, store: FakeStore | None = None) -> None:
         self.app = FakeApp()
         self.moderator = FakeModerator()
         self.metrics = Metrics(CollectorRegistry())
-        config = AgentConfig(max_in_flight=max_in_flight, max_ahead=max_ahead, max_bytes=max_bytes)
+        config = AgentConfig(max_ahead=max_ahead, max_bytes=max_bytes)
         self.store = store or FakeStore()
         crashes = self.store.crashes = CrashLog(self.store, clock=lambda: 1_000.0)
         self.intake = Intake(cast(Any, self.app), config, cast(Moderator, self.moderator), self.metrics, crashes)
@@ -161,7 +160,7 @@ async def test_posts_wait_for_the_bytes_of_those_before() -> None:
 
 
 async def test_a_post_that_waited_for_room_is_not_acknowledged_past_those_that_went_back() -> None:
-    bench = Bench(max_in_flight=1)
+    bench = Bench(max_ahead=1)
     first, waiting = await bench.take(1), await bench.take(2)
     await bench.end(1, error=Leaving())
     await bench.end(2)
@@ -172,7 +171,7 @@ async def test_a_post_that_waited_for_room_is_not_acknowledged_past_those_that_w
 
 
 async def test_after_the_rebalance_the_partition_is_taken_again() -> None:
-    bench = Bench(max_in_flight=1, max_ahead=1)
+    bench = Bench(max_ahead=1)
     await bench.take(1)
     await bench.end(1, error=Leaving())
     await bench.take(2)
@@ -204,14 +203,22 @@ async def test_what_finishes_in_an_old_generation_is_not_acknowledged() -> None:
     assert not event.committed
 
 
-@pytest.mark.parametrize("bound", [{"max_in_flight": 1}, {"max_ahead": 1}])
-async def test_there_is_room_for_a_bounded_number_of_posts(bound: dict[str, int]) -> None:
-    bench = Bench(**bound)
+async def test_there_is_room_for_a_bounded_number_of_posts() -> None:
+    bench = Bench(max_ahead=1)
     await bench.take(1)
     await bench.take(2)
     assert [task.done() for task in bench.taking] == [True, False]
     await bench.end(1)
     assert all(task.done() for task in bench.taking)
+
+
+async def test_what_is_before_a_post_that_goes_back_is_still_acknowledged() -> None:
+    bench = Bench()
+    first, second, third = await bench.take(1), await bench.take(2), await bench.take(3)
+    await bench.end(2, error=Leaving())
+    await bench.end(1)
+    await bench.end(3)
+    assert [first.committed, second.committed, third.committed] == [True, False, False]
 
 
 class Panic(BaseException):
