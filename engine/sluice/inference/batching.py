@@ -10,10 +10,12 @@ from time import monotonic
 import numpy as np
 
 from sluice.contract import Axis, ModelSpec, TensorSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.circuit import Circuit, Probe
+from sluice.inference.suspects import Suspects
 from sluice.microbatch import MicroBatcher
+from sluice.sharedlock import SharedExclusiveLock
 
 Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
@@ -46,15 +48,27 @@ class BatchQueue:
     def __init__(self, spec: ModelSpec, send: Send, probe: Probe) -> None:
         self._spec = spec
         self._send = send
+        self._suspects = Suspects(spec.name)
+        self._lock = SharedExclusiveLock()
         self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
-        """Outputs of `rows`; more rows than fit one request are cut into several. Raises `InferenceLate`."""
+        """Outputs of `rows`; more rows than fit one request are cut into several.
+
+        Raises
+        ------
+        InferenceLate
+            The deadline came first.
+        ModelCrashed
+            The model crashes on them each time.
+        """
         self.circuit.require()
         started = monotonic()
         n_together = max(1, min(self._spec.max_rows, self._spec.max_cells // _longest(rows)))
-        cuts = (rows[i : i + n_together] for i in range(0, len(rows), n_together))
+        cuts = [rows[i : i + n_together] for i in range(0, len(rows), n_together)]
+        for cut in cuts:
+            self._suspects.require(cut)
         try:
             async with asyncio.timeout_at(deadline):
                 found = await self._batcher.run(*(_Job(cut, _longest(cut), deadline) for cut in cuts))
@@ -66,17 +80,36 @@ class BatchQueue:
         return [outputs for each in found for outputs in each]
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
-        """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves."""
+        """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves.
+
+        One that may crash the model travels alone.
+        """
+        if self._suspects.holds(jobs[0].rows):
+            return [0]
         chosen: list[int] = []
         n_rows, longest = 0, 0
         for position in sorted(range(len(jobs)), key=lambda i: abs(jobs[i].length - jobs[0].length)):
             n_rows, longest = n_rows + len(jobs[position].rows), max(longest, jobs[position].length)
             if chosen and (n_rows > self._spec.max_rows or n_rows * longest > self._spec.max_cells):
                 break
-            chosen.append(position)
+            if not self._suspects.holds(jobs[position].rows):
+                chosen.append(position)
         return chosen
 
     async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
+        alone = self._suspects.holds(jobs[0].rows)
+        async with self._lock.exclusive() if alone else self._lock.shared():
+            try:
+                outputs = await self._try(jobs)
+            except ModelBusy:
+                raise
+            except (InferenceUnavailable, asyncio.CancelledError):
+                self._suspects.blame((job.rows for job in jobs), alone=alone)
+                raise
+        self._suspects.acquit(job.rows for job in jobs)
+        return outputs
+
+    async def _try(self, jobs: list[_Job]) -> list[list[Arrays]]:
         started = monotonic()
         try:
             outputs = iter(await self._call([row for job in jobs for row in job.rows], max(j.deadline for j in jobs)))
