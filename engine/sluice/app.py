@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import faust
 import tenacity
@@ -197,8 +197,9 @@ async def _moderate(
     intake_type: type[Intake],
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
-    moderator = Moderator(pipeline, FaustOutbox(app, topics), topics, metrics, leaving(app), pulse=pulse)
-    intake = intake_type(app, settings.agent, moderator, metrics)
+    outbox, n_at_once = FaustOutbox(app, topics), settings.agent.max_in_flight
+    moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse)
+    intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)
     ready = all_of(
         when(lambda: None if has_joined(app) else "the consumer group is not joined yet"),

@@ -149,7 +149,7 @@ class AgentConfig:
     group : str
         Kafka's consumer group.
     max_in_flight : int
-        Posts that are being scored at once.
+        Posts with media that are being scored at once, and as many without.
     max_ahead : int
         Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
     max_bytes, max_waiting_bytes : int

@@ -18,7 +18,9 @@ SluiceError
 │   └── PartLate              the post's deadline came first
 ├── InferenceError            Triton answered with an error
 │   ├── InferenceUnavailable  Triton is down: wait for it, the post is not to blame
+│   │   ├── ModelBusy         its queue is full
 │   │   └── ModelMismatch     a model's tensors or labels are others than this worker's
+│   ├── ModelCrashed          a model crashes on these rows each time
 │   └── InferenceLate         no answer before the deadline
 └── StackError                a server of the embedded stack did not start
 ```
@@ -58,7 +60,7 @@ class InvalidPost(SluiceError):
         What was wrong and where, without the post's content.
     """
 
-    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large")
+    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large", "crashed_worker")
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -137,8 +139,16 @@ class InferenceUnavailable(InferenceError):
         self.model = model
 
 
+class ModelBusy(InferenceUnavailable):
+    """A model answers, but its queue in Triton is full."""
+
+
 class ModelMismatch(InferenceUnavailable):
     """A model in Triton is not one that this worker can use. The message says what differs."""
+
+
+class ModelCrashed(InferenceError):
+    """A model crashes on these rows each time: they are not sent again."""
 
 
 class InferenceLate(InferenceError):

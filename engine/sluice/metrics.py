@@ -55,7 +55,7 @@ class Metrics:
         self.in_flight = Gauge("sluice_posts_in_flight", "Posts picked up and not yet acknowledged.", registry=registry)
         self.dead_letters = Counter("sluice_dead_letters", "Messages dead-lettered.", ["reason"], registry=registry)
         self.posts_skipped = Counter(
-            "sluice_posts_skipped", "Offsets that Kafka dropped before they were read.", ["topic", "partition"],
+            "sluice_posts_skipped", "Offsets dropped by Kafka, or in too large a batch.", ["topic", "partition"],
             registry=registry,
         )  # fmt: skip
         self.failed_parts = Counter(

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION
-from sluice.errors import InferenceError, InferenceUnavailable, PartLate
+from sluice.errors import InferenceError, InferenceUnavailable
 from sluice.features import UND
 from sluice.inference import Arrays, Classifier
 from sluice.metrics import Metrics
 from sluice.modalities.base import AnyModality, Part
-from sluice.modalities.parts import PartScorer, ScoredPart, statuses_of
+from sluice.modalities.parts import PartScorer, ScoredPart, describe_refusal, statuses_of
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Policy, decide, find
@@ -149,7 +149,8 @@ class Pipeline:
         except InferenceError as error:
             logger.warning("a post was not fused: %s", type(error).__name__)
             scores = highest_of(present)
-            scored = [replace(part, rows=(), outputs=(), failure=part.failure or PartLate()) for part in scored]
+            failure = describe_refusal(error)
+            scored = [replace(part, rows=(), outputs=(), failure=part.failure or failure) for part in scored]
         return _Fused(scored, scores, time.perf_counter() - start_s)
 
     async def _infer_fusion(self, present: list[ScoredPart], due: float) -> list[Arrays]:

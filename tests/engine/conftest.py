@@ -17,7 +17,7 @@ def kafka() -> Iterator[KafkaConfig]:
     """A fresh librdkafka mock cluster with the topics on it."""
     broker = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
     brokers = broker.list_topics(timeout=10).brokers.values()
-    config = KafkaConfig(",".join(f"{one.host}:{one.port}" for one in brokers))
+    config = KafkaConfig(",".join(f"{one.host}:{one.port}" for one in brokers), embedded=True)
     ensure_topics(config)
     yield config
     del broker

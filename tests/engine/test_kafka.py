@@ -20,7 +20,7 @@ def test_missing_topics_are_made_and_a_second_time_is_harmless(kafka: KafkaConfi
 
 
 def test_the_embedded_broker_is_recognised(kafka: KafkaConfig) -> None:
-    assert recognise(kafka).embedded
+    assert recognise(KafkaConfig(kafka.bootstrap)) == kafka
 
 
 def test_no_broker_is_an_error_that_names_the_address() -> None:

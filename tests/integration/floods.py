@@ -1,16 +1,12 @@
 """Floods of heavy posts through a real worker: the peak of its memory, and how long texts of others take meanwhile.
 
-``python -m tests.integration.floods`` runs every flood at its full size and prints a JSON object per flood.
+``python ops/bench/floods.py`` runs them at their full size.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import signal
-import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +19,6 @@ import psutil
 from PIL import Image
 
 from sluice.client import Outcomes, Publisher
-from sluice.config import MemoryPlan
 from sluice.local.stack import Stack, StackConfig
 from sluice.media.store import DirectoryStore
 from sluice.resources import triton_repository
@@ -54,13 +49,23 @@ class Report:
     peak_mb: float = 0.0
     texts_ms: list[float] = field(default_factory=list)
 
-    def as_json(self) -> str:
-        """One line."""
+    def text_ms(self, share: float) -> float:
+        """What so large a share of the texts took at most."""
         texts = sorted(self.texts_ms) or [0.0]
-        p99 = texts[min(len(texts) - 1, int(0.99 * len(texts)))]
-        numbers = {"posts": self.n_posts, "outcomes": self.n_outcomes, "seconds": round(self.seconds, 1)}
-        times = {"texts": len(self.texts_ms), "p50_ms": round(statistics.median(texts), 1), "p99_ms": round(p99, 1)}
-        return json.dumps({"flood": self.name, **numbers, "peak_mb": round(self.peak_mb), **times})
+        return texts[min(len(texts) - 1, int(share * len(texts)))]
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """As a table's row."""
+        return {
+            "flood": self.name,
+            "posts": self.n_posts,
+            "outcomes": self.n_outcomes,
+            "seconds": round(self.seconds, 1),
+            "peak_mb": round(self.peak_mb),
+            "texts": len(self.texts_ms),
+            "p50_ms": round(self.text_ms(0.5)),
+            "p99_ms": round(self.text_ms(0.99)),
+        }
 
 
 class Peak(threading.Thread):
@@ -215,20 +220,3 @@ def slow_hosts(bench: Bench, scale: float) -> Report:
 
 
 FLOODS = (idle, slow_hosts, large_pictures, large_messages, late_media, endless_files)
-
-
-def main() -> None:
-    """Run every flood and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--broker", choices=("embedded", "kafka"), default="kafka")
-    arguments = parser.parse_args()
-    scale, broker = arguments.scale, arguments.broker
-    print(json.dumps({"limit_mb": MemoryPlan.total_mb}))
-    with tempfile.TemporaryDirectory() as folder, open_bench(Path(folder), broker=broker) as bench:
-        for flood in FLOODS:
-            print(flood(bench, scale).as_json(), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
@@ -125,6 +128,39 @@ def test_what_the_broker_compresses_is_read(
     name = f"broker-{codec}"
     outcomes = send_one_batch(exchange, name, "none")
     assert sorted(outcome.verdict().post_id for outcome in outcomes) == sorted(f"{name}-{n}" for n in range(N_POSTS))
+
+
+async def send_bomb(stack: Stack, codec: str, n_bytes: int) -> None:
+    """One record of zeros, which the broker stores compressed."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stack.kafka.bootstrap, compression_type=codec, max_request_size=2 * n_bytes
+    )
+    await producer.start()
+    try:
+        await producer.send_and_wait(stack.kafka.topics.posts, bytes(n_bytes), partition=0)
+        await producer.send_and_wait(stack.kafka.topics.posts, post(f"behind-{codec}"), partition=0)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_record_that_inflates_to_200_mb_is_skipped_and_what_is_behind_it_is_read(
+    exchange: Exchange, stack: Stack, codec: str
+) -> None:
+    worker = psutil.Process(stack.worker_pid)
+    skipped = n_skipped(stack)
+    (outcome,) = exchange.outcomes_of(1, lambda: asyncio.run(send_bomb(stack, codec, 200_000_000)))
+    assert outcome.verdict().post_id == f"behind-{codec}"
+    assert n_skipped(stack) == skipped + 1
+    peak_kb = next(line for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines() if "VmHWM" in line)
+    assert int(peak_kb.split()[1]) < 600_000
+    assert "its records are over" in (stack.config.state_dir / "worker.log").read_text()
+
+
+def n_skipped(stack: Stack) -> float:
+    with urllib.request.urlopen(f"{stack.addresses.metrics}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("sluice_posts_skipped_total{"))
 
 
 class RawName(str):

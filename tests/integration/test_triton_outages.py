@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from tritonclient.grpc.aio import InferenceServerClient
 
+from sluice.client import Outcomes, Publisher
 from sluice.contract import MODELS
+from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
+from sluice.schema import Post
+from tests.components import wait_for
 from tests.load import Load, pipeline_on, until_away
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
@@ -64,3 +70,27 @@ async def test_a_model_that_is_replaced_while_it_answers_is_not_missed(triton: T
             await load.until()
     await client.close()
     load.check()
+
+
+def test_a_models_process_that_dies_is_started_again_with_its_server(tmp_path: Path, triton_files: None) -> None:
+    """Triton lives on without it, and calls its model ready."""
+    with Stack(StackConfig(tmp_path, triton_repository(), worker_environment={"SLUICE_DEADLINE_MS": "20000"})) as stack:
+        assert stack._triton is not None
+        assert stack._triton.pid is not None
+        server = psutil.Process(stack._triton.pid)
+        with Outcomes(stack.kafka, start="end") as outcomes, Publisher(stack.kafka, store=None) as publisher:
+            stubs = [child for child in server.children() if "python_backend_stub" in child.name() + child.exe()]
+            stubs[0].kill()
+            for number in range(20):
+                publisher.publish(Post(id=f"p-{number}", text="see you at lunch"))
+            publisher.flush()
+            verdicts: dict[str, dict[str, str]] = {}
+
+            def look() -> bool:
+                stack.check()
+                verdicts.update({one.verdict().post_id: one.verdict().modalities for one in outcomes.poll(0.5)})
+                return len(verdicts) == 20
+
+            wait_for(look, "every verdict", patience_s=120.0)
+        assert set(map(str, verdicts.values())) == {"{'text': 'ok'}"}
+        assert stack._triton.pid != server.pid

@@ -23,6 +23,8 @@ N_POSTS = 400
 N_HEADS = 8
 """Stuck posts: enough that every partition has one at its head."""
 SETTLE_S = 30.0
+IN_FLIGHT_S = HEAD_DEADLINE_MS / 1000 + 3.0
+"""How long an outcome may still come for a post that is acknowledged: a control acknowledges before it scores."""
 POLL_S = 0.05
 
 
@@ -44,7 +46,7 @@ def run_scenario(stage: Stage, name: str, worker: Stack, *, must_lose: bool) -> 
             _wait_for_commit(kafka, worker)
         worker.kill_worker()
         worker.start_worker(START_S)
-        auditor.wait_for([*heads, *posts], SETTLE_S)
+        _wait_for_outcomes(kafka, auditor, [*heads, *posts])
         n_lost = len(auditor.tally.missing([*heads, *posts]))
     return ScenarioRecord(name, must_lose, len(heads) + len(posts), n_lost)
 
@@ -77,6 +79,22 @@ def _wait_for_commit(kafka: KafkaConfig, worker: Stack) -> None:
         while max(_committed(consumer, kafka)) <= 0 and time.monotonic() < deadline:
             worker.check()
             time.sleep(POLL_S)
+
+
+def _wait_for_outcomes(kafka: KafkaConfig, auditor: Auditor, posts: list[str]) -> None:
+    """Until every post has its outcome, or Kafka holds no post that a worker would still read: the rest is lost."""
+    deadline = time.monotonic() + SETTLE_S
+    with _consumer(kafka) as consumer:
+        while not auditor.wait_for(posts, POLL_S) and time.monotonic() < deadline:
+            if _all_acknowledged(consumer, kafka):
+                auditor.wait_for(posts, IN_FLIGHT_S)
+                return
+
+
+def _all_acknowledged(consumer: Consumer, kafka: KafkaConfig) -> bool:
+    partitions = [TopicPartition(kafka.topics.posts, number) for number in range(N_PARTITIONS)]
+    ends = [consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions]
+    return all(max(offset, 0) >= end for offset, end in zip(_committed(consumer, kafka), ends, strict=True))
 
 
 @contextmanager

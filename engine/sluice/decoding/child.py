@@ -20,7 +20,7 @@ from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, extract_audio_and_speech, warm_up
 from sluice.features.image import extract_image, extract_image_and_pages
 
-_NICENESS = 5
+_NICENESS = 10
 TRIM_EVERY = 50
 SMALL_BYTES = 64 * 2**20
 """A file that takes no more is decoded without asking: a photograph of a phone is decoded at an eighth."""

@@ -10,10 +10,12 @@ from time import monotonic
 import numpy as np
 
 from sluice.contract import Axis, ModelSpec, TensorSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.circuit import Circuit, Probe
+from sluice.inference.suspects import Suspects
 from sluice.microbatch import MicroBatcher
+from sluice.sharedlock import SharedExclusiveLock
 
 Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
@@ -21,6 +23,8 @@ Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 
 MAX_PADDED = 1.5
 """Cells of a request for each cell that is a row's own: a long row in its company makes every short one as long."""
+_BLAMELESS = (InferenceUnavailable, InferenceLate)
+"""No row of a request is to blame for these: the model was away, or every row's deadline came first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,15 +55,27 @@ class BatchQueue:
     def __init__(self, spec: ModelSpec, send: Send, probe: Probe) -> None:
         self._spec = spec
         self._send = send
-        self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, (InferenceUnavailable,))
+        self._suspects = Suspects(spec.name)
+        self._lock = SharedExclusiveLock()
+        self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
-        """Outputs of `rows`; more rows than fit one request are cut into several. Raises `InferenceLate`."""
+        """Outputs of `rows`; more rows than fit one request are cut into several.
+
+        Raises
+        ------
+        InferenceLate
+            The deadline came first.
+        ModelCrashed
+            The model crashes on them each time.
+        """
         self.circuit.require()
         started = monotonic()
         by_length = sorted(range(len(rows)), key=lambda i: _length(rows[i]))
         jobs = list(self._cut([rows[i] for i in by_length], deadline))
+        for job in jobs:
+            self._suspects.require(job.rows)
         try:
             async with asyncio.timeout_at(deadline):
                 found = await self._batcher.run(*jobs)
@@ -67,7 +83,7 @@ class BatchQueue:
             raise InferenceLate(f"{self._spec.name}: no answer before the deadline") from error
         finally:
             if asyncio.get_running_loop().time() >= deadline:
-                self.circuit.doubt(started)  # the caller's own deadline may have come first, as a cancellation
+                self.circuit.note_late(started)  # the caller's own deadline may have come first, as a cancellation
         in_order = dict(zip(by_length, (outputs for each in found for outputs in each), strict=True))
         return [in_order[i] for i in range(len(rows))]
 
@@ -85,10 +101,17 @@ class BatchQueue:
         yield _Job(together, lengths, deadline)
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
-        """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves."""
+        """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves.
+
+        One that may crash the model travels alone.
+        """
+        if self._suspects.holds(jobs[0].rows):
+            return [0]
         chosen: list[int] = []
         lengths: list[int] = []
         for position in sorted(range(len(jobs)), key=lambda i: abs(jobs[i].length - jobs[0].length)):
+            if self._suspects.holds(jobs[position].rows):
+                continue
             lengths += jobs[position].lengths
             if chosen and not self._fits(lengths):
                 break
@@ -105,11 +128,27 @@ class BatchQueue:
         )
 
     async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
+        alone = self._suspects.holds(jobs[0].rows)
+        async with self._lock.exclusive() if alone else self._lock.shared():
+            try:
+                outputs = await self._try(jobs)
+            except ModelBusy:
+                raise
+            except (InferenceUnavailable, asyncio.CancelledError):
+                self._suspects.blame((job.rows for job in jobs), alone=alone)
+                raise
+        self._suspects.acquit(job.rows for job in jobs)
+        return outputs
+
+    async def _try(self, jobs: list[_Job]) -> list[list[Arrays]]:
         started = monotonic()
         try:
             outputs = iter(await self._call([row for job in jobs for row in job.rows], max(j.deadline for j in jobs)))
         except InferenceUnavailable as error:
             self.circuit.open(error)
+            raise
+        except InferenceLate:
+            self.circuit.note_late(started)
             raise
         except Exception as error:
             await self.circuit.confirm(started)  # the rows are to blame, unless the model refuses whatever it gets

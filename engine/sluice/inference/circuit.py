@@ -66,6 +66,7 @@ class Circuit:
         self._answered_at = float("-inf")
         self._n_under_way = 0
         self._under_way_since = 0.0
+        self._unanswered_since: float | None = None
 
     @property
     def fault(self) -> InferenceUnavailable | None:
@@ -88,6 +89,7 @@ class Circuit:
         if self._n_under_way == 0:
             self._under_way_since = started
         self._n_under_way += 1
+        self._unanswered_since = self._unanswered_since or started
         self._listen()
         try:
             yield
@@ -101,6 +103,16 @@ class Circuit:
             self._up.clear()
             self._known.clear()
             self._settling = asyncio.create_task(self._settle())
+
+    def note_late(self, since: float) -> None:
+        """Note that a deadline came before an answer, to what was asked then (on the monotonic clock).
+
+        That raises a doubt only after a silence: a caller who has no time left learns nothing of the model, and a probe
+        holds up everybody else.
+        """
+        unanswered_since = self._unanswered_since
+        if unanswered_since is not None and time.monotonic() - unanswered_since >= self._silence_s:
+            self.doubt(since)
 
     async def confirm(self, since: float) -> None:
         """Return if the model has answered since then, or answers a probe; raises `InferenceUnavailable` if not."""
@@ -122,9 +134,14 @@ class Circuit:
             self._settling.cancel()
             await asyncio.gather(self._settling, return_exceptions=True)
 
+    @property
+    def _silence_s(self) -> float:
+        """How long no answer is nothing to wonder about."""
+        return min(max(MIN_SILENCE_S, 2 * self._slowest_s), MAX_SILENCE_S) * self._lenience
+
     def _listen(self) -> None:
         if self._silence is None:
-            silence_s = min(max(MIN_SILENCE_S, 2 * self._slowest_s), MAX_SILENCE_S) * self._lenience
+            silence_s = self._silence_s
             self._silence = asyncio.get_running_loop().call_later(silence_s, self._notice_silence, silence_s)
 
     def _notice_silence(self, silence_s: float) -> None:
@@ -136,7 +153,7 @@ class Circuit:
             self._listen()
 
     def _note_answer(self, seconds: float) -> None:
-        self._answered_at = time.monotonic()
+        self._answered_at, self._unanswered_since = time.monotonic(), None
         self._slowest_s = max(seconds, FORGET * self._slowest_s)
         self._lenience = max(1.0, FORGET * self._lenience)
 

@@ -11,7 +11,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from sluice.config import InferenceConfig
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, SettingsError
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy, SettingsError
 
 CONNECT_S = 1.0
 """Shortest time that an attempt to connect is given, and longest pause between two."""
@@ -39,6 +39,8 @@ _ERRORS: dict[str, type[InferenceError]] = {
 
 _DEAD_MODEL = "is not healthy"
 """The Python backend's word for a model whose process has died. It stays dead, and Triton still calls it ready."""
+
+_FULL = "exceeds maximum queue size"
 
 
 class Connection:
@@ -108,4 +110,6 @@ class Connection:
     def _typed(self, error: InferenceServerException) -> InferenceError:
         message = f"{self._model} at {self._config.triton}: {error.status()}: {error.message()}"
         kind = InferenceUnavailable if _DEAD_MODEL in str(error) else _ERRORS.get(error.status(), InferenceError)
-        return InferenceUnavailable(message, self._model) if kind is InferenceUnavailable else kind(message)
+        if kind is not InferenceUnavailable:
+            return kind(message)
+        return ModelBusy(message, self._model) if _FULL in str(error) else InferenceUnavailable(message, self._model)

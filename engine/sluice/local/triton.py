@@ -19,6 +19,7 @@ from pathlib import Path
 from sluice.cache import cache_dir, make_once
 from sluice.errors import StackError
 from sluice.local import guard
+from sluice.local.model_processes import ModelProcesses, count_model_processes
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, answers_http, find_free_ports
 from sluice.resources import package_root
 
@@ -94,6 +95,8 @@ class TritonServer(RunningInside):
             shared_memory=shared_memory,
         )
 
+        self._models = ModelProcesses(lambda: count_model_processes(self._process.pid))
+
     @property
     def address(self) -> str:
         """``host:port`` of gRPC."""
@@ -112,6 +115,7 @@ class TritonServer(RunningInside):
     def start(self) -> None:
         """Start it, without waiting."""
         remove_stale_shared_memory()
+        self._models.forget()
         self._process.start()
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -119,8 +123,9 @@ class TritonServer(RunningInside):
         self._process.wait_until_ready(lambda: answers_http(f"{self.url}/v2/health/ready"), timeout_s)
 
     def check(self) -> None:
-        """Raise `StackError` if it has ended by itself."""
+        """Raise `StackError` if it has ended by itself, or one of its models' processes has: ask often."""
         self._process.check()
+        self._models.check()
 
     def stop(self) -> None:
         """Stop it; the address stays the same for another start."""

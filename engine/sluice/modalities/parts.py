@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.contract import ModelSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, PartFailed, PartLate
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelCrashed, PartFailed, PartLate
 from sluice.features import Features, Languages, Row
 from sluice.features.language_names import describe_unread
 from sluice.inference import Arrays, Classifier
@@ -128,7 +128,7 @@ class PartScorer:
             failure = error
         except InferenceError as error:
             logger.error("the model refused %s: %s", part.name, type(error).__name__)
-            failure = PartFailed("inference", "the model refused it")
+            failure = describe_refusal(error)
         except Exception as error:
             logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))
             failure = PartFailed("internal", f"internal error: {type(error).__name__}")
@@ -181,6 +181,13 @@ async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:
             source = await held.enter_async_context(part.modality.fetch(part))
         with _timed(stage_s, part.modality.extract_stage):
             return await part.modality.extract(source)
+
+
+def describe_refusal(error: InferenceError) -> PartFailed:
+    """Why a part has no scores of its model."""
+    if isinstance(error, InferenceLate):
+        return PartLate()
+    return PartFailed("inference", f"the model {'crashes on' if isinstance(error, ModelCrashed) else 'refused'} it")
 
 
 @contextmanager

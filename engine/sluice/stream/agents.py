@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 import faust
@@ -20,9 +20,11 @@ from sluice.errors import SluiceError
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
 from sluice.stream.byte_queue import size_of
+from sluice.stream.crashes import N_ALONE, CrashLog
 from sluice.stream.dead_letters import Message
 from sluice.stream.delivery import Ledger, Ticket
-from sluice.stream.moderation import Leaving, Moderator
+from sluice.stream.lanes import Leaving
+from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Rounds
 from sluice.stream.outbox import raw_topic
 
@@ -44,13 +46,15 @@ class Intake:
 
     ledger_type: type[Ledger[Event]] = Ledger
 
-    def __init__(self, app: faust.App, config: AgentConfig, moderator: Moderator, metrics: Metrics) -> None:
+    def __init__(
+        self, app: faust.App, config: AgentConfig, moderator: Moderator, metrics: Metrics, crashes: CrashLog
+    ) -> None:
         self._app = app
+        self._crashes = crashes
         self._moderator = moderator
         self._metrics = metrics
         self._ledger = self.ledger_type()
         self._rounds = Rounds()
-        self._in_flight = asyncio.Semaphore(config.max_in_flight)
         self._ahead = asyncio.Semaphore(config.max_ahead)
         self._memory = ByteBudget(config.max_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,17 +65,47 @@ class Intake:
         return self._ledger.oldest()
 
     async def take(self, event: Event) -> None:
-        """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile."""
+        """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile.
+
+        To be called for one event after the other: none may start beside one that has to be alone.
+        """
         await self._ahead.acquire()
-        await self._in_flight.acquire()
         await self._memory.take(_cost_of(event))
+        if await self._is_suspect(event):
+            await self._take_alone(event)
+        elif ticket := self._open(event):
+            self._start(ticket, self._moderator.handle)
+
+    async def _is_suspect(self, event: Event) -> bool:
+        """Whether the post may have ended workers before; notes first that its partition is worked on."""
+        message = event.message
+        if self._is_stale(event):
+            return False
+        await self._crashes.open(message.tp, message.generation_id, message.offset)
+        return self._crashes.suspects(message.tp, message.offset)
+
+    async def _take_alone(self, event: Event) -> None:
+        """Start on an event when nothing else is in flight, and wait until it is done; one that is to blame, bury."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if ticket := self._open(event):
+            is_guilty = not self._is_stale(event) and await self._begin_alone(event) >= N_ALONE
+            await asyncio.wait({self._start(ticket, self._moderator.bury if is_guilty else self._moderator.handle)})
+            if ticket.finished:
+                self._crashes.end_alone(event.message.tp)
+            if ticket.finished and is_guilty:
+                self._crashes.acquit()
+
+    async def _begin_alone(self, event: Event) -> int:
+        return await self._crashes.begin_alone(event.message.tp, event.message.offset)
+
+    def _open(self, event: Event) -> Ticket[Event] | None:
         partition = self._place(event)
-        if self._ledger.is_abandoned(partition):
-            _forget(event)
-            self._release(event)
-            self._in_flight.release()
-        else:
-            self._start(self._ledger.open(partition, event))
+        if not self._ledger.is_abandoned(partition):
+            return self._ledger.open(partition, event)
+        _forget(event)
+        self._release(event)
+        return None
 
     def _place(self, event: Event) -> Hashable:
         """Posts of one place are acknowledged in order; those of an earlier round of their partition not at all."""
@@ -79,19 +113,20 @@ class Intake:
         place = (message.tp, message.generation_id)
         n_round = self._rounds.of(message.tp, message.generation_id, message.offset)
         if n_round:
-            self._let_go((*place, n_round - 1))
+            self._let_go(self._ledger.abandon((*place, n_round - 1)))
         return (*place, n_round)
 
-    def _start(self, ticket: Ticket[Event]) -> None:
+    def _start(self, ticket: Ticket[Event], handle: Callable[[Message], Awaitable[None]]) -> asyncio.Task[None]:
         self.n_taken += 1
         self._metrics.in_flight.set(len(self._ledger))
-        task = asyncio.create_task(self._run(ticket))
+        task = asyncio.create_task(self._run(ticket, handle))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _run(self, ticket: Ticket[Event]) -> None:
+    async def _run(self, ticket: Ticket[Event], handle: Callable[[Message], Awaitable[None]]) -> None:
         try:
-            await self._moderator.handle(_message(ticket.event))
+            await handle(_message(ticket.event))
         except Leaving:
             self._abandon(ticket)
         except BaseException as error:  # a panic in a Rust library is no Exception
@@ -100,8 +135,6 @@ class Intake:
             await crash(self._app, error)
         else:
             self._finish(ticket)
-        finally:
-            self._in_flight.release()
 
     def _finish(self, ticket: Ticket[Event]) -> None:
         for event in self._ledger.finish(ticket):
@@ -113,15 +146,16 @@ class Intake:
         self._metrics.in_flight.set(len(self._ledger))
 
     def _abandon(self, ticket: Ticket[Event]) -> None:
-        """Nothing behind a post without an outcome may be acknowledged: the whole partition goes back."""
-        self._let_go(ticket.partition)
-        logger.warning("posts of %s go back unacknowledged", ticket.partition)
+        """Nothing behind a post without an outcome may be acknowledged: it goes back, and all behind it."""
+        if n_posts := self._let_go(self._ledger.abandon_from(ticket)):
+            logger.warning("%d posts of %s go back unacknowledged", n_posts, ticket.partition)
 
-    def _let_go(self, place: Hashable) -> None:
-        for event in self._ledger.abandon(place):
+    def _let_go(self, events: list[Event]) -> int:
+        for event in events:
             _forget(event)
             self._release(event)
         self._metrics.in_flight.set(len(self._ledger))
+        return len(events)
 
     def _release(self, event: Event) -> None:
         """An event leaves: its place and its bytes are free."""

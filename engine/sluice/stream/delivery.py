@@ -22,6 +22,7 @@ class Ticket(Generic[T]):
     partition: Hashable
     event: T
     finished: bool = False
+    abandoned: bool = False
     opened_at: float = field(default_factory=time.monotonic)
 
 
@@ -52,7 +53,26 @@ class Ledger(Generic[T]):
     def abandon(self, partition: Hashable) -> list[T]:
         """Forget a partition's posts, finished or not, and return them: they will be delivered again."""
         self._abandoned.add(partition)
-        return [ticket.event for ticket in self._open.pop(partition, ())]
+        tickets = self._open.pop(partition, ())
+        for ticket in tickets:
+            ticket.abandoned = True
+        return [ticket.event for ticket in tickets]
+
+    def abandon_from(self, ticket: Ticket[T]) -> list[T]:
+        """Forget a post and those behind it, finished or not, and return them; those before it can still be finished.
+
+        Nothing, if it is forgotten already.
+        """
+        self._abandoned.add(ticket.partition)
+        tickets: deque[Ticket[T]] = self._open.get(ticket.partition, deque())
+        gone: list[T] = []
+        while tickets and not ticket.abandoned:
+            last = tickets.pop()
+            last.abandoned = True
+            gone.append(last.event)
+        if not tickets:
+            self._open.pop(ticket.partition, None)
+        return gone[::-1]
 
     def is_abandoned(self, partition: Hashable) -> bool:
         """Whether posts of the partition were let go: to acknowledge a later one would lose them."""

@@ -15,15 +15,12 @@ from sluice.errors import InferenceUnavailable, InvalidPost, MessageRefused
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
-from sluice.schema import Verdict, decode_post, encode
+from sluice.schema import Post, Verdict, decode_post, encode
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
+from sluice.stream.lanes import Lanes, Leaving
 from sluice.stream.pulse import Pulse
 
 logger = logging.getLogger(__name__)
-
-
-class Leaving(Exception):
-    """The worker is stopping or losing its partitions: the post goes back unacknowledged."""
 
 
 class Outbox(Protocol):
@@ -47,6 +44,8 @@ class Moderator:
     ----------
     leaving : callable
         True once this worker should let go of posts that only wait: for Triton, or for Kafka.
+    n_at_once : int
+        Posts with media that are scored at once, and as many without.
     max_pause_s : float
         Longest pause between two tries during an outage, in seconds.
     pulse : Pulse or None
@@ -60,6 +59,7 @@ class Moderator:
         topics: Topics,
         metrics: Metrics,
         leaving: Callable[[], bool],
+        n_at_once: int = 256,
         max_pause_s: float = 2.0,
         pulse: Pulse | None = None,
     ) -> None:
@@ -70,6 +70,7 @@ class Moderator:
         self._leaving = leaving
         self._max_pause_s = max_pause_s
         self._pulse = pulse or Pulse()
+        self._lanes = Lanes(n_at_once, leaving, self._pulse)
 
     async def handle(self, message: Message) -> None:
         """Score a message and publish its outcome.
@@ -80,27 +81,33 @@ class Moderator:
             There is no outcome, and the message must not be acknowledged.
         """
         try:
-            await self._publish_verdict(message, await self._score(message))
+            post = _read(message)
+            async with self._lanes.enter(has_media=bool(post.images or post.audio)):
+                await self._publish_verdict(message, await self._score(message, post))
         except InvalidPost as error:
             await self._publish_dead_letter(message, error)
 
-    async def _score(self, message: Message) -> Verdict:
+    async def bury(self, message: Message) -> None:
+        """Publish a dead letter for a message that ends workers, without reading it; raises `Leaving`."""
+        logger.error("%s ends the worker each time: it is given up", message.source)
+        await self._publish_dead_letter(message, InvalidPost("crashed_worker", "it crashed the worker each time"))
+
+    async def _score(self, message: Message, post: Post) -> Verdict:
         """Score until the models answer: each time anew, with all of the post's time."""
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(InferenceUnavailable),
             before_sleep=self._wait_for_model,
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=self._max_pause_s),  # not all in one moment
         )
-        return await attempts(self._score_once, message)
+        return await attempts(self._score_once, message, post)
 
-    async def _score_once(self, message: Message) -> Verdict:
+    async def _score_once(self, message: Message, post: Post) -> Verdict:
         try:
-            return await self._pipeline.score(decode_post(message.value), message.published_at)
-        except (InvalidPost, InferenceUnavailable):
+            return await self._pipeline.score(post, message.published_at)
+        except InferenceUnavailable:
             raise
         except Exception as error:
-            logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace_of(error))
-            raise InvalidPost("unscorable", f"internal error: {type(error).__name__}") from error
+            raise _fault_of_ours(message, error) from error
 
     async def _wait_for_model(self, failed: tenacity.RetryCallState) -> None:
         """Return once the model that was away answers; raises `Leaving` if this worker leaves before."""
@@ -199,3 +206,18 @@ class Moderator:
                 raise
 
         await self._until(attempt, Exception, give_up_on)
+
+
+def _read(message: Message) -> Post:
+    """Raises `InvalidPost`."""
+    try:
+        return decode_post(message.value)
+    except InvalidPost:
+        raise
+    except Exception as error:
+        raise _fault_of_ours(message, error) from error
+
+
+def _fault_of_ours(message: Message, error: Exception) -> InvalidPost:
+    logger.error("%s could not be scored: %s\n%s", message.source, type(error).__name__, trace_of(error))
+    return InvalidPost("unscorable", f"internal error: {type(error).__name__}")

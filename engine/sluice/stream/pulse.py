@@ -17,7 +17,7 @@ class Pulse:
     Attributes
     ----------
     tried_at : float
-        When a post was last seen to wait for something that is known to be away; minus infinity if never.
+        When a post was last seen to wait for something that is known; minus infinity if never.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +26,7 @@ class Pulse:
         self.tried_at = float("-inf")
 
     def wait(self) -> None:
-        """Note that a post waits for a model that is away."""
+        """Note that posts wait for what is known: a model that is away, or posts before them that get done."""
         self.tried_at = self._clock()
 
     def refuse(self, topic: str, why: str) -> None:

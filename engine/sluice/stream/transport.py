@@ -12,16 +12,19 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import faust
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from mode.utils.futures import notify
 
+from sluice.stream.crashes import CrashLog, Place
 from sluice.stream.offsets import Progress, Skipped
-from sluice.stream.records import read_any_header_name
+from sluice.stream.records import read_leniently
 
 logger = logging.getLogger(__name__)
 faust_logger = logging.getLogger("faust")
@@ -35,6 +38,9 @@ EMBEDDED_FETCH_WAIT_MS = 5
 
 RESET_TIMEOUT_S = 5.0
 """To find out where a partition starts and ends; it is tried again at the next fetch."""
+
+NOTE_TIMEOUT_S = 5.0
+"""To read or commit a note; a post does not wait longer for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,28 @@ class _Thread(AIOKafkaConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         """Faust has no settings for these; aiokafka reads them when it starts."""
-        read_any_header_name()
+        read_leniently(cast(WorkerTransport, self.transport).skipped.note)
         consumer: Any = super()._create_consumer(loop)
         consumer._isolation_level = "read_committed"
         consumer._auto_offset_reset = "none"  # `_fetch_records` decides
         consumer._fetch_max_wait_ms = cast(WorkerTransport, self.transport).fetch_wait_ms
+        consumer.commit = partial(self._commit_with_notes, consumer.commit)
         return consumer
+
+    async def _commit_with_notes(self, commit: Any, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
+        """Faust commits offsets with an empty text beside them."""
+        text = cast(WorkerTransport, self.transport).crashes.text
+        await commit({place: OffsetAndMetadata(one.offset, text(place, one.offset)) for place, one in offsets.items()})
+
+    async def read_text(self, place: Place) -> str:
+        """What stands beside the committed offset; empty if nothing does, or it is not known in time."""
+        try:
+            async with asyncio.timeout(NOTE_TIMEOUT_S):
+                found = await self._ensure_consumer()._coordinator.fetch_committed_offsets([place])
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("%s/%d: its note cannot be read: %s", *place, type(error).__name__)
+            return ""
+        return found[place].metadata if place in found else ""
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to what is committed; a worker without partitions has nothing to go back to."""
@@ -173,6 +195,24 @@ class _Consumer(Consumer):
         """What is committed is of another time: any offset may be committed again."""
         self._progress[partition].committed = 0
 
+    async def read_text(self, place: Place) -> str:
+        """See `crashes.Store`."""
+        return str(await self._thread.call_thread(cast(_Thread, self._thread).read_text, place))
+
+    async def commit_note(self, place: Place, offset: int) -> bool:
+        """See `crashes.Store.commit`; what is not committed in time is left to itself."""
+        committing = asyncio.create_task(self._commit({TP(*place): offset}))
+        await asyncio.wait({committing}, timeout=NOTE_TIMEOUT_S)
+        return committing.done() and committing.result()
+
+    async def wait_empty(self) -> None:
+        """Wait for what is in flight, and commit; a worker that did not crash says goodbye to its partitions."""
+        await super().wait_empty()
+        if self.app.crash_reason is None:
+            for place in cast(WorkerTransport, self.transport).crashes.say_goodbye():
+                progress = self._progress[TP(*place)]
+                await self.commit_note(place, progress.committable() or progress.committed)
+
     async def perform_seek(self) -> None:
         """Go on from what is committed."""
         await super().perform_seek()
@@ -192,6 +232,10 @@ class WorkerTransport(Transport):
     ----------
     unread : dict of TP to Span
         What was left to read of each partition when it was last looked at.
+    crashes : CrashLog
+        What is noted beside committed offsets.
+    skipped : Skipped
+        Told of what is not read.
     """
 
     Consumer = _Consumer
@@ -200,10 +244,19 @@ class WorkerTransport(Transport):
         super().__init__(app.conf.broker_consumer, app)
         self.fetch_wait_ms = fetch_wait_ms
         self.unread: dict[TP, Span] = {}
-        self._skipped = skipped
+        self.crashes = CrashLog(self)
+        self.skipped = skipped
         self._is_anew = False
         self._begun: set[TP] = set()
         self._n_not_begun = 0
+
+    async def read_text(self, place: Place) -> str:
+        """See `crashes.Store`."""
+        return await cast(_Consumer, self.app.consumer).read_text(place)
+
+    async def commit(self, place: Place, offset: int) -> bool:
+        """See `crashes.Store`."""
+        return await cast(_Consumer, self.app.consumer).commit_note(place, offset)
 
     def note_begin(self, partition: TP, position: int | None, start: int) -> None:
         """Note that a partition is read from `start` on, although `position` came next."""
@@ -212,7 +265,7 @@ class WorkerTransport(Transport):
         if position is None:
             return
         if position < start:
-            self._skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
+            self.skipped.note(partition.topic, partition.partition, position, start, "Kafka had deleted them")
         else:
             logger.warning("%s/%d: offset %d is not there any more: reading from %d on", *partition, position, start)
 
@@ -225,7 +278,7 @@ class WorkerTransport(Transport):
     async def read_anew(self) -> None:
         """Begin every partition at its first message, now or when it is assigned: the topic is another one."""
         for partition, span in self.unread.items():
-            self._skipped.note(*partition, span.position, span.end, "the topic was deleted")
+            self.skipped.note(*partition, span.position, span.end, "the topic was deleted")
         self.unread.clear()
         self._begun.clear()
         self._is_anew = True

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sluice.contract import Axis, ModelSpec, TensorSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 
@@ -162,3 +162,65 @@ async def test_no_answer_before_the_deadline_is_late_and_frees_the_queue() -> No
     await blocked
     await batches.run(rows(4), soon())
     assert [batch.shape for batch in server.batches] == [(1, 2), (1, 4)]
+
+
+class CrashingServer(Server):
+    """Goes away over one row, and is back at once; answers probes."""
+
+    def __init__(self, fatal: int | None) -> None:
+        super().__init__()
+        self.fatal = fatal
+        self.n_crashes = 0
+        self.crashed_with: list[int] = []
+
+    async def send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
+        await asyncio.sleep(0)
+        if self.fatal in batch["x"]:
+            self.crashed_with.append(len(batch["x"]))
+            raise InferenceUnavailable("m is not healthy", "m")
+        return [2 * batch["x"].sum(axis=1), batch["x"]]
+
+
+async def score_until_known(batches: BatchQueue, value: int) -> str:
+    """As the moderator does: anew after every outage."""
+    while True:
+        try:
+            await batches.run(rows(3, value=value), soon())
+        except InferenceUnavailable:
+            await batches.circuit.closed()
+        except InferenceError as error:
+            return type(error).__name__
+        else:
+            return "scored"
+
+
+async def test_a_row_that_crashes_the_model_each_time_is_given_up_and_nobody_else() -> None:
+    server = CrashingServer(fatal=3)
+    batches = queue(server, n_requests=2)
+    found = await asyncio.gather(*(score_until_known(batches, value) for value in range(8)))
+    assert found == ["ModelCrashed" if value == 3 else "scored" for value in range(8)]
+    assert server.crashed_with[-2:] == [1, 1]
+    assert len(server.crashed_with) == 4
+
+
+async def test_a_full_queue_blames_nobody() -> None:
+    server = Server()
+    server.refuses, server.error = 1, ModelBusy("m: the queue is full", "m")
+    batches = queue(server)
+    for _ in range(5):
+        with pytest.raises(InferenceUnavailable):
+            await batches.run(rows(3), soon())
+        server.refuses = None
+        await batches.circuit.closed()
+        server.refuses = 1
+    server.refuses = None
+    assert await batches.run(rows(3), soon())
+    assert batches._suspects._hits == {}
+
+
+async def test_rows_that_are_late_are_late_together_and_without_a_probe() -> None:
+    server = Server()
+    server.refuses, server.error = 1, InferenceLate("late")
+    found = await gather(queue(server), [rows(3), rows(3), rows(3)])
+    assert [type(each) for each in found] == [InferenceLate] * 3
+    assert len(server.batches) == 1

@@ -132,3 +132,24 @@ async def test_patience_has_an_end(model: Model) -> None:
     for _ in range(12):
         last = await fall_and_recover(model)
     assert last == MAX_PATIENCE_S
+
+
+async def test_a_caller_without_time_raises_no_doubt(model: Model) -> None:
+    with pytest.raises(InferenceError), model.circuit.request():
+        raise InferenceError("too late")
+    model.circuit.note_late(time.monotonic())
+    model.circuit.require()
+    assert model.n_probes == 0
+
+
+async def test_callers_without_time_raise_a_doubt_together_after_a_silence(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.inference.circuit.MIN_SILENCE_S", 0.0)
+    with pytest.raises(InferenceError), model.circuit.request():
+        raise InferenceError("too late")
+    model.circuit.note_late(time.monotonic())
+    await model.circuit.closed()
+    assert model.n_probes == 1
+    model.circuit.note_late(time.monotonic())
+    assert model.n_probes == 1, "it has answered since"

@@ -61,7 +61,7 @@ async def serve(address: str = "127.0.0.1") -> AsyncIterator[Site]:
         await runner.cleanup()
 
 
-def _find_family(address: str) -> socket.AddressFamily:
+def find_family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
@@ -78,7 +78,7 @@ class FixedResolver(AbstractResolver):
         self.asked.append(host)
         addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [
-            ResolveResult(hostname=host, host=each, port=port, family=_find_family(each), proto=0, flags=0)
+            ResolveResult(hostname=host, host=each, port=port, family=find_family(each), proto=0, flags=0)
             for each in addresses
         ]
 

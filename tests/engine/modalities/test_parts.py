@@ -1,111 +1,180 @@
-"""A detail that stands out is read again with what is around it, which may clear it."""
+"""A part's way to its scores: every failure is its own part's, but for an outage, which is nobody's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 
-from sluice.contract import ModelSpec
-from sluice.features import UND, Features, Language, Languages, TextRow
-from sluice.inference import Arrays
+from sluice.contract import AUDIO_ENCODER, N_FRAMES, N_MELS
+from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid
+from sluice.features import AudioRow, Features, Language, Languages
 from sluice.inference.fake import ScriptedClassifier
-from sluice.modalities.extraction import on_threads
-from sluice.modalities.parts import PartScorer, ScoredPart
-from sluice.modalities.text import TextModality
-from sluice.schema import LABELS, Post
+from sluice.modalities.base import Modality, Part
+from sluice.modalities.parts import PartScorer, ScoredPart, trace_of
+from sluice.schema import TextEvidence
 
-THREAT, SPAM = LABELS.index("threat"), LABELS.index("spam")
-WHOLE, FIRST, SECOND, FIRST_WIDER, SECOND_WIDER = range(5)
+SECRET = "words that nobody but the author wrote"
 
 
-def text_row(name: int) -> TextRow:
-    ids = np.array([name], np.int64)
-    return TextRow(ids, np.ones_like(ids), np.array([(0, 1)], np.int32))
+def row() -> AudioRow:
+    return AudioRow(np.zeros((N_MELS, N_FRAMES), np.float32), 0.0, 4.0)
 
 
-class Asked(ScriptedClassifier):
-    """Gives rows the probabilities of a table, and remembers which rows it was asked for."""
+class Told(Modality[str, AudioRow]):
+    """Does as it is told in each step, and notes whether what it fetched was let go of."""
 
-    def __init__(self, table: dict[int, dict[int, float]]) -> None:
-        super().__init__(self.look_up)
-        self.table = table
-        self.requests: list[list[int]] = []
+    name = "told"
+    model = AUDIO_ENCODER
+    kind = 0
 
-    def look_up(self, model: ModelSpec, row: Arrays) -> np.ndarray:
-        scores = np.full(len(LABELS), 0.01, np.float32)
-        for label, probability in self.table.get(int(row["input_ids"][0]), {}).items():
-            scores[label] = probability
-        return scores
+    def __init__(self, fetch=None, extract=None, partial=None, languages=None) -> None:
+        self._errors = {"fetch": fetch, "extract": extract}
+        self._features = Features((row(), row()), partial, languages)
+        self.is_held = False
 
-    async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
-        self.requests.append([int(row["input_ids"][0]) for row in rows])
-        return await super().infer(model, rows, deadline)
+    def parts(self, post):
+        return [Part(self, "told", post.text)]
+
+    @asynccontextmanager
+    async def fetch(self, part: Part) -> AsyncIterator[str]:
+        await self._step("fetch")
+        self.is_held = True
+        try:
+            yield part.source
+        finally:
+            self.is_held = False
+
+    async def extract(self, source: str) -> Features[AudioRow]:
+        await self._step("extract")
+        assert self.is_held
+        return self._features
+
+    async def _step(self, name: str) -> None:
+        fault = self._errors[name]
+        if fault == "hang":
+            await asyncio.Event().wait()
+        if fault:
+            raise fault
+
+    def evidence(self, part, rows, outputs, label):
+        return (TextEvidence(len(rows), len(outputs)),)
 
 
-def extract(texts: list[str]) -> list[Features[TextRow]]:
-    rows = tuple(map(text_row, (WHOLE, FIRST, SECOND)))
-    return [Features(rows, wider={1: text_row(FIRST_WIDER), 2: text_row(SECOND_WIDER)}) for _ in texts]
-
-
-def identify(texts: list[str]) -> list[Languages]:
-    return [Languages(Language(UND, 0.0)) for _ in texts]
-
-
-async def score(classifier: Asked) -> ScoredPart:
-    modality = TextModality(extract, on_threads(ThreadPoolExecutor(1)), identify)
-    (part,) = modality.parts(Post(id="1", text="x"))
-    (scored,) = await PartScorer(classifier).score(part, asyncio.get_running_loop().time() + 30)
+async def score(modality: Told, classifier=None, patience_s: float = 30.0) -> ScoredPart:
+    scorer = PartScorer(classifier or ScriptedClassifier())
+    deadline = asyncio.get_running_loop().time() + patience_s
+    (scored,) = await scorer.score(Part(modality, "told", SECRET), deadline)
     return scored
 
 
-def names(scored: ScoredPart) -> list[int]:
-    return [int(row.input_ids[0]) for row in scored.rows]
+async def test_a_part_that_is_scored_is_ok_and_timed() -> None:
+    scored = await score(Told())
+    assert (scored.status, scored.complete, scored.understood, scored.failure) == ("ok", True, True, None)
+    assert len(scored.rows) == len(scored.outputs) == 2
+    assert set(scored.stage_s) == {"fetch", "extract", "encode"}
+    assert min(scored.stage_s.values()) >= 0
+    assert scored.evidence("threat") == (TextEvidence(2, 2),)
 
 
-def highest(scored: ScoredPart, label: int) -> float:
-    return max(1 / (1 + np.exp(-float(row["logits"][label]))) for row in scored.outputs)
+async def test_what_was_fetched_is_let_go_of_before_it_is_encoded() -> None:
+    modality = Told()
+
+    class Watching(ScriptedClassifier):
+        async def infer(self, model, rows, deadline):
+            assert not modality.is_held
+            return await super().infer(model, rows, deadline)
+
+    assert (await score(modality, Watching())).status == "ok"
 
 
-async def test_what_is_around_a_detail_acquits_it() -> None:
-    classifier = Asked({SECOND: {THREAT: 0.9}, SECOND_WIDER: {THREAT: 0.02}})
-    scored = await score(classifier)
-    assert classifier.requests == [[WHOLE, FIRST, SECOND], [SECOND_WIDER]]
-    assert names(scored) == [WHOLE, FIRST, SECOND_WIDER]
-    assert highest(scored, THREAT) == pytest.approx(0.02, abs=1e-3)
+@pytest.mark.parametrize("step", ["fetch", "extract"])
+async def test_a_part_that_fails_says_why_and_has_no_scores(step: str) -> None:
+    modality = Told(**{step: MediaInvalid("not_image", "not an image")})
+    scored = await score(modality)
+    assert scored.status == "failed: not an image"
+    assert (scored.complete, scored.rows, scored.outputs) == (False, (), ())
+    assert scored.failure is not None
+    assert scored.failure.reason == "not_image"
+    assert not modality.is_held
 
 
-async def test_what_is_around_a_detail_confirms_it() -> None:
-    scored = await score(Asked({FIRST: {THREAT: 0.7}, FIRST_WIDER: {THREAT: 0.95, SPAM: 0.9}}))
-    assert names(scored) == [WHOLE, FIRST, SECOND]
-    assert highest(scored, THREAT) == pytest.approx(0.7, abs=1e-3)
+@pytest.mark.parametrize("step", ["fetch", "extract"])
+async def test_a_step_that_takes_too_long_makes_the_part_late(step: str) -> None:
+    modality = Told(**{step: "hang"})
+    scored = await score(modality, patience_s=0.01)
+    assert scored.status == "failed: late: the post's deadline came first"
+    assert not modality.is_held
+    assert step in scored.stage_s  # also of what was not finished it is known how long it took
 
 
-async def test_a_harm_that_goes_under_in_part_is_not_cleared() -> None:
-    scored = await score(Asked({FIRST: {THREAT: 0.9, SPAM: 0.5}, FIRST_WIDER: {SPAM: 0.2}}))
-    assert highest(scored, THREAT) == pytest.approx(0.9, abs=1e-3)
+async def test_a_model_that_takes_too_long_makes_the_part_late() -> None:
+    scored = await score(Told(), ScriptedClassifier(delay_s={AUDIO_ENCODER.name: 60.0}), patience_s=0.01)
+    assert scored.failure is not None
+    assert scored.failure.reason == "late"
+    assert set(scored.stage_s) == {"fetch", "extract", "encode"}
+
+
+async def test_an_outage_is_not_the_parts_fault() -> None:
+    classifier = ScriptedClassifier()
+    classifier.errors[AUDIO_ENCODER.name] = InferenceUnavailable("away", AUDIO_ENCODER.name)
+    with pytest.raises(InferenceUnavailable):
+        await score(Told(), classifier)
+
+
+async def test_a_model_that_refuses_is_logged_without_what_it_refused(caplog: pytest.LogCaptureFixture) -> None:
+    classifier = ScriptedClassifier()
+    classifier.errors[AUDIO_ENCODER.name] = InferenceError(f"bad row: {SECRET}")
+    with caplog.at_level(logging.ERROR):
+        scored = await score(Told(), classifier)
+    assert scored.status == "failed: the model refused it"
+    assert "the model refused told: InferenceError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_a_bug_costs_its_own_part_and_its_log_shows_no_content(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        scored = await score(Told(extract=ValueError(f"cannot parse {SECRET!r}")))
+    assert scored.status == "failed: internal error: ValueError"
+    assert "told could not be scored: ValueError" in caplog.text
+    assert "test_parts.py" in caplog.text  # where it happened
+    assert SECRET not in caplog.text
+
+
+def test_a_trace_names_places_and_not_messages() -> None:
+    try:
+        raise KeyError(SECRET)
+    except KeyError as error:
+        trace = trace_of(error)
+    assert "test_a_trace_names_places" in trace
+    assert SECRET not in trace
+
+
+ENGLISH, UNREAD = Languages(Language("en", 1.0)), Languages(Language("en", 0.6), ("sv", "und-Cyrl"))
 
 
 @pytest.mark.parametrize(
-    "table",
+    ("partial", "languages", "status", "complete", "understood"),
     [
-        {},
-        {WHOLE: {THREAT: 0.9}},
-        {WHOLE: {THREAT: 0.9}, FIRST: {THREAT: 0.8}},
-        {FIRST: {THREAT: 0.09}},
+        (None, None, "ok", True, True),
+        (None, ENGLISH, "ok", True, True),
+        ("2 of 9 windows read", ENGLISH, "partial: 2 of 9 windows read", False, True),
     ],
-    ids=["nothing found", "found in the whole", "found more clearly in the whole", "hardly anything"],
 )
-async def test_nothing_is_read_twice_that_does_not_stand_out(table: dict[int, dict[int, float]]) -> None:
-    classifier = Asked(table)
-    assert names(await score(classifier)) == [WHOLE, FIRST, SECOND]
-    assert len(classifier.requests) == 1
+async def test_what_is_missing_is_said(partial, languages, status, complete, understood) -> None:
+    scored = await score(Told(partial=partial, languages=languages))
+    assert (scored.status, scored.complete, scored.understood) == (status, complete, understood)
 
 
-async def test_a_detail_stands_out_by_any_label() -> None:
-    classifier = Asked({WHOLE: {THREAT: 0.9}, FIRST: {THREAT: 0.8, SPAM: 0.4}})
-    await score(classifier)
-    assert classifier.requests[1] == [FIRST_WIDER]
+async def test_a_language_that_is_not_read_is_named_beside_what_is_cut_off() -> None:
+    whole = await score(Told(languages=UNREAD))
+    cut = await score(Told(partial="2 of 9 windows read", languages=UNREAD))
+    assert whole.status.startswith("partial: ")
+    assert whole.complete
+    assert not whole.understood
+    assert cut.status == f"partial: 2 of 9 windows read; {whole.status.removeprefix('partial: ')}"
+    assert not cut.complete

@@ -31,6 +31,18 @@ def test_an_abandoned_partition_acknowledges_nothing_more() -> None:
     assert ledger.abandon(0) == []
 
 
+def test_what_goes_back_takes_along_only_what_is_behind_it() -> None:
+    ledger = Ledger[str]()
+    first, second, third = (ledger.open(0, event) for event in ("first", "second", "third"))
+    ledger.finish(third)
+    assert ledger.abandon_from(second) == ["second", "third"]
+    assert ledger.abandon_from(third) == []
+    assert ledger.is_abandoned(0)
+    assert ledger.finish(first) == ["first"]
+    assert ledger.finish(second) == []
+    assert len(ledger) == 0
+
+
 @given(st.permutations(range(12)), st.integers(0, 12))
 def test_only_an_unbroken_run_from_the_head_is_acknowledged(order: list[int], n_finished: int) -> None:
     ledger = Ledger[int]()

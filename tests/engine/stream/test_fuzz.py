@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -76,20 +77,22 @@ KEY = st.none() | LONG
 HEADERS = st.lists(st.tuples(TEXT, st.none() | LONG), max_size=4)
 
 
-def check_outcome(desk: Desk, key: bytes | None, value: bytes | None) -> None:
+def check_outcome(desk: Desk, key: bytes | None, value: bytes | None) -> str:
+    """What became of the message: a decision, or a dead letter's reason."""
     *reviews, (topic, sent_key, sent_value, headers) = desk.outbox.sent
     assert [review for review, *_ in reviews] in ([], [TOPICS.reviews])
     if topic == TOPICS.verdicts:
         verdict = decode_verdict(sent_value or b"")
         assert verdict.post_id == decode_post(value).id == (sent_key or b"").decode()
         assert json.loads(sent_value or b"", parse_constant=refuse)
-        return
+        return verdict.decision
     assert topic == TOPICS.dead_letters
     reason = (dict(headers)["sluice-reason"] or b"").decode()
     assert reason in InvalidPost.REASONS
     assert reason != "unscorable", "a fault of ours"
     left_out = [name for name, _ in headers if name == "sluice-left-out"]
     assert left_out or (sent_key, sent_value) == (key, value)
+    return reason
 
 
 def refuse(constant: str) -> None:
@@ -109,7 +112,8 @@ def measure_memory() -> float:
 
 
 def test_every_message_has_its_one_outcome() -> None:
-    n_handled, held_mib = 0, []
+    outcomes: Counter[str] = Counter()
+    held_mib = []
     with asyncio.Runner() as runner:
 
         async def make_desk() -> Desk:
@@ -118,17 +122,15 @@ def test_every_message_has_its_one_outcome() -> None:
         desk = runner.run(make_desk())
 
         def check(key: bytes | None, value: bytes | None, headers: Headers, published_at: float | None) -> None:
-            nonlocal n_handled
             desk.outbox.sent.clear()
             runner.run(desk.moderator.handle(Message(key, value, headers, published_at, "moderation.posts/0/7")))
-            check_outcome(desk, key, value)
-            n_handled += 1
+            outcomes[check_outcome(desk, key, value)] += 1
 
         for _ in range(N_BATCHES):
             make_up(check, KEY, VALUE, HEADERS, st.none() | st.floats(-1, 4e9), n_messages=N_MESSAGES // N_BATCHES)
             held_mib.append(measure_memory())
-    assert n_handled >= N_MESSAGES
-    print(f"{n_handled} messages; MiB after each tenth: {[round(mib) for mib in held_mib]}")
+            print(f"{outcomes.total()} messages {dict(outcomes)}; {held_mib[-1]:.0f} MiB", flush=True)
+    assert outcomes.total() >= N_MESSAGES
 
 
 def test_what_is_read_strictly_is_read_leniently_as_the_same() -> None:

@@ -13,7 +13,8 @@ from sluice.errors import InferenceUnavailable, MessageRefused
 from sluice.metrics import Metrics
 from sluice.schema import decode_verdict
 from sluice.stream.dead_letters import MAX_HEADERS_BYTES, Headers, Message, short
-from sluice.stream.moderation import Leaving, Moderator
+from sluice.stream.lanes import Leaving
+from sluice.stream.moderation import Moderator
 from tests.engine.test_pipeline import Bench, finds
 
 TOPICS = Topics()
@@ -45,13 +46,13 @@ class FakeOutbox:
 class Desk:
     """A moderator over fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_at_once: int = 256) -> None:
         self.bench = Bench()
         self.outbox = FakeOutbox()
         self.leaving = False
         self.metrics = Metrics(CollectorRegistry())
         self.moderator = Moderator(
-            self.bench.pipeline, self.outbox, TOPICS, self.metrics, lambda: self.leaving, max_pause_s=0.01
+            self.bench.pipeline, self.outbox, TOPICS, self.metrics, lambda: self.leaving, n_at_once, max_pause_s=0.01
         )
 
     async def handle(self, value: bytes, key: bytes | None = b"p", headers: Headers = (("trace", b"1"),)) -> None:
@@ -149,6 +150,29 @@ async def test_a_worker_that_leaves_lets_go_also_where_triton_says_it_is_ready(d
     desk.leaving = True
     with pytest.raises(Leaving):
         await desk.handle(b'{"id": "p-1", "text": "hello"}')
+
+
+async def test_a_text_is_scored_while_posts_with_media_wait_for_one_another() -> None:
+    desk = Desk(n_at_once=1)
+    desk.bench.classifier.errors["image_encoder"] = InferenceUnavailable("down", "image_encoder")
+    desk.bench.classifier.ready.clear()
+    with_media = b'{"id": "m", "text": "hello", "images": [{"uri": "a:ok"}]}'
+    waiting = [asyncio.create_task(desk.handle(with_media)) for _ in range(3)]
+    await desk.handle(b'{"id": "p-1", "text": "hello"}')
+    assert [key for _, key, *_ in desk.outbox.sent] == [b"p-1"]
+    desk.bench.classifier.errors.clear()
+    desk.bench.classifier.ready.set()
+    await asyncio.gather(*waiting)
+    assert [key for _, key, *_ in desk.outbox.sent] == [b"p-1", b"m", b"m", b"m"]
+
+
+async def test_a_message_that_is_crashing_workers_is_given_up_unread(desk: Desk) -> None:
+    await desk.moderator.bury(Message(b"k", b"whatever it holds", [], None, "moderation.posts/0/7"))
+    ((topic, key, value, headers),) = desk.outbox.sent
+    assert (topic, key, value) == (TOPICS.dead_letters, b"k", b"whatever it holds")
+    assert dict(headers)["sluice-reason"] == b"crashed_worker"
+    assert b"crashed the worker" in (dict(headers)["sluice-detail"] or b"")
+    assert desk.bench.classifier.n_calls == 0
 
 
 LIMIT = 4_000

@@ -11,7 +11,7 @@ from faust.exceptions import ProducerSendError
 
 from sluice.config import Topics
 from sluice.errors import MessageRefused
-from sluice.stream.outbox import FaustOutbox, SharedExclusiveLock
+from sluice.stream.outbox import FaustOutbox
 
 TOPICS = Topics()
 
@@ -82,21 +82,3 @@ async def test_a_message_that_cannot_be_written_is_refused() -> None:
 
     with pytest.raises(MessageRefused, match="header"):
         await send(FaustOutbox(cast(Any, FakeApp(Strict())), TOPICS), b"v")
-
-
-async def test_who_holds_it_alone_meets_nobody() -> None:
-    lock, n_holding, log = SharedExclusiveLock(), 0, []
-
-    async def go(alone: bool) -> None:
-        nonlocal n_holding
-        async with lock.exclusive() if alone else lock.shared():
-            n_holding += 1
-            await asyncio.sleep(0)
-            log.append((alone, n_holding))
-            await asyncio.sleep(0)
-            n_holding -= 1
-
-    await asyncio.gather(*(go(number % 3 == 1) for number in range(12)))
-    assert len(log) == 12
-    assert {n for alone, n in log if alone} == {1}
-    assert max(n for alone, n in log if not alone) > 1, "the others were to hold it together"

@@ -25,6 +25,12 @@ from sluice.stream.transport import Span, WorkerTransport
 PLACE = TP("posts", 0)
 
 
+def restore_aiokafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after the test what a consumer changes in aiokafka."""
+    for name in ("MemoryRecords", "PartitionRecords", "FetchResult"):
+        monkeypatch.setattr(fetcher, name, getattr(fetcher, name))
+
+
 class Bench:
     """An app with our transport, not started, and what it skipped."""
 
@@ -51,7 +57,7 @@ async def bench(tmp_path: Path) -> Bench:
 async def test_the_consumer_reads_what_is_committed_and_resets_no_offset_by_itself(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
+    restore_aiokafka(monkeypatch)
     bench.app.finalize()
     made = bench.consumer._thread._create_consumer(asyncio.get_running_loop())
     assert (made._isolation_level, made._auto_offset_reset, made._fetch_max_wait_ms) == ("read_committed", "none", 7)
@@ -133,7 +139,7 @@ class Reader:
 
 @pytest.fixture
 async def reader(kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Reader]:
-    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
+    restore_aiokafka(monkeypatch)
     reader = Reader(kafka, tmp_path)
     await reader.start()
     yield reader
@@ -187,7 +193,7 @@ async def test_a_partition_that_was_taken_away_meanwhile_is_not_begun(reader: Re
 async def test_without_partitions_nothing_is_left_to_read_and_nothing_to_go_back_to(
     kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
+    restore_aiokafka(monkeypatch)
     reader = Reader(kafka, tmp_path)
     reader.thread._consumer = reader.thread._create_consumer(asyncio.get_running_loop())
     assert reader.thread.spans() == {}

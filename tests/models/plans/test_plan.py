@@ -57,7 +57,8 @@ def repository(exported, tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, repository, tmp_path):
-    """The command on a machine with a GPU and TensorRT."""
+    """The command on a machine with a GPU and TensorRT; it compares plans on few rows."""
+    monkeypatch.setattr(plan_run, "CHECKED_BATCHES", ((2, Size.SMALLEST), (3, Size.USUAL)))
     app = Typer()
     app.command()(plan.main)
 
@@ -147,6 +148,13 @@ def test_measurements_of_another_gpu_are_not_used(run, tmp_path):
     assert timings.read_bytes() == b"+measured"
 
 
+def test_a_plan_is_held_against_the_model_in_every_shape_of_its_profile(exported):
+    runner = plan_run.PlanRunner(fake.FakeTensorRT(), b"fp16" + exported.read_bytes(), fake.Memory())
+    assert {size for _, size in plan_run.CHECKED_BATCHES} == set(Size)
+    differences = plan_run.compare("fusion", runner, plan_run.reference(exported))
+    assert differences == {"logits": pytest.approx(0, abs=1e-6), "severity": 0}
+
+
 def test_the_benchmark_has_a_row_per_batch(run, monkeypatch):
     monkeypatch.setattr(plan_run, "N_WARM_UP", 1)
     monkeypatch.setattr(plan_run, "N_TIMED", 3)
@@ -161,6 +169,7 @@ def test_the_benchmark_has_a_row_per_batch(run, monkeypatch):
 
 
 def test_without_json_a_person_can_read_it(monkeypatch, repository, tmp_path, run):
+    monkeypatch.setattr(plan_run, "N_WARM_UP", 1)
     monkeypatch.setattr(plan_run, "N_TIMED", 2)
     app = Typer()
     app.command()(plan.main)

@@ -1,0 +1,160 @@
+"""``sluice up`` and ``sluice chaos`` around their servers: what is announced, watched and returned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from sluice.chaos.report import ChaosReport, FaultRecord, ScenarioRecord
+from sluice.chaos.run import ChaosConfig
+from sluice.cli import app, stacks
+from sluice.cli.options import BrokerChoice
+from sluice.cli.stacks import StackOptions, _configure, open_state
+from sluice.config import KafkaConfig, Topics
+from sluice.errors import StackError
+from sluice.local.stack import Addresses
+
+
+class StubStack:
+    """A stack whose worker ends when it is looked at the third time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.addresses = Addresses("127.0.0.1:9092", "127.0.0.1:8001", "http://127.0.0.1:9400")
+        self.config = SimpleNamespace(state_dir=folder)
+        self.wanted: StackOptions | None = None
+        self.n_checks = 0
+        self.is_stopped = False
+
+    def check(self) -> None:
+        self.n_checks += 1
+        if self.n_checks == 3:
+            raise StackError("the worker ended with status 1")
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubStack:
+    stub = StubStack(tmp_path)
+
+    @contextmanager
+    def open_stub(wanted: StackOptions) -> Iterator[StubStack]:
+        stub.wanted = wanted
+        try:
+            yield stub
+        finally:
+            stub.is_stopped = True
+
+    monkeypatch.setattr(stacks, "open_stack", open_stub)
+    monkeypatch.setattr("sluice.cli.up.CHECK_S", 0.0)
+    monkeypatch.setenv("SLUICE_MEDIA_STORE", str(tmp_path / "media"))
+    return stub
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, [*arguments])
+
+
+def test_the_addresses_are_one_json_object_where_a_program_reads(stack: StubStack, tmp_path: Path) -> None:
+    result = run("up")
+    assert json.loads(result.stdout) == {
+        "kafka": "127.0.0.1:9092",
+        "triton": "127.0.0.1:8001",
+        "metrics": "http://127.0.0.1:9400/metrics",
+        "media_store": str(tmp_path / "media"),
+        "logs": str(tmp_path),
+    }
+
+
+def test_people_are_told_how_to_publish_read_and_stop(stack: StubStack) -> None:
+    said = run("up").stderr
+    assert "sluice publish --kafka 127.0.0.1:9092" in said
+    assert "sluice verdicts --kafka 127.0.0.1:9092 --follow" in said
+    assert "Ctrl-C" in said
+
+
+def test_a_server_that_ends_is_named_and_the_others_are_stopped(stack: StubStack) -> None:
+    result = run("up")
+    assert result.exit_code == 1
+    assert "sluice: the worker ended with status 1" in result.stderr
+    assert stack.is_stopped
+
+
+def test_options_reach_the_stack(stack: StubStack, tmp_path: Path) -> None:
+    run("up", "--broker", "kafka", "--triton", "t:8001", "--metrics-port", "9400", "--state-dir", str(tmp_path / "s"))
+    assert stack.wanted == StackOptions(
+        BrokerChoice.kafka, None, "t:8001", 9400, tmp_path / "s", {"SLUICE_MEDIA_STORE": str(tmp_path / "media")}
+    )
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "many"])
+def test_a_port_that_is_none_is_wrong_usage(stack: StubStack, port: str) -> None:
+    assert run("up", "--metrics-port", port).exit_code == 2
+    assert stack.wanted is None
+
+
+def test_an_existing_kafka_is_reached_as_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_TOPIC_POSTS", "mine")
+    config = _configure(StackOptions(BrokerChoice.embedded, "k:9092", None), tmp_path)
+    assert config.kafka == KafkaConfig("k:9092", topics=Topics("mine"))
+    assert config.state_dir == tmp_path
+    assert _configure(StackOptions(BrokerChoice.kafka, None, None), tmp_path).kafka is None
+
+
+def test_a_folder_for_one_run_goes_with_it_also_after_a_failure() -> None:
+    with suppress(StackError), open_state(None) as folder:
+        (folder / "log").write_text("x")
+        raise StackError("no Triton")
+    assert not folder.exists()
+
+
+PASSED = ChaosReport(
+    minutes=0.5, seed=3, n_workers=2, n_posts=100, n_lost=0, n_duplicates=1, n_different=0, n_late=0, n_dead_letters=2,
+    n_unexpected_dead_letters=0, faults=(FaultRecord("worker killed", 1.0, 0.0, 4.0),),
+    scenarios=(ScenarioRecord("ordered", False, 10, 0), ScenarioRecord("unordered", True, 10, 4)), peak_memory_mb={},
+)  # fmt: skip
+LOST = ChaosReport(**{name: getattr(PASSED, name) for name in PASSED.__struct_fields__} | {"n_lost": 2})
+
+
+@pytest.fixture
+def chaos(monkeypatch: pytest.MonkeyPatch):
+    """The command with a run that comes to a report; gives what it was configured with."""
+    configured: list[ChaosConfig] = []
+
+    def run_chaos(config, state_dir, say) -> ChaosReport:
+        configured.append(config)
+        say("starting")
+        return LOST if config.seed == 13 else PASSED
+
+    monkeypatch.setattr("sluice.chaos.run.run_chaos", run_chaos)
+    return configured
+
+
+def test_a_run_without_losses_is_exit_code_0(chaos: list[ChaosConfig]) -> None:
+    result = run("chaos", "--minutes", "0.5", "--seed", "3", "--rate", "20", "--workers", "3")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "worker killed" in result.stderr
+    assert chaos == [ChaosConfig(0.5, 3, 20.0, 3)]
+
+
+def test_a_loss_is_exit_code_1_and_named(chaos: list[ChaosConfig]) -> None:
+    result = run("chaos", "--seed", "13", "--json")
+    assert result.exit_code == 1
+    assert "sluice: 2 posts were lost" in result.stderr
+    assert json.loads(result.stdout)["problems"] == ["2 posts were lost"]
+
+
+def test_brokers_of_others_are_named(chaos: list[ChaosConfig]) -> None:
+    run("chaos", "--kafka", "k1:9092")
+    assert chaos[0].kafka is not None
+    assert chaos[0].kafka.bootstrap == "k1:9092"
+
+
+@pytest.mark.parametrize("option", [["--minutes", "0"], ["--seed", "-1"], ["--rate", "0"], ["--workers", "0"]])
+def test_impossible_runs_are_wrong_usage(chaos: list[ChaosConfig], option: list[str]) -> None:
+    assert run("chaos", *option).exit_code == 2
+    assert chaos == []

@@ -1,0 +1,65 @@
+"""How the embedded broker says where it is. The broker itself: tests/integration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from sluice.config import KafkaConfig, Topics
+from sluice.errors import StackError
+from sluice.local import broker
+from sluice.local.broker import EmbeddedBroker, _find_bootstrap, _write_report
+
+
+def test_its_address_is_read_from_what_it_reports(tmp_path: Path) -> None:
+    own = EmbeddedBroker(tmp_path, Topics("in"))
+    _write_report(tmp_path / "broker.json", "127.0.0.1:7,127.0.0.1:8")
+    assert own.kafka == KafkaConfig("127.0.0.1:7,127.0.0.1:8", topics=Topics("in"), embedded=True)
+
+
+def test_a_report_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    report = tmp_path / "broker.json"
+    _write_report(report, "127.0.0.1:7")
+    _write_report(report, "127.0.0.1:8")
+    assert json.loads(report.read_text()) == {"bootstrap": "127.0.0.1:8"}
+    assert [path.name for path in tmp_path.iterdir()] == ["broker.json"]
+
+
+def test_before_it_has_reported_there_is_no_address(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        EmbeddedBroker(tmp_path).kafka  # noqa: B018
+
+
+@pytest.mark.parametrize("n_brokers", [1, 3])
+def test_every_broker_of_the_cluster_is_named(n_brokers: int) -> None:
+    producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": n_brokers, "log_level": 0})
+    found = _find_bootstrap(producer).split(",")
+    assert len(set(found)) == n_brokers
+    assert all(address.startswith("127.0.0.1:") for address in found)
+
+
+def test_one_that_was_not_started_has_nothing_to_stop_or_check(tmp_path: Path) -> None:
+    own = EmbeddedBroker(tmp_path)
+    own.check()
+    own.stop()
+    assert own.pid is None
+
+
+def test_the_address_of_an_earlier_run_is_not_taken_for_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_report(tmp_path / "broker.json", "127.0.0.1:7")
+    own = EmbeddedBroker(tmp_path)
+    monkeypatch.setattr(own._process, "_command", ["sh", "-c", "echo no port; exit 3"])
+    with own, pytest.raises(StackError, match=r"the embedded broker at a free port of 127\.0\.0\.1.*status 3"):
+        own.wait_until_ready(20)
+    assert "no port" in (tmp_path / "broker.log").read_text()
+
+
+def test_it_is_run_as_a_module_of_this_package(tmp_path: Path) -> None:
+    command = EmbeddedBroker(tmp_path)._process._command
+    assert command[1:3] == ["-m", broker.__name__]
+    assert command[-1] == str(tmp_path / "broker.json")
