@@ -30,7 +30,7 @@ def widen_to_words(text: str, start: int, end: int) -> tuple[int, int]:
         start -= 1
     while end < last and _are_one_word(text[end - 1], text[end]):
         end += 1
-    return _trim(text, start, end, "P")
+    return _trim(text, start, end, "ZP")
 
 
 def _trim(text: str, start: int, end: int, categories: str) -> tuple[int, int]:

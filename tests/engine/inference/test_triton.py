@@ -117,7 +117,7 @@ async def test_an_outage_fails_at_once_and_ends_with_the_first_answer() -> None:
         with pytest.raises(InferenceUnavailable):
             await scene.infer(FUSION)
         assert scene.value("sluice_triton_up") == 0
-        assert scene.value("sluice_triton_errors_total", model=FUSION.name, kind="InferenceUnavailable") >= 1
+        assert scene.value("sluice_triton_errors_total", model=FUSION.name, kind="ModelBusy") >= 1
         scene.server.work()
         await asyncio.wait_for(scene.classifier.recovered(FUSION.name), 30)
         assert await scene.infer(FUSION)

@@ -15,7 +15,7 @@ from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid
 from sluice.features import AudioRow, Features, Language, Languages
 from sluice.inference.fake import ScriptedClassifier
 from sluice.modalities.base import Modality, Part
-from sluice.modalities.parts import PartScorer, ScoredPart, trace_of
+from sluice.modalities.parts import PartScorer, ScoredPart, statuses_of, trace_of
 from sluice.schema import TextEvidence
 
 SECRET = "words that nobody but the author wrote"
@@ -72,9 +72,13 @@ async def score(modality: Told, classifier=None, patience_s: float = 30.0) -> Sc
     return scored
 
 
+def status_of(scored: ScoredPart) -> str:
+    return statuses_of([scored])["told"]
+
+
 async def test_a_part_that_is_scored_is_ok_and_timed() -> None:
     scored = await score(Told())
-    assert (scored.status, scored.complete, scored.understood, scored.failure) == ("ok", True, True, None)
+    assert (status_of(scored), scored.complete, scored.understood, scored.failure) == ("ok", True, True, None)
     assert len(scored.rows) == len(scored.outputs) == 2
     assert set(scored.stage_s) == {"fetch", "extract", "encode"}
     assert min(scored.stage_s.values()) >= 0
@@ -89,14 +93,14 @@ async def test_what_was_fetched_is_let_go_of_before_it_is_encoded() -> None:
             assert not modality.is_held
             return await super().infer(model, rows, deadline)
 
-    assert (await score(modality, Watching())).status == "ok"
+    assert status_of(await score(modality, Watching())) == "ok"
 
 
 @pytest.mark.parametrize("step", ["fetch", "extract"])
 async def test_a_part_that_fails_says_why_and_has_no_scores(step: str) -> None:
     modality = Told(**{step: MediaInvalid("not_image", "not an image")})
     scored = await score(modality)
-    assert scored.status == "failed: not an image"
+    assert status_of(scored) == "failed: not an image"
     assert (scored.complete, scored.rows, scored.outputs) == (False, (), ())
     assert scored.failure is not None
     assert scored.failure.reason == "not_image"
@@ -107,7 +111,7 @@ async def test_a_part_that_fails_says_why_and_has_no_scores(step: str) -> None:
 async def test_a_step_that_takes_too_long_makes_the_part_late(step: str) -> None:
     modality = Told(**{step: "hang"})
     scored = await score(modality, patience_s=0.01)
-    assert scored.status == "failed: late: the post's deadline came first"
+    assert status_of(scored) == "failed: late: the post's deadline came first"
     assert not modality.is_held
     assert step in scored.stage_s  # also of what was not finished it is known how long it took
 
@@ -131,7 +135,7 @@ async def test_a_model_that_refuses_is_logged_without_what_it_refused(caplog: py
     classifier.errors[AUDIO_ENCODER.name] = InferenceError(f"bad row: {SECRET}")
     with caplog.at_level(logging.ERROR):
         scored = await score(Told(), classifier)
-    assert scored.status == "failed: the model refused it"
+    assert status_of(scored) == "failed: the model refused it"
     assert "the model refused told: InferenceError" in caplog.text
     assert SECRET not in caplog.text
 
@@ -139,7 +143,7 @@ async def test_a_model_that_refuses_is_logged_without_what_it_refused(caplog: py
 async def test_a_bug_costs_its_own_part_and_its_log_shows_no_content(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         scored = await score(Told(extract=ValueError(f"cannot parse {SECRET!r}")))
-    assert scored.status == "failed: internal error: ValueError"
+    assert status_of(scored) == "failed: internal error: ValueError"
     assert "told could not be scored: ValueError" in caplog.text
     assert "test_parts.py" in caplog.text  # where it happened
     assert SECRET not in caplog.text
@@ -167,14 +171,14 @@ ENGLISH, UNREAD = Languages(Language("en", 1.0)), Languages(Language("en", 0.6),
 )
 async def test_what_is_missing_is_said(partial, languages, status, complete, understood) -> None:
     scored = await score(Told(partial=partial, languages=languages))
-    assert (scored.status, scored.complete, scored.understood) == (status, complete, understood)
+    assert (status_of(scored), scored.complete, scored.understood) == (status, complete, understood)
 
 
 async def test_a_language_that_is_not_read_is_named_beside_what_is_cut_off() -> None:
     whole = await score(Told(languages=UNREAD))
     cut = await score(Told(partial="2 of 9 windows read", languages=UNREAD))
-    assert whole.status.startswith("partial: ")
+    assert status_of(whole).startswith("partial: ")
     assert whole.complete
     assert not whole.understood
-    assert cut.status == f"partial: 2 of 9 windows read; {whole.status.removeprefix('partial: ')}"
+    assert status_of(cut) == f"partial: 2 of 9 windows read; {status_of(whole).removeprefix('partial: ')}"
     assert not cut.complete
