@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sluice.contract import CUES
 from sluice.logits import sigmoid
 from sluice.resources import default_policy
 from sluice.schema import LABELS, MODALITIES, ModalityName
@@ -34,8 +35,11 @@ from sluice_models.training.checkpoint import Encoder, load_fusion
 from sluice_models.training.train_fusion import load_encoders, score_parts
 
 DEFAULT_POLICY = default_policy()
-FLOORS = Floors(review=0.3, block=0.85)
+REVIEW_FLOOR, BLOCK_FLOOR = 0.3, 0.85
 """Lower thresholds would ask for a look at, or block, posts that are more likely harmless than traffic alone shows."""
+SOUND_FLOOR = 0.5
+"""Of a review for what only sound carries: the sounds to calibrate on are nearly all speech."""
+FLOORS = Floors(np.where(np.isin(LABELS, CUES[1:]), SOUND_FLOOR, REVIEW_FLOOR), BLOCK_FLOOR)
 
 
 @dataclass(frozen=True)
