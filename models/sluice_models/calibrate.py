@@ -37,7 +37,7 @@ from sluice_models.training.train_fusion import load_encoders, score_parts
 DEFAULT_POLICY = default_policy()
 REVIEW_FLOOR, BLOCK_FLOOR = 0.3, 0.85
 """Lower thresholds would ask for a look at, or block, posts that are more likely harmless than traffic alone shows."""
-SOUND_FLOOR = 0.5
+SOUND_FLOOR = 0.6
 """Of a review for what only sound carries: the sounds to calibrate on are nearly all speech."""
 FLOORS = Floors(np.where(np.isin(LABELS, CUES[1:]), SOUND_FLOOR, REVIEW_FLOOR), BLOCK_FLOOR)
 
