@@ -102,7 +102,7 @@ async def test_a_threat_is_found_where_it_is_written(pipeline: Pipeline, text: s
     assert all(0.25 < item.box[1] < item.box[3] < 0.8 for item in words)
 
 
-@pytest.mark.parametrize(("text", "threat"), zip(INVITATIONS, THREATS, strict=True))
+@pytest.mark.parametrize(("text", "threat"), [*zip(INVITATIONS, THREATS, strict=True)])
 async def test_an_invitation_threatens_less_than_a_threat(pipeline: Pipeline, text: str, threat: str) -> None:
     harmless, harmful = await score(pipeline, draw(text)), await score(pipeline, draw(threat))
     assert harmless.modalities == {"image:0": "ok"}
