@@ -17,7 +17,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sluice.contract import CUES
 from sluice.logits import sigmoid
 from sluice.resources import default_policy
 from sluice.schema import LABELS, MODALITIES, ModalityName
@@ -37,9 +36,10 @@ from sluice_models.training.train_fusion import load_encoders, score_parts
 DEFAULT_POLICY = default_policy()
 REVIEW_FLOOR, BLOCK_FLOOR = 0.3, 0.85
 """Lower thresholds would ask for a look at, or block, posts that are more likely harmless than traffic alone shows."""
-SOUND_FLOOR = 0.6
-"""Of a review for what only sound carries: the sounds to calibrate on are nearly all speech."""
-FLOORS = Floors(np.where(np.isin(LABELS, CUES[1:]), SOUND_FLOOR, REVIEW_FLOOR), BLOCK_FLOOR)
+SOUND_FLOORS = {"gunshot": 0.92, "scream": 0.8, "shouting": 0.8}
+"""Of a review for what only sound carries: the sounds to calibrate on are nearly all speech, and lower thresholds flag
+noise and drums. See `sluice_models.measure.everyday_sounds`."""
+FLOORS = Floors(np.array([SOUND_FLOORS.get(label, REVIEW_FLOOR) for label in LABELS]), BLOCK_FLOOR)
 
 
 @dataclass(frozen=True)
