@@ -9,7 +9,7 @@ from sluice.schema import LABELS
 from sluice.verdict.calibration import Labelled
 from sluice.verdict.policy import load_policy
 from sluice_models import calibrate
-from sluice_models.calibrate import FLOORS, Traffic
+from sluice_models.calibrate import FLOORS, REVIEW_FLOOR, SOUND_FLOORS, Traffic
 from sluice_models.measure.everyday import PER_GROUP
 from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 from sluice_models.training.checkpoint import build_fusion
@@ -83,11 +83,16 @@ def test_the_policy_is_written_where_it_is_asked_for_and_says_on_what_it_was_mad
     policy, shipped = load_policy(tmp_path / "policy.yaml"), load_policy(calibrate.DEFAULT_POLICY)
     assert (policy.name, policy.version) == ("default", shipped.version + 1)
     assert policy.labels["toxicity"] != shipped.labels["toxicity"]
-    assert policy.labels["toxicity"].review >= FLOORS.review
+    assert policy.labels["toxicity"].review >= FLOORS.review[TOXICITY] == REVIEW_FLOOR
     assert policy.labels["fire"] == shipped.labels["fire"]
     assert "audio" in result.stderr
     said = (tmp_path / "policy.yaml").read_text("utf-8")
     assert f"groups of {PER_GROUP} posts that weigh the same, 7 of text, 2 of image, 1 of audio" in said
+
+
+def test_sounds_need_more_for_a_review_than_other_labels():
+    floors = dict(zip(LABELS, FLOORS.review, strict=True))
+    assert {label: floor for label, floor in floors.items() if floor > REVIEW_FLOOR} == SOUND_FLOORS
 
 
 def test_self_harm_alone_never_blocks(everyday, run, tmp_path):

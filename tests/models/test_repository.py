@@ -89,7 +89,7 @@ def test_logits_have_a_column_per_label():
 
 
 def test_the_repository_stays_small():
-    assert sum(file.stat().st_size for file in TRITON_REPO.rglob("*.onnx")) < 80e6
+    assert sum(file.stat().st_size for file in TRITON_REPO.rglob("*.onnx")) < 120e6
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
@@ -136,8 +136,9 @@ def test_plain_harm_is_reviewed_under_its_own_label(text, label):
 
 
 def test_the_marks_of_a_threat_stand_on_the_threat():
-    marks = encode_text("the weather is nice today but I will break your legs")["token_scores"]
-    assert marks[0, -5:-1].mean() > marks[0, 1:6].mean()
+    scores = encode_text("the weather is nice today but I will break your legs")["token_scores"]
+    marks = scores[0, LABELS.index("threat")]
+    assert marks[-5:-1].mean() > marks[1:6].mean()
 
 
 def test_few_drawn_pictures_are_flagged_though_they_are_to_look_like_harms():

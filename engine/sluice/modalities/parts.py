@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelCrashed, PartFailed, PartLate
-from sluice.features import Features, Languages, Row
+from sluice.features import Features, Languages, Row, RowT
 from sluice.features.language_names import describe_unread
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
@@ -151,7 +151,7 @@ class PartScorer:
         return await self._classifier.infer(model, inputs, deadline) if inputs else []
 
 
-def find_outstanding(features: Features[Any], outputs: Sequence[Arrays]) -> dict[int, Row]:
+def find_outstanding(features: Features[RowT], outputs: Sequence[Arrays]) -> dict[int, RowT]:
     """Details that show a label which nothing else shows as clearly, each with what is around it, by position."""
     details = [n for n in features.wider if (outputs[n]["logits"] > STANDS_OUT).any()]
     if not details:

@@ -29,10 +29,10 @@ ten posts for less than one find, nor a post be blocked that is more likely harm
 
 @dataclass(frozen=True)
 class Floors:
-    """The lowest thresholds that may be chosen, in [0, 1]."""
+    """The lowest thresholds that may be chosen, in [0, 1]: one for all labels, or shape = (labels,)."""
 
-    review: float = REVIEW_FLOOR
-    block: float = BLOCK_FLOOR
+    review: float | Float = REVIEW_FLOOR
+    block: float | Float = BLOCK_FLOOR
 
 
 DEFAULT_FLOORS = Floors()
@@ -177,7 +177,7 @@ def calibrate_policy(
     return _measure(base, policy, posts, risks, review, block)
 
 
-def _choose(benign: Array, n_positives: Counts, before: Float, alpha: float, floor: float) -> _Choice:
+def _choose(benign: Array, n_positives: Counts, before: Float, alpha: float, floor: float | Float) -> _Choice:
     """New thresholds for labels with enough posts; also for the others, if these alone would break the promise."""
     enough = n_positives >= MIN_POSITIVES
     decides = np.isfinite(before)

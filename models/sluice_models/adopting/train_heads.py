@@ -17,6 +17,7 @@ import yaml
 from rich.console import Console
 from torch import Tensor, nn
 
+from sluice.features import TEXT_WINDOW_TOKENS
 from sluice.features.text import TextExtractor
 from sluice.schema import LABELS
 from sluice_models.adopting.encoders import AdoptedImage, AdoptedText, AdoptError
@@ -104,7 +105,8 @@ def load_adopt_config(file: Path) -> AdoptConfig:
 
 def train_text_heads(adopted: AdoptedText, context: TrainingContext, training: Training) -> None:
     """Labels, and the annotators' marks where there are any."""
-    reader = Reader(context.data.recipe, context.tokenizer)
+    recipe = msgspec.structs.replace(context.data.recipe, max_long_pieces=TEXT_WINDOW_TOKENS)  # others read no more
+    reader = Reader(recipe, context.tokenizer)
     first = reader.read(context.data.training_texts(0), 0)
     weights = weigh_positives(np.stack([row.targets for row in first]), training.max_positive_weight)
 

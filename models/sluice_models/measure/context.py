@@ -22,9 +22,9 @@ from sluice_models.training.bundle_encoding import MAX_PER_SOURCE, encode_split,
 from sluice_models.training.checkpoint import Encoder
 from sluice_models.training.train_fusion import load_encoders
 
-N_TEXTS = 6_000
+N_TEXTS = 3_000
 """Texts of the split that the reports go through at most, evenly spread."""
-N_OBFUSCATED = 300
+N_OBFUSCATED = 100
 """Texts per language that every trick is tried on."""
 
 

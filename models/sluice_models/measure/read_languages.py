@@ -30,12 +30,12 @@ from sluice_models.recipes.text.multilingual import keep_sentences, load_languag
 from sluice_models.training.bundle_encoding import sample_sources
 from sluice_models.training.train_fusion import load_encoders
 
-MIN_TEXTS, MIN_EACH = 300, 50
+MIN_TEXTS, MIN_EACH = 200, 40
 """Texts of a language, and harmful and harmless ones among them."""
 MIN_AUROC = 0.75
-N_FILLS = 3
+N_FILLS = 5
 """Fillings of a sentence with slots."""
-PER_SOURCE = 150
+PER_SOURCE = 500
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sluice_models.data.bundle import Example, MediaName, read_unused_media, rea
 from sluice_models.measure.score_media import MediaScorer
 from sluice_models.measure.score_texts import TextScorer
 
-N_TEXTS = 400
+N_TEXTS = 200
 """Of a source."""
 N_HARMLESS = 400
 """Texts of the validation split per language, for sources without any of their own."""

@@ -26,7 +26,7 @@ from sluice_models.recipes.text.texts import RARE, complete_targets
 from sluice_models.training.text_encoding import EncoderFunction, encode_texts
 
 N_BATCH = 64
-N_TEXTS, N_SOUNDS, N_SYNTHETIC = 8_000, 3_000, 200
+N_TEXTS, N_PICTURES, N_SOUNDS, N_SYNTHETIC = 8_000, 5_000, 3_000, 200
 MAX_PER_SOURCE = 300
 """Validation texts of one source in one language, and as many with rare harms."""
 
@@ -75,13 +75,16 @@ def encode_examples(
 
 
 def encode_pictures(encoder: EncoderFunction, bundle: Path, split: Split, runs: Path) -> Encoded:
-    """Training: each image varied once; validation: as they are."""
+    """Training: a sample, each image varied once; validation: all, as they are."""
     pictures = load_pictures(bundle, split, runs)
-    generator = torch.Generator().manual_seed(7)
-    chunks = (torch.from_numpy(np.array(pictures.pixels[i : i + N_BATCH])) for i in _starts(pictures.targets))
+    rows = np.arange(len(pictures.targets))
+    if split == "train":
+        rows = np.sort(np.random.default_rng(7).permutation(rows)[:N_PICTURES])
+    generator, targets = torch.Generator().manual_seed(7), pictures.targets[rows]
+    chunks = (torch.from_numpy(np.array(pictures.pixels[rows[i : i + N_BATCH]])) for i in _starts(targets))
     varied = ((augment(chunk, generator) if split == "train" else chunk,) for chunk in chunks)
-    sources = [group.rpartition(":")[0].replace(DRAWN, OURS) for group in pictures.groups.tolist()]
-    return encode_rows(encoder, varied, pictures.targets, sources, split)
+    sources = [group.rpartition(":")[0].replace(DRAWN, OURS) for group in pictures.groups[rows].tolist()]
+    return encode_rows(encoder, varied, targets, sources, split)
 
 
 def encode_sounds(encoder: EncoderFunction, bundle: Path, split: Split) -> Encoded:

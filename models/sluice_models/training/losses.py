@@ -54,3 +54,18 @@ def masked_mark_loss(marks: Tensor, wanted: Tensor) -> Tensor:
     losses = F.binary_cross_entropy_with_logits(marks.float(), target, reduction="none") * (1.0 + target) * known
     total: Tensor = losses.sum() / known.any(dim=2).sum().clamp(min=1)
     return total
+
+
+def masked_score_loss(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of scores where they are supervised, a scalar; 0 where nothing is.
+
+    Parameters
+    ----------
+    scores, wanted : Tensor, any shape, but the same
+        Scores in [0, 1]; NaN is left out of what is wanted.
+    """
+    known = ~torch.isnan(wanted)
+    target = torch.where(known, wanted, torch.zeros_like(wanted))
+    bounded = scores.float().clamp(1e-5, 1 - 1e-5)
+    losses = -(target * bounded.log() + (1 - target) * (1 - bounded).log())
+    return (losses * known).sum() / known.sum().clamp(min=1)

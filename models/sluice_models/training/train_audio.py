@@ -14,7 +14,7 @@ from sluice_models.recipes.audio.clips import Clip, read_clips
 from sluice_models.recipes.audio.windows import SHARES, Shares, compose_sounds, sound_batches
 from sluice_models.training.checkpoint import build_audio_encoder
 from sluice_models.training.loop import Task, fit, single_parameter_group
-from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
+from sluice_models.training.losses import masked_loss, masked_score_loss, weigh_positives
 
 MAP_WEIGHT = 0.5
 """Of the loss of the frame scores, next to the labels'."""
@@ -48,4 +48,4 @@ def audio_loss(
     """Loss, a scalar, over labels and over the frames in which an event is loud; shapes as of `sound_batches`."""
     _, logits, scores = encoder(log_mels)
     labels = masked_loss(logits, targets, torch.ones_like(targets), positive_weights)
-    return labels + MAP_WEIGHT * len(positive_weights) * masked_mark_loss(scores, frames)
+    return labels + MAP_WEIGHT * len(positive_weights) * masked_score_loss(scores, frames)

@@ -9,7 +9,7 @@ from rich.console import Console
 from sluice.schema import LABELS
 from sluice_models.config import AudioNetwork
 from sluice_models.measure import made_sounds
-from sluice_models.measure.made_sounds import ARMS, Split, leave_out, measure_arm, run_arm, split_clips
+from sluice_models.measure.made_sounds import ARMS, Split, measure_arm, mix_for, run_arm, split_clips
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.recipes.audio.clips import GUNSHOT, SCREAM, Clip
 from sluice_models.recipes.audio.windows import SHARES
@@ -25,19 +25,20 @@ def clip(source, seed=0, **labels):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_what_is_left_adds_up_and_events_are_as_frequent_as_before(arm):
-    left = leave_out(SHARES, ARMS[arm])
+    left = mix_for(arm)
     for shares in (left.foregrounds, left.backgrounds):
         assert sum(shares.values()) == pytest.approx(1)
-        assert not set(shares) & ARMS[arm]
+        assert not set(shares) & ARMS[arm][0]
     for label in ("shots", "screams"):
         before, after = (sum(v for k, v in each.foregrounds.items() if k.endswith(label)) for each in (SHARES, left))
         assert after == pytest.approx(before)
+        assert left.foregrounds[f"made_{label}"] == pytest.approx(before * ARMS[arm][1])
 
 
-def test_nothing_left_out_is_the_mix_as_it_is():
-    left = leave_out(SHARES, frozenset())
-    assert left.foregrounds == pytest.approx(dict(SHARES.foregrounds))
-    assert left.backgrounds == pytest.approx(dict(SHARES.backgrounds))
+def test_recordings_alone_are_recordings_and_silence():
+    left = mix_for("recordings alone")
+    assert {kind for kind, share in left.foregrounds.items() if share} == {"shots", "screams", "others", "nothing"}
+    assert set(left.backgrounds) == {"silence", "recorded"}
 
 
 def test_nothing_is_trained_on_that_is_measured_on():
@@ -55,7 +56,7 @@ def test_alarms_are_counted_where_nine_in_ten_events_are_found(monkeypatch):
     logits[:10, [GUNSHOT, SCREAM]] = np.arange(10, dtype=np.float32)[:, None]
     logits[10:, GUNSHOT] = [0.5, 0.5, 0.5, 2.0, 9.0]
     monkeypatch.setattr(made_sounds, "score_windows", lambda encoder, waveforms: logits)
-    gunshot, scream = measure_arm("everything", AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))), measured)
+    gunshot, scream = measure_arm("recordings alone", AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))), measured)
     assert (gunshot.n_positives, gunshot.n_negatives, gunshot.alarms) == (10, 5, 0.4)
     assert scream.alarms == 0
 
@@ -63,6 +64,6 @@ def test_alarms_are_counted_where_nine_in_ten_events_are_found(monkeypatch):
 def test_an_arm_is_trained_and_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(train_audio, "build_audio_encoder", lambda: AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))))
     clips = [clip("shots", 1, gunshot=1), clip("screams", 2, scream=1), clip("speech", 3)]
-    rows = list(run_arm("without anything made", Split(clips, clips), 5, tmp_path, Console(file=io.StringIO())))
+    rows = list(run_arm("recordings alone", Split(clips, clips), 5, tmp_path, Console(file=io.StringIO())))
     assert [row.label for row in rows] == ["gunshot", "scream"]
-    assert (tmp_path / "made_sounds" / "without_anything_made" / "audio_encoder.pt").is_file()
+    assert (tmp_path / "made_sounds" / "recordings_alone" / "audio_encoder.pt").is_file()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sluice_models.training.losses import masked_loss, masked_mark_loss, weigh_positives
+from sluice_models.training.losses import masked_loss, masked_mark_loss, masked_score_loss, weigh_positives
 
 pytestmark = pytest.mark.torch
 NAN = float("nan")
@@ -118,3 +118,13 @@ def test_a_label_that_nobody_annotated_weighs_one():
 
 def test_a_label_without_positives_has_the_weight_of_one():
     assert weigh_positives(np.zeros((9, 1), np.float32), 4.0).tolist() == [3.0]
+
+
+def test_scores_that_nobody_supervises_cost_nothing():
+    assert masked_score_loss(torch.rand(2, 3, 4), torch.full((2, 3, 4), NAN)).item() == 0
+
+
+def test_scores_are_averaged_over_what_is_supervised():
+    wanted = torch.tensor([[1.0, 0.0, NAN, NAN]])
+    assert masked_score_loss(torch.tensor([[0.5, 0.5, 0.9, 0.1]]), wanted).item() == pytest.approx(math.log(2))
+    assert masked_score_loss(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), wanted).item() == pytest.approx(0, abs=1e-4)

@@ -130,18 +130,18 @@ def drums(rng: np.random.Generator) -> Waveform:
 
 
 def _kick(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A sine that falls to 40 to 110 Hz within some milliseconds, with or without a beater's click."""
+    """A sine that falls to 40 to 110 Hz within some milliseconds, with a beater's click, a hiss, or neither."""
     time_s = _TIME_S[:8000]
     pitch_hz = rng.uniform(40, 110) * (1 + rng.uniform(0, 6) * np.exp(-time_s * rng.uniform(20, 120)))
     body = np.sin(2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ) * _fade(8000, rng.uniform(6, 35))
-    click = rng.standard_normal(8000) * _fade(8000, rng.uniform(100, 600))
+    click = rng.standard_normal(8000) * _fade(8000, 10 ** rng.uniform(1.1, 2.8))
     return np.asarray(body + rng.uniform(0, 0.4) * click)
 
 
 def _snare(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Wires that rattle, over a skin of 130 to 350 Hz; a tom has hardly any wires."""
     skin = np.sin(2 * np.pi * rng.uniform(80, 350) * _TIME_S[:8000]) * _fade(8000, rng.uniform(10, 40))
-    wires = band_noise(rng, rng.uniform(1500, 6000), 1.3, 8000) * _fade(8000, rng.uniform(10, 50))
+    wires = band_noise(rng, rng.uniform(500, 6000), rng.uniform(1, 6), 8000) * _fade(8000, rng.uniform(8, 90))
     return np.asarray(skin * rng.uniform(0.2, 1) + wires * rng.uniform(0, 1))
 
 

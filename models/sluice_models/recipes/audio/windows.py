@@ -66,8 +66,8 @@ class Shares:
 
 SHARES = Shares(
     foregrounds={
-        **{"shots": 0.14, "made_shots": 0.05, "screams": 0.1, "made_screams": 0.06, "others": 0.24},
-        **{"sudden": 0.14, "shrill": 0.07, "steady": 0.15, "nothing": 0.05},
+        **{"shots": 0.18, "screams": 0.1, "made_screams": 0.04, "others": 0.2},
+        **{"sudden": 0.22, "shrill": 0.06, "steady": 0.16, "nothing": 0.04},
     },
     backgrounds={"silence": 0.25, "noise": 0.15, "made": 0.15, "babble": 0.1, "recorded": 0.35},
 )

@@ -66,7 +66,9 @@ def text_severity(example: Example) -> Float32:
 
 def _vote_shares(example: Example) -> tuple[float, float] | None:
     """Shares of the annotators who called it toxic, hate among it, and hate; None where there are no votes."""
-    votes = np.array(example.meta.get("votes") or [0])
+    votes = np.array(example.meta.get("votes") or ())
+    if not len(votes):
+        return None
     if example.source == "hatexplain":  # a vote each: 0 hate, 1 normal, 2 offensive
         return float((votes != 1).mean()), float((votes == 0).mean())
     if example.source == "davidson2017":  # counted: hate, offensive, neither
