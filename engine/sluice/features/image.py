@@ -22,6 +22,7 @@ from sluice.features.durations import frame_durations
 from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
 from sluice.features.views import WHOLE, Box, choose_views, find_pictures, plain_boxes, region_of
+from sluice.features.webp import CUT_SHORT, keep_whole_frames
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 10**6
@@ -51,8 +52,6 @@ DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, struct.error, EOFError, zlib.error, LookupError, ArithmeticError,
     AttributeError, TypeError, AssertionError, RuntimeError, Warning, Image.DecompressionBombError,
 )  # fmt: skip
-
-CUT_SHORT = "the file is cut short"
 
 
 def extract_image(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
@@ -101,7 +100,7 @@ def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
 
 
 def _extract(content: bytes, reserve: Reserve) -> Features[ImageRow]:
-    content, scans_left_out = _prepare(content)
+    content, left_out = _prepare(content)
     with _open(content) as image:
         _check_size(image)
         is_large, n_frames = _is_large(image), _count_frames(image)
@@ -109,13 +108,13 @@ def _extract(content: bytes, reserve: Reserve) -> Features[ImageRow]:
             features = _read_still(content, is_large, reserve)
         else:
             features = _read_animation(content, image, n_frames, reserve)
-    return Features(features.rows[:MAX_ROWS], _join(features.partial, scans_left_out))
+    return Features(features.rows[:MAX_ROWS], _join(features.partial, left_out))
 
 
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
     content = drop_remarks(strip_leading(content))
     if not content.startswith(jpeg.BEGINNING):
-        return content, None
+        return keep_whole_frames(content)
     try:
         return jpeg.cut_scans(content)
     except DECODE_ERRORS as error:
