@@ -22,6 +22,7 @@ from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
 from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, view_picture
 from sluice.features.views import WHOLE, plain_boxes
+from sluice.features.webp import CUT_SHORT, keep_whole_frames
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 10**6
@@ -50,8 +51,6 @@ DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, struct.error, EOFError, zlib.error, LookupError, ArithmeticError,
     AttributeError, TypeError, AssertionError, RuntimeError, Warning, Image.DecompressionBombError,
 )  # fmt: skip
-
-CUT_SHORT = "the file is cut short"
 
 
 def extract_image(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
@@ -109,7 +108,7 @@ def _extract(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[I
 
 
 def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
-    content, scans_left_out = _prepare(content)
+    content, left_out = _prepare(content)
     with _open(content) as image:
         _check_size(image)
         is_large, n_frames = may_hold_pictures(image), _count_frames(image)
@@ -118,13 +117,13 @@ def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[Imag
         else:
             features = _read_animation(content, image, n_frames, reserve, paginate)
     pages = keep_within_limit(features.pages)
-    return Features(features.rows[:MAX_ROWS], join_notes(features.partial, scans_left_out), pages=pages)
+    return Features(features.rows[:MAX_ROWS], join_notes(features.partial, left_out), pages=pages)
 
 
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
     content = drop_remarks(strip_leading(content))
     if not content.startswith(jpeg.BEGINNING):
-        return content, None
+        return keep_whole_frames(content)
     try:
         return jpeg.cut_scans(content)
     except DECODE_ERRORS as error:

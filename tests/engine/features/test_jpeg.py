@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sluice.features.image import CUT_SHORT, MAX_PIXELS, extract_image
+from sluice.features.image import MAX_PIXELS, extract_image
+from sluice.features.webp import CUT_SHORT
 from tests.engine.features.pictures import RED, assert_close, draw, encode, make_noise, read_colour
 
 # Pytest puts aside the filter that the module sets when it is imported.
