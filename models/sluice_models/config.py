@@ -19,6 +19,8 @@ RUNS = Path("runs")
 """Checkpoints and logs, in the folder where a command is started."""
 TRITON_REPO = triton_repository()
 TOKENIZER_FILE = text_file("tokenizer.json")
+LANGUAGES_FILE = Path("text_encoder") / "languages.json"
+"""Beside the text encoder: which languages it was measured on belongs to its weights."""
 
 
 class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
