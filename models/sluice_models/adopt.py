@@ -52,8 +52,6 @@ from sluice_models.training.checkpoint import ENCODERS
 from sluice_models.training.onnx_encoder import OnnxEncoder, load_exported, read_head
 
 CONFIG = packaged_file("sluice_models", "adopt.yaml")
-TOLERANCE = 1e-3
-"""Between torch and an adopted encoder's file: weights of others may be large, and are stored in half precision too."""
 
 
 @dataclass(frozen=True)
@@ -212,9 +210,9 @@ def write_encoder(candidate: Candidate, repository: Path) -> dict[str, float]:
     encoder = candidate.encoder
     if isinstance(encoder, OnnxEncoder):
         graft_head(encoder.file, candidate.name, encoder.head, encoder.n_words, file)
-        differences = check_parity(candidate.name, encoder, file, TOLERANCE).differences  # type: ignore[arg-type]
+        differences = check_parity(candidate.name, encoder, file).differences  # type: ignore[arg-type]
     else:
-        differences = export_model(candidate.name, encoder, file, TOLERANCE).differences
+        differences = export_model(candidate.name, encoder, file).differences
     describe_model(repository, candidate.name)
     return differences
 

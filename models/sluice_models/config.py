@@ -19,6 +19,8 @@ RUNS = Path("runs")
 """Checkpoints and logs, in the folder where a command is started."""
 TRITON_REPO = triton_repository()
 TOKENIZER_FILE = text_file("tokenizer.json")
+LANGUAGES_FILE = Path("text_encoder") / "languages.json"
+"""Beside the text encoder: which languages it was measured on belongs to its weights."""
 
 
 class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,13 +35,11 @@ class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Channels after each halving of the 160 x 160 pixels: the last stage has 10 x 10 cells.
+    """Channels of a MobileNet V2: of its stem, of its seven groups of blocks, and of the planes that it ends in."""
 
-    `n_kinds` is the room for kinds of objects that training tells apart.
-    """
-
-    channels: tuple[int, int, int, int] = (24, 48, 96, 256)
-    n_kinds: int = 160
+    stem: int
+    channels: tuple[int, int, int, int, int, int, int]
+    n_planes: int
 
 
 class AudioNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,11 +178,11 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`image_encoder.yaml`; `finish` goes on from `training`, at full size and with more look-alikes."""
+    """`image_encoder.yaml`; each picture is seen `n_varieties` times, once as it is."""
 
     network: ImageNetwork
+    n_varieties: int
     training: Training
-    finish: Training
 
 
 class AudioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

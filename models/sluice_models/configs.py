@@ -23,7 +23,7 @@ from sluice.contract import (
     TensorSpec,
 )
 from sluice.errors import SluiceError
-from sluice_models.config import TRITON_REPO
+from sluice_models.config import LANGUAGES_FILE, TRITON_REPO
 from sluice_models.console import report_errors
 
 QUEUE_DELAY_US = 500
@@ -86,8 +86,6 @@ QUANTISE = 'parameters { key: "quantise" value { string_value: "rows8" } }'
 NAMED_LABELS = f'parameters {{ key: "{LABELS_PARAMETER}" value {{ string_value: "{",".join(LABELS)}" }} }}'
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
-LANGUAGES_FILE = Path("text_encoder") / "languages.json"
-"""Beside the text encoder: which languages it was measured on belongs to its weights."""
 ON_CPU = Variant(
     "",
     "Python backend: 1/model.py runs the detector and recogniser of the package rapidocr in ONNX Runtime on the CPU.",
@@ -96,6 +94,7 @@ ON_CPU = Variant(
     "KIND_CPU",
 )
 """How text in pictures is read, whatever serves the other models: the weights come with a Python package."""
+
 N_TEXT_INSTANCES = 2
 """On a CPU the text encoder takes the most time: two rows of batches run side by side."""
 

@@ -30,7 +30,7 @@ from sluice_models.training import checkpoint
 OPSET = 17
 HALF_FROM_ELEMENTS = 1024
 """Smaller weights stay in single precision: they weigh nothing."""
-TOLERANCE = 5e-4
+TOLERANCE = 1e-3
 """Between torch and the stored model, on outputs in [0, 1]; logits go through the sigmoid first."""
 CHECKED_BATCHES = ((1, Size.SMALLEST), (3, Size.USUAL), (8, Size.USUAL))
 
@@ -63,13 +63,13 @@ def _row_axes(tensor: TensorSpec) -> dict[int, str]:
     return {place: axis.name for place, axis in enumerate(tensor.shape, 1) if isinstance(axis, Axis)}
 
 
-def export_model(name: ModelName, model: nn.Module, file: Path, tolerance: float = TOLERANCE) -> Parity:
+def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
     """Write one model and compare it with torch.
 
     Raises
     ------
     ParityError
-        If any output differs by more than `tolerance`; the file is left for inspection.
+        If any output differs by more than `TOLERANCE`; the file is left for inspection.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     inputs = sample_inputs(name, 2)
@@ -85,7 +85,7 @@ def export_model(name: ModelName, model: nn.Module, file: Path, tolerance: float
             dynamo=False,
         )
     onnx.save(store_half(onnx.load(str(file))), str(file))
-    return check_parity(name, model, file, tolerance)
+    return check_parity(name, model, file)
 
 
 def store_half(model: Any) -> Any:
@@ -108,8 +108,8 @@ def _is_large(weight: Any) -> bool:
     return bool(weight.data_type == onnx.TensorProto.FLOAT and np.prod(weight.dims) >= HALF_FROM_ELEMENTS)
 
 
-def check_parity(name: ModelName, model: nn.Module, file: Path, tolerance: float = TOLERANCE) -> Parity:
-    """Run both on inputs of several sizes; raises `ParityError` beyond `tolerance`."""
+def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
+    """Run both on inputs of several sizes; raises `ParityError` beyond `TOLERANCE`."""
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = SPECS[name].output_names
     differences = dict.fromkeys(names, 0.0)
@@ -121,8 +121,8 @@ def check_parity(name: ModelName, model: nn.Module, file: Path, tolerance: float
         for output, ours, theirs in zip(names, expected, found, strict=True):
             differences[output] = max(differences[output], _difference(output, ours.numpy(), theirs))
     parity = Parity(name, file.stat().st_size, differences)
-    if any(difference > tolerance for output, difference in differences.items() if output != "tokens"):
-        raise ParityError(f"{name}: torch and ONNX differ by {differences}, allowed is {tolerance}")
+    if any(difference > TOLERANCE for output, difference in differences.items() if output != "tokens"):
+        raise ParityError(f"{name}: torch and ONNX differ by {differences}, allowed is {TOLERANCE}")
     return parity
 
 

@@ -38,8 +38,8 @@ def train_part(part: Part, bundle: Path, runs: Path, share: float, console: Cons
         train_text_model(bundle, runs, console, share)
     elif part is Part.IMAGE:
         image = load_config("image_encoder", ImageConfig)
-        stages = {"training": _shorten(image.training, share), "finish": _shorten(image.finish, share)}
-        train_image(bundle, msgspec.structs.replace(image, **stages), runs, console)
+        shorter = msgspec.structs.replace(image, training=_shorten(image.training, share))
+        train_image(bundle, shorter, runs, console)
     elif part is Part.AUDIO:
         train_audio(bundle, _shorten(load_config("audio_encoder", AudioConfig).training, share), runs, console)
     else:

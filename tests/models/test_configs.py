@@ -69,7 +69,7 @@ def test_everything_that_training_derives_follows_an_edited_number():
             "words": [[1, 3], [7, 31], [33, 97]],
             "pixels": [[1, 3, 144, 144], [7, 3, 144, 144], [33, 3, 144, 144]],
             "log_mel": [[1, 61, 190], [7, 61, 190], [33, 61, 190]],
-            "tokens": [[1, 3, 251], [7, 5 * 3, 251], [65, 24 * 7 * 3, 251]],
+            "tokens": [[1, 3, 251], [7, 5 * 3, 251], [65, 29 * 7 * 3, 251]],
         },
         "axes": {name: {"0": "batch"} for name in ("planes", "tokens", "logits", "heatmap")},
         "exported": {

@@ -15,7 +15,6 @@ from sluice_models.config import (
     MODEL_NAMES,
     AudioNetwork,
     FusionNetwork,
-    ImageNetwork,
     TextNetwork,
 )
 from sluice_models.networks.audio import AudioEncoder
@@ -23,6 +22,7 @@ from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
 from sluice_models.training import checkpoint
+from tests.models.tiny_networks import IMAGE
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -32,7 +32,7 @@ def build_small(name):
     if name == "text_encoder":
         return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64), 30_000)
     if name == "image_encoder":
-        return ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8)))
+        return ImageEncoder(IMAGE)
     if name == "audio_encoder":
         return AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
     return Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))

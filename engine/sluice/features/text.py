@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from sluice.contract import MAX_TEXT_ROWS
+from sluice.errors import SettingsError
 from sluice.features import Features, TextRow
 from sluice.features.folding import fold
 from sluice.features.markup import undo_markup
@@ -90,12 +91,16 @@ class TextExtractor:
     ------
     FileNotFoundError
         If the file is not there.
+    SettingsError
+        If its vocabulary lacks one of them.
     """
 
     def __init__(self, tokenizer_file: Path | None = None) -> None:
-        self._tokenizer = _load(tokenizer_file or text_file("tokenizer.json"))
-        self._start_id = self._tokenizer.token_to_id(START)
-        self._end_id = self._tokenizer.token_to_id(END)
+        file = tokenizer_file or text_file("tokenizer.json")
+        self._tokenizer = _load(file)
+        self._start_id, self._end_id = (self._tokenizer.token_to_id(token) for token in (START, END))
+        if self._start_id is None or self._end_id is None:
+            raise SettingsError(f"{file}: its vocabulary lacks {START} or {END}; adopt the encoder anew")
 
     def extract(self, text: str) -> Features[TextRow]:
         """Rows of one text; see `extract_batch`."""

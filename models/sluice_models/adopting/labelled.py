@@ -27,7 +27,7 @@ from sluice_models.config import ModelName, TextRecipe
 from sluice_models.data.bundle import Example, Split, read_targets, read_texts
 from sluice_models.recipes.audio.windows import plain_sounds
 from sluice_models.recipes.fusion.encoded import Encoded, Float32
-from sluice_models.recipes.image.drawings import draw_pictures
+from sluice_models.recipes.image.pages import draw_pages
 from sluice_models.recipes.image.pictures import load_pictures
 from sluice_models.recipes.text.stream import Mixer
 from sluice_models.recipes.text.templates import fill_templates
@@ -182,7 +182,7 @@ def encode_parts(
 
 
 def _encode_pictures(encoder: EncoderFunction, data: AdoptionData, split: Split) -> Encoded:
-    """The bundle's varied as for our own encoder, the user's as they are, or drawings."""
+    """The bundle's varied as for our own encoder, the user's as they are, or drawn pages."""
     found = []
     if data.bundle is not None:
         found.append(bundle_encoding.encode_pictures(encoder, data.bundle, split, data.pictures_folder))
@@ -190,7 +190,7 @@ def _encode_pictures(encoder: EncoderFunction, data: AdoptionData, split: Split)
     if len(pixels):
         found.append(encode_pixels(encoder, pixels, targets, "own"))
     if not found:
-        drawn = draw_pictures(N_STAND_INS, seed=STAND_IN_SEEDS[split])
+        drawn = draw_pages(N_STAND_INS, seed=STAND_IN_SEEDS[split])
         found.append(encode_pixels(encoder, drawn, np.zeros((len(drawn), len(LABELS)), np.float32), "drawn"))
     return _join(found)
 

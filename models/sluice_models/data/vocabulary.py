@@ -58,7 +58,7 @@ def count_pieces(tokenizer: Tokenizer, texts: Iterable[str], weight: float = 1.0
     for chunk in _chunks(prepare(text)[0] for text in texts):
         for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=False):
             counts.update(encoding.ids)
-    return Counter({piece: count * weight for piece, count in counts.items()})  # type: ignore[misc]
+    return Counter({piece: count * weight for piece, count in counts.items()})
 
 
 def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:

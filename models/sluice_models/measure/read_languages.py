@@ -18,8 +18,7 @@ import typer
 from rich.console import Console
 
 from sluice.intervals import Bools, Floats
-from sluice_models.config import RUNS, TRITON_REPO
-from sluice_models.configs import LANGUAGES_FILE
+from sluice_models.config import LANGUAGES_FILE, RUNS, TRITON_REPO
 from sluice_models.console import report_errors
 from sluice_models.data.bundle import Example, read_texts
 from sluice_models.measure.everyday import N_HARMS, is_benign

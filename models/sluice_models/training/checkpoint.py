@@ -21,7 +21,7 @@ from sluice_models.config import (
 )
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.image import ImageEncoder, PictureNetwork
 from sluice_models.networks.text import TextEncoder
 from sluice_models.training.onnx_encoder import OnnxEncoder
 
@@ -42,6 +42,11 @@ def build_text_encoder() -> TextEncoder:
 def build_image_encoder() -> ImageEncoder:
     """An untrained image encoder."""
     return ImageEncoder(load_config("image_encoder", ImageConfig).network)
+
+
+def build_picture_network() -> PictureNetwork:
+    """The image encoder's picture network, without its weights."""
+    return PictureNetwork(load_config("image_encoder", ImageConfig).network)
 
 
 def build_audio_encoder() -> AudioEncoder:

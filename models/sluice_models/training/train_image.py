@@ -1,92 +1,104 @@
-"""Trains the image encoder."""
+"""Trains the image encoder's own layers, on what the picture network sees in each picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Console
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
+from sluice.contract import LABELS
 from sluice_models.config import ImageConfig, Training
 from sluice_models.networks.heads import pool_evidence
-from sluice_models.networks.image import ImageEncoder
-from sluice_models.recipes.image.batches import FIRST_STAGE, LAST_STAGE, PictureBatch, SamplingPlan, picture_batches
-from sluice_models.recipes.image.pictures import FIRE, WEAPONS, Pictures, load_pictures
-from sluice_models.training.checkpoint import build_image_encoder, checkpoint_file, load_state
-from sluice_models.training.loop import Task, fit, single_parameter_group
-from sluice_models.training.losses import masked_loss, weigh_positives
+from sluice_models.networks.image import LEARNED, ImageEncoder, PictureNetwork
+from sluice_models.recipes.image.batches import PlaneBatch, PlaneRows, plane_batches
+from sluice_models.recipes.image.pictures import Pictures, augment, load_pictures
+from sluice_models.training.checkpoint import build_image_encoder
+from sluice_models.training.loop import Task, fit
+from sluice_models.training.losses import masked_loss
+from sluice_models.training.nsfwjs import load_picture_network
 
-POOLED_WEIGHT, CELL_WEIGHT, KIND_WEIGHT = 0.5, 0.5, 0.4
-"""Of the losses of the heatmap pooled, of its cells, and of the kinds, next to the labels'."""
-START = "image_start"
-"""The first stage's checkpoint."""
-SMOOTHING = 0.1
-"""Of the kinds: some are nearly the same."""
+CELL_WEIGHT = 0.5
+"""Of the loss of the heatmap pooled, next to the labels'."""
+N_CHUNK = 64
+"""Pictures that the picture network sees at a time; what is done is noted after each."""
+PLACES = [LABELS.index(label) for label in LEARNED]
+Planes = npt.NDArray[np.float16]
 
 
 def train_image(bundle: Path, config: ImageConfig, runs: Path, console: Console) -> None:
-    """Train in two stages and leave ``image_encoder.pt`` in `runs`; a first stage that is there is not run again."""
+    """Train and leave ``image_encoder.pt`` in `runs`, which holds ``picture_network.pt``; either stage resumes."""
     torch.manual_seed(0)
-    pictures = load_pictures(bundle, "train", runs, config.network.n_kinds)
-    console.print(f"image: {len(pictures.targets)} rows")
+    pictures = load_pictures(bundle, "train", runs)
     encoder = build_image_encoder()
-    encoder.to(memory_format=torch.channels_last)
-    if not checkpoint_file(runs, START).is_file():
-        _fit_stage(START, encoder, pictures, config.training, FIRST_STAGE, runs, console)
-    load_state(encoder, START, runs)
-    torch.manual_seed(1)
-    _fit_stage("image_encoder", encoder, pictures, config.finish, LAST_STAGE, runs, console)
+    load_picture_network(encoder.network, runs)
+    console.print(f"image: {len(pictures.targets)} rows, {config.n_varieties} times each")
+    planes = [see_all(encoder.network, pictures, number, runs) for number in range(config.n_varieties)]
+    rows = PlaneRows(planes, pictures.targets, pictures.groups)
+    fit_layers(encoder, rows, config.training, runs, console)
 
 
-def _fit_stage(
-    name: str,
-    encoder: ImageEncoder,
-    pictures: Pictures,
-    training: Training,
-    plan: SamplingPlan,
-    runs: Path,
-    console: Console,
-) -> None:
-    weights = weigh_positives(pictures.targets, training.max_positive_weight)
-    batches = picture_batches(pictures, training.n_batch, training.n_steps, plan)
-    task = Task(
-        name,
-        encoder,
-        single_parameter_group(encoder, training),
-        batches,
-        lambda batch: image_loss(encoder, batch, weights),
+def fit_layers(encoder: ImageEncoder, rows: PlaneRows, training: Training, runs: Path, console: Console) -> None:
+    """Train all but the picture network and leave ``image_encoder.pt`` in `runs`."""
+    groups = [
+        {"params": [*encoder.to_tokens.parameters(), *encoder.cells.parameters()], "lr": training.fresh_learning_rate},
+        # Without decay: rows of the head that no picture teaches must stay what they are.
+        {"params": list(encoder.head.parameters()), "lr": training.fresh_learning_rate, "weight_decay": 0.0},
+    ]
+    batches = plane_batches(rows, training.n_batch)
+    fit(
+        Task("image_encoder", encoder, groups, batches, lambda batch: image_loss(encoder, batch)),
+        training,
+        runs,
+        console,
     )
-    fit(task, training, runs, console)
 
 
-def image_loss(encoder: ImageEncoder, batch: PictureBatch, positive_weights: Tensor) -> Tensor:
-    """Loss, a scalar: labels; the heatmap, pooled and by cell; and the kind of object.
+def image_loss(encoder: ImageEncoder, batch: PlaneBatch) -> Tensor:
+    """Loss of the learned labels, a scalar: of the logits, and of the heatmap's cells pooled.
 
-    The kind teaches more per picture than the labels.
-
-    Where a picture is positive, some cell has to be; where the harm's place is known, just the cells there.
+    Where a picture is positive, some cell has to be; where it is not, none.
     """
-    planes = encoder.extract_features(batch.pixels.contiguous(memory_format=torch.channels_last))
-    cells = encoder.cells(planes).float()
-    ones = torch.ones_like(batch.targets)
-    by_label = masked_loss(encoder.head(encoder.tokens(planes)), batch.targets, ones, positive_weights)
-    pooled = pool_evidence(cells.flatten(2).transpose(1, 2))
-    by_picture = masked_loss(pooled, batch.targets, ones, positive_weights)
-    by_cell = cell_loss(cells[:, [WEAPONS, FIRE]], batch.cells)
-    kinds = F.cross_entropy(
-        encoder.kinds(planes.mean(dim=(2, 3))).float(), batch.kinds, ignore_index=-1, label_smoothing=SMOOTHING
+    planes = batch.planes.float()
+    targets = batch.targets[:, PLACES]
+    ones = torch.ones_like(targets)
+    logits = encoder.head(encoder.tokens(planes))[:, PLACES]
+    pooled = pool_evidence(encoder.cells(planes).flatten(2).transpose(1, 2))
+    by_label, by_picture = (masked_loss(found, targets, ones, torch.ones(len(PLACES))) for found in (logits, pooled))
+    return by_label + CELL_WEIGHT * by_picture
+
+
+def see_all(network: PictureNetwork, pictures: Pictures, variety: int, runs: Path) -> Planes:
+    """What the picture network sees in every picture, shape = (n, C, 5, 5): as it is (variety 0), or varied.
+
+    Kept in `runs`, with how many rows are done: seeing takes minutes, and an interrupted run goes on there.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    file, note = runs / f"planes-{variety}.npy", runs / f"planes-{variety}.done"
+    shape = (len(pictures.targets), *see(network, pictures.pixels[:1], None).shape[1:])
+    n_done = int(note.read_text("ascii")) if note.is_file() and _shape_of(file) == shape else 0
+    planes: Planes = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        file, "r+" if n_done else "w+", np.float16, shape
     )
-    return by_label + POOLED_WEIGHT * by_picture + CELL_WEIGHT * by_cell + KIND_WEIGHT * kinds.nan_to_num()
+    for start in range(n_done, len(planes), N_CHUNK):
+        generator = torch.Generator().manual_seed(variety * len(planes) + start) if variety else None
+        planes[start : start + N_CHUNK] = see(network, pictures.pixels[start : start + N_CHUNK], generator)
+        note.write_text(str(start + N_CHUNK), "ascii")
+    return planes
 
 
-def cell_loss(cells: Tensor, wanted: Tensor) -> Tensor:
-    """Binary cross-entropy of cells, shape = (B, 2, h, w), where they are known; both kinds weigh the same."""
-    losses = F.binary_cross_entropy_with_logits(cells, wanted.nan_to_num(), reduction="none")
-    inside, outside = wanted == 1, wanted == 0
-    return _mean(losses, inside) + _mean(losses, outside)
+def _shape_of(file: Path) -> tuple[int, ...] | None:
+    return np.load(file, mmap_mode="r").shape if file.is_file() else None
 
 
-def _mean(losses: Tensor, chosen: Tensor) -> Tensor:
-    return (losses * chosen).sum() / chosen.sum().clamp(min=1)
+def see(network: PictureNetwork, pixels: npt.NDArray[np.uint8], generator: torch.Generator | None) -> Planes:
+    """The planes of some pictures; with a generator, of the pictures varied."""
+    shown = torch.from_numpy(np.array(pixels))
+    if generator is not None:
+        shown = augment(shown, generator)
+    with torch.inference_mode():
+        seen: Tensor = network(shown)
+    return np.asarray(seen.numpy(), np.float16)

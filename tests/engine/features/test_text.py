@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from sluice.contract import MAX_TEXT_ROWS
+from sluice.errors import SettingsError
 from sluice.features import TEXT_WINDOW_TOKENS, Features, TextRow
 from sluice.features.text import END, MAX_WHOLE_CHARS, START, TextExtractor
 from sluice.features.windows import MAX_WINDOWS, OVERLAP_TOKENS
@@ -174,6 +175,13 @@ def test_a_megabyte_is_read_from_start_to_end_in_order(extractor: TextExtractor)
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="gone.json"):
         TextExtractor(tmp_path / "gone.json")
+
+
+def test_a_tokenizer_of_another_kind_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    Tokenizer(models.WordPiece({"[CLS]": 0, "[SEP]": 1, "[UNK]": 2}, unk_token="[UNK]")).save(str(file))
+    with pytest.raises(SettingsError, match=r"other\.json: its vocabulary lacks <s> or </s>"):
+        TextExtractor(file)
 
 
 SENTENCES = ["Hello you.", "Fine!", "Kill yo?", "Hello hello hello."]

@@ -38,7 +38,6 @@ def few_rows(monkeypatch):
         monkeypatch.setattr(module, "N_CALIBRATION_POSTS", 60)
         monkeypatch.setattr(module, "N_CALIBRATION_PAIRS", 30)
     monkeypatch.setattr(picture_rows, "N_DRAWN", {"train": 8, "val": 4})
-    monkeypatch.setattr(picture_rows, "N_SCENES", 8)
 
 
 @pytest.fixture

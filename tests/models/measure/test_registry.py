@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sluice.intervals import Figure
 from sluice.schema import LABELS
-from sluice_models.config import AudioNetwork, FusionNetwork, ImageNetwork
+from sluice_models.config import AudioNetwork, FusionNetwork
 from sluice_models.measure import everyday_sounds, functional, mixtures, pair_figures, reduced_forms, serving_cost
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.context import EvaluationContext, Models
@@ -21,6 +21,7 @@ from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.recipes.image import pictures as picture_rows
 from sluice_models.training import bundle_encoding
+from tests.models.tiny_networks import IMAGE
 
 pytestmark = pytest.mark.torch
 MEASURED = {
@@ -50,7 +51,7 @@ def context(bundle, scorer, few, tmp_path_factory):
     for module in (reduced_forms, serving_cost):
         few.setattr(module, "TRITON_REPO", runs)
     context = EvaluationContext(bundle, runs, "val", n_obfuscated=8)
-    image, audio = ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8))), AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
+    image, audio = ImageEncoder(IMAGE), AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
     fusion = Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
     fusion.shift -= 20  # nothing is flagged: evidence is looked for in flagged texts alone
     context.models = Models(scorer._encoder, image.eval(), audio.eval(), fusion.eval())

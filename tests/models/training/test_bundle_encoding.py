@@ -35,7 +35,6 @@ def few(monkeypatch):
     monkeypatch.setattr(module, "N_SYNTHETIC", 3)
     monkeypatch.setattr(module, "N_BATCH", 7)
     monkeypatch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
-    monkeypatch.setattr(picture_rows, "N_SCENES", 4)
 
 
 class CountsTokens(nn.Module):

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from sluice.errors import SettingsError
-from sluice_models.config import MODEL_NAMES, AudioNetwork, FusionNetwork, ImageNetwork
+from sluice_models.config import MODEL_NAMES, AudioNetwork, FusionNetwork
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.image import ImageEncoder
 from sluice_models.training import checkpoint
+from tests.models.tiny_networks import IMAGE
 
 pytestmark = pytest.mark.torch
 
@@ -56,7 +57,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def tiny(monkeypatch):
     channels = (4, 4, 8, 8)
     monkeypatch.setattr(checkpoint, "build_text_encoder", lambda: nn.Linear(1, 1))
-    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: ImageEncoder(ImageNetwork(channels=channels)))
+    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: ImageEncoder(IMAGE))
     monkeypatch.setattr(checkpoint, "build_audio_encoder", lambda: AudioEncoder(AudioNetwork(channels=channels)))
     monkeypatch.setattr(checkpoint, "build_fusion", lambda: Fusion(FusionNetwork(n_heads=2, d_inner=32)))
 

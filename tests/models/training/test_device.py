@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sluice_models.recipes.text.texts import TextBatch
+from sluice_models.recipes.text.reading import TextBatch
 from sluice_models.training.device import move
 
 pytestmark = pytest.mark.torch

@@ -123,9 +123,8 @@ def test_a_state_that_was_never_saved_starts_from_the_beginning(tmp_path):
 def test_the_model_learns_in_training_mode_and_is_left_in_evaluation_mode(tmp_path):
     modes = []
     model = Line().eval()
-    task = make_task(model, endless())
-    task.after_step = lambda: modes.append(model.training)
-    fit(task, make_training(3), tmp_path, Console(file=io.StringIO()))
+    model.register_forward_hook(lambda module, *_: modes.append(module.training))
+    fit(make_task(model, endless()), make_training(3), tmp_path, Console(file=io.StringIO()))
     assert modes == [True] * 3
     assert not model.training
 

@@ -1,29 +1,33 @@
-"""Training the image encoder in its two stages, on the miniature bundle and with a tiny network."""
+"""Training the image encoder's layers on what its picture network sees, on the miniature bundle and with a tiny one."""
 
 import io
 
-import msgspec
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
+from sluice.errors import SettingsError
 from sluice.schema import LABELS
-from sluice_models.config import ImageConfig, ImageNetwork, Training
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.config import ImageConfig, Training
+from sluice_models.networks.image import LEARNED, SEXUAL, ImageEncoder
 from sluice_models.recipes.image import pictures as picture_rows
-from sluice_models.recipes.image.batches import PictureBatch
+from sluice_models.recipes.image.batches import PlaneBatch, PlaneRows
+from sluice_models.training import checkpoint
 from sluice_models.training import train_image as module
-from sluice_models.training.train_image import START, cell_loss, image_loss, train_image
+from sluice_models.training.nsfwjs import NAME
+from sluice_models.training.train_image import N_CHUNK, PLACES, fit_layers, image_loss, see, see_all, train_image
+from tests.models.tiny_networks import IMAGE
 
 pytestmark = pytest.mark.torch
-NETWORK = ImageNetwork(channels=(4, 4, 8, 8), n_kinds=5)
-TRAINING = Training(n_steps=2, n_batch=4, learning_rate=1e-3, fresh_learning_rate=1e-3)
-CONFIG = ImageConfig(network=NETWORK, training=TRAINING, finish=TRAINING)
+TRAINING = Training(n_steps=2, n_batch=4, learning_rate=1e-3, fresh_learning_rate=1e-2)
+CONFIG = ImageConfig(network=IMAGE, n_varieties=2, training=TRAINING)
 NAN = float("nan")
 
 
 def build_tiny():
-    return ImageEncoder(NETWORK)
+    torch.manual_seed(0)
+    return ImageEncoder(IMAGE)
 
 
 @pytest.fixture
@@ -32,74 +36,114 @@ def console():
 
 
 @pytest.fixture
-def tiny(monkeypatch):
+def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "build_image_encoder", build_tiny)
     monkeypatch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
-    monkeypatch.setattr(picture_rows, "N_SCENES", 4)
+    checkpoint.save(build_tiny().network, checkpoint.checkpoint_file(tmp_path, NAME))
 
 
-def test_both_stages_leave_a_checkpoint_and_the_last_goes_on_from_the_first(tmp_path, tiny, bundle, console):
-    slow = msgspec.structs.replace(TRAINING, n_steps=1, fresh_learning_rate=1e-9)
-    train_image(bundle, msgspec.structs.replace(CONFIG, finish=slow), tmp_path, console)
-    start, end = (torch.load(tmp_path / f"{name}.pt") for name in (START, "image_encoder"))
-    build_tiny().load_state_dict(end)
-    name = "stages.0.0.weight"
-    assert (start[name] - end[name]).abs().max() < 1e-6
-    assert "image: 20 rows" in console.file.getvalue()  # 12 of the bundle, and 8 drawn
-
-
-def test_a_first_stage_that_is_there_is_not_run_again(tmp_path, tiny, bundle, console):
+def test_training_leaves_a_checkpoint_with_the_picture_network_as_it_came(tmp_path, tiny, bundle, console):
     train_image(bundle, CONFIG, tmp_path, console)
-    first = (tmp_path / f"{START}.pt").read_bytes()
-    curve = tmp_path / f"{START}.curve.json"
-    curve.unlink()
-    (tmp_path / "image_encoder.pt").unlink()
-    train_image(bundle, CONFIG, tmp_path, console)
-    assert (tmp_path / f"{START}.pt").read_bytes() == first
-    assert not curve.exists()
-    assert (tmp_path / "image_encoder.pt").is_file()
+    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny().state_dict()
+    changed = {name for name in trained if not torch.equal(trained[name], start[name])}
+    assert changed == {"to_tokens.weight", "to_tokens.bias", "cells.weight", "cells.bias"} | {
+        f"head.evidence.{part}" for part in ("weight", "bias")
+    }
+    assert "image: 16 rows, 2 times each" in console.file.getvalue()  # 12 of the bundle, and 4 drawn
 
 
-def test_a_second_run_reads_the_decoded_pictures_of_the_first(tmp_path, tiny, bundle, console, monkeypatch):
+def test_rows_of_the_head_that_no_picture_teaches_stay_what_they_are(tmp_path, tiny, bundle, console):
     train_image(bundle, CONFIG, tmp_path, console)
+    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny().state_dict()
+    moved = (trained["head.evidence.weight"] != start["head.evidence.weight"]).any(dim=1)
+    assert [LABELS[index] for index in moved.nonzero().flatten().tolist()] == [
+        label for label in LABELS if label in LEARNED
+    ]
+    assert torch.equal(trained["head.evidence.weight"][SEXUAL], start["head.evidence.weight"][SEXUAL])
+
+
+def test_without_the_picture_network_training_says_what_is_missing(tmp_path, tiny, bundle, console):
+    checkpoint.checkpoint_file(tmp_path, NAME).unlink()
+    with pytest.raises(SettingsError, match="picture_network"):
+        train_image(bundle, CONFIG, tmp_path, console)
+
+
+def test_a_second_run_decodes_and_sees_nothing_again(tmp_path, tiny, bundle, console, monkeypatch):
+    train_image(bundle, CONFIG, tmp_path, console)
+    first = torch.load(tmp_path / "image_encoder.pt")
 
     def refuse(*_):
-        raise AssertionError("decoded again")
+        raise AssertionError("done again")
 
     monkeypatch.setattr(picture_rows, "_decode", refuse)
+    monkeypatch.setattr(module, "augment", refuse)
     train_image(bundle, CONFIG, tmp_path, console)
+    assert all(torch.equal(weight, first[name]) for name, weight in torch.load(tmp_path / "image_encoder.pt").items())
 
 
-def test_cells_cost_less_where_they_are_right():
-    wanted = torch.tensor([1.0, 0.0, NAN]).view(1, 1, 1, 3)
-    right, wrong = (torch.tensor(values).view(1, 1, 1, 3) for values in ([4.0, -4.0, 9.0], [-4.0, 4.0, -9.0]))
-    assert cell_loss(right, wanted) < cell_loss(wrong, wanted)
-    assert cell_loss(right, torch.full_like(wanted, NAN)) == 0
+@pytest.fixture
+def pictures():
+    n_rows = N_CHUNK + 6
+    pixels = np.random.default_rng(0).integers(0, 256, (n_rows, 3, 160, 160), np.uint8)
+    return picture_rows.Pictures(pixels, np.zeros((n_rows, len(LABELS)), np.float32), np.array(["a:harmless"] * n_rows))
 
 
-def test_a_small_harm_weighs_as_much_as_all_the_cells_around_it():
-    wanted = torch.zeros(1, 2, 10, 10)
-    wanted[0, 0, 3, 3] = 1
-    missed, alarmed = torch.zeros_like(wanted), torch.zeros_like(wanted)
-    missed[wanted == 1], alarmed[wanted == 0] = -3, 3
-    torch.testing.assert_close(cell_loss(missed, wanted), cell_loss(alarmed, wanted))
+@pytest.mark.parametrize("variety", [0, 1])
+def test_seeing_goes_on_where_it_was_interrupted(tmp_path, pictures, variety, monkeypatch):
+    network = build_tiny().network
+    whole = np.array(see_all(network, pictures, variety, tmp_path / "whole"))
+
+    seen = []
+
+    def break_off(network, pixels, generator):
+        seen.append(len(pixels))
+        if len(seen) == 3:  # the first tells the shape
+            raise KeyboardInterrupt
+        return see(network, pixels, generator)
+
+    monkeypatch.setattr(module, "see", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        see_all(network, pictures, variety, tmp_path / "halves")
+    seen.clear()
+    found = see_all(network, pictures, variety, tmp_path / "halves")
+    assert seen == [1, 6]
+    np.testing.assert_array_equal(found, whole)
 
 
-def make_batch(kinds=-1):
-    targets, cells = torch.full((2, len(LABELS)), NAN), torch.full((2, 2, 6, 6), NAN)
-    pixels = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)
-    return PictureBatch(pixels, targets, cells, torch.full((2,), kinds))
+def test_a_variety_is_not_the_picture_as_it_is(tmp_path, pictures):
+    network = build_tiny().network
+    plain, varied = (see_all(network, pictures, number, tmp_path) for number in (0, 1))
+    assert plain.shape == varied.shape == (N_CHUNK + 6, 12, 5, 5)
+    assert not np.array_equal(plain, varied)
+
+
+def make_batch(weapons, fire):
+    targets = torch.full((2, len(LABELS)), NAN)
+    targets[:, PLACES] = torch.tensor([weapons, fire])
+    return PlaneBatch(torch.rand(2, 12, 5, 5).half(), targets)
 
 
 def test_rows_of_which_nothing_is_known_cost_nothing():
-    torch.manual_seed(0)
-    assert image_loss(build_tiny(), make_batch(), torch.ones(len(LABELS))) == 0
+    assert image_loss(build_tiny(), make_batch(NAN, NAN)) == 0
 
 
-def test_the_kind_of_object_is_learned_where_somebody_says_it():
-    torch.manual_seed(0)
+def test_the_loss_reaches_every_layer_of_ours_and_none_of_the_picture_network():
     encoder = build_tiny()
-    image_loss(encoder, make_batch(kinds=2), torch.ones(len(LABELS))).backward()
-    assert encoder.kinds.bias.grad.argmin() == 2  # its logit rises, all others fall
-    assert (encoder.kinds.bias.grad > 0).sum() == 4
-    assert not encoder.head.evidence.weight.grad.any()
+    image_loss(encoder, make_batch(1.0, 0.0)).backward()
+    for name, weight in encoder.named_parameters():
+        assert (weight.grad is not None and weight.grad.any()) != name.startswith("network."), name
+
+
+def test_what_can_be_told_from_the_planes_is_learned(tmp_path, console):
+    planes = np.random.default_rng(0).random((40, 12, 5, 5)).astype(np.float16)
+    targets = np.zeros((40, len(LABELS)), np.float32)
+    targets[::2, PLACES[0]] = 1
+    planes[::2, 3, 1, 1] += 5
+    rows = PlaneRows([planes], targets, np.array(["a:weapons", "a:harmless"] * 20))
+    encoder = build_tiny()
+    fit_layers(encoder, rows, Training(60, 20, 1e-2, 1e-2), tmp_path, console)
+    with torch.no_grad():
+        logits = encoder.head(encoder.tokens(torch.from_numpy(planes).float()))[:, PLACES[0]]
+        cells = encoder.cells(torch.from_numpy(planes).float())[:, 0].flatten(1)
+    assert logits[::2].min() > logits[1::2].max()
+    assert (cells[::2].argmax(dim=1) == 6).all()

@@ -1,4 +1,4 @@
-"""Augmentation of image batches: geometry, colour, blur, JPEG, erased rectangles and captions."""
+"""Augmentation of image batches: geometry, colour, blur and JPEG."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ import random
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
-
-from sluice.features import IMAGE_SIZE_PX
-
-N_CAPTIONS = 64
-WORDS = (
-    "when you", "me on monday", "that feeling", "nobody:", "best day", "look at this", "so true", "my cat", "wait what",
-    "周末快乐", "哈哈哈", "好的", "today only", "how it started", "not again", "good morning", "2 for 1", "the weekend",
-)  # fmt: skip
 
 
 def transform(planes: Tensor, generator: torch.Generator, side: int) -> Tensor:
@@ -85,17 +77,6 @@ def blur_some(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return pixels.index_put((chosen,), blurred)
 
 
-def erase_rectangles(pixels: Tensor, rng: random.Random) -> Tensor:
-    """Hide a rectangle of every fourth picture, shape = (B, 3, S, S), in place (DeVries and Taylor, 2017)."""
-    side = pixels.shape[-1]
-    for picture in pixels:
-        if rng.random() < 0.25:
-            height, width = (int(side * rng.uniform(0.15, 0.4)) for _ in range(2))
-            top, left = rng.randrange(side - height), rng.randrange(side - width)
-            picture[:, top : top + height, left : left + width] = rng.choice((0.0, 127.0, 255.0))
-    return pixels
-
-
 def compress_some(pixels: Tensor, rng: random.Random) -> Tensor:
     """Save one picture in eight as a poor JPEG; uint8, shape = (B, 3, H, W), in place."""
     for picture in pixels:
@@ -103,29 +84,4 @@ def compress_some(pixels: Tensor, rng: random.Random) -> Tensor:
             packed = io.BytesIO()
             Image.fromarray(picture.permute(1, 2, 0).numpy()).save(packed, "JPEG", quality=rng.randint(15, 60))
             picture[:] = torch.from_numpy(np.array(Image.open(packed))).permute(2, 0, 1)
-    return pixels
-
-
-def draw_captions() -> Tensor:
-    """Writing as on memes: colours and opacity of uint8, shape = (N_CAPTIONS, 4, 160, 160)."""
-    rng = random.Random(0)
-    return torch.stack([_draw_caption(rng) for _ in range(N_CAPTIONS)])
-
-
-def _draw_caption(rng: random.Random) -> Tensor:
-    sheet = Image.new("RGBA", (IMAGE_SIZE_PX, IMAGE_SIZE_PX), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(sheet)
-    ink, edge = rng.choice((((255, 255, 255), (0, 0, 0)), ((0, 0, 0), (255, 255, 255)), ((255, 230, 0), (0, 0, 0))))
-    for top in rng.choice(((6,), (128,), (6, 128), (70,))):
-        words, size = rng.choice(WORDS), rng.randint(12, 22)
-        pen.text((rng.randint(4, 40), top), words, fill=ink, font_size=size, stroke_width=2, stroke_fill=edge)
-    return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
-
-
-def caption_some(pixels: Tensor, captions: Tensor, rng: random.Random) -> Tensor:
-    """Write over every eighth picture, whatever it shows; pixels of float, shape = (B, 3, 160, 160), in place."""
-    for picture in pixels:
-        if rng.random() < 0.125:
-            sheet = captions[rng.randrange(len(captions))].float()
-            picture += (sheet[:3] - picture) * (sheet[3:] / 255)
     return pixels

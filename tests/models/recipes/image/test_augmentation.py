@@ -7,13 +7,9 @@ import torch
 
 from sluice.features import IMAGE_SIZE_PX
 from sluice_models.recipes.image.augmentation import (
-    N_CAPTIONS,
     _placements,
     blur_some,
-    caption_some,
     compress_some,
-    draw_captions,
-    erase_rectangles,
     jitter_colours,
     transform,
 )
@@ -33,11 +29,6 @@ def make_pixels(n_rows=64, side=32):
 
 def changed_rows(before, after):
     return (before != after).flatten(1).any(dim=1)
-
-
-@pytest.fixture(scope="module")
-def captions():
-    return draw_captions()
 
 
 def test_placing_gives_the_wanted_side_and_marks_nothing_outside():
@@ -113,17 +104,6 @@ def test_a_blurred_edge_is_not_darkened():
     assert (blur_some(torch.full((64, 3, 8, 8), 255.0), seeded()) == 255).all()
 
 
-def test_erased_rectangles_are_of_one_shade_and_leave_most_of_the_picture():
-    pixels = make_pixels(N_MANY, 40)
-    erased = erase_rectangles(pixels.clone(), random.Random(0))
-    rows = changed_rows(pixels, erased)
-    assert 0.17 < rows.float().mean() < 0.33
-    for before, after in zip(pixels[rows], erased[rows], strict=True):
-        hidden = (before != after).any(dim=0)
-        assert hidden.float().mean() < 0.17
-        assert len(after[:, hidden].unique()) == 1
-
-
 def test_a_poor_jpeg_looks_like_its_picture():
     ramp = torch.arange(64, dtype=torch.uint8).mul(4).expand(N_MANY, 3, 64, 64)
     packed = compress_some(ramp.clone(), random.Random(0))
@@ -133,32 +113,7 @@ def test_a_poor_jpeg_looks_like_its_picture():
     assert 0 < errors.min() <= errors.max() < 20
 
 
-def test_captions_are_written_on_some_pictures_only(captions):
-    pictures = torch.full((64, 3, S, S), 128.0)
-    written = changed_rows(pictures, caption_some(pictures.clone(), captions, random.Random(0)))
-    assert 0 < written.sum() < 32
-
-
-def test_captions_are_writing_and_not_blank(captions):
-    assert captions.shape == (N_CAPTIONS, 4, S, S)
-    covered = (captions[:, 3] > 0).float().mean(dim=(1, 2))
-    assert covered.min() > 0.005
-    assert covered.max() < 0.5
-    assert torch.equal(captions, draw_captions())
-
-
-def test_a_caption_covers_what_is_under_it_and_nothing_else(captions):
-    sheet = captions[:1]
-    written = torch.stack(
-        [caption_some(torch.full((40, 3, S, S), level), sheet, random.Random(1)) for level in (0.0, 255.0)]
-    )
-    rows = (written[0] != 0).flatten(1).any(dim=1)
-    opaque, clear = sheet[0, 3] == 255, sheet[0, 3] == 0
-    assert torch.equal(written[0][rows][:, :, opaque], written[1][rows][:, :, opaque])
-    assert (written[1][rows][:, :, clear] == 255).all()
-
-
-@pytest.mark.parametrize("change", [erase_rectangles, compress_some])
+@pytest.mark.parametrize("change", [compress_some])
 def test_most_pictures_are_left_alone(change):
     pictures = torch.randint(0, 256, (64, 3, 96, 96), dtype=torch.uint8)
     assert 0 < changed_rows(pictures, change(pictures.clone(), random.Random(0))).sum() < 32

@@ -1,4 +1,4 @@
-"""Images for training: decoded once, with targets, groups and kinds, the drawn ones behind those of the bundle."""
+"""Images for training: decoded once, with targets and groups, the drawn pages behind those of the bundle."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,11 @@ from sluice.features import IMAGE_SIZE_PX
 from sluice.schema import LABELS
 from sluice_models.data.bundle import Example, read_media
 from sluice_models.recipes.image import pictures as module
-from sluice_models.recipes.image.drawings import draw_pictures
+from sluice_models.recipes.image.pages import draw_pages
 from sluice_models.recipes.image.pictures import (
     FIRE,
-    KINDS,
     SEEN,
     WEAPONS,
-    _number_kinds,
     _read_view,
     augment,
     load_pictures,
@@ -25,15 +23,14 @@ from sluice_models.recipes.image.pictures import (
 pytestmark = pytest.mark.torch
 
 
-def make_example(source="made", kind=None, **labels):
+def make_example(**labels):
     targets = np.array([labels.get(label, np.nan) for label in LABELS], np.float32)
-    return Example("k", None, None, None, targets, source, {} if kind is None else {"cls": kind})
+    return Example("k", None, None, None, targets, "made")
 
 
 @pytest.fixture
 def few(monkeypatch):
     monkeypatch.setattr(module, "N_DRAWN", {"train": 4, "val": 2})
-    monkeypatch.setattr(module, "N_SCENES", 6)
 
 
 def test_labels_that_no_picture_is_positive_for_are_absent():
@@ -44,35 +41,26 @@ def test_labels_that_no_picture_is_positive_for_are_absent():
     assert {LABELS[WEAPONS], LABELS[FIRE]} == set(SEEN)
 
 
-def test_images_come_first_then_drawings_then_scenes(bundle, tmp_path, few):
+def test_images_come_first_then_harmless_pages(bundle, tmp_path, few):
     pictures = load_pictures(bundle, "train", tmp_path)
     examples = read_media(bundle, "images", "train")
-    assert len(pictures.pixels) == len(pictures.targets) == len(examples) + 4 + 6
+    assert len(pictures.pixels) == len(pictures.targets) == len(examples) + 4
     assert pictures.pixels.shape[1:] == (3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
     for row, example in zip(pictures.targets, examples, strict=False):
         np.testing.assert_array_equal(row, picture_targets(example))
-    drawn, scenes = pictures.targets[-10:-6], pictures.targets[-6:]
-    assert not drawn.any()
-    assert (scenes[:, [WEAPONS, FIRE]] == np.tile(np.eye(2), (3, 1))).all()
-
-
-def test_only_scenes_know_where_their_harm_is(bundle, tmp_path, few):
-    pictures = load_pictures(bundle, "train", tmp_path)
-    known = ~np.isnan(pictures.boxes).any(axis=1)
-    assert known.tolist() == [False] * (len(known) - 6) + [True] * 6
+    assert not pictures.targets[-4:].any()
 
 
 def test_groups_name_the_source_and_the_harm(bundle, tmp_path, few):
     groups = load_pictures(bundle, "train", tmp_path).groups.tolist()
-    assert set(groups[:-10]) == {"made:weapons", "made:fire", "made:harmless"}
-    assert groups[-10:] == ["drawn:harmless"] * 4 + ["drawn:weapons", "drawn:fire"] * 3
+    assert set(groups[:-4]) == {"made:weapons", "made:fire", "made:harmless"}
+    assert groups[-4:] == ["drawn:harmless"] * 4
 
 
-def test_validation_has_other_drawings_and_no_scenes(bundle, tmp_path, few):
+def test_validation_has_other_pages(bundle, tmp_path, few):
     training, validation = (load_pictures(bundle, split, tmp_path) for split in ("train", "val"))
     assert len(validation.pixels) == len(read_media(bundle, "images", "val")) + 2
-    assert np.isnan(validation.boxes).all()
-    assert not (validation.pixels[-1] == training.pixels[-10:-6]).all(axis=(1, 2, 3)).any()
+    assert not (validation.pixels[-1] == training.pixels[-4:]).all(axis=(1, 2, 3)).any()
 
 
 def test_pictures_are_decoded_once(bundle, tmp_path, few, monkeypatch):
@@ -83,27 +71,11 @@ def test_pictures_are_decoded_once(bundle, tmp_path, few, monkeypatch):
     assert isinstance(again.pixels, np.memmap)
 
 
-@pytest.mark.parametrize("ending", [".npy", ".boxes.npy"])
-def test_a_cache_of_other_rows_or_half_of_one_is_made_anew(bundle, tmp_path, few, ending):
+def test_a_cache_of_other_rows_is_made_anew(bundle, tmp_path, few):
     whole = load_pictures(bundle, "val", tmp_path)
-    np.save(tmp_path / f"pictures-val{ending}", np.zeros((3, 4), np.float32))
+    np.save(tmp_path / "pictures-val.npy", np.zeros((3, 4), np.float32))
     again = load_pictures(bundle, "val", tmp_path)
     assert np.array_equal(whole.pixels, again.pixels)
-    assert np.array_equal(whole.boxes, again.boxes, equal_nan=True)
-
-
-def test_the_same_object_by_several_names_is_one_kind():
-    examples = [make_example(kind=kind) for kind in ("Revolvers", "revolver", "camera", None)]
-    numbers = _number_kinds(examples, 9)
-    assert numbers[0] == numbers[1] != numbers[2]
-    assert numbers[3] == -1
-    assert set(KINDS.values()).isdisjoint(KINDS)  # or a name would need two looks
-
-
-def test_kinds_beyond_the_room_of_the_network_are_unknown():
-    examples = [make_example(kind=kind) for kind in ("a", "b", "c")]
-    assert _number_kinds(examples, 2).tolist() == [0, 1, -1]
-    assert _number_kinds(examples, 0).tolist() == [-1, -1, -1]
 
 
 @pytest.fixture
@@ -121,13 +93,13 @@ def test_a_long_image_with_a_harm_is_seen_whole_in_training(long_image):
 
 
 def test_an_image_of_one_view_is_read_as_in_serving(tmp_path):
-    Image.fromarray(draw_pictures(1, seed=0)[0].transpose(1, 2, 0)).save(tmp_path / "square.png")
+    Image.fromarray(draw_pages(1, seed=0)[0].transpose(1, 2, 0)).save(tmp_path / "square.png")
     views = [_read_view(tmp_path / "square.png", whole=whole) for whole in (True, False)]
     assert np.array_equal(*views)
 
 
 def test_varied_pictures_stay_pictures_and_repeat_with_their_seed():
-    pixels = torch.from_numpy(draw_pictures(4, seed=0))
+    pixels = torch.from_numpy(draw_pages(4, seed=0))
     varied, again = (augment(pixels, torch.Generator().manual_seed(0)) for _ in range(2))
     assert varied.shape == pixels.shape
     assert varied.dtype == torch.uint8
