@@ -20,8 +20,8 @@ DOCS = ROOT / "docs"
 TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES = [*TOP, *(page for page in sorted(DOCS.rglob("*.md")) if not page.is_symlink())]
 
-ELSEWHERE = {"SLUICE_CACHE", "SLUICE_BUNDLE"}
-"""Variables that Triton and the training commands read, not the worker."""
+ELSEWHERE = {"SLUICE_API_KEYS", "SLUICE_CACHE", "SLUICE_BUNDLE"}
+"""Variables that Triton, `sluice serve` and the training commands read, not the worker."""
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

@@ -10,7 +10,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sluice.cli import benchmark, calibrate, chaos, dead_letters, demo, publish, schema, score, up, verdicts, worker
+from sluice.cli import (
+    benchmark,
+    calibrate,
+    chaos,
+    dead_letters,
+    demo,
+    publish,
+    schema,
+    score,
+    serve,
+    up,
+    verdicts,
+    worker,
+)
 from sluice.cli.console import say
 from sluice.errors import SluiceError
 
@@ -42,6 +55,8 @@ app.command("worker")(worker.run)
 app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
+app.command("new-key")(serve.new_key)
 app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
 app.command("chaos")(chaos.chaos)

@@ -1,0 +1,98 @@
+"""The HTTP application: its routes, and what they share."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router, get
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import Message
+from litestar.types import Scope as AsgiScope
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from sluice import __version__
+from sluice.api import azure, openai, perspective, posts
+from sluice.api.access import KEYRING_STATE, needs
+from sluice.api.config import ApiConfig
+from sluice.api.errors import PROBLEMS
+from sluice.api.feedback import Feedback
+from sluice.api.keys import KeyRing
+from sluice.api.reference import show_document, show_reference
+from sluice.api.scoring import ScoringService
+from sluice.errors import InferenceUnavailable
+
+REQUEST_ID = "x-request-id"
+MAX_REQUEST_ID = 128
+
+
+@get("/livez", media_type="text/plain", include_in_schema=False)
+async def alive() -> str:
+    """While the process runs."""
+    return "alive\n"
+
+
+@get("/readyz", media_type="text/plain", include_in_schema=False)
+async def ready(service: NamedDependency[ScoringService]) -> Response[str]:
+    """200 while the models answer."""
+    try:
+        await service.confirm()
+    except InferenceUnavailable as error:
+        return Response(f"{error}\n", status_code=503)
+    return Response("ready\n")
+
+
+@get("/metrics", guards=[needs("metrics")], include_in_schema=False)
+async def metrics(registry: NamedDependency[CollectorRegistry]) -> Response[bytes]:
+    """For Prometheus."""
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+_OWN = Router("/", route_handlers=[alive, ready, metrics, show_document, show_reference], exception_handlers=PROBLEMS)
+
+
+def make_app(
+    config: ApiConfig, service: ScoringService, registry: CollectorRegistry, ring: KeyRing | None, feedback: Feedback
+) -> Litestar:
+    """Put the application together.
+
+    Parameters
+    ----------
+    ring : KeyRing or None
+        Whose keys may call; None lets everybody.
+    """
+    shared: dict[str, Any] = {"config": config, "service": service, "registry": registry, "feedback": feedback}
+    return Litestar(
+        route_handlers=[_OWN, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER],
+        dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},
+        state=State({KEYRING_STATE: ring}),
+        exception_handlers=PROBLEMS,
+        cors_config=CORSConfig(allow_origins=list(config.cors_origins)) if config.cors_origins else None,
+        request_max_body_size=config.max_body_bytes,
+        openapi_config=OpenAPIConfig(
+            title="Sluice", version=__version__, path="/schema", render_plugins=[], use_handler_docstrings=True
+        ),
+        before_send=[_name_request],
+        logging_config=None,
+    )
+
+
+def _giving(value: Any) -> Any:
+    def give() -> Any:
+        return value
+
+    return give
+
+
+async def _name_request(message: Message, scope: AsgiScope) -> None:
+    """Every answer has a request's id: the caller's, if it sent one that is short and printable."""
+    if message["type"] != "http.response.start":
+        return
+    given = Request[Any, Any, Any](scope).headers.get(REQUEST_ID, "")
+    usable = 0 < len(given) <= MAX_REQUEST_ID and given.isascii() and given.isprintable()
+    request_id = given if usable else uuid.uuid4().hex
+    message.setdefault("headers", [])
+    message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]

@@ -1,0 +1,31 @@
+"""How the HTTP server is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """Settings of the HTTP server.
+
+    Attributes
+    ----------
+    keys_file : Path or None
+        Whose keys may call; None lets everybody.
+    max_in_flight : int
+        Posts that are scored at once.
+    max_body_bytes : int
+        Of one request; media inside it included.
+    max_posts : int
+        Of one request.
+    cors_origins : tuple of str
+        Origins whose pages may call from a browser; none by default.
+    """
+
+    keys_file: Path | None = None
+    max_in_flight: int = 256
+    max_body_bytes: int = 16 * 2**20
+    max_posts: int = 100
+    cors_origins: tuple[str, ...] = ()

@@ -1,0 +1,181 @@
+"""API keys: what is kept of them, what each may do, and how often.
+
+A file of keys is YAML, one entry per name. Only the SHA-256 of a key is kept: a key is 256 random bits, so nothing
+slower is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from sluice.errors import SettingsError
+
+Scope = Literal["score", "feedback", "metrics"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+KEY_BYTES = 32
+KEY_PREFIX = "sk-sluice-"
+"""So that scanners for leaked secrets can know one by its look."""
+DAY_S = 86_400.0
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One key in the file.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the key, in hexadecimal.
+    scopes : tuple of str
+        Of `SCOPES`.
+    posts_per_s : float or None
+        How many posts a second, as an average over some seconds; None for any.
+    posts_per_day : int or None
+        How many posts within 24 hours; None for any.
+    """
+
+    sha256: str
+    scopes: tuple[Scope, ...] = ("score",)
+    posts_per_s: float | None = None
+    posts_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a key may not go on for now.
+
+    Attributes
+    ----------
+    retry_after_s : float
+        Seconds from now.
+    """
+
+    detail: str
+    retry_after_s: float
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """So many tokens a second, of which `size` may be saved up; full at first.
+
+    Parameters
+    ----------
+    rate : float
+        Tokens a second.
+    size : float
+    now : float
+        Seconds, of any clock that only goes forward.
+    """
+
+    rate: float
+    size: float
+    now: float
+    _level: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._level = self.size
+
+    def wait_s(self, n: int, now: float) -> float:
+        """Seconds until `n` tokens are there, 0 if they are; more than `size` count as `size`."""
+        self._level = min(self.size, self._level + (now - self.now) * self.rate)
+        self.now = now
+        return max(0.0, min(float(n), self.size) - self._level) / self.rate
+
+    def take(self, n: int) -> None:
+        """Use tokens; what goes over is owed."""
+        self._level -= n
+
+
+SAVED_S = 5.0
+"""Seconds' worth of posts that a key may send at once."""
+
+
+class Client:
+    """Who calls: a key's name, scopes and limits."""
+
+    def __init__(self, name: str, entry: KeyEntry, now: float) -> None:
+        self.name = name
+        self.scopes = frozenset(entry.scopes)
+        self._limits: list[tuple[str, TokenBucket]] = []
+        if entry.posts_per_s is not None:
+            size = max(1.0, entry.posts_per_s * SAVED_S)
+            self._limits.append((f"{entry.posts_per_s:g} posts a second", TokenBucket(entry.posts_per_s, size, now)))
+        if entry.posts_per_day is not None:
+            rate = entry.posts_per_day / DAY_S
+            self._limits.append((f"{entry.posts_per_day} posts a day", TokenBucket(rate, entry.posts_per_day, now)))
+
+    def admit(self, n_posts: int, now: float) -> Refusal | None:
+        """Count `n_posts`, or say why not; nothing is counted then."""
+        waits = [(bucket.wait_s(n_posts, now), what) for what, bucket in self._limits]
+        wait_s, what = max(waits, default=(0.0, ""))
+        if wait_s > 0:
+            return Refusal(f"the key's limit is {what}", wait_s)
+        for _, bucket in self._limits:
+            bucket.take(n_posts)
+        return None
+
+
+class KeyRing:
+    """The clients that may call.
+
+    Parameters
+    ----------
+    entries : mapping of str to KeyEntry
+        By name.
+    clock : callable
+        Seconds; only goes forward.
+    """
+
+    def __init__(self, entries: Mapping[str, KeyEntry], clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._clients = {entry.sha256.lower(): Client(name, entry, clock()) for name, entry in entries.items()}
+
+    def find(self, key: str) -> Client | None:
+        """The client of a key. It is looked up by its hash, which says nothing of the key through time."""
+        return self._clients.get(hash_key(key))
+
+
+def hash_key(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def make_key() -> str:
+    """A new key: 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+
+
+def load_keys(file: Path) -> dict[str, KeyEntry]:
+    """Read a file of keys.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file and what is wrong; never a hash.
+    """
+    try:
+        entries = msgspec.yaml.decode(file.read_bytes(), type=dict[str, KeyEntry])
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{file}: not a file of keys: {error}") from error
+    for name, entry in entries.items():
+        _check(file, name, entry)
+    return entries
+
+
+def _check(file: Path, name: str, entry: KeyEntry) -> None:
+    if not _SHA256.fullmatch(entry.sha256):
+        raise SettingsError(f"{file}: {name}: sha256 is not the SHA-256 of a key in hexadecimal")
+    for what, limit in (("posts_per_s", entry.posts_per_s), ("posts_per_day", entry.posts_per_day)):
+        if limit is not None and limit <= 0:
+            raise SettingsError(f"{file}: {name}: {what} is above 0, or left out for no limit")

@@ -1,0 +1,114 @@
+"""``POST /v1/posts``: our own messages over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Annotated
+
+import msgspec
+from litestar import Router, post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, MultipartBody
+
+from sluice.api.access import admit, needs
+from sluice.api.config import ApiConfig
+from sluice.api.errors import PROBLEMS, AnyRequest
+from sluice.api.media import check_uri, inline
+from sluice.api.problems import RequestProblem
+from sluice.api.scoring import ScoringService
+from sluice.schema import Id, Media, Post, Verdict
+
+MAX_LISTED = 256
+
+
+class PostRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A post as over Kafka, but that its id may be left out. Unknown fields are ignored.
+
+    Attributes
+    ----------
+    images, audio : tuple of Media
+        ``https:``, ``http:`` or ``data:`` (base64).
+    deadline_ms : int or None
+        Milliseconds from the request to the verdict.
+    """
+
+    id: Id | None = None
+    text: str | None = None
+    images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+    audio: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = None
+
+
+class UploadedPost(msgspec.Struct, frozen=True, kw_only=True):
+    """A form with files."""
+
+    text: str | None = None
+    images: list[UploadFile] = []
+    audio: list[UploadFile] = []
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """One per post, in their order."""
+
+    verdicts: list[Verdict]
+
+
+@post("/v1/posts", status_code=200, guards=[needs("score")], summary="Score one post, or several")
+async def score_posts(
+    request: AnyRequest,
+    data: JSONBody[PostRequest | list[PostRequest]],
+    service: NamedDependency[ScoringService],
+    config: NamedDependency[ApiConfig],
+) -> Verdict | Verdicts:
+    """One verdict for one post; for a list of posts a list of verdicts, in their order.
+
+    Raises `RequestProblem` for none or too many.
+    """
+    wanted = data if isinstance(data, list) else [data]
+    if not 1 <= len(wanted) <= config.max_posts:
+        raise RequestProblem(400, "invalid", f"a request takes 1 to {config.max_posts} posts, not {len(wanted)}")
+    posts = [make_post(each, f"posts[{index}]") for index, each in enumerate(wanted)]
+    admit(request, len(posts))
+    verdicts = await asyncio.gather(*(service.score(each) for each in posts))
+    return Verdicts(list(verdicts)) if isinstance(data, list) else verdicts[0]
+
+
+@post("/v1/posts:upload", status_code=200, guards=[needs("score")], summary="Score one post with files")
+async def score_upload(
+    request: AnyRequest,
+    data: MultipartBody[UploadedPost],
+    service: NamedDependency[ScoringService],
+) -> Verdict:
+    """The form's fields: ``text``, and any number of files ``images`` and ``audio``."""
+    wanted = Post(
+        id=str(uuid.uuid4()),
+        text=data.text,
+        images=tuple([inline(await file.read(), file.content_type) for file in data.images]),
+        audio=tuple([inline(await file.read(), file.content_type) for file in data.audio]),
+    )
+    _require_part(wanted, "the form")
+    admit(request, 1)
+    return await service.score(wanted)
+
+
+def make_post(wanted: PostRequest, where: str) -> Post:
+    """The post that a request describes; raises `RequestProblem` for one that is none."""
+    made = Post(
+        id=wanted.id or str(uuid.uuid4()),
+        text=wanted.text,
+        images=tuple(check_uri(each.uri, f"{where}.images[{n}]") for n, each in enumerate(wanted.images)),
+        audio=tuple(check_uri(each.uri, f"{where}.audio[{n}]") for n, each in enumerate(wanted.audio)),
+        deadline_ms=wanted.deadline_ms,
+    )
+    _require_part(made, where)
+    return made
+
+
+def _require_part(made: Post, where: str) -> None:
+    if not (made.text or made.images or made.audio):
+        raise RequestProblem(400, "invalid", f"{where} has no text, no images and no audio")
+
+
+ROUTER = Router("/", route_handlers=[score_posts, score_upload], exception_handlers=PROBLEMS, tags=["Sluice"])

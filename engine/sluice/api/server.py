@@ -1,0 +1,83 @@
+"""Runs the HTTP application on a pipeline until a signal ends it: the server's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from sluice import __version__
+from sluice.api.app import make_app
+from sluice.api.config import ApiConfig
+from sluice.api.feedback import Feedback
+from sluice.api.keys import KeyRing, load_keys
+from sluice.api.scoring import ScoringService
+from sluice.app import open_pipeline
+from sluice.errors import SettingsError
+from sluice.metrics import Metrics
+from sluice.settings import Settings
+
+KEEP_ALIVE_S = 30
+GRACE_S = 10
+"""Requests under way have so long to end."""
+
+
+def run_server(
+    settings: Settings, config: ApiConfig, host: str, port: int, feedback: Path | None, say: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    feedback : Path or None
+        Where suggestions are kept.
+    say : callable
+        Told the address once requests are answered.
+
+    Raises
+    ------
+    SettingsError
+        The address is taken, or the file of keys is wrong.
+    """
+    ring = KeyRing(load_keys(config.keys_file)) if config.keys_file else None
+    with _listen(host, port) as listening:
+        asyncio.run(_serve(settings, config, ring, Feedback(feedback), listening, say))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+async def _serve(
+    settings: Settings,
+    config: ApiConfig,
+    ring: KeyRing | None,
+    feedback: Feedback,
+    listening: socket.socket,
+    say: Callable[[str], None],
+) -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.build.info({"version": __version__})
+    async with open_pipeline(settings, metrics) as pipeline:
+        service = ScoringService(pipeline, config.max_in_flight)
+        app = make_app(config, service, metrics.registry, ring, feedback)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,  # queries hold keys
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        host, port = listening.getsockname()[:2]
+        say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port} (endpoints: /docs)")
+        await server.serve(sockets=[listening])
