@@ -28,7 +28,7 @@ class TextHeads(nn.Module):
         self.head = LabelHead()
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, L, D) and (B, L) to (B, N_TOKENS, 256), (B, labels) and (B, L)."""
+        """(B, L, D) and (B, L) to (B, N_TOKENS, D_TOKEN), (B, labels) and (B, L)."""
         hidden, mask = self.norm(hidden), attention_mask.to(hidden.dtype)
         tokens = self.pooling(hidden, mask)
         return tokens, self.head(tokens), torch.sigmoid(self.marks(hidden).squeeze(-1)) * mask
@@ -47,7 +47,7 @@ class ImageHeads(nn.Module):
         self.head = LabelHead()
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, P, D), patches last, to (B, N_TOKENS, 256), (B, labels) and (B, labels, side, side)."""
+        """(B, P, D), patches last, to (B, N_TOKENS, D_TOKEN), (B, labels) and (B, labels, side, side)."""
         hidden = self.norm(hidden)
         tokens = self.pooling(hidden, torch.ones_like(hidden[..., 0]))
         patches = hidden[:, -self.n_side * self.n_side :]

@@ -23,7 +23,7 @@ class Encoded:
 
     Attributes
     ----------
-    tokens : ndarray, shape = (n, N_TOKENS, 256)
+    tokens : ndarray, shape = (n, N_TOKENS, D_TOKEN)
     logits, targets, weights, severity : ndarray, shape = (n, labels)
         Targets and severity are NaN where not annotated.
     sources : list of str
