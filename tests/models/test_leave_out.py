@@ -111,7 +111,7 @@ def test_a_fold_is_trained_without_its_sources_and_measured_on_them_alone(
 
     monkeypatch.setattr(leave_out, "train_text_model", train)
     monkeypatch.setattr(leave_out, "read_source_rows", read)
-    monkeypatch.setattr(leave_out, "TextScorer", lambda given: f"scores by {given}")
+    monkeypatch.setattr(leave_out, "TextScorer", lambda given, **_: f"scores by {given}")
     monkeypatch.setattr(leave_out, "measure_left_out", lambda scorer, rows: (scorer, rows))
     found: object = run_fold(Path("bundle"), "C", tmp_path, 0.2, Console(quiet=True))
     assert found == ("scores by the encoder", "rows")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from sluice_models import train
 from sluice_models.config import FusionConfig, load_config
-from sluice_models.train import NEEDS, TEXT_STAGES, Part, train_all, train_part
+from sluice_models.train import NEEDS, Part, train_all, train_part
 
 pytestmark = pytest.mark.torch
 
@@ -34,9 +34,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     monkeypatch.setattr(train, "train_image", note("image"))
     monkeypatch.setattr(train, "train_audio", note("audio"))
     monkeypatch.setattr(train, "train_fusion", note("fusion"))
-    monkeypatch.setattr(train, "read_texts", lambda bundle, split: f"{split} of {bundle}")
-    for part in TEXT_STAGES:
-        monkeypatch.setitem(TEXT_STAGES, part, note(part.value))
+    monkeypatch.setattr(train, "train_text_model", note("text"))
     return noted
 
 
@@ -44,12 +42,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 def test_every_part_is_trained_by_its_own_function(part: Part, trained: list[tuple]) -> None:
     train_part(part, Path("bundle"), Path("runs"), 1.0, Console(quiet=True))
     assert [name for name, *_ in trained] == [part.value]
-
-
-@pytest.mark.parametrize("part", TEXT_STAGES)
-def test_stages_of_the_text_encoder_read_training_texts(part: Part, trained: list[tuple]) -> None:
-    train_part(part, Path("bundle"), Path("runs"), 1.0, Console(quiet=True))
-    assert trained[0][1] == "train of bundle"
 
 
 @pytest.mark.parametrize(("share", "n_steps"), [(1.0, None), (0.5, None), (0.0, 1), (1e-9, 1)])
@@ -60,10 +52,10 @@ def test_a_share_of_the_steps_is_at_least_one(share: float, n_steps: int | None,
     assert training.n_steps == (n_steps or round(whole * share))
 
 
-def test_both_stages_of_the_image_encoder_are_shortened(trained: list[tuple]) -> None:
+def test_the_image_encoder_is_shortened(trained: list[tuple]) -> None:
     train_part(Part.IMAGE, Path("bundle"), Path("runs"), 0.0, Console(quiet=True))
     _, _, config, *_ = trained[0]
-    assert (config.training.n_steps, config.finish.n_steps) == (1, 1)
+    assert config.training.n_steps == 1
 
 
 def test_what_a_part_needs_comes_before_it() -> None:

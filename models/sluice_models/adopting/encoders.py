@@ -29,7 +29,7 @@ class TextHeads(nn.Module):
         self.head = LabelHead()
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, L, D) and (B, L) to (B, N_TOKENS, 256), (B, labels) and (B, labels, L)."""
+        """(B, L, D) and (B, L) to (B, N_TOKENS, D_TOKEN), (B, labels) and (B, labels, L)."""
         tokens, logits, marks = self.read(hidden, attention_mask)
         return tokens, logits, score_pieces(marks, attention_mask)
 
@@ -53,7 +53,7 @@ class ImageHeads(nn.Module):
         self.head = LabelHead()
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, P, D), patches last, to (B, N_TOKENS, 256), (B, labels) and (B, labels, side, side)."""
+        """(B, P, D), patches last, to (B, N_TOKENS, D_TOKEN), (B, labels) and (B, labels, side, side)."""
         hidden = self.norm(hidden)
         tokens = self.pooling(hidden, torch.ones_like(hidden[..., 0]))
         patches = hidden[:, -self.n_side * self.n_side :]

@@ -83,9 +83,9 @@ def scores_of(*lines: bytes) -> Scores:
 
 
 def test_what_is_left_out_is_counted() -> None:
-    scores = scores_of(verdict_line("a"), verdict_line("b"), verdict_line("c"), dead_letter())
-    joined = join(scores, {"b": {}, "c": {}, "d": {}})
-    assert (joined.n_unlabelled, joined.n_unscored, joined.n_dead_letters) == (1, 1, 1)
+    scores = scores_of(*map(verdict_line, "abcefg"), dead_letter())
+    joined = join(scores, {"b": {}, "c": {}, "d": {}, "h": {}})
+    assert (joined.n_unlabelled, joined.n_unscored, joined.n_dead_letters) == (4, 2, 1)
     assert joined.posts.scores.shape == (2, len(LABELS))
 
 

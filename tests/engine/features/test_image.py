@@ -7,7 +7,8 @@ from PIL import Image
 
 from sluice.errors import MediaInvalid
 from sluice.features import IMAGE_SIZE_PX
-from sluice.features.image import CUT_SHORT, FORMATS, MAX_PIXELS, extract_image
+from sluice.features.image import FORMATS, MAX_PIXELS, extract_image
+from sluice.features.webp import CUT_SHORT
 from tests.engine.features.pictures import (
     BLUE,
     RED,

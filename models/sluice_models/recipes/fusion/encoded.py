@@ -26,7 +26,7 @@ class Encoded:
 
     Attributes
     ----------
-    tokens : ndarray, shape = (n, T, 256)
+    tokens : ndarray, shape = (n, T, D_TOKEN)
         In half precision. T is a multiple of `N_TOKENS`: a part may have several rows.
     mask : ndarray of bool, shape = (n, T)
         True where there is a token; the first `N_TOKENS` always are.
