@@ -83,7 +83,7 @@ def test_the_policy_is_written_where_it_is_asked_for_and_says_on_what_it_was_mad
     policy, shipped = load_policy(tmp_path / "policy.yaml"), load_policy(calibrate.DEFAULT_POLICY)
     assert (policy.name, policy.version) == ("default", shipped.version + 1)
     assert policy.labels["toxicity"] != shipped.labels["toxicity"]
-    assert policy.labels["toxicity"].review >= FLOORS.review[TOXICITY] == REVIEW_FLOOR
+    assert policy.labels["toxicity"].review >= np.asarray(FLOORS.review)[TOXICITY] == REVIEW_FLOOR
     assert policy.labels["fire"] == shipped.labels["fire"]
     assert "audio" in result.stderr
     said = (tmp_path / "policy.yaml").read_text("utf-8")

@@ -26,7 +26,7 @@ def shapes(content):
 def test_a_small_picture_is_a_page_as_it_is(kind):
     content = encode(draw(300, 200), kind)
     (page,) = extract_image_and_pages(content).pages
-    assert (page.pixels.shape, page.pixels.dtype, page.box) == ((200, 300, 3), np.uint8, WHOLE)
+    assert (page.pixels.shape, page.pixels.dtype, page.box) == ((200, 300, 3), np.dtype(np.uint8), WHOLE)
     assert extract_image(content).pages == ()
 
 

@@ -156,7 +156,7 @@ def test_characters_lead_to_the_segments_that_hold_them() -> None:
     said = talk(Segment("one two", 0.0, 2.0), Segment("", 2.0, 2.2), Segment("three", 2.2, 3.0))
     assert said.text == "one two three"
     assert said.times(4, 7) == [(5.0, 7.0)]
-    assert said.times(8, 13) == [(pytest.approx(9.2), 10.0)]
+    assert said.times(8, 13) == [pytest.approx((9.2, 10.0))]
     assert len(said.times(6, 9)) == 2
     assert said.times(7, 8) == []
 

@@ -23,7 +23,7 @@ from sluice_models.measure.label_figures import (
 )
 from sluice_models.measure.report import Evaluation
 from sluice_models.measure.scored_split import Scored
-from sluice_models.recipes.fusion.encoded import OURS, Encoded
+from sluice_models.recipes.fusion.encoded import OURS, Encoded, one_row_each
 
 pytestmark = pytest.mark.torch
 N_LABELS = len(LABELS)
@@ -38,7 +38,7 @@ def scored_rows(truths: list[float], scores: list[float] | None = None, sources:
     probabilities = np.zeros((n_rows, N_LABELS), np.float32)
     probabilities[:, SPAM] = truths if scores is None else scores
     part = Encoded(
-        np.zeros((n_rows, 1, 1), np.float32), probabilities, targets, np.ones_like(targets), targets,
+        *one_row_each(np.zeros((n_rows, 1, 1), np.float32)), probabilities, targets, np.ones_like(targets), targets,
         sources or ["one"] * n_rows,
     )  # fmt: skip
     return Scored("text", part, probabilities, probabilities.copy(), probabilities.copy())

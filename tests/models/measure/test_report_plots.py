@@ -15,7 +15,7 @@ from sluice.schema import LABELS
 from sluice_models.measure.label_figures import MIN_POSITIVES
 from sluice_models.measure.report_plots import draw_curve, draw_plots, draw_reliability, draw_training
 from sluice_models.measure.scored_split import Scored
-from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 
 pytestmark = pytest.mark.torch
 
@@ -78,7 +78,14 @@ def scored(n_labels: int, n_rows: int = 40) -> Scored:
     targets = np.full((n_rows, len(LABELS)), np.nan, np.float32)
     targets[:, :n_labels] = (np.arange(n_rows) % 2)[:, None]
     scores = np.random.default_rng(0).random((n_rows, len(LABELS))).astype(np.float32)
-    part = Encoded(np.zeros((n_rows, 1, 1)), scores, targets, np.ones_like(targets), targets, ["one"] * n_rows)
+    part = Encoded(
+        *one_row_each(np.zeros((n_rows, 1, 1), np.float32)),
+        scores,
+        targets,
+        np.ones_like(targets),
+        targets,
+        ["one"] * n_rows,
+    )
     return Scored("audio", part, scores, scores, scores)
 
 

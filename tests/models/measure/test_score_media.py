@@ -32,7 +32,9 @@ def fusion() -> Fusion:
 @pytest.fixture(scope="module")
 def images(fusion: Fusion) -> MediaScorer:
     torch.manual_seed(0)
-    return MediaScorer("image", ImageEncoder(ImageNetwork(channels=(4, 4, 8, 8))).eval(), fusion)
+    return MediaScorer(
+        "image", ImageEncoder(ImageNetwork(stem=8, channels=(8, 8, 8, 8, 8, 8, 8), n_planes=16)).eval(), fusion
+    )
 
 
 @pytest.fixture(scope="module")

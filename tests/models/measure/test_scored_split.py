@@ -13,7 +13,7 @@ from sluice.logits import sigmoid
 from sluice.schema import LABELS, MODALITIES
 from sluice_models.measure import scored_split
 from sluice_models.measure.scored_split import N_FOLDS, certain_rows, cross_fit, score_split
-from sluice_models.recipes.fusion.encoded import Encoded
+from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 
 pytestmark = pytest.mark.torch
 N_LABELS = len(LABELS)
@@ -25,7 +25,12 @@ def make_part(n_rows: int = 200, seed: int = 0) -> Encoded:
     targets = (rng.random(logits.shape) < sigmoid(logits)).astype(np.float32)
     targets[:, 2:] = np.nan  # each label takes a while to calibrate
     return Encoded(
-        np.zeros((n_rows, 1, 1), np.float32), logits, targets, np.ones_like(targets), targets, ["one"] * n_rows
+        *one_row_each(np.zeros((n_rows, 1, 1), np.float32)),
+        logits,
+        targets,
+        np.ones_like(targets),
+        targets,
+        ["one"] * n_rows,
     )
 
 

@@ -96,7 +96,7 @@ def trusted(scripts, monkeypatch):
 
 
 def invoke(monkeypatch, *arguments):
-    monkeypatch.setattr(module.checkpoint, "build_picture_network", lambda: PictureNetwork(IMAGE))
+    monkeypatch.setattr(f"{module.__name__}.checkpoint.build_picture_network", lambda: PictureNetwork(IMAGE))
     app = typer.Typer()
     app.command()(module.main)
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -27,7 +27,7 @@ def test_pages_are_rows_of_pixels_and_repeatable():
     assert not (pages == draw_pages(8, seed=4)).all(axis=(1, 2, 3)).any()
 
 
-@pytest.mark.parametrize("draw", sorted(set(KINDS), key=lambda draw: draw.__name__), ids=lambda draw: draw.__name__)
+@pytest.mark.parametrize("draw", sorted(set(KINDS), key=repr), ids=lambda draw: getattr(draw, "__name__", "page"))
 def test_every_kind_of_page_shows_something_on_paper(draw):
     for seed in range(4):
         pixels = np.asarray(draw(random.Random(seed)))
