@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
+import random
 from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 import psutil
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +134,29 @@ def test_every_message_has_its_one_outcome() -> None:
             held_mib.append(measure_memory())
             print(f"{outcomes.total()} messages {dict(outcomes)}; {held_mib[-1]:.0f} MiB", flush=True)
     assert outcomes.total() >= N_MESSAGES
+
+
+def make_message(chance: random.Random) -> bytes:
+    """Without Hypothesis, which remembers what it has tried."""
+    kind = chance.random()
+    if kind < 0.3:
+        return chance.randbytes(chance.randrange(60))
+    text = "".join(chr(chance.randrange(32, 0x3000)) for _ in range(chance.randrange(30)))
+    uris = [chance.choice(["a:ok", "a:broken", "a:none", "a:bug", "a:long"]) for _ in range(chance.randrange(12))]
+    written = json.dumps({"id": f"p-{chance.random()}", "text": text, "images": uris}).encode()
+    return written if kind < 0.8 else spoil(written, [(chance.randrange(500), chance.randbytes(2), 2)])
+
+
+async def test_the_moderator_keeps_nothing_of_what_it_has_handled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest keeps every line
+    desk, chance, held_mib = Desk(), random.Random(1), []
+    for _ in range(N_BATCHES):
+        for _ in range(N_MESSAGES):
+            desk.outbox.sent.clear()
+            await desk.moderator.handle(Message(b"k", make_message(chance), [], None, "moderation.posts/0/7"))
+        held_mib.append(measure_memory())
+    print(f"{N_BATCHES * N_MESSAGES} messages; MiB after each tenth: {[round(mib, 1) for mib in held_mib]}")
+    assert held_mib[-1] < 1.05 * held_mib[0]
 
 
 def test_what_is_read_strictly_is_read_leniently_as_the_same() -> None:
