@@ -40,11 +40,16 @@ def read_loosely(raw: bytes) -> dict[str, Any]:
         fields = _parse(_without_marks(text))
         if not isinstance(fields, dict):
             raise InvalidPost("invalid", f"Expected `object`, got `{_type_name(fields)}`")
-        return _loosen({name.strip(BYTE_ORDER_MARK): value for name, value in fields.items()})
+        return _loosen(_without_marks_in_names(fields) if BYTE_ORDER_MARK in text else fields)
     except RecursionError as error:
         raise InvalidPost("not_json", "nested too deeply") from error
     except ValueError as error:
         raise InvalidPost("not_json", str(error)) from error
+
+
+def _without_marks_in_names(fields: dict[str, Any]) -> dict[str, Any]:
+    """One that was written as an escape is no slip of an editor, and such a name is an unknown one at the first try."""
+    return {name.strip(BYTE_ORDER_MARK): value for name, value in fields.items()}
 
 
 def _utf8(raw: bytes) -> str:

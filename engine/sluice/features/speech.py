@@ -37,11 +37,16 @@ def find_speech(waveform: npt.NDArray[np.float32]) -> Speech | None:
 
 
 def no_speech(waveform: npt.NDArray[np.float32]) -> None:
-    """A `FindSpeech` that does not listen."""
+    """A `FindSpeech` that does not listen to a waveform, shape = (samples,)."""
 
 
 def cut_speech(waveform: npt.NDArray[np.float32], stretches: Sequence[tuple[int, int]]) -> Speech | None:
-    """The first `MAX_SPEECH_S` of some stretches, given by their first samples and those behind their last."""
+    """The first `MAX_SPEECH_S` of some stretches, given by their first samples and those behind their last.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape = (samples,)
+    """
     kept, room = [], round(MAX_SPEECH_S * SAMPLE_RATE_HZ)
     for start, end in stretches:
         length = min(end - start, room)

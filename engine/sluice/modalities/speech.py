@@ -29,7 +29,7 @@ class Transcriber(Protocol):
     """Where speech becomes text."""
 
     async def transcribe(self, samples: npt.NDArray[np.int16]) -> list[Segment]:
-        """What is said, in order; raises `PartFailed`."""
+        """What is said in samples, shape = (n,), in order; raises `PartFailed`."""
         ...
 
 

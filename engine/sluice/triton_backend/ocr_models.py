@@ -155,7 +155,7 @@ def shrink(page: Page, n_pixels: int) -> Page:
 
 
 def normalise(pixels: Page) -> npt.NDArray[np.float32]:
-    """To [-1, 1]."""
+    """Pixels of 0 to 255 to [-1, 1], shape = (height, width, 3) as before."""
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 

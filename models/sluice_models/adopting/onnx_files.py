@@ -92,7 +92,7 @@ def _wanted_shape(tensor: TensorSpec, size: Size, found: npt.NDArray[Any], free:
 
 
 def is_shared(marks: npt.NDArray[Any]) -> bool:
-    """Whether the marks of a text's words are one for all labels."""
+    """Whether the marks of a text's words are one for all labels: shape = (B, L), not (B, labels, L)."""
     return marks.ndim == SHARED_AXES
 
 

@@ -90,7 +90,7 @@ class Cursor:
         return value
 
     def array(self, dtype: str, n: int) -> npt.NDArray[Any]:
-        """`n` numbers."""
+        """`n` numbers, shape = (n,)."""
         values = np.frombuffer(self.content, dtype, n, self._place)
         self._place += values.nbytes
         return values

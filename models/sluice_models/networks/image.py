@@ -118,7 +118,7 @@ class ImageEncoder(nn.Module):
 
 
 def explicit_logit(kinds: Tensor) -> Tensor:
-    """Log odds of the two explicit kinds against the others: (..., kinds) to (..., 1)."""
+    """Log odds of the two explicit kinds against the others: shape = (..., kinds) to (..., 1)."""
     explicit = torch.logsumexp(kinds[..., list(EXPLICIT)], dim=-1, keepdim=True)
     return explicit - torch.logsumexp(kinds[..., list(OTHER)], dim=-1, keepdim=True)
 

@@ -20,7 +20,7 @@ KERNEL = 3
 
 
 def pad_same(planes: Tensor, stride: int) -> Tensor:
-    """Pad even sides as TensorFlow does: what is uneven goes below and on the right."""
+    """Pad even sides as TensorFlow does, shape = (B, C, H, W): what is uneven goes below and on the right."""
     before, after = (KERNEL - stride) // 2, (KERNEL - stride + 1) // 2
     return F.pad(planes, (before, after, before, after))
 

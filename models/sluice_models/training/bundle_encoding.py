@@ -127,7 +127,7 @@ def encode_pairs(
 def encode_rows(
     encoder: EncoderFunction, batches: Iterable[tuple[Tensor, ...]], targets: Float32, sources: list[str], split: Split
 ) -> Encoded:
-    """Parts of one row each; training rows in bfloat16, which is faster and rough enough to be robust."""
+    """Parts of one row each, targets of shape = (n, labels); training rows in bfloat16, faster and robustly rough."""
     tokens, logits = [], []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=split == "train"):
         for batch in batches:

@@ -121,7 +121,7 @@ def _decode_shard(script: str) -> bytes:
 
 
 def dequantise(entries: Iterable[Entry], content: bytes) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """Each tensor's name and values; raises `SettingsError` if the bytes are not as many as the table says."""
+    """Each tensor's name and values, shape = as its entry says; raises `SettingsError` for too few or many bytes."""
     start = 0
     for entry in entries:
         values = np.frombuffer(content[start : start + entry.n_bytes], np.uint8)
@@ -134,13 +134,16 @@ def dequantise(entries: Iterable[Entry], content: bytes) -> Iterator[tuple[str, 
 
 
 def read_picture_network(package: Path) -> dict[str, Tensor]:
-    """The network's weights by our names; raises `SettingsError` if the archive is not that of this version."""
+    """The network's weights by our names, shape = as in PyTorch; raises `SettingsError` for another archive."""
     scripts = read_package(package)
     return to_state(dict(dequantise(read_table(scripts[TABLE]), read_bytes(scripts[name] for name in SHARDS))))
 
 
 def to_state(tensors: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Tensor]:
-    """State of `sluice_models.networks.image.PictureNetwork`: its convolutions, and the layer that names the kinds."""
+    """State of `sluice_models.networks.image.PictureNetwork`: its convolutions, and the layer that names the kinds.
+
+    Kernels come as shape = (H, W, in, out) and leave as (out, in, H, W).
+    """
     state = {}
     for name, values in tensors.items():
         if found := _CONVOLUTION.search(name):

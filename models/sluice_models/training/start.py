@@ -43,7 +43,7 @@ def start_from_e5(backbone: Backbone, e5: E5 | None = None) -> None:
 
 
 def find_rows(vocabulary: Mapping[str, int], e5: E5) -> npt.NDArray[np.int64]:
-    """For each word of ours its row in e5's embedding, shape = (words,)."""
+    """For each word of ours its row in e5's embedding, shape = (words,); raises `SettingsError` for a word it lacks."""
     places = {piece: place for place, (piece, _) in enumerate(e5.pieces)}
     if missing := vocabulary.keys() - places.keys():
         raise SettingsError(f"{len(missing)} words of the tokenizer are no pieces of e5's: {sorted(missing)[:5]}")
@@ -54,7 +54,7 @@ def find_rows(vocabulary: Mapping[str, int], e5: E5) -> npt.NDArray[np.int64]:
 
 
 def e5_state(weights: Mapping[str, Float32], kept: npt.NDArray[np.int64], n_layers: int) -> dict[str, Tensor]:
-    """The state of a backbone of so many layers, by its own names."""
+    """The state of a backbone of so many layers, by its own names; `kept` are the words' rows, shape = (words,)."""
     state = {
         "words.weight": weights["emb.word"][kept],
         "positions.weight": weights["emb.pos"] + weights["emb.type"][0],

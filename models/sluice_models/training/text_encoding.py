@@ -114,7 +114,7 @@ def _clear(
 
 
 def batch_rows(rows: Sequence[TextRow]) -> Iterator[tuple[list[int], tuple[Tensor, Tensor]]]:
-    """Places of rows of like length, and the encoder's inputs for them."""
+    """Places of rows of like length, and the encoder's inputs for them, shape = (B, L) each."""
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].input_ids))
     for start in range(0, len(order), N_BATCH):
         chunk = order[start : start + N_BATCH]

@@ -95,7 +95,7 @@ def _shape_of(file: Path) -> tuple[int, ...] | None:
 
 
 def see(network: PictureNetwork, pixels: npt.NDArray[np.uint8], generator: torch.Generator | None) -> Planes:
-    """The planes of some pictures; with a generator, of the pictures varied."""
+    """The planes of some pictures, shape = (n, 3, H, W); with a generator, of the pictures varied."""
     shown = torch.from_numpy(np.array(pixels))
     if generator is not None:
         shown = augment(shown, generator)

@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from sluice.config import InferenceConfig
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
-from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, SettingsError
+from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy, SettingsError
 from sluice.inference.connection import Connection
 from tests.kserve import Fault, KServe, serving
 
@@ -43,7 +43,7 @@ async def test_an_answer_is_the_models() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("internal", InferenceError), ("full", InferenceUnavailable), ("unloaded", InferenceUnavailable)],
+    [("internal", InferenceError), ("full", ModelBusy), ("unloaded", InferenceUnavailable)],
 )
 async def test_an_error_names_model_address_and_what_triton_said(fault: Fault, kind: type[InferenceError]) -> None:
     server = KServe()

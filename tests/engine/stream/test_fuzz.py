@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import InvalidPost
+from sluice.loose_json import BYTE_ORDER_MARK
 from sluice.schema import Post, _decode_loosely, decode_post, decode_verdict
 from sluice.stream.dead_letters import Headers, Message
 from tests.engine.stream.test_moderation import TOPICS, Desk
@@ -160,9 +161,11 @@ async def test_the_moderator_keeps_nothing_of_what_it_has_handled(monkeypatch: p
 
 
 def test_what_is_read_strictly_is_read_leniently_as_the_same() -> None:
-    """The second try must never disagree with the first."""
+    """The second try must never disagree with the first, which is not made where a byte order mark stands."""
 
     def check(raw: bytes) -> None:
+        if BYTE_ORDER_MARK in raw.decode("utf-8", "replace"):
+            return
         try:
             strictly = msgspec.json.decode(raw, type=Post)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -137,7 +137,7 @@ def share_pieces(example: Example, encoding: Encoding, origin: Int32) -> Float32
 
 
 def find_start(rng: random.Random, shares: Float32 | None, n_pieces: int, n_most: int) -> int:
-    """Where a row that is too long begins: so that what is marked first stays inside."""
+    """Where a row that is too long begins: what is marked first, by shares of shape = (pieces,), stays inside."""
     hits = np.flatnonzero(np.nan_to_num(shares, nan=1.0) > 0) if shares is not None else np.zeros(0, np.int64)
     if n_pieces <= n_most or not len(hits):
         return 0
