@@ -12,7 +12,7 @@ import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import psutil
@@ -148,8 +148,16 @@ def make_message(chance: random.Random) -> bytes:
     return written if kind < 0.8 else spoil(written, [(chance.randrange(500), chance.randbytes(2), 2)])
 
 
-async def test_the_moderator_keeps_nothing_of_what_it_has_handled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest keeps every line
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """pytest keeps every line."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("unlogged")
+async def test_the_moderator_keeps_nothing_of_what_it_has_handled() -> None:
     desk, chance, held_mib = Desk(), random.Random(1), []
     for _ in range(N_BATCHES):
         for _ in range(N_MESSAGES):
