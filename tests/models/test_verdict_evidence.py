@@ -112,7 +112,7 @@ async def test_verdicts_point_at_the_fire_in_ten_pictures() -> None:
 async def test_verdicts_point_at_drawn_weapons_more_often_than_not() -> None:
     """The weakest evidence there is: few drawn weapons reach review, and not every box is on them (see the card)."""
     judged = await judge_boxes("weapons", draw_weapon_scene)
-    assert len(judged) >= 4, "weapons are hardly found"
+    assert len(judged) >= 3, "weapons are hardly found"
     assert sum(judged) > len(judged) / 2, judged
 
 
