@@ -42,6 +42,12 @@ class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_planes: int
 
 
+class ResidualNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Channels after each halving of the 160 x 160 pixels: the last stage has 10 x 10 cells."""
+
+    channels: tuple[int, int, int, int]
+
+
 class AudioNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Channels of the four stages over the log-mel, the last of 4 bands x 50 frames, and heads of the pooling."""
 
@@ -178,9 +184,13 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`image_encoder.yaml`; each picture is seen `n_varieties` times, once as it is."""
+    """`image_encoder.yaml`: an adopted tower, `network`, trained as it says, and the tower of our `own`.
+
+    Each picture is seen `n_varieties` times, once as it is.
+    """
 
     network: ImageNetwork
+    own: ResidualNetwork
     n_varieties: int
     training: Training
 

@@ -19,10 +19,10 @@ from sluice_models.config import (
 )
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.training import checkpoint
-from tests.models.tiny_networks import IMAGE
+from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -32,7 +32,7 @@ def build_small(name):
     if name == "text_encoder":
         return TextEncoder(TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=64), 30_000)
     if name == "image_encoder":
-        return ImageEncoder(IMAGE)
+        return TwoTowers(IMAGE, OWN)
     if name == "audio_encoder":
         return AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
     return Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))

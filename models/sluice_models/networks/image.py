@@ -1,7 +1,7 @@
-"""The image encoder: a picture network that others have trained, and small layers of ours on what it sees.
+"""A tower of the image encoder: a picture network that others have trained, and small layers of ours on what it sees.
 
 The picture network stays as it is. It tells five kinds of pictures apart, two of them explicit: these give ``sexual``,
-which nothing here teaches. ``weapons`` and ``fire`` are learned from what it sees.
+which nothing here teaches. ``weapons`` and ``fire`` are learned from what it sees. `two_towers` puts another beside it.
 """
 
 from __future__ import annotations

@@ -21,13 +21,15 @@ from sluice_models.config import (
 )
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder, PictureNetwork
+from sluice_models.networks.image import PictureNetwork
+from sluice_models.networks.residual import ResidualEncoder
 from sluice_models.networks.text import TextEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.training.onnx_encoder import OnnxEncoder
 
 ENCODERS = ENCODER_NAMES
 """In the order of the fusion's kinds."""
-Network = TextEncoder | ImageEncoder | AudioEncoder
+Network = TextEncoder | TwoTowers | AudioEncoder
 """What gives the fusion its tokens, trained here."""
 Encoder = Network | OnnxEncoder
 """What gives the fusion its tokens."""
@@ -39,14 +41,20 @@ def build_text_encoder() -> TextEncoder:
     return TextEncoder(load_config("text_encoder", TextConfig).network, n_vocabulary)
 
 
-def build_image_encoder() -> ImageEncoder:
+def build_image_encoder() -> TwoTowers:
     """An untrained image encoder."""
-    return ImageEncoder(load_config("image_encoder", ImageConfig).network)
+    config = load_config("image_encoder", ImageConfig)
+    return TwoTowers(config.network, config.own)
 
 
 def build_picture_network() -> PictureNetwork:
     """The image encoder's picture network, without its weights."""
     return PictureNetwork(load_config("image_encoder", ImageConfig).network)
+
+
+def build_own_tower() -> ResidualEncoder:
+    """The image encoder's tower of our own, without its weights."""
+    return ResidualEncoder(load_config("image_encoder", ImageConfig).own)
 
 
 def build_audio_encoder() -> AudioEncoder:

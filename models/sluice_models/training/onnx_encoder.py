@@ -80,7 +80,7 @@ def load_exported(name: ModelName, file: Path) -> OnnxEncoder:
 def read_head(file: Path) -> LabelHead | None:
     """The head of an encoder that `sluice_models.export` wrote; None where the file has none such."""
     graph = onnx.load(str(file)).graph
-    constants = _constants(graph)
+    constants = read_constants(graph)
     if not {"head.evidence.bias", "head.scale", "head.shift"} <= set(constants):
         return None
     weight = _find_weight(graph, constants)
@@ -95,8 +95,11 @@ def read_head(file: Path) -> LabelHead | None:
     return head
 
 
-def _constants(graph: Any) -> dict[str, npt.NDArray[Any]]:
-    """Weights by the name under which they are used: those stored in half precision by their Cast's."""
+def read_constants(graph: Any) -> dict[str, npt.NDArray[Any]]:
+    """Weights in the shape in which they are stored, by the name under which they are used.
+
+    Those in half precision come as single, by the name of the Cast behind them.
+    """
     found = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in found]
     return found | {node.output[0]: found[node.input[0]].astype(np.float32) for node in casts}

@@ -1,4 +1,4 @@
-"""Trains the image encoder's own layers, on what the picture network sees in each picture."""
+"""Trains the adopted tower's layers on what its picture network sees, and puts our own tower beside it."""
 
 from __future__ import annotations
 
@@ -10,39 +10,59 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.contract import LABELS
 from sluice_models.config import ImageConfig, Training
 from sluice_models.networks.heads import pool_evidence
-from sluice_models.networks.image import LEARNED, ImageEncoder, PictureNetwork
+from sluice_models.networks.image import ImageEncoder, PictureNetwork
+from sluice_models.networks.two_towers import PLACES
 from sluice_models.recipes.image.batches import PlaneBatch, PlaneRows, plane_batches
 from sluice_models.recipes.image.pictures import Pictures, augment, load_pictures
-from sluice_models.training.checkpoint import build_image_encoder
+from sluice_models.training.checkpoint import build_image_encoder, checkpoint_file, save
 from sluice_models.training.loop import Task, fit
 from sluice_models.training.losses import masked_loss
 from sluice_models.training.nsfwjs import load_picture_network
+from sluice_models.training.own_tower import load_own_tower
+from sluice_models.training.platt import fit_calibration
 
 CELL_WEIGHT = 0.5
 """Of the loss of the heatmap pooled, next to the labels'."""
 N_CHUNK = 64
 """Pictures that the picture network sees at a time; what is done is noted after each."""
-PLACES = [LABELS.index(label) for label in LEARNED]
+ADOPTED = "adopted_tower"
+"""The checkpoint of the adopted tower alone."""
 Planes = npt.NDArray[np.float16]
 
 
 def train_image(bundle: Path, config: ImageConfig, runs: Path, console: Console) -> None:
-    """Train and leave ``image_encoder.pt`` in `runs`, which holds ``picture_network.pt``; either stage resumes."""
+    """Train and leave ``image_encoder.pt`` in `runs`, which holds ``picture_network.pt`` and ``own_tower.pt``.
+
+    An interrupted run goes on where it was. Training the fusion calibrates the whole.
+    """
     torch.manual_seed(0)
     pictures = load_pictures(bundle, "train", runs)
     encoder = build_image_encoder()
-    load_picture_network(encoder.network, runs)
+    load_picture_network(encoder.adopted.network, runs)
+    load_own_tower(encoder.own, runs)
     console.print(f"image: {len(pictures.targets)} rows, {config.n_varieties} times each")
-    planes = [see_all(encoder.network, pictures, number, runs) for number in range(config.n_varieties)]
+    planes = [see_all(encoder.adopted.network, pictures, number, runs) for number in range(config.n_varieties)]
     rows = PlaneRows(planes, pictures.targets, pictures.groups)
-    fit_layers(encoder, rows, config.training, runs, console)
+    fit_layers(encoder.adopted, rows, config.training, runs, console)
+    calibrate_adopted(encoder.adopted, load_pictures(bundle, "val", runs))
+    save(encoder, checkpoint_file(runs, "image_encoder"))
+
+
+def calibrate_adopted(encoder: ImageEncoder, held_out: Pictures) -> None:
+    """Fit the adopted tower's head to validation pictures, as our own was: a mean of logits asks for one measure."""
+    starts = range(0, len(held_out.targets), N_CHUNK)
+    planes = np.concatenate([see(encoder.network, held_out.pixels[start : start + N_CHUNK], None) for start in starts])
+    with torch.inference_mode():
+        logits = encoder.head(encoder.tokens(torch.from_numpy(planes).float())).numpy()
+    scale, shift = fit_calibration(logits, held_out.targets, np.ones_like(held_out.targets))
+    encoder.head.scale.copy_(scale)
+    encoder.head.shift.copy_(shift)
 
 
 def fit_layers(encoder: ImageEncoder, rows: PlaneRows, training: Training, runs: Path, console: Console) -> None:
-    """Train all but the picture network and leave ``image_encoder.pt`` in `runs`."""
+    """Train all but the picture network and leave ``adopted_tower.pt`` in `runs`."""
     groups = [
         {"params": [*encoder.to_tokens.parameters(), *encoder.cells.parameters()], "lr": training.fresh_learning_rate},
         # Without decay: rows of the head that no picture teaches must stay what they are.
@@ -50,7 +70,7 @@ def fit_layers(encoder: ImageEncoder, rows: PlaneRows, training: Training, runs:
     ]
     batches = plane_batches(rows, training.n_batch)
     fit(
-        Task("image_encoder", encoder, groups, batches, lambda batch: image_loss(encoder, batch)),
+        Task(ADOPTED, encoder, groups, batches, lambda batch: image_loss(encoder, batch)),
         training,
         runs,
         console,

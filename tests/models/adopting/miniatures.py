@@ -26,12 +26,12 @@ from sluice_models.config import (
 from sluice_models.export import export_model
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
 from sluice_models.networks.text import TextEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.recipes.audio.sounds import N_SAMPLES
 from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from sluice_models.recipes.text.reading import pad
-from tests.models.tiny_networks import IMAGE
+from tests.models.tiny_networks import IMAGE, OWN
 
 MILD = ["the museum opens at nine", "we had soup for lunch", "her garden is green", "the train was late today"]
 HARSH = ["i will break your window tonight", "watch out or i will hurt you", "i come and smash your door"]
@@ -49,7 +49,7 @@ def save_repository(folder):
     network = TextNetwork(d_hidden=24, d_inner=48, n_layers=1, n_heads=2, n_positions=128)
     built: dict[str, Any] = {
         "text_encoder": TextEncoder(network, 100_000),
-        "image_encoder": ImageEncoder(IMAGE),
+        "image_encoder": TwoTowers(IMAGE, OWN),
         "audio_encoder": AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8))),
         "fusion": Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32)),
     }

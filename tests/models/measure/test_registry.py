@@ -18,10 +18,10 @@ from sluice_models.measure.evaluation import evaluate_all
 from sluice_models.measure.registry import REPORTS
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.recipes.image import pictures as picture_rows
 from sluice_models.training import bundle_encoding
-from tests.models.tiny_networks import IMAGE
+from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 MEASURED = {
@@ -51,7 +51,7 @@ def context(bundle, scorer, few, tmp_path_factory):
     for module in (reduced_forms, serving_cost):
         few.setattr(module, "TRITON_REPO", runs)
     context = EvaluationContext(bundle, runs, "val", n_obfuscated=8)
-    image, audio = ImageEncoder(IMAGE), AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
+    image, audio = TwoTowers(IMAGE, OWN), AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))
     fusion = Fusion(FusionNetwork(n_layers=1, n_heads=2, d_inner=32))
     fusion.shift -= 20  # nothing is flagged: evidence is looked for in flagged texts alone
     context.models = Models(scorer._encoder, image.eval(), audio.eval(), fusion.eval())

@@ -10,9 +10,9 @@ from sluice.errors import SettingsError
 from sluice_models.config import MODEL_NAMES, AudioNetwork, FusionNetwork
 from sluice_models.networks.audio import AudioEncoder
 from sluice_models.networks.fusion import Fusion
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.training import checkpoint
-from tests.models.tiny_networks import IMAGE
+from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 
@@ -57,14 +57,14 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def tiny(monkeypatch):
     channels = (4, 4, 8, 8)
     monkeypatch.setattr(checkpoint, "build_text_encoder", lambda: nn.Linear(1, 1))
-    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: ImageEncoder(IMAGE))
+    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: TwoTowers(IMAGE, OWN))
     monkeypatch.setattr(checkpoint, "build_audio_encoder", lambda: AudioEncoder(AudioNetwork(channels=channels)))
     monkeypatch.setattr(checkpoint, "build_fusion", lambda: Fusion(FusionNetwork(n_heads=2, d_inner=32)))
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    list(zip(MODEL_NAMES, (nn.Linear, ImageEncoder, AudioEncoder, Fusion), strict=True)),
+    list(zip(MODEL_NAMES, (nn.Linear, TwoTowers, AudioEncoder, Fusion), strict=True)),
 )
 def test_each_name_is_built_and_loaded_ready_to_score(tmp_path, tiny, name, kind):
     built = checkpoint.build(name)

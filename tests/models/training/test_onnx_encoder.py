@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sluice_models.export import export_model, sample_inputs
-from sluice_models.networks.image import ImageEncoder
+from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.training import checkpoint
 from sluice_models.training.onnx_encoder import EncoderFileError, OnnxEncoder, load_exported, open_session
 from sluice_models.training.train_fusion import load_encoders
-from tests.models.tiny_networks import IMAGE
+from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def encoder():
     torch.manual_seed(0)
-    encoder = ImageEncoder(IMAGE).eval()
+    encoder = TwoTowers(IMAGE, OWN).eval()
     with torch.no_grad():  # as in trained models, no two weights are equal: the exporter would store them once
         for weight in [*encoder.parameters(), *encoder.head.buffers()]:
             weight.add_(torch.randn(weight.shape) * 0.02)
@@ -55,10 +55,10 @@ def test_a_file_without_a_head_of_ours_is_refused(tmp_path):
 
 
 def test_encoders_that_were_not_trained_are_taken_as_shipped(encoder, repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: ImageEncoder(IMAGE))
+    monkeypatch.setattr(checkpoint, "build_image_encoder", lambda: TwoTowers(IMAGE, OWN))
     checkpoint.save(encoder, checkpoint.checkpoint_file(tmp_path, "image_encoder"))
     kinds = [type(each) for each in load_encoders(tmp_path, repository=repository)]
-    assert kinds == [OnnxEncoder, ImageEncoder, OnnxEncoder]
+    assert kinds == [OnnxEncoder, TwoTowers, OnnxEncoder]
 
 
 def test_an_encoder_that_is_nowhere_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""Training the image encoder's layers on what its picture network sees, on the miniature bundle and with a tiny one."""
+"""Training the adopted tower on what its picture network sees, and joining, on the miniature bundle with tiny ones."""
 
 import io
 
@@ -11,23 +11,37 @@ from sluice.errors import SettingsError
 from sluice.schema import LABELS
 from sluice_models.config import ImageConfig, Training
 from sluice_models.networks.image import LEARNED, SEXUAL, ImageEncoder
+from sluice_models.networks.two_towers import PLACES, TwoTowers
 from sluice_models.recipes.image import pictures as picture_rows
 from sluice_models.recipes.image.batches import PlaneBatch, PlaneRows
-from sluice_models.training import checkpoint
+from sluice_models.training import checkpoint, own_tower
 from sluice_models.training import train_image as module
 from sluice_models.training.nsfwjs import NAME
-from sluice_models.training.train_image import N_CHUNK, PLACES, fit_layers, image_loss, see, see_all, train_image
-from tests.models.tiny_networks import IMAGE
+from sluice_models.training.train_image import (
+    N_CHUNK,
+    calibrate_adopted,
+    fit_layers,
+    image_loss,
+    see,
+    see_all,
+    train_image,
+)
+from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 TRAINING = Training(n_steps=2, n_batch=4, learning_rate=1e-3, fresh_learning_rate=1e-2)
-CONFIG = ImageConfig(network=IMAGE, n_varieties=2, training=TRAINING)
+CONFIG = ImageConfig(network=IMAGE, own=OWN, n_varieties=2, training=TRAINING)
 NAN = float("nan")
 
 
 def build_tiny():
     torch.manual_seed(0)
     return ImageEncoder(IMAGE)
+
+
+def build_tiny_pair():
+    torch.manual_seed(0)
+    return TwoTowers(IMAGE, OWN)
 
 
 @pytest.fixture
@@ -37,34 +51,45 @@ def console():
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "build_image_encoder", build_tiny)
+    monkeypatch.setattr(module, "build_image_encoder", build_tiny_pair)
     monkeypatch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
-    checkpoint.save(build_tiny().network, checkpoint.checkpoint_file(tmp_path, NAME))
+    checkpoint.save(build_tiny_pair().adopted.network, checkpoint.checkpoint_file(tmp_path, NAME))
+    checkpoint.save(build_tiny_pair().own, checkpoint.checkpoint_file(tmp_path, own_tower.NAME))
 
 
-def test_training_leaves_a_checkpoint_with_the_picture_network_as_it_came(tmp_path, tiny, bundle, console):
+def test_training_leaves_a_checkpoint_with_what_others_trained_as_it_came(tmp_path, tiny, bundle, console):
     train_image(bundle, CONFIG, tmp_path, console)
-    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny().state_dict()
+    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny_pair().state_dict()
     changed = {name for name in trained if not torch.equal(trained[name], start[name])}
-    assert changed == {"to_tokens.weight", "to_tokens.bias", "cells.weight", "cells.bias"} | {
-        f"head.evidence.{part}" for part in ("weight", "bias")
-    }
+    layers = ("to_tokens", "cells", "head.evidence")
+    assert changed == {f"adopted.{layer}.{part}" for layer in layers for part in ("weight", "bias")}
     assert "image: 16 rows, 2 times each" in console.file.getvalue()  # 12 of the bundle, and 4 drawn
 
 
 def test_rows_of_the_head_that_no_picture_teaches_stay_what_they_are(tmp_path, tiny, bundle, console):
     train_image(bundle, CONFIG, tmp_path, console)
-    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny().state_dict()
-    moved = (trained["head.evidence.weight"] != start["head.evidence.weight"]).any(dim=1)
+    trained, start = torch.load(tmp_path / "image_encoder.pt"), build_tiny_pair().state_dict()
+    weights = "adopted.head.evidence.weight"
+    moved = (trained[weights] != start[weights]).any(dim=1)
     assert [LABELS[index] for index in moved.nonzero().flatten().tolist()] == [
         label for label in LABELS if label in LEARNED
     ]
-    assert torch.equal(trained["head.evidence.weight"][SEXUAL], start["head.evidence.weight"][SEXUAL])
+    assert torch.equal(trained[weights][SEXUAL], start[weights][SEXUAL])
 
 
-def test_without_the_picture_network_training_says_what_is_missing(tmp_path, tiny, bundle, console):
-    checkpoint.checkpoint_file(tmp_path, NAME).unlink()
-    with pytest.raises(SettingsError, match="picture_network"):
+def test_our_own_tower_is_the_one_that_was_taken_out(tmp_path, tiny, bundle, console):
+    torch.manual_seed(1)
+    taken = TwoTowers(IMAGE, OWN).own
+    checkpoint.save(taken, checkpoint.checkpoint_file(tmp_path, own_tower.NAME))
+    train_image(bundle, CONFIG, tmp_path, console)
+    trained = torch.load(tmp_path / "image_encoder.pt")
+    assert all(torch.equal(trained[f"own.{name}"], weight) for name, weight in taken.state_dict().items())
+
+
+@pytest.mark.parametrize("name", [NAME, own_tower.NAME])
+def test_without_what_others_trained_training_says_what_is_missing(tmp_path, tiny, bundle, console, name):
+    checkpoint.checkpoint_file(tmp_path, name).unlink()
+    with pytest.raises(SettingsError, match=name):
         train_image(bundle, CONFIG, tmp_path, console)
 
 
@@ -115,6 +140,17 @@ def test_a_variety_is_not_the_picture_as_it_is(tmp_path, pictures):
     plain, varied = (see_all(network, pictures, number, tmp_path) for number in (0, 1))
     assert plain.shape == varied.shape == (N_CHUNK + 6, 12, 5, 5)
     assert not np.array_equal(plain, varied)
+
+
+def test_the_adopted_tower_is_calibrated_on_pictures_that_it_did_not_learn_from(pictures):
+    encoder = build_tiny()
+    pictures.targets[::2, PLACES[0]] = 1  # told apart by nothing in the noise
+    calibrate_adopted(encoder, pictures)
+    planes = torch.from_numpy(see(encoder.network, pictures.pixels, None)).float()
+    with torch.no_grad():
+        found = torch.sigmoid(encoder.head(encoder.tokens(planes)))[:, PLACES]
+    assert abs(found[:, 0].mean() - 0.5) < 0.1
+    assert encoder.head.scale[PLACES[1]] == 1  # no positives: as it was
 
 
 def make_batch(weapons, fire):
