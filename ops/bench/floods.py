@@ -56,11 +56,11 @@ def main() -> None:
     parser.add_argument("--broker", choices=("embedded", "kafka"), default="kafka")
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
-    rows = []
+    is_first = True
     for row in measure(options.only or list(FLOODS_BY_NAME), options.scale, options.broker):
-        if not (rows or options.json):
+        if is_first and not options.json:
             print(as_line({name: name for name in row}))
-        rows.append(row)
+        is_first = False
         print(json.dumps(row) if options.json else as_line(row), flush=True)
     sys.exit(not all(map(is_sound, rows)))
 
