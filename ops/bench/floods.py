@@ -56,11 +56,11 @@ def main() -> None:
     parser.add_argument("--broker", choices=("embedded", "kafka"), default="kafka")
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
-    is_first = True
+    rows: list[Mapping[str, str | int | float]] = []
     for row in measure(options.only or list(FLOODS_BY_NAME), options.scale, options.broker):
-        if is_first and not options.json:
+        if not (rows or options.json):
             print(as_line({name: name for name in row}))
-        is_first = False
+        rows.append(row)
         print(json.dumps(row) if options.json else as_line(row), flush=True)
     sys.exit(not all(map(is_sound, rows)))
 
