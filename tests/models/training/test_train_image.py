@@ -86,6 +86,21 @@ def test_our_own_tower_is_the_one_that_was_taken_out(tmp_path, tiny, bundle, con
     assert all(torch.equal(trained[f"own.{name}"], weight) for name, weight in taken.state_dict().items())
 
 
+def test_the_adopted_tower_is_calibrated_before_the_whole_is_saved(tmp_path, tiny, bundle, console, monkeypatch):
+    seen = []
+
+    def calibrate(encoder, held_out):
+        seen.append(len(held_out.targets))
+        encoder.head.scale.fill_(2.0)
+
+    monkeypatch.setattr(module, "calibrate_adopted", calibrate)
+    train_image(bundle, CONFIG, tmp_path, console)
+    trained = torch.load(tmp_path / "image_encoder.pt")
+    assert seen == [len(picture_rows.load_pictures(bundle, "val", tmp_path).targets)]
+    assert (trained["adopted.head.scale"] == 2).all()
+    assert (trained["head.scale"] == 1).all()
+
+
 @pytest.mark.parametrize("name", [NAME, own_tower.NAME])
 def test_without_what_others_trained_training_says_what_is_missing(tmp_path, tiny, bundle, console, name):
     checkpoint.checkpoint_file(tmp_path, name).unlink()
