@@ -12,7 +12,7 @@ import pytest
 from tritonclient.grpc.aio import InferenceServerClient
 
 from sluice.client import Outcomes, Publisher
-from sluice.contract import MODELS
+from sluice.contract import MODELS, OCR_MODELS
 from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """A server of these tests' own, whose models are loaded on demand."""
-    options = ["--model-control-mode=explicit", *(f"--load-model={spec.name}" for spec in MODELS)]
+    options = ["--model-control-mode=explicit", *(f"--load-model={spec.name}" for spec in MODELS + OCR_MODELS)]
     with TritonServer(triton_repository(), tmp_path_factory.mktemp("triton"), options=options) as server:
         server.wait_until_ready(120)
         yield server
@@ -79,8 +79,8 @@ def test_a_models_process_that_dies_is_started_again_with_its_server(tmp_path: P
         assert stack._triton.pid is not None
         server = psutil.Process(stack._triton.pid)
         with Outcomes(stack.kafka, start="end") as outcomes, Publisher(stack.kafka, store=None) as publisher:
-            stubs = [child for child in server.children() if "python_backend_stub" in child.name() + child.exe()]
-            stubs[0].kill()
+            readers = [child for child in server.children() if "text_encoder" in " ".join(child.cmdline())]
+            readers[0].kill()
             for number in range(20):
                 publisher.publish(Post(id=f"p-{number}", text="see you at lunch"))
             publisher.flush()
@@ -92,5 +92,5 @@ def test_a_models_process_that_dies_is_started_again_with_its_server(tmp_path: P
                 return len(verdicts) == 20
 
             wait_for(look, "every verdict", patience_s=120.0)
+            wait_for(lambda: stack._triton.pid != server.pid, "another server", patience_s=120.0)
         assert set(map(str, verdicts.values())) == {"{'text': 'ok'}"}
-        assert stack._triton.pid != server.pid
