@@ -20,7 +20,7 @@ from sluice_models.config import MODEL_NAMES, TRITON_REPO
 from sluice_models.export import sample_inputs
 from sluice_models.measure.mixtures import shot_scene
 from sluice_models.recipes.audio.sounds import N_SAMPLES, SOUNDS
-from sluice_models.recipes.image.drawings import draw_pictures
+from tests.models.scenes.drawings import draw_pictures
 
 pytestmark = pytest.mark.torch
 

@@ -16,9 +16,9 @@ from sluice.client.inline_media import encode_inline
 from sluice.features import SAMPLE_RATE_HZ
 from sluice.schema import AudioEvidence, ImageEvidence, Media, Post, Reason, TextEvidence
 from sluice_models.measure.mixtures import shot_scene
-from sluice_models.recipes.image.drawings import draw_fire_scene, draw_weapon_scene
 from sluice_models.recipes.text.templates import cut_marks
 from tests.models.onnx_classifier import open_pipeline
+from tests.models.scenes.drawings import draw_fire_scene, draw_weapon_scene
 
 pytestmark = pytest.mark.torch
 

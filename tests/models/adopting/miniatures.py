@@ -29,8 +29,8 @@ from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.text import TextEncoder
 from sluice_models.networks.two_towers import TwoTowers
 from sluice_models.recipes.audio.sounds import N_SAMPLES
-from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from sluice_models.recipes.text.reading import pad
+from tests.models.scenes.drawings import draw_pictures, draw_scenes
 from tests.models.tiny_networks import IMAGE, OWN
 
 MILD = ["the museum opens at nine", "we had soup for lunch", "her garden is green", "the train was late today"]

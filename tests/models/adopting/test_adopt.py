@@ -15,8 +15,8 @@ from sluice.schema import LABELS
 from sluice_models import adopt
 from sluice_models.adopting.train_heads import AdoptConfig
 from sluice_models.config import D_TOKEN, N_TOKENS, TRITON_REPO
-from sluice_models.recipes.image.drawings import draw_pictures, draw_scenes
 from tests.models.adopting.miniatures import HARSH, MILD, assert_served, open_model, spell, write_lines, write_onnx
+from tests.models.scenes.drawings import draw_pictures, draw_scenes
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

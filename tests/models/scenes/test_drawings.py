@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sluice.features import IMAGE_SIZE_PX
-from sluice_models.recipes.image.drawings import (
+from tests.models.scenes.drawings import (
     SIDE_PX,
     SKETCHES,
     draw_fire_scene,
@@ -15,8 +15,8 @@ from sluice_models.recipes.image.drawings import (
     draw_scenes,
     draw_weapon_scene,
 )
-from sluice_models.recipes.image.flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
-from sluice_models.recipes.image.shapes import HARMLESS, WEAPONS, draw_outline, lay
+from tests.models.scenes.flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
+from tests.models.scenes.shapes import HARMLESS, WEAPONS, draw_outline, lay
 
 pytestmark = pytest.mark.torch
 

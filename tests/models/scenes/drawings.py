@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 
 from sluice.features import IMAGE_SIZE_PX
 from sluice.features.image import image_rows
-from sluice_models.recipes.image.flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
-from sluice_models.recipes.image.shapes import HARMLESS, WEAPONS, Box, Colour, draw_outline, lay
+from tests.models.scenes.flames import draw_fireworks, draw_flames, draw_lamps, draw_leaves, draw_sunset
+from tests.models.scenes.shapes import HARMLESS, WEAPONS, Box, Colour, draw_outline, lay
 
 SIDE_PX = 240
 N_SCENES = 6000
