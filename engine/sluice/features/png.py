@@ -40,11 +40,6 @@ def frame_delays(content: bytes) -> list[float]:
     return delays
 
 
-def is_deep(content: bytes) -> bool:
-    """Whether a PNG has 16 bits a channel."""
-    return content.startswith(SIGNATURE) and content[24:25] == b"\x10"
-
-
 def _chunks(content: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of every whole chunk."""
     start = len(SIGNATURE)

@@ -82,7 +82,7 @@ class ImageEncoder(nn.Module):
 
         Returns
         -------
-        tokens : Tensor, shape = (B, N_TOKENS, 256)
+        tokens : Tensor, shape = (B, N_TOKENS, D_TOKEN)
         logits : Tensor, shape = (B, labels)
         heatmap : Tensor, shape = (B, labels, HEATMAP_CELLS, HEATMAP_CELLS)
             In [0, 1].
@@ -92,7 +92,7 @@ class ImageEncoder(nn.Module):
         return tokens, self.head(tokens), self.heatmap(planes)
 
     def tokens(self, planes: Tensor) -> Tensor:
-        """(B, C, 5, 5) to a token per quarter, (B, N_TOKENS, 256).
+        """(B, C, 5, 5) to a token per quarter, (B, N_TOKENS, D_TOKEN).
 
         A token holds its quarter's mean, its strongest cells (for small objects), and the mean of the whole image; in
         its last place, how explicit the whole is. Quarters share the middle row and column.

@@ -97,7 +97,7 @@ class ResidualEncoder(nn.Module):
 
         Returns
         -------
-        tokens : Tensor, shape = (B, N_TOKENS, 256)
+        tokens : Tensor, shape = (B, N_TOKENS, D_TOKEN)
         logits : Tensor, shape = (B, learned labels)
         heatmap : Tensor, shape = (B, learned labels, HEATMAP_CELLS, HEATMAP_CELLS)
             In [0, 1].
@@ -108,7 +108,7 @@ class ResidualEncoder(nn.Module):
         return tokens, logits, torch.sigmoid(self.cells(planes))
 
     def tokens(self, planes: Tensor) -> Tensor:
-        """(B, C, 10, 10) to a token per quarter, (B, N_TOKENS, 256).
+        """(B, C, 10, 10) to a token per quarter, (B, N_TOKENS, D_TOKEN).
 
         A token holds its quarter's mean, its strongest cells (for small objects), and the mean of the whole image.
         """

@@ -39,7 +39,7 @@ class TwoTowers(nn.Module):
 
         Returns
         -------
-        tokens : Tensor, shape = (B, N_TOKENS, 256)
+        tokens : Tensor, shape = (B, N_TOKENS, D_TOKEN)
         logits : Tensor, shape = (B, labels)
         heatmap : Tensor, shape = (B, labels, HEATMAP_CELLS, HEATMAP_CELLS)
             In [0, 1].
@@ -52,7 +52,7 @@ class TwoTowers(nn.Module):
 
 
 def join_tokens(adopted: Tensor, own: Tensor, logits: Tensor) -> Tensor:
-    """Tokens of both towers, shape = (B, N_TOKENS, 256), and joined logits, shape = (B, learned labels), to tokens.
+    """Tokens of both towers, shape = (B, N_TOKENS, D_TOKEN), and joined logits, shape = (B, learned labels), to tokens.
 
     The logits stand in every token: the towers' heads differ and pool by a smooth maximum, so that the mean of tokens
     under one head would not give the mean of logits.
