@@ -91,10 +91,10 @@ class Intake:
         if ticket := self._open(event):
             is_guilty = not self._is_stale(event) and await self._begin_alone(event) >= N_ALONE
             await asyncio.wait({self._start(ticket, self._moderator.bury if is_guilty else self._moderator.handle)})
-            if ticket.finished:
-                self._crashes.end_alone(event.message.tp)
             if ticket.finished and is_guilty:
                 self._crashes.acquit()
+            if ticket.finished and not self._is_stale(event):
+                await self._crashes.end_alone(event.message.tp, event.message.offset)
 
     async def _begin_alone(self, event: Event) -> int:
         return await self._crashes.begin_alone(event.message.tp, event.message.offset)

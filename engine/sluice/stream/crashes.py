@@ -168,9 +168,13 @@ class CrashLog:
         await self._write(place, offset)
         return note.n_alone
 
-    def end_alone(self, place: Place) -> None:
-        """Note that the post that was scored alone is done."""
+    async def end_alone(self, place: Place, offset: int) -> None:
+        """Note that the post at `offset`, which was scored alone, is done.
+
+        At once: the worker may end over the next one before Faust commits, and this one would be blamed with it.
+        """
         self._notes[place] = replace(self._notes[place], state=State.BUSY, suspect=-1, n_alone=0)
+        await self._write(place, offset + 1)
 
     def acquit(self) -> None:
         """Nobody is suspected any more: the post that is to blame is found."""

@@ -288,6 +288,20 @@ async def test_two_kills_over_a_post_that_is_scored_alone_are_one_too_few() -> N
     assert bench.moderator.buried == []
 
 
+async def test_who_was_scored_alone_before_the_one_to_blame_is_not_blamed_with_it() -> None:
+    """Workers end over posts/0/0 before Faust commits anything of the other partition."""
+    store, buried = FakeStore(), list[str]()
+    while not buried:
+        bench = Bench(store=store)
+        if store.committed.get(TP("posts", 1), (0, ""))[0] == 0:
+            await bench.take(0, partition=1)
+        await bench.take(0)
+        if last(bench) == ["0"]:
+            await bench.end(0, partition=1)
+        buried = bench.moderator.buried
+    assert buried == ["posts/0/0"]
+
+
 async def test_a_worker_that_says_goodbye_is_no_crash() -> None:
     store = FakeStore()
     for _ in range(6):
