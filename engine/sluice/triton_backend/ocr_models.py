@@ -23,7 +23,8 @@ from rapidocr.ch_ppocr_det.utils import DBPostProcess
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
-from sluice.triton_backend.onnx_model import Arrays, TritonPythonModel, open_session
+from sluice.triton_backend.onnx_model import Arrays, TritonPythonModel
+from sluice.triton_backend.sessions import open_session
 
 DETECTOR_FILE, RECOGNISER_FILE = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 SHA256: Mapping[str, str] = {
