@@ -18,6 +18,8 @@ from sluice.resources import kafka_pom
 INSTALL = {
     "espeak-ng": "apt-get install espeak-ng",
     "java": "apt-get install default-jre-headless",
+    "node": "apt-get install nodejs",
+    "npm": "apt-get install npm",
     "mvn": "apt-get install maven",
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",

@@ -18,6 +18,7 @@ from sluice import __version__
 from sluice.api import azure, openai, perspective, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
+from sluice.api.discovery import show_discovery
 from sluice.api.errors import PROBLEMS
 from sluice.api.feedback import Feedback
 from sluice.api.keys import KeyRing
@@ -51,7 +52,11 @@ async def metrics(registry: NamedDependency[CollectorRegistry]) -> Response[byte
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-_OWN = Router("/", route_handlers=[alive, ready, metrics, show_document, show_reference], exception_handlers=PROBLEMS)
+_OWN = Router(
+    "/",
+    route_handlers=[alive, ready, metrics, show_document, show_reference, show_discovery],
+    exception_handlers=PROBLEMS,
+)
 
 
 def make_app(
