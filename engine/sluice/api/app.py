@@ -10,6 +10,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message
 from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -21,6 +22,7 @@ from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
 from sluice.api.errors import PROBLEMS
 from sluice.api.feedback import Feedback
+from sluice.api.intake import Bodies
 from sluice.api.keys import KeyRing
 from sluice.api.reference import show_document, show_reference
 from sluice.api.scoring import ScoringService
@@ -75,13 +77,32 @@ def make_app(
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},
         state=State({KEYRING_STATE: ring}),
         exception_handlers=PROBLEMS,
-        cors_config=CORSConfig(allow_origins=list(config.cors_origins)) if config.cors_origins else None,
+        middleware=[Bodies(config.max_bodies_bytes, config.body_timeout_s).around],
+        cors_config=_cross_origin(config.cors_origins),
         request_max_body_size=config.max_body_bytes,
-        openapi_config=OpenAPIConfig(
-            title="Sluice", version=__version__, path="/schema", render_plugins=[], use_handler_docstrings=True
-        ),
+        openapi_config=_describe(),
         before_send=[_name_request],
         logging_config=None,
+    )
+
+
+def _describe() -> OpenAPIConfig:
+    """What the OpenAPI document is made with. The framework's own pages would load scripts from elsewhere."""
+    return OpenAPIConfig(
+        title="Sluice",
+        version=__version__,
+        openapi_router=Router("/schema", route_handlers=[], guards=[needs("score")], include_in_schema=False),
+        render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
+
+
+def _cross_origin(origins: tuple[str, ...]) -> CORSConfig | None:
+    """Pages of these origins may call, and read what errors say about when to come back."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins), allow_methods=["GET", "POST"], expose_headers=["Retry-After", REQUEST_ID]
     )
 
 

@@ -20,6 +20,14 @@ class ApiConfig:
         Of one request; media inside it included.
     max_posts : int
         Of one request.
+    max_bodies_bytes : int
+        Of all requests under way together.
+    max_connections : int
+        Open at once.
+    head_timeout_s : float
+        Seconds that the head of a request may take to arrive.
+    body_timeout_s : float
+        Seconds that its body may take after that.
     cors_origins : tuple of str
         Origins whose pages may call from a browser; none by default.
     """
@@ -28,4 +36,8 @@ class ApiConfig:
     max_in_flight: int = 256
     max_body_bytes: int = 16 * 2**20
     max_posts: int = 100
+    max_bodies_bytes: int = 256 * 2**20
+    max_connections: int = 4096
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
     cors_origins: tuple[str, ...] = ()

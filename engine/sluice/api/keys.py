@@ -40,7 +40,7 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     posts_per_s : float or None
         How many posts a second, as an average over some seconds; None for any.
     posts_per_day : int or None
-        How many posts within 24 hours; None for any.
+        How many posts from midnight to midnight UTC; None for any. Counted by this process: it forgets when it ends.
     """
 
     sha256: str
@@ -73,7 +73,7 @@ class TokenBucket:
         Tokens a second.
     size : float
     now : float
-        Seconds, of any clock that only goes forward.
+        Seconds.
     """
 
     rate: float
@@ -86,13 +86,38 @@ class TokenBucket:
 
     def wait_s(self, n: int, now: float) -> float:
         """Seconds until `n` tokens are there, 0 if they are; more than `size` count as `size`."""
-        self._level = min(self.size, self._level + (now - self.now) * self.rate)
+        self._level = min(self.size, self._level + max(0.0, now - self.now) * self.rate)
         self.now = now
         return max(0.0, min(float(n), self.size) - self._level) / self.rate
 
     def take(self, n: int) -> None:
         """Use tokens; what goes over is owed."""
         self._level -= n
+
+
+class DailyQuota:
+    """So many a day; a day begins at midnight UTC.
+
+    Parameters
+    ----------
+    limit : int
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._day = 0.0
+        self._n_used = 0
+
+    def wait_s(self, n: int, now: float) -> float:
+        """Seconds until `n` more may be had, 0 if they may be now; `now` in seconds since the epoch."""
+        day = now // DAY_S
+        if day > self._day:  # a clock that is put back gives nobody a second day
+            self._day, self._n_used = day, 0
+        return 0.0 if self._n_used + n <= self._limit else (self._day + 1) * DAY_S - now
+
+    def take(self, n: int) -> None:
+        """Use so many."""
+        self._n_used += n
 
 
 SAVED_S = 5.0
@@ -105,22 +130,21 @@ class Client:
     def __init__(self, name: str, entry: KeyEntry, now: float) -> None:
         self.name = name
         self.scopes = frozenset(entry.scopes)
-        self._limits: list[tuple[str, TokenBucket]] = []
+        self._limits: list[tuple[str, TokenBucket | DailyQuota]] = []
         if entry.posts_per_s is not None:
             size = max(1.0, entry.posts_per_s * SAVED_S)
             self._limits.append((f"{entry.posts_per_s:g} posts a second", TokenBucket(entry.posts_per_s, size, now)))
         if entry.posts_per_day is not None:
-            rate = entry.posts_per_day / DAY_S
-            self._limits.append((f"{entry.posts_per_day} posts a day", TokenBucket(rate, entry.posts_per_day, now)))
+            self._limits.append((f"{entry.posts_per_day} posts a day", DailyQuota(entry.posts_per_day)))
 
     def admit(self, n_posts: int, now: float) -> Refusal | None:
         """Count `n_posts`, or say why not; nothing is counted then."""
-        waits = [(bucket.wait_s(n_posts, now), what) for what, bucket in self._limits]
+        waits = [(limit.wait_s(n_posts, now), what) for what, limit in self._limits]
         wait_s, what = max(waits, default=(0.0, ""))
         if wait_s > 0:
             return Refusal(f"the key's limit is {what}", wait_s)
-        for _, bucket in self._limits:
-            bucket.take(n_posts)
+        for _, limit in self._limits:
+            limit.take(n_posts)
         return None
 
 
@@ -132,10 +156,10 @@ class KeyRing:
     entries : mapping of str to KeyEntry
         By name.
     clock : callable
-        Seconds; only goes forward.
+        Seconds since the epoch.
     """
 
-    def __init__(self, entries: Mapping[str, KeyEntry], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, entries: Mapping[str, KeyEntry], clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._clients = {entry.sha256.lower(): Client(name, entry, clock()) for name, entry in entries.items()}
 

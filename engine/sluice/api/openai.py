@@ -5,7 +5,6 @@ Request and response as in https://platform.openai.com/docs/api-reference/modera
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -116,7 +115,7 @@ async def moderate(
     if not 1 <= len(posts) <= config.max_posts:
         raise RequestProblem(400, "invalid", f"'input' takes 1 to {config.max_posts} entries, not {len(posts)}")
     admit(request, len(posts))
-    verdicts = await asyncio.gather(*(service.score(each) for each in posts))
+    verdicts = await service.score_all(posts)
     model = f"sluice-{verdicts[0].policy.name}-{verdicts[0].policy.version}"
     return Moderation(f"modr-{uuid.uuid4().hex}", model, [read_result(verdict) for verdict in verdicts])
 

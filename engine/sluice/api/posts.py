@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import Annotated
 
@@ -71,8 +70,8 @@ async def score_posts(
         raise RequestProblem(400, "invalid", f"a request takes 1 to {config.max_posts} posts, not {len(wanted)}")
     posts = [make_post(each, f"posts[{index}]") for index, each in enumerate(wanted)]
     admit(request, len(posts))
-    verdicts = await asyncio.gather(*(service.score(each) for each in posts))
-    return Verdicts(list(verdicts)) if isinstance(data, list) else verdicts[0]
+    verdicts = await service.score_all(posts)
+    return Verdicts(verdicts) if isinstance(data, list) else verdicts[0]
 
 
 @post("/v1/posts:upload", status_code=200, guards=[needs("score")], summary="Score one post with files")

@@ -68,7 +68,7 @@ def describe(error: SluiceError) -> RequestProblem:
     if isinstance(error, Overloaded):
         return RequestProblem(429, "overloaded", str(error), RETRY_S)
     if isinstance(error, DeadlinePassed):
-        return RequestProblem(504, "deadline_passed", str(error), fields={"verdict": error.verdict})
+        return RequestProblem(504, "deadline_passed", str(error), fields={"verdicts": list(error.verdicts)})
     if isinstance(error, InferenceUnavailable):
         return RequestProblem(503, "models_unavailable", "the models do not answer; try again", RETRY_S)
     return RequestProblem(500, "internal", "the post could not be scored")

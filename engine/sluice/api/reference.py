@@ -8,6 +8,8 @@ from typing import Any
 
 from litestar import MediaType, Request, get
 
+from sluice.api.access import needs
+
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; } pre { background: #22252b; } }
@@ -17,7 +19,7 @@ pre { padding: .75rem; overflow-x: auto; border: 1px solid #8884; border-radius:
 """
 
 
-@get("/openapi.json", include_in_schema=False)
+@get("/openapi.json", guards=[needs("score")], include_in_schema=False)
 async def show_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The OpenAPI document."""
     return request.app.openapi_schema.to_schema()

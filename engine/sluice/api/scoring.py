@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from sluice.errors import SluiceError
@@ -20,13 +23,13 @@ class DeadlinePassed(SluiceError):
 
     Parameters
     ----------
-    verdict : Verdict
-        With what was scored by then.
+    verdicts : sequence of Verdict
+        Of every post of the request, with what was scored by then.
     """
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdicts: Sequence[Verdict]) -> None:
         super().__init__("the deadline passed before every part was scored")
-        self.verdict = verdict
+        self.verdicts = verdicts
 
 
 class Scorer(Protocol):
@@ -49,6 +52,7 @@ class ScoringService:
     scorer : Scorer
     max_in_flight : int
         Posts that are scored at once; a request that would go over is refused, so that memory and time stay bounded.
+        One with more posts than that is taken while there is no other.
     """
 
     def __init__(self, scorer: Scorer, max_in_flight: int) -> None:
@@ -57,7 +61,11 @@ class ScoringService:
         self._n_in_flight = 0
 
     async def score(self, post: Post) -> Verdict:
-        """Score one post.
+        """Score one post; raises as `score_all` does."""
+        return (await self.score_all([post]))[0]
+
+    async def score_all(self, posts: Sequence[Post]) -> list[Verdict]:
+        """Score the posts of one request: all of them are taken, or none.
 
         Raises
         ------
@@ -65,16 +73,31 @@ class ScoringService:
         InferenceUnavailable
             A model is away.
         """
-        if self._n_in_flight >= self._max_in_flight:
-            raise Overloaded(f"{self._n_in_flight} posts are being scored, as many as may be at once")
-        self._n_in_flight += 1
+        with self._admitted(len(posts)):
+            verdicts = await self._gather(posts)
+        if any(status.startswith(LATE) for verdict in verdicts for status in verdict.modalities.values()):
+            raise DeadlinePassed(verdicts)
+        return verdicts
+
+    @contextmanager
+    def _admitted(self, n_posts: int) -> Iterator[None]:
+        if self._n_in_flight and self._n_in_flight + n_posts > self._max_in_flight:
+            raise Overloaded(f"{self._n_in_flight} posts are being scored, and at most {self._max_in_flight} may be")
+        self._n_in_flight += n_posts
         try:
-            verdict = await self._scorer.score(post)
+            yield
         finally:
-            self._n_in_flight -= 1
-        if any(status.startswith(LATE) for status in verdict.modalities.values()):
-            raise DeadlinePassed(verdict)
-        return verdict
+            self._n_in_flight -= n_posts
+
+    async def _gather(self, posts: Sequence[Post]) -> list[Verdict]:
+        """Verdicts in the posts' order. All have ended when the first error is raised: they count until then."""
+        outcomes = await asyncio.gather(*map(self._scorer.score, posts), return_exceptions=True)
+        verdicts = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            verdicts.append(outcome)
+        return verdicts
 
     async def confirm(self) -> None:
         """Return if the models answer; raises `InferenceUnavailable`."""

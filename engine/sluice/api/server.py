@@ -7,12 +7,12 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
+from sluice.api.connections import make_server
 from sluice.api.feedback import Feedback
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
@@ -20,10 +20,6 @@ from sluice.app import open_pipeline
 from sluice.errors import SettingsError
 from sluice.metrics import Metrics
 from sluice.settings import Settings
-
-KEEP_ALIVE_S = 30
-GRACE_S = 10
-"""Requests under way have so long to end."""
 
 
 def run_server(
@@ -68,16 +64,7 @@ async def _serve(
     async with open_pipeline(settings, metrics) as pipeline:
         service = ScoringService(pipeline, config.max_in_flight)
         app = make_app(config, service, metrics.registry, ring, feedback)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,  # queries hold keys
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=GRACE_S,
-            )
-        )
+        server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port} (endpoints: /docs)")
         await server.serve(sockets=[listening])

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
+from sluice.api.connections import make_server
 from sluice.api.feedback import Feedback
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
@@ -39,6 +40,7 @@ class FakeScorer:
     away: SluiceError | None = None
     posts: list[Post] = field(default_factory=list)
     late: bool = False
+    late_texts: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class FakeScorer:
         )
 
     def _status(self, post: Post) -> str:
-        if self.late:
+        if self.late or post.text in self.late_texts:
             return "failed: late: the post's deadline came first"
         return "partial: Thai is not read" if "thai" in (post.text or "") else "ok"
 
@@ -95,7 +97,7 @@ def serving(
     ring = KeyRing(keys) if keys is not None else None
     app = make_app(config, service, CollectorRegistry(), ring, Feedback(feedback))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+        server = make_server(app, config)
         started = threading.Event()
         thread = threading.Thread(target=_run, args=(server, listening, started))
         thread.start()

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from sluice.api.keys import KEY_PREFIX, Client, KeyEntry, KeyRing, TokenBucket, hash_key, load_keys, make_key
+from sluice.api.keys import (
+    DAY_S,
+    KEY_PREFIX,
+    Client,
+    DailyQuota,
+    KeyEntry,
+    KeyRing,
+    TokenBucket,
+    hash_key,
+    load_keys,
+    make_key,
+)
 from sluice.cli import app
 from sluice.errors import SettingsError
 
@@ -104,7 +115,18 @@ def test_a_refusal_counts_nothing_and_says_when_to_come_back() -> None:
     refusal = client.admit(2, 0.0)
     assert refusal is not None
     assert refusal.detail == "the key's limit is 6 posts a day"
-    assert client.admit(1, refusal.retry_after_s + 1e-6) is None
+    assert client.admit(1, 1.0) is None
+    assert client.admit(6, refusal.retry_after_s) is None
+
+
+def test_a_quota_begins_anew_at_midnight_utc() -> None:
+    quota = DailyQuota(10)
+    noon = 20_000 * DAY_S + DAY_S / 2
+    assert quota.wait_s(10, noon) == 0
+    quota.take(10)
+    assert quota.wait_s(1, noon) == DAY_S / 2
+    assert quota.wait_s(1, noon - DAY_S) > 0  # the clock was put back
+    assert quota.wait_s(1, noon + DAY_S / 2) == 0
 
 
 def test_a_key_without_limits_has_none() -> None:

@@ -85,7 +85,7 @@ def test_a_deadline_that_passed_is_504_with_what_was_scored(client: httpx.Client
     scorer.late = True
     answer = client.post("/v1/posts", json={"id": "p-1", "text": "menace", "deadline_ms": 5})
     assert answer.status_code == 504
-    assert answer.json()["verdict"]["post_id"] == "p-1"
+    assert [each["post_id"] for each in answer.json()["verdicts"]] == ["p-1"]
     assert scorer.posts[0].deadline_ms == 5
 
 
@@ -204,4 +204,4 @@ def test_a_key_over_its_limit_waits(scorer: FakeScorer) -> None:
         assert called.post("/v1/posts", json=[{"text": "a"}, {"text": "b"}]).status_code == 200
         refused = called.post("/v1/posts", json={"text": "c"})
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
-    assert 0 < int(refused.headers["retry-after"]) <= 43_200
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
