@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Router, post
@@ -16,7 +16,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from sluice.api.access import admit, needs
-from sluice.api.errors import AnyRequest, answering
+from sluice.api.errors import AnyRequest, answering, declaring
 from sluice.api.media import check_uri, inline
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import ScoringService
@@ -39,7 +39,7 @@ MAX_CHARACTERS = 10_000
 class TextRequest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A text. Blocklists are lists at Azure: naming one is refused, an empty list is taken."""
 
-    text: str
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CHARACTERS)]
     categories: list[CategoryName] | None = None
     blocklist_names: list[str] = []
     halt_on_blocklist_hit: bool = False
@@ -81,21 +81,47 @@ class ImageAnalysis(msgspec.Struct, frozen=True, rename="camel"):
     categories_analysis: list[CategoryAnalysis]
 
 
-@post("/contentsafety/text:analyze", status_code=200, guards=[needs("score")], summary="As Azure AI Content Safety")
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What went wrong."""
+
+    code: str
+    message: str
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """What Azure answers instead."""
+
+    error: ErrorBody
+
+
+_ERRORS = declaring(ErrorResponse)
+
+
+@post(
+    "/contentsafety/text:analyze",
+    status_code=200,
+    guards=[needs("score")],
+    responses=_ERRORS,
+    summary="As Azure AI Content Safety",
+)
 async def analyze_text(
     request: AnyRequest, data: JSONBody[TextRequest], service: NamedDependency[ScoringService]
 ) -> TextAnalysis:
     """Severities of a text in Azure's four categories; raises `RequestProblem` for a request that Azure refuses too."""
     if data.blocklist_names:
         raise RequestProblem(400, "invalid", "blocklists are not kept here; leave blocklistNames empty")
-    if not 1 <= len(data.text) <= MAX_CHARACTERS:
-        raise RequestProblem(400, "invalid", f"text has {len(data.text)} characters, 1 to {MAX_CHARACTERS} are taken")
     admit(request, 1)
     verdict = await service.score(Post(id=str(uuid.uuid4()), text=data.text))
     return TextAnalysis([], read_severities(verdict, data.categories, data.output_type == "EightSeverityLevels"))
 
 
-@post("/contentsafety/image:analyze", status_code=200, guards=[needs("score")], summary="As Azure AI Content Safety")
+@post(
+    "/contentsafety/image:analyze",
+    status_code=200,
+    guards=[needs("score")],
+    responses=_ERRORS,
+    summary="As Azure AI Content Safety",
+)
 async def analyze_image(
     request: AnyRequest, data: JSONBody[ImageRequest], service: NamedDependency[ScoringService]
 ) -> ImageAnalysis:
@@ -140,10 +166,10 @@ def _level(verdict: Verdict, labels: tuple[str, ...]) -> int:
 _CODES = {400: "InvalidRequestBody", 401: "401", 403: "403", 404: "404", 413: "InvalidRequestBody", 429: "429"}
 
 
-def render_error(problem: RequestProblem) -> dict[str, Any]:
+def render_error(problem: RequestProblem) -> ErrorResponse:
     """An error as Azure words it."""
     code = _CODES.get(problem.status, "InternalServerError" if problem.status >= 500 else "InvalidRequestBody")
-    return {"error": {"code": code, "message": problem.detail}}
+    return ErrorResponse(ErrorBody(code, problem.detail))
 
 
 ROUTER = Router(

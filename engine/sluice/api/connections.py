@@ -63,7 +63,7 @@ def impatient(head_timeout_s: float) -> type[H11Protocol]:
             super().data_received(data)
             if self.conn.their_state is h11.IDLE:
                 self._start()
-            elif not self.cycle.response_complete:
+            elif self.cycle and not self.cycle.response_complete:
                 self._stop()
 
         def on_response_complete(self) -> None:

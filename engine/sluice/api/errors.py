@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
-from sluice.api.problems import MEDIA_TYPE, RequestProblem, describe
+from sluice.api.problems import MEDIA_TYPE, ProblemDetails, RequestProblem, describe
 from sluice.errors import SluiceError
 from sluice.modalities.parts import trace_of
 
@@ -40,8 +41,32 @@ def answering(render: Render, media_type: str = "application/json") -> Exception
     return {SluiceError: known, HTTPException: refused, Exception: unknown}
 
 
-PROBLEMS = answering(RequestProblem.as_json, MEDIA_TYPE)
+STATUSES = {
+    400: "The request is wrong; the answer says where",
+    401: "No valid API key",
+    403: "The key has not the scope",
+    408: "The body did not arrive in time",
+    413: "The body is too large",
+    429: "The key's limit, or too many posts are being scored; see Retry-After",
+    500: "The request could not be answered",
+    503: "The models do not answer, or there is no room; see Retry-After",
+    504: "The deadline passed before every part was scored",
+}
+
+
+def declaring(
+    body: type, more: Mapping[int, str] | None = None, media_type: str = "application/json"
+) -> dict[int, ResponseSpec]:
+    """Errors of an endpoint, for the OpenAPI document: `STATUSES` and `more`, all with the same body."""
+    return {
+        status: ResponseSpec(body, generate_examples=False, description=said, media_type=media_type)
+        for status, said in {**STATUSES, **(more or {})}.items()
+    }
+
+
+PROBLEMS = answering(RequestProblem.as_details, MEDIA_TYPE)
 """Those of our own endpoints."""
+DECLARED_PROBLEMS = declaring(ProblemDetails, media_type=MEDIA_TYPE)
 
 _CODES = {400: "invalid", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
@@ -51,7 +76,8 @@ def _from_http(error: HTTPException) -> RequestProblem:
     detail = error.detail
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         detail = "; ".join(_place(entry) for entry in error.extra) or detail
-    return RequestProblem(error.status_code, _CODES.get(error.status_code, "refused"), detail)
+    code = _CODES.get(error.status_code, "refused")
+    return RequestProblem(error.status_code, code, detail, headers=error.headers)
 
 
 def _place(entry: Any) -> str:

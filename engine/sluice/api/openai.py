@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from litestar import Router, post
@@ -16,7 +16,7 @@ from litestar.params import JSONBody
 
 from sluice.api.access import admit, needs
 from sluice.api.config import ApiConfig
-from sluice.api.errors import AnyRequest, answering
+from sluice.api.errors import AnyRequest, answering, declaring
 from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import ScoringService
@@ -103,7 +103,28 @@ class Moderation(msgspec.Struct, frozen=True):
     results: list[Result]
 
 
-@post("/v1/moderations", status_code=200, guards=[needs("score")], summary="As OpenAI's moderation endpoint")
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What went wrong."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None = None
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """What OpenAI answers instead."""
+
+    error: ErrorBody
+
+
+@post(
+    "/v1/moderations",
+    status_code=200,
+    guards=[needs("score")],
+    responses=declaring(ErrorResponse),
+    summary="As OpenAI's moderation endpoint",
+)
 async def moderate(
     request: AnyRequest,
     data: JSONBody[ModerationRequest],
@@ -165,11 +186,11 @@ def _lowest(verdict: Verdict, labels: tuple[str, ...]) -> float:
     return min((verdict.scores[label] for label in labels), default=0.0)
 
 
-def render_error(problem: RequestProblem) -> dict[str, Any]:
+def render_error(problem: RequestProblem) -> ErrorResponse:
     """An error as OpenAI words it."""
     kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
     kind = kinds.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
-    return {"error": {"message": problem.detail, "type": kind, "param": None, "code": problem.code}}
+    return ErrorResponse(ErrorBody(problem.detail, kind, problem.code))
 
 
 ROUTER = Router("/", route_handlers=[moderate], exception_handlers=answering(render_error), tags=["OpenAI"])

@@ -16,7 +16,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from sluice.api.access import admit, needs
-from sluice.api.errors import AnyRequest, answering
+from sluice.api.errors import AnyRequest, answering, declaring
 from sluice.api.feedback import Feedback
 from sluice.api.perspective_attributes import SCORES, UNSUPPORTED
 from sluice.api.problems import RequestProblem
@@ -114,7 +114,31 @@ class SuggestResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     client_token: str | None = None
 
 
-@post("/v1alpha1/comments:analyze", status_code=200, guards=[needs("score")], summary="As Perspective's analyze")
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong: of google.rpc.Status, with the status spelt out."""
+
+    code: int
+    message: str
+    status: str
+    details: list[dict[str, Any]] = []
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """What Google's APIs answer instead."""
+
+    error: ErrorBody
+
+
+_ERRORS = declaring(ErrorResponse)
+
+
+@post(
+    "/v1alpha1/comments:analyze",
+    status_code=200,
+    guards=[needs("score")],
+    responses=_ERRORS,
+    summary="As Perspective's analyze",
+)
 async def analyze(
     request: AnyRequest, data: JSONBody[AnalyzeRequest], service: NamedDependency[ScoringService]
 ) -> AnalyzeResponse:
@@ -214,6 +238,7 @@ def _without_language(
     "/v1alpha1/comments:suggestscore",
     status_code=200,
     guards=[needs("feedback")],
+    responses=declaring(ErrorResponse, {501: "Suggestions are not kept here"}),
     summary="As Perspective's suggestscore",
 )
 async def suggest(data: JSONBody[SuggestRequest], feedback: NamedDependency[Feedback]) -> SuggestResponse:
@@ -238,11 +263,10 @@ _STATUSES = {
 """Of google.rpc.Code."""
 
 
-def render_error(problem: RequestProblem) -> dict[str, Any]:
+def render_error(problem: RequestProblem) -> ErrorResponse:
     """An error as Google's APIs word it."""
     status = _STATUSES.get(problem.status, "INTERNAL" if problem.status >= 500 else "INVALID_ARGUMENT")
-    error: dict[str, Any] = {"code": problem.status, "message": problem.detail, "status": status}
-    return {"error": error | {name: value for name, value in problem.fields.items() if name == "details"}}
+    return ErrorResponse(ErrorBody(problem.status, problem.detail, status, problem.fields.get("details", [])))
 
 
 ROUTER = Router(

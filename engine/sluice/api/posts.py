@@ -13,7 +13,7 @@ from litestar.params import JSONBody, MultipartBody
 
 from sluice.api.access import admit, needs
 from sluice.api.config import ApiConfig
-from sluice.api.errors import PROBLEMS, AnyRequest
+from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
 from sluice.api.media import check_uri, inline
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import ScoringService
@@ -43,7 +43,7 @@ class PostRequest(msgspec.Struct, frozen=True, kw_only=True):
 class UploadedPost(msgspec.Struct, frozen=True, kw_only=True):
     """A form with files."""
 
-    text: str | None = None
+    text: str = ""
     images: list[UploadFile] = []
     audio: list[UploadFile] = []
 
@@ -54,7 +54,13 @@ class Verdicts(msgspec.Struct, frozen=True):
     verdicts: list[Verdict]
 
 
-@post("/v1/posts", status_code=200, guards=[needs("score")], summary="Score one post, or several")
+@post(
+    "/v1/posts",
+    status_code=200,
+    guards=[needs("score")],
+    responses=DECLARED_PROBLEMS,
+    summary="Score one post, or several",
+)
 async def score_posts(
     request: AnyRequest,
     data: JSONBody[PostRequest | list[PostRequest]],
@@ -74,7 +80,13 @@ async def score_posts(
     return Verdicts(verdicts) if isinstance(data, list) else verdicts[0]
 
 
-@post("/v1/posts:upload", status_code=200, guards=[needs("score")], summary="Score one post with files")
+@post(
+    "/v1/posts:upload",
+    status_code=200,
+    guards=[needs("score")],
+    responses=DECLARED_PROBLEMS,
+    summary="Score one post with files",
+)
 async def score_upload(
     request: AnyRequest,
     data: MultipartBody[UploadedPost],
@@ -83,7 +95,7 @@ async def score_upload(
     """The form's fields: ``text``, and any number of files ``images`` and ``audio``."""
     wanted = Post(
         id=str(uuid.uuid4()),
-        text=data.text,
+        text=data.text or None,
         images=tuple([inline(await file.read(), file.content_type) for file in data.images]),
         audio=tuple([inline(await file.read(), file.content_type) for file in data.audio]),
     )

@@ -6,14 +6,38 @@ Every endpoint that speaks for another service says the same errors in that serv
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from sluice.api.scoring import DeadlinePassed, Overloaded
 from sluice.errors import InferenceUnavailable, InvalidPost, SluiceError
+from sluice.schema import Verdict
 
 RETRY_S = 1.0
 """What a client is asked to wait for where nothing better is known."""
 MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What our own endpoints answer instead of scores (RFC 9457).
+
+    Attributes
+    ----------
+    title, status, detail
+        Of the RFC; `detail` is one line for people, without content.
+    code : str
+        Few and fixed, for programs.
+    verdicts : list of Verdict or None
+        Where a deadline passed: of every post of the request, with what was scored by then.
+    """
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    verdicts: list[Verdict] | None = None
 
 
 class RequestProblem(SluiceError):
@@ -31,6 +55,8 @@ class RequestProblem(SluiceError):
         When it may succeed.
     fields : dict or None
         More for programs.
+    headers : dict or None
+        Of the answer.
     """
 
     def __init__(
@@ -40,23 +66,23 @@ class RequestProblem(SluiceError):
         detail: str,
         retry_after_s: float | None = None,
         fields: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
-        self.retry_after_s = retry_after_s
         self.fields = fields or {}
+        self.headers = dict(headers or {})
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))  # in whole seconds
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """``Retry-After`` where it helps, in whole seconds."""
-        return {} if self.retry_after_s is None else {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
-
-    def as_json(self) -> dict[str, Any]:
+    def as_details(self) -> ProblemDetails:
         """As RFC 9457 has it."""
-        said = {"type": "about:blank", "title": self.code.replace("_", " "), "status": self.status}
-        return {**said, "detail": self.detail, "code": self.code, **self.fields}
+        title = self.code.replace("_", " ")
+        return ProblemDetails(
+            title=title, status=self.status, detail=self.detail, code=self.code, verdicts=self.fields.get("verdicts")
+        )
 
 
 def describe(error: SluiceError) -> RequestProblem:

@@ -24,7 +24,7 @@ from sluice.api.scoring import ScoringService
 from tests.engine.api.conftest import KEY, FakeScorer, key_entry, serving
 
 PATIENCE_S = 60.0
-ENDPOINTS = {
+ENDPOINTS: dict[str, dict[str, Any]] = {
     "/v1/posts": {"text": "a"},
     "/v1/moderations": {"input": "a"},
     "/v1alpha1/comments:analyze": {"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": {}}},
@@ -181,7 +181,7 @@ def test_every_route_but_health_and_reference_needs_a_key(scorer: FakeScorer) ->
 
 
 def test_keys_are_never_logged(scorer: FakeScorer, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    scorer.error = RuntimeError("unexpected")
+    scorer.error = RuntimeError("unexpected")  # type: ignore[assignment]
     wrong = "sk-wrong-key"
     with (
         caplog.at_level(logging.DEBUG),
