@@ -17,6 +17,7 @@ from sluice.cli import (
     dead_letters,
     demo,
     publish,
+    report,
     schema,
     score,
     serve,
@@ -55,6 +56,7 @@ app.command("worker")(worker.run)
 app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
+app.command("report")(report.report)
 app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
 app.command("calibrate")(calibrate.calibrate)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluice.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, say
-from sluice.cli.lines import count_lines, number_lines, open_lines
+from sluice.cli.lines import STDIN, count_lines, number_lines, open_lines
 from sluice.cli.options import BrokerChoice, BrokerOption, StackKafkaOption, TritonOption
 from sluice.errors import PublishError, StackError
 
@@ -43,6 +44,9 @@ def demo(
         str | None, typer.Option(metavar="FILE|-", help="Publish these lines instead of the samples.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per outcome on standard output.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what came out as an HTML page to look at.")
+    ] = None,
     broker: BrokerOption = BrokerChoice.embedded,
     kafka: StackKafkaOption = None,
     triton: TritonOption = None,
@@ -68,7 +72,20 @@ def demo(
             results.problems += _find_dead(stack)
         else:
             measure_idle(exchange)
+    _report(results, posts, report)
     _conclude(results, source.n_lines or len(results.lines))
+
+
+def _report(results: Results, posts: str | None, out: Path | None) -> None:
+    """Write the page, or say how to get it."""
+    if out is None:
+        say("to look at it as a page: sluice demo --report report.html")
+        return
+    from sluice.cli.report import gather, read_posts, write_page
+
+    summary = gather("outcomes", ((result.line, result.as_json) for result in results.ordered()), None)
+    lines = (line for _, line in _sample_source().lines) if posts is None else read_posts(posts)
+    write_page(summary, () if posts == STDIN else lines, out)
 
 
 def _find_dead(stack: Stack) -> list[str]:

@@ -1,0 +1,200 @@
+"""Outcomes → what a report says of them: counts, histograms, and the few posts that are shown."""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sluice.schema import DECISIONS, LABELS, Decision, Verdict
+from sluice.verdict.policy import Policy, find
+
+N_SHOWN = 20
+"""Of the most certain posts, and of the borderline ones."""
+N_BINS = 20
+"""Of a label's histogram."""
+
+
+class _Letter(msgspec.Struct):
+    reason: str = "unknown"
+
+
+class _DeadLetter(msgspec.Struct):
+    dead_letter: _Letter
+
+
+_VERDICTS = msgspec.json.Decoder(Verdict)
+_DEAD_LETTERS = msgspec.json.Decoder(_DeadLetter)
+
+
+class BestFew:
+    """The verdicts with the highest rank, of any number that are offered."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._heap: list[tuple[float, int, Verdict]] = []
+        self._n_offered = 0
+
+    def offer(self, rank: float, verdict: Verdict) -> None:
+        """Keep it if it ranks among the highest; of equal ones the first stays."""
+        self._n_offered += 1
+        entry = (rank, -self._n_offered, verdict)
+        if len(self._heap) < self._size:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def ordered(self) -> list[Verdict]:
+        """From the highest rank down."""
+        return [verdict for _, _, verdict in sorted(self._heap, reverse=True)]
+
+
+def _make_counters() -> defaultdict[str, Counter[str]]:
+    return defaultdict(Counter)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What is known of the outcomes so far.
+
+    Attributes
+    ----------
+    decisions : Counter
+        By decision.
+    by_label, by_language : dict of str to Counter
+        Decisions of the posts with a reason of that label; of the posts in that language.
+    statuses : Counter
+        Kind of part and status, of parts that were not read whole.
+    dead_letters : Counter
+        By reason.
+    n_repeated : int
+        Verdicts of a post that had one already, which are left out.
+    policies : Counter
+        Name and version.
+    histograms : dict of str to ndarray, shape = (N_BINS,)
+        How many posts have a label's score in each bin of [0, 1].
+    latency_ms : dict of str to array
+        Milliseconds by stage.
+    certain, borderline : BestFew
+        The posts with the highest scores over a threshold; those whose decision a small change would turn.
+    """
+
+    policy: Policy
+    decisions: Counter[str] = field(default_factory=Counter)
+    by_label: defaultdict[str, Counter[str]] = field(default_factory=_make_counters)
+    by_language: defaultdict[str, Counter[str]] = field(default_factory=_make_counters)
+    statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    n_repeated: int = 0
+    policies: Counter[tuple[str, int]] = field(default_factory=Counter)
+    histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    latency_ms: dict[str, array[float]] = field(default_factory=dict)
+    certain: BestFew = field(default_factory=lambda: BestFew(N_SHOWN))
+    borderline: BestFew = field(default_factory=lambda: BestFew(N_SHOWN))
+    _seen: set[str] = field(default_factory=set)
+
+    @property
+    def n_verdicts(self) -> int:
+        """One per post."""
+        return self.decisions.total()
+
+    def add(self, line: bytes) -> None:
+        """Count an outcome; raises `msgspec.DecodeError` for a line that is neither a verdict nor a dead letter."""
+        try:
+            verdict = _VERDICTS.decode(line)
+        except msgspec.ValidationError as error:
+            self._add_dead_letter(line, error)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise msgspec.DecodeError(type(error).__name__) from error
+        else:
+            self._add_verdict(verdict)
+
+    def shown_ids(self) -> set[str]:
+        """Of the posts that are shown."""
+        return {verdict.post_id for few in (self.certain, self.borderline) for verdict in few.ordered()}
+
+    def _add_dead_letter(self, line: bytes, error: msgspec.ValidationError) -> None:
+        try:
+            self.dead_letters[_DEAD_LETTERS.decode(line).dead_letter.reason] += 1
+        except msgspec.ValidationError:
+            raise error from None
+
+    def _add_verdict(self, verdict: Verdict) -> None:
+        if verdict.post_id in self._seen:
+            self.n_repeated += 1
+            return
+        self._seen.add(verdict.post_id)
+        self.decisions[verdict.decision] += 1
+        self.policies[verdict.policy.name, verdict.policy.version] += 1
+        for reason in verdict.reasons:
+            self.by_label[reason.label][verdict.decision] += 1
+        if verdict.language:
+            self.by_language[verdict.language.code][verdict.decision] += 1
+        for part, status in verdict.modalities.items():
+            if status != "ok":
+                self.statuses[part.partition(":")[0], status] += 1
+        self._add_numbers(verdict)
+        self._offer(verdict)
+
+    def _add_numbers(self, verdict: Verdict) -> None:
+        for label, score in verdict.scores.items():
+            if label not in self.histograms:
+                self.histograms[label] = np.zeros(N_BINS, np.int64)
+            self.histograms[label][min(int(max(score, 0.0) * N_BINS), N_BINS - 1)] += 1
+        for stage, milliseconds in verdict.latency_ms.items():
+            self.latency_ms.setdefault(stage, array("d")).append(milliseconds)
+
+    def _offer(self, verdict: Verdict) -> None:
+        if verdict.reasons:
+            certainty = max(reason.score - reason.threshold for reason in verdict.reasons)
+            self.certain.offer(DECISIONS.index(verdict.decision) + certainty, verdict)
+        self.borderline.offer(-find_margin(self.policy, verdict.scores), verdict)
+
+
+def find_margin(policy: Policy, scores: dict[str, float]) -> float:
+    """By how much scores would have to move for another decision.
+
+    Down: all findings of the strictest decision would have to fall. Up: the score nearest below a threshold of
+    a stricter one.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 where no threshold is near or set.
+    """
+    findings = find(policy, scores)
+    decision: Decision = findings[0].decision if findings else "allow"
+    down = [finding.score - finding.threshold for finding in findings if finding.decision == decision]
+    up = [bar - scores[label] for label, bar in _bars_above(policy, decision) if bar > scores.get(label, bar)]
+    return min([1.0, *up, *([max(down)] if down else [])])
+
+
+def _bars_above(policy: Policy, decision: Decision) -> Iterator[tuple[str, float]]:
+    """Labels, each with its thresholds of stricter decisions."""
+    is_allowed = decision == "allow"
+    for label, thresholds in policy.labels.items():
+        if is_allowed and thresholds.review is not None:
+            yield label, thresholds.review
+        if decision != "block" and thresholds.block is not None:
+            yield label, thresholds.block
+
+
+def summarise(outcomes: Iterable[bytes], policy: Policy) -> Summary:
+    """Count all outcomes; raises `msgspec.DecodeError` for a line that is none."""
+    summary = Summary(policy)
+    for line in outcomes:
+        summary.add(line)
+    return summary
+
+
+def ordered_labels(summary: Summary) -> list[str]:
+    """The labels with scores: ours in their order, then others."""
+    return sorted(
+        summary.histograms, key=lambda label: (LABELS.index(label) if label in LABELS else len(LABELS), label)
+    )
