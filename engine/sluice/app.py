@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,25 +47,37 @@ from sluice.stream.lifetime import guarding, leave, run_app
 from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Skipped
 from sluice.stream.outbox import FaustOutbox
-from sluice.stream.partitions import has_joined, read_waiting, report_lags
+from sluice.stream.partitions import has_joined, log_rebalances, read_waiting, report_lags
 from sluice.stream.pulse import Pulse
-from sluice.stream.readiness import TopicsExist, all_of, models_answer, when
+from sluice.stream.readiness import Check, TopicsExist, all_of, models_answer, when
 from sluice.stream.topics import TopicWatch
 from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
 from sluice.stream.watchdog import Watchdog
-from sluice.verdict.policy import load_policy
+from sluice.verdict.policy_file import PolicyFile
 
 logger = logging.getLogger(__name__)
 
 THREAD_NAME = "extract"
+
+READY_CHECK_S = 0.2
+
+LATE_S = 5.0
+"""A server that has not answered for so long is named in the log."""
 
 MARGIN_S = 10.0
 """For what a busy machine adds, before a worker counts as standing still."""
 
 
 @asynccontextmanager
-async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[Pipeline]:
+async def open_pipeline(
+    settings: Settings, metrics: Metrics, policy: PolicyFile | None = None
+) -> AsyncIterator[Pipeline]:
     """Build the pipeline on a Triton that answers, and close it all after.
+
+    Parameters
+    ----------
+    policy : PolicyFile or None
+        What to decide by; None reads the settings' file.
 
     Raises
     ------
@@ -74,7 +86,7 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
     PolicyError
         The policy file is wrong.
     """
-    policy = load_policy(settings.policy_path)
+    policy = policy or PolicyFile(settings.policy_path, metrics)
     async with AsyncExitStack() as stack:
         words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
         decoders = DecodingPool(settings.memory.decoding)
@@ -94,7 +106,8 @@ async def open_pipeline(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         reader = PageReader(classifier, metrics, settings.picture_text) if ocr_models else None
         listener = await stack.enter_async_context(_listening(settings.speech))
         modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader, listener)
-        pipeline = Pipeline(modalities, classifier, policy, metrics, settings.pipeline)
+        pipeline = Pipeline(modalities, classifier, policy.current, metrics, settings.pipeline)
+        policy.used_by(pipeline.use_policy)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
 
@@ -136,7 +149,8 @@ async def _find_ocr_models(settings: Settings) -> tuple[ModelSpec, ...]:
 
 
 async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
-    await _until_available(timeout_s)(pipeline.confirm)
+    with saying_if_late("Triton", timeout_s):
+        await _until_available(timeout_s)(pipeline.confirm)
 
 
 def _until_available(timeout_s: float) -> tenacity.AsyncRetrying:
@@ -149,7 +163,12 @@ def _until_available(timeout_s: float) -> tenacity.AsyncRetrying:
 
 
 async def serve(
-    settings: Settings, until: asyncio.Event, started: asyncio.Event, intake_type: type[Intake] = Intake
+    settings: Settings,
+    policy: PolicyFile,
+    metrics: Metrics,
+    until: asyncio.Event,
+    started: asyncio.Event,
+    intake_type: type[Intake] = Intake,
 ) -> None:
     """Moderate posts until `until` is set; sets `started` before the first is taken.
 
@@ -158,19 +177,47 @@ async def serve(
     SluiceError
         Kafka or Triton did not answer in time, or a setting is wrong.
     """
-    metrics = Metrics(CollectorRegistry())
-    metrics.build.info({"version": __version__})
+    health = HealthServer(metrics.registry)
+    await health.start(settings.metrics_host, settings.metrics_port)
+    try:
+        await _serve(settings, policy, metrics, until, started, intake_type, health)
+    finally:
+        await health.stop()
+
+
+async def _serve(
+    settings: Settings,
+    policy: PolicyFile,
+    metrics: Metrics,
+    until: asyncio.Event,
+    started: asyncio.Event,
+    intake_type: type[Intake],
+    health: HealthServer,
+) -> None:
+    timeout_s = settings.start_timeout_s
     logger.info("connecting to Kafka at %s and Triton at %s", settings.kafka.bootstrap, settings.inference.triton)
-    await asyncio.to_thread(ensure_topics, settings.kafka, settings.start_timeout_s)
+    with saying_if_late(f"Kafka at {settings.kafka.bootstrap}", timeout_s):
+        await asyncio.to_thread(ensure_topics, settings.kafka, timeout_s)
     kafka = await asyncio.to_thread(recognise, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
-        async with open_pipeline(settings, metrics) as pipeline:
+        async with open_pipeline(settings, metrics, policy) as pipeline:
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             started.set()
             async with _watching(app.transport, kafka):
-                await _moderate(app, pipeline, settings, metrics, until, intake_type)
+                await _moderate(app, pipeline, settings, metrics, until, intake_type, health)
+
+
+@contextmanager
+def saying_if_late(what: str, timeout_s: float) -> Iterator[None]:
+    """Name in the log what has not answered for `LATE_S`, long before it is given up."""
+    late = "%s has not answered for %g s; it is given up after %g s (SLUICE_START_TIMEOUT_S)"
+    timer = asyncio.get_running_loop().call_later(LATE_S, logger.warning, late, what, LATE_S, timeout_s)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @asynccontextmanager
@@ -195,6 +242,7 @@ async def _moderate(
     metrics: Metrics,
     until: asyncio.Event,
     intake_type: type[Intake],
+    health: HealthServer,
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
     outbox, n_at_once = FaustOutbox(app, topics), settings.agent.max_in_flight
@@ -207,15 +255,26 @@ async def _moderate(
         TopicsExist(topics.all(), TopicNames(settings.kafka).read),
         models_answer(pipeline.confirm),
     )
-    health = HealthServer(metrics.registry, lambda: report_lags(app, metrics), ready)
-    await health.start(settings.metrics_host, settings.metrics_port)
+    log_rebalances(app)
+    health.watch(lambda: report_lags(app, metrics), ready)
     deadline_s = settings.pipeline.max_deadline_ms / 1000
     watchdog = Watchdog(intake, lambda: read_waiting(app), pulse, _patience_s(deadline_s, settings.agent))
+    announcing = asyncio.create_task(_announce(ready))
     try:
         async with guarding(app, watchdog, deadline_s + MARGIN_S):
             await run_app(app, until, deadline_s)
     finally:
-        await health.stop()
+        announcing.cancel()
+    logger.info("stopped; %d posts were taken", intake.n_taken)
+
+
+async def _announce(ready: Check) -> None:
+    """Log the moment from which posts are scored."""
+    until_ready = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_result(lambda lacking: lacking is not None), wait=tenacity.wait_fixed(READY_CHECK_S)
+    )
+    await until_ready(ready)
+    logger.info("ready")
 
 
 def _patience_s(deadline_s: float, agent: AgentConfig) -> float:
@@ -234,7 +293,7 @@ def run_worker(settings: Settings, intake_type: type[Intake] = Intake) -> NoRetu
         asyncio.new_event_loop().run_until_complete(_serve_until_signal(settings, intake_type))
         status = 0
     except SluiceError as error:
-        print(f"sluice: {error}", file=sys.stderr)
+        logger.critical("%s", error)
     except BaseException as error:
         logger.critical("the worker failed: %s\n%s", type(error).__name__, trace_of(error))
     finally:
@@ -242,13 +301,20 @@ def run_worker(settings: Settings, intake_type: type[Intake] = Intake) -> NoRetu
 
 
 async def _serve_until_signal(settings: Settings, intake_type: type[Intake]) -> None:
-    until, started = asyncio.Event(), asyncio.Event()
+    loop, until, started = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    metrics = Metrics(CollectorRegistry())
+    metrics.build.info({"version": __version__})
+    metrics.add_process()
+    logger.info("sluice %s starts, process %d", __version__, os.getpid())
+    policy = PolicyFile(settings.policy_path, metrics)
 
-    def asked_to_leave() -> None:
+    def asked_to_leave(number: signal.Signals) -> None:
+        logger.info("%s: stops once the posts in flight are done", number.name)
         until.set()
         if not started.is_set():
             leave(0)  # nothing is taken from Kafka yet; waiting for Kafka or Triton cannot be interrupted otherwise
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked_to_leave)
-    await serve(settings, until, started, intake_type)
+        loop.add_signal_handler(number, asked_to_leave, number)
+    loop.add_signal_handler(signal.SIGHUP, policy.reload)
+    await serve(settings, policy, metrics, until, started, intake_type)

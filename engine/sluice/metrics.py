@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 LATENCY_BUCKETS_S = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
@@ -27,7 +27,14 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.posts = Counter("sluice_posts", "Posts scored.", ["decision"], registry=registry)
+        self.posts = Counter(
+            "sluice_posts", "Posts scored, by the decision and the policy that made it.",
+            ["decision", "policy", "policy_version"], registry=registry,
+        )  # fmt: skip
+        self.findings = Counter(
+            "sluice_findings", "Labels that reached a threshold, by the decision that it asks for.",
+            ["label", "decision"], registry=registry,
+        )  # fmt: skip
         self.texts = Counter(
             "sluice_texts", "Posts scored with text, by its language if that is read, else `other` or `und`.",
             ["language", "decision"], registry=registry,
@@ -72,3 +79,12 @@ class Metrics:
         )  # fmt: skip
         self.build = Info("sluice_build", "Version of the worker.", registry=registry)
         self.model = Gauge("sluice_model_info", "1 for each model in use.", ["model", "version"], registry=registry)
+        self.policy = Gauge("sluice_policy_info", "1 for the policy in use.", ["name", "version"], registry=registry)
+        self.policy_reloads = Counter(
+            "sluice_policy_reloads", "Policy files read again: taken, or refused and the former kept.",
+            ["result"], registry=registry,
+        )  # fmt: skip
+
+    def add_process(self) -> None:
+        """Add the series of the process itself, as everybody names them: memory, processor time, files, start."""
+        ProcessCollector(registry=self.registry)

@@ -23,7 +23,7 @@ from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import PartScorer, ScoredPart, describe_refusal, statuses_of
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
-from sluice.verdict.policy import Policy, decide, find
+from sluice.verdict.policy import Finding, Policy, decide, find
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 from sluice.verdict.urgency import find_urgency
@@ -90,6 +90,10 @@ class Pipeline:
         self._config = config or PipelineConfig()
         self._clock = clock
         self._prior = Prior(classifier)
+
+    def use_policy(self, policy: Policy) -> None:
+        """Decide by another policy from now on; posts that are scored already are decided by it too."""
+        self._policy = policy
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
@@ -177,7 +181,7 @@ class Pipeline:
         all_scored, all_understood = all(p.complete for p in fused.parts), all(p.understood for p in fused.parts)
         decision = decide(self._policy, findings, all_scored, all_understood)
         language = _language_of(fused.parts)
-        self._count(decision, language)
+        self._count(decision, findings, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
             post_id=post_id,
@@ -194,9 +198,11 @@ class Pipeline:
             urgency=find_urgency(self._policy, findings),
         )
 
-    def _count(self, decision: Decision, language: DetectedLanguage | None) -> None:
+    def _count(self, decision: Decision, findings: Sequence[Finding], language: DetectedLanguage | None) -> None:
         """In the metrics; languages that are not read are one, or there would be a series for each there is."""
-        self._metrics.posts.labels(decision).inc()
+        self._metrics.posts.labels(decision, self._policy.name, self._policy.version).inc()
+        for finding in findings:
+            self._metrics.findings.labels(finding.label, finding.decision).inc()
         if language is not None:
             named = {UND, *(self._classifier.languages or ())}
             self._metrics.texts.labels(language.code if language.code in named else OTHER, decision).inc()

@@ -5,6 +5,7 @@ Each part defines its own small configuration; only `sluice.app` and `sluice.cli
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,36 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     SettingsError
         Naming the variable and what it takes.
     """
-    read = _Reader(environ)
-    store = read.text("SLUICE_MEDIA_STORE", str(_data_home(environ) / "sluice" / "media"))
+    return _read_all(_Reader(environ))
+
+
+PREFIX = "SLUICE_"
+
+READ_ELSEWHERE = ("SLUICE_API_KEYS", "SLUICE_BUNDLE", "SLUICE_CACHE", "SLUICE_LOG_FORMAT")
+"""Variables that commands, Triton and training read."""
+
+
+def name_unknown(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """One line for each variable that looks like a setting and is none, with the one that may be meant.
+
+    No error: Kubernetes puts variables of its own beside ours, for a service whose name begins like them.
+    """
+    given = sorted(name for name in environ if name.startswith(PREFIX))
+    if not given:
+        return []
+    reader = _Reader({})
+    _read_all(reader)
+    known = [*reader.names, *READ_ELSEWHERE]
+    return [_describe_unknown(name, known) for name in given if name not in known]
+
+
+def _describe_unknown(name: str, known: Sequence[str]) -> str:
+    meant = difflib.get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], n=1)
+    return f"{name} is no setting" + (f": did you mean {PREFIX}{meant[0]}?" if meant else "")
+
+
+def _read_all(read: _Reader) -> Settings:
+    store = read.text("SLUICE_MEDIA_STORE", str(data_folder(read.environ) / "media"))
     pipeline, memory = _read_pipeline(read), _read_memory(read)
     return Settings(
         kafka=_read_kafka(read),
@@ -105,9 +134,9 @@ def _read_memory(read: _Reader) -> MemoryPlan:
     return plan
 
 
-def _data_home(environ: Mapping[str, str]) -> Path:
-    """Where a user's programs keep their files (XDG Base Directory Specification)."""
-    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where Sluice keeps a user's files (XDG Base Directory Specification)."""
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sluice"
 
 
 def _read_kafka(read: _Reader) -> KafkaConfig:
@@ -140,12 +169,9 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
 
 def _read_oauth(read: _Reader) -> OAuthConfig | None:
     url, client = read.optional("SLUICE_KAFKA_OAUTH_TOKEN_URL"), read.optional("SLUICE_KAFKA_OAUTH_CLIENT_ID")
-    secret = read.secret("SLUICE_KAFKA_OAUTH_CLIENT_SECRET")
-    if not (url and client and secret):
-        return None
-    return OAuthConfig(
-        url, client, secret, read.optional("SLUICE_KAFKA_OAUTH_SCOPE"), read.file("SLUICE_KAFKA_OAUTH_CA_FILE")
-    )
+    secret, scope = read.secret("SLUICE_KAFKA_OAUTH_CLIENT_SECRET"), read.optional("SLUICE_KAFKA_OAUTH_SCOPE")
+    ca_file = read.file("SLUICE_KAFKA_OAUTH_CA_FILE")
+    return OAuthConfig(url, client, secret, scope, ca_file) if url and client and secret else None
 
 
 def _check_security(kafka: KafkaConfig) -> None:
@@ -227,13 +253,21 @@ def _read_contact(read: _Reader) -> str:
 
 
 class _Reader:
-    """Reads variables; a wrong one is named in the error, its value is not shown where it may be secret."""
+    """Reads variables; a wrong one is named in the error, its value is not shown where it may be secret.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the variables that were asked for.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+        self.environ = environ
+        self.names: list[str] = []
 
     def optional(self, name: str) -> str | None:
-        return self._environ.get(name) or None
+        self.names.append(name)
+        return self.environ.get(name) or None
 
     def secret(self, name: str) -> str | None:
         """A secret, or the content of the file that the variable with ``_FILE`` behind it names."""
@@ -255,7 +289,7 @@ class _Reader:
         return path
 
     def text(self, name: str, default: str) -> str:
-        return self._environ.get(name) or default
+        return self.optional(name) or default
 
     def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
         value = self.text(name, default).upper()

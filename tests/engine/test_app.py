@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
+from sluice import app
 from sluice.app import THREAD_NAME, _listening, open_pipeline
 from sluice.config import KafkaConfig, PictureTextConfig, SpeechConfig
 from sluice.errors import InferenceUnavailable, PolicyError
@@ -40,9 +42,16 @@ def settings(nobody: str) -> Settings:
     return load_settings({"SLUICE_TRITON": nobody, "SLUICE_START_TIMEOUT_S": "0.5"})
 
 
-def list_decoders() -> list[str]:
-    children = psutil.Process().children(recursive=True)
-    return [" ".join(child.cmdline()) for child in children if "sluice.decoding.child" in child.cmdline()]
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def list_decoders(of: psutil.Process | None = None) -> list[str]:
+    commands = [command_of(child) for child in (of or psutil.Process()).children(recursive=True)]
+    return [" ".join(command) for command in commands if "sluice.decoding.child" in command]
 
 
 async def open_and_fail(settings: Settings, error: type[Exception], match: str) -> None:
@@ -81,7 +90,12 @@ async def test_a_wrong_policy_is_told_before_anything_starts(settings: Settings,
     await open_and_fail(replace(settings, policy_path=wrong), PolicyError, r"wrong\.yaml:3")
 
 
-def start_worker(kafka: KafkaConfig, nobody: str, timeout_s: float) -> subprocess.Popen[str]:
+async def wait_until(happened: Callable[[], bool]) -> None:
+    while not happened():
+        await asyncio.sleep(0.001)
+
+
+def start_worker(kafka: KafkaConfig, nobody: str, timeout_s: float, **settings: str) -> subprocess.Popen[str]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")},
         **python_path(),
@@ -89,6 +103,7 @@ def start_worker(kafka: KafkaConfig, nobody: str, timeout_s: float) -> subproces
         "SLUICE_TRITON": nobody,
         "SLUICE_METRICS_PORT": "0",
         "SLUICE_START_TIMEOUT_S": str(timeout_s),
+        **settings,
     }
     code = "from sluice.app import run_worker; from sluice.settings import load_settings; run_worker(load_settings())"
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=environment)
@@ -98,15 +113,45 @@ def test_a_worker_without_kafka_says_so_in_a_line_and_fails(nobody: str) -> None
     worker = start_worker(KafkaConfig(nobody), nobody, 0.5)
     _, said = worker.communicate(timeout=120)
     assert worker.returncode == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("sluice: ")]
+    (line,) = [line for line in said.splitlines() if line.startswith("Kafka at")]
     assert nobody in line
     assert "Traceback" not in said
+
+
+def test_a_wrong_policy_is_told_before_kafka_is_waited_for(nobody: str) -> None:
+    worker = start_worker(KafkaConfig(nobody), nobody, 600, SLUICE_POLICY="/nowhere.yaml")
+    _, said = worker.communicate(timeout=120)
+    assert (worker.returncode, said) == (1, "/nowhere.yaml: No such file or directory\n")
+
+
+def test_a_taken_port_is_told_before_kafka_is_waited_for(nobody: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        worker = start_worker(KafkaConfig(nobody), nobody, 600, SLUICE_METRICS_PORT=port)
+        _, said = worker.communicate(timeout=120)
+    assert worker.returncode == 1
+    assert f"SLUICE_METRICS_PORT: cannot listen on 127.0.0.1:{port}" in said
+
+
+async def test_what_does_not_answer_is_named_long_before_it_is_given_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app.LATE_S <= 10.0
+    monkeypatch.setattr(app, "LATE_S", 0.0)
+    with app.saying_if_late("Kafka at k:9092", 60.0):
+        await wait_until(lambda: bool(caplog.messages))
+    assert caplog.messages[0].startswith("Kafka at k:9092 has not answered for 0 s; it is given up after 60 s")
+    caplog.clear()
+    with app.saying_if_late("Kafka at k:9092", 60.0):
+        pass
+    await asyncio.sleep(0)
+    assert caplog.messages == []
 
 
 def test_a_worker_that_still_waits_for_triton_leaves_at_once_when_asked(kafka: KafkaConfig, nobody: str) -> None:
     worker = start_worker(kafka, nobody, 600)
     process = psutil.Process(worker.pid)
-    wait_for(lambda: process.children(recursive=True), "it has started a decoder, and now waits for Triton")
+    wait_for(lambda: list_decoders(process), "it has started a decoder, and now waits for Triton")
     worker.send_signal(signal.SIGTERM)
     try:
         worker.communicate(timeout=60)

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from sluice.contract import LABELS
 from sluice.metrics import BATCH_BUCKETS, LATENCY_BUCKETS_S, STAGES, Metrics
 
 UNITS = {"sluice_end_to_end_seconds", "sluice_stage_seconds", "sluice_inference_seconds"}
@@ -23,6 +22,11 @@ KNOWN_LABELS = {
     "modality",
     "kind",
     "version",
+    "label",
+    "name",
+    "policy",
+    "policy_version",
+    "result",
 }
 
 
@@ -77,8 +81,11 @@ def test_a_posts_way_through_the_stages_is_seen(metrics: Metrics) -> None:
 
 
 def test_no_series_has_a_label_that_could_hold_content(metrics: Metrics) -> None:
-    """Post ids, authors or labels of harm would give a series per post, or tell who was judged how."""
-    metrics.posts.labels("allow").inc()
+    """Post ids or authors would give a series per post, or tell who was judged how."""
+    metrics.posts.labels("allow", "default", 3).inc()
+    metrics.findings.labels("threat", "block").inc()
+    metrics.policy.labels("default", 3).set(1)
+    metrics.policy_reloads.labels("taken").inc()
     metrics.texts.labels("en", "allow").inc()
     metrics.dead_letters.labels("not_json").inc()
     metrics.failed_parts.labels("image", "late").inc()
@@ -88,12 +95,16 @@ def test_no_series_has_a_label_that_could_hold_content(metrics: Metrics) -> None
     metrics.model.labels("fusion", "1").set(1)
     used = {name for family in families(metrics).values() for sample in family.samples for name in sample.labels}
     assert used <= KNOWN_LABELS | {"le"}
-    assert not used & set(LABELS)
 
 
 def test_what_is_exposed_is_prometheus_text(metrics: Metrics) -> None:
-    metrics.posts.labels("block").inc(2)
+    metrics.posts.labels("block", "default", 3).inc(2)
     metrics.build.info({"version": "1.2.3"})
     text = generate_latest(metrics.registry).decode()
-    assert 'sluice_posts_total{decision="block"} 2.0' in text
+    assert 'sluice_posts_total{decision="block",policy="default",policy_version="3"} 2.0' in text
     assert 'sluice_build_info{version="1.2.3"} 1.0' in text
+
+
+def test_the_process_is_seen_once_that_is_asked_for(metrics: Metrics) -> None:
+    metrics.add_process()
+    assert {"process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds"} <= families(metrics).keys()

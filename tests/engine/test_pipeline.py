@@ -88,6 +88,9 @@ def finds(label: str, score: float, models: tuple[str, ...]) -> Callable[[ModelS
     return script
 
 
+NAMED = {"policy": POLICY.name, "policy_version": str(POLICY.version)}
+
+
 class Bench:
     """A pipeline over fakes, and what they hold."""
 
@@ -287,7 +290,23 @@ async def test_stages_and_the_wait_in_kafka_are_timed(bench: Bench) -> None:
     stages = ("wait", "fetch", "extract", "encode", "fuse")
     assert sum(verdict.latency_ms[stage] for stage in stages) <= verdict.latency_ms["total"]
     assert bench.count("sluice_stage_seconds_count", stage="fuse") == 1
-    assert bench.count("sluice_posts_total", decision="allow") == 1
+    assert bench.count("sluice_posts_total", decision="allow", **NAMED) == 1
+
+
+async def test_labels_over_a_threshold_are_counted_with_what_they_ask_for(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
+    verdict = await bench.score(text="hello")
+    assert [reason.label for reason in verdict.reasons] == ["threat"]
+    assert bench.count("sluice_findings_total", label="threat", decision=verdict.decision) == 1
+    assert bench.count("sluice_posts_total", decision=verdict.decision, **NAMED) == 1
+
+
+async def test_another_policy_decides_from_then_on(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
+    bench.pipeline.use_policy(msgspec.structs.replace(POLICY, version=9, labels={}))
+    verdict = await bench.score(text="hello")
+    assert (verdict.decision, verdict.policy.version) == ("allow", 9)
+    assert bench.count("sluice_posts_total", decision="allow", policy=POLICY.name, policy_version="9") == 1
 
 
 async def test_the_verdict_names_the_models_it_rests_on(bench: Bench) -> None:

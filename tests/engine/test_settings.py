@@ -1,5 +1,6 @@
 """The environment becomes settings, or an error that names the variable."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from sluice.config import PictureTextConfig
 from sluice.errors import SettingsError
 from sluice.resources import triton_repository
-from sluice.settings import load_settings
+from sluice.settings import load_settings, name_unknown
 from sluice.verdict.policy import load_policy
 
 
@@ -161,3 +162,25 @@ def test_sasl_without_credentials_is_an_error() -> None:
 def test_a_worker_that_would_read_what_it_writes_is_an_error(topic: str) -> None:
     with pytest.raises(SettingsError, match="SLUICE_TOPIC"):
         load_settings({"SLUICE_TOPIC_POSTS": topic})
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("SLUICE_TRITN", "SLUICE_TRITN is no setting: did you mean SLUICE_TRITON?"),
+        (
+            "SLUICE_KAFKA_OAUTH_SCOPES",
+            "SLUICE_KAFKA_OAUTH_SCOPES is no setting: did you mean SLUICE_KAFKA_OAUTH_SCOPE?",
+        ),
+        ("SLUICE_XYZW", "SLUICE_XYZW is no setting"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_named_with_the_nearest(variable: str, said: str) -> None:
+    assert name_unknown({variable: "x", "HOME": "/", "SLUICE_KAFKA": "k:9092", "SLUICE_CACHE": "/c"}) == [said]
+
+
+def test_what_the_settings_page_lists_is_known() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    listed = set(re.findall(r"`(SLUICE_[A-Z_]+)`", page))
+    assert len(listed) > 40
+    assert name_unknown(dict.fromkeys(listed, "")) == []

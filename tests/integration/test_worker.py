@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -60,6 +61,34 @@ def test_a_signal_ends_it_cleanly(stack: Stack, number: signal.Signals) -> None:
     gone, alive = psutil.wait_procs([worker], timeout=60)
     assert (len(gone), alive) == (1, [])
     assert "Traceback" not in (stack.config.state_dir / "worker.log").read_text()
+
+
+def test_its_log_says_what_it_does_and_hangup_reads_the_policy_again(
+    tmp_path: Path, triton_server: TritonServer
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("name: mine\nversion: 1\nlabels: {}\n")
+    settings = {"SLUICE_POLICY": str(policy), "SLUICE_LOG_FORMAT": "json", "SLUICE_TRITN": "t:1"}
+    config = StackConfig(tmp_path, triton_repository(), triton=triton_server.address, worker_environment=settings)
+    with Stack(config) as stack:
+        worker = psutil.Process(stack.worker_pid)
+        for version in ("two", "2"):
+            policy.write_text(f"name: mine\nversion: {version}\nlabels: {{}}\n")
+            n_before = len(read_log(tmp_path))
+            worker.send_signal(signal.SIGHUP)
+            wait_for(lambda n=n_before: len(read_log(tmp_path)) > n, "the policy is read again")
+        score_one(stack)
+    messages = [line["message"] for line in read_log(tmp_path)]
+    expected = ("SLUICE_TRITN is no setting", "sluice ", "policy mine version 1", "connecting to Kafka",
+                "partitions assigned", "ready", "the policy stays mine version 1", "policy mine version 2",
+                "SIGTERM", "stopped; 1 posts were taken")  # fmt: skip
+    assert [next((each for each in messages if each.startswith(one)), "missing") for one in expected] == sorted(
+        (each for each in messages if each.startswith(expected)), key=messages.index
+    )
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (folder / "worker.log").read_text().splitlines()]
 
 
 def test_it_leaves_nothing_where_it_is_started(stack: Stack, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from sluice.app import open_pipeline
 from sluice.errors import SettingsError
 from sluice.metrics import Metrics
 from sluice.settings import Settings
+from sluice.verdict.policy_file import PolicyFile
 
 
 def run_server(
@@ -61,7 +63,10 @@ async def _serve(
 ) -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.build.info({"version": __version__})
-    async with open_pipeline(settings, metrics) as pipeline:
+    metrics.add_process()
+    policy = PolicyFile(settings.policy_path, metrics)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, policy.reload)
+    async with open_pipeline(settings, metrics, policy) as pipeline:
         service = ScoringService(pipeline, config.max_in_flight)
         app = make_app(config, service, metrics.registry, ring, feedback)
         server = make_server(app, config)

@@ -5,11 +5,13 @@ Commands import what they need when they run: ``sluice --help`` must not wait fo
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from sluice import __version__
 from sluice.cli import (
     benchmark,
     calibrate,
@@ -28,6 +30,8 @@ from sluice.cli import (
 from sluice.cli.console import say
 from sluice.errors import SluiceError
 
+WORKER = "worker"
+
 
 class Commands(TyperGroup):
     """The commands; an expected failure is one line."""
@@ -44,15 +48,43 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="sluice",
     cls=Commands,
-    help="Streaming content moderation: posts into Kafka, one explained verdict per post out.",
     epilog="Start with: sluice demo. Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sluice {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def prepare(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Streaming content moderation: posts into Kafka, one explained verdict per post out."""
+    if context.invoked_subcommand != WORKER:  # its log says so
+        _name_unknown_variables()
+
+
+def _name_unknown_variables() -> None:
+    if any(name.startswith("SLUICE_") for name in os.environ):
+        from sluice.settings import name_unknown
+
+        for line in name_unknown():
+            say(f"sluice: {line}")
+
+
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
-app.command("worker")(worker.run)
+app.command(WORKER)(worker.run)
 app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)

@@ -16,7 +16,7 @@ import typer
 from sluice.benchmark.names import SetName
 from sluice.cli.console import emit, ending_like_ctrl_c, make_console, say, wants_json
 from sluice.cli.options import JsonOption, TritonOption
-from sluice.cli.score import ScoringJob, offline_settings, score_all
+from sluice.cli.score import ScoringJob, offline_settings, score_all, with_triton
 from sluice.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def benchmark(
     from sluice.cli.scoring import take_all
     from sluice.cli.stacks import open_triton
 
-    rows = read_set(name, files)
+    rows, settings = read_set(name, files), offline_settings(policy)
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         posts = cleanup.enter_context(_as_posts(rows))
-        settings = offline_settings(cleanup.enter_context(open_triton(triton)), policy)
+        settings = with_triton(settings, cleanup.enter_context(open_triton(triton)))
         outcomes: list[Scored] = []
         asyncio.run(score_all(settings, ScoringJob(posts, len(rows), take_all, outcomes.append)))
     verdicts = _require_all(outcomes)

@@ -51,7 +51,7 @@ def score(
     from sluice.cli.resume import PreviousOutcomes, open_previous
     from sluice.cli.stacks import open_triton
 
-    n_lines = count_lines(file)
+    n_lines, settings = count_lines(file), offline_settings(policy)
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         opened = cleanup.enter_context(open_lines(file))
@@ -59,9 +59,9 @@ def score(
         if resume is not None:
             out, previous = open_previous(resume)
             show = _writer(cleanup.enter_context(out))
-        settings = offline_settings(cleanup.enter_context(open_triton(triton)), policy)
+        address = cleanup.enter_context(open_triton(triton))
         work = ScoringJob(opened, n_lines, previous.has, show)
-        n_done, elapsed_s = asyncio.run(score_all(settings, work))
+        n_done, elapsed_s = asyncio.run(score_all(with_triton(settings, address), work))
     if resume is not None:
         _say_previous(previous)
     say(f"{n_done} lines in {elapsed_s:.1f} s: {n_done / max(elapsed_s, 1e-9):.0f} posts/s")
@@ -83,17 +83,27 @@ def _say_previous(previous: PreviousOutcomes) -> None:
         say(f"{n_over} outcomes there belong to no line: written twice, or of other posts")
 
 
-def offline_settings(triton: str, policy: Path | None) -> Settings:
-    """The environment's settings, with another Triton and policy, and patience."""
+def offline_settings(policy: Path | None) -> Settings:
+    """The environment's settings, with another policy if one is given, and patience.
+
+    Raises
+    ------
+    SettingsError, PolicyError
+        One is wrong: to be said before anything is waited for.
+    """
     from sluice.settings import load_settings
+    from sluice.verdict.policy import load_policy
 
     settings = load_settings(os.environ)
-    return dataclasses.replace(
-        settings,
-        inference=dataclasses.replace(settings.inference, triton=triton),
-        pipeline=dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS),
-        policy_path=policy or settings.policy_path,
-    )
+    path = policy or settings.policy_path
+    load_policy(path)
+    pipeline = dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS)
+    return dataclasses.replace(settings, pipeline=pipeline, policy_path=path)
+
+
+def with_triton(settings: Settings, triton: str) -> Settings:
+    """The settings, with Triton at another address."""
+    return dataclasses.replace(settings, inference=dataclasses.replace(settings.inference, triton=triton))
 
 
 async def score_all(settings: Settings, work: ScoringJob) -> tuple[int, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,11 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tenacity
+
 from sluice.cli.console import make_console, say
-from sluice.cli.options import BrokerChoice, resolve_connection
+from sluice.cli.options import MAX_CONNECT_S, BrokerChoice, resolve_connection
+from sluice.errors import InferenceUnavailable, SettingsError, StackError
 
 if TYPE_CHECKING:
     from sluice.local.stack import Stack, StackConfig
+
+CONNECT_S = 3.0
+"""For one try to connect."""
 
 START_TIMEOUT_S = 240.0
 """For all servers together. The first start prepares the models for this machine; later ones take seconds."""
@@ -51,6 +59,7 @@ def open_triton(address: str | None) -> Iterator[str]:
     from sluice.resources import triton_repository
 
     if address is not None:
+        require_triton(address)
         yield address
         return
     with open_state(None) as state_dir, TritonServer(triton_repository(), state_dir) as triton:
@@ -60,13 +69,33 @@ def open_triton(address: str | None) -> Iterator[str]:
             yield triton.address
 
 
+def require_triton(address: str, patience_s: float = MAX_CONNECT_S - CONNECT_S) -> None:
+    """Raise `InferenceUnavailable` if nobody listens at an address that was given; its models may still load."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise SettingsError(f"--triton {address}: not HOST:PORT")
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(OSError),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(patience_s),
+        reraise=True,
+    )
+    try:
+        attempts(socket.create_connection, (host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise InferenceUnavailable(f"Triton at {address} does not answer: {error.strerror or error}") from error
+
+
 @contextmanager
 def open_stack(wanted: StackOptions) -> Iterator[Stack]:
     """A broker, a Triton and a worker on free ports of this machine, stopped again at the end."""
     from sluice.local.stack import Stack
 
     with open_state(wanted.state_dir) as state_dir:
-        stack = Stack(_configure(wanted, state_dir))
+        config = _configure(wanted, state_dir)
+        if config.triton is not None:
+            require_triton(config.triton)
+        stack = Stack(config)
         with ExitStack() as cleanup:
             with waiting_for("starting the broker, Triton and a worker"):
                 cleanup.enter_context(stack)
@@ -81,7 +110,7 @@ def _configure(wanted: StackOptions, state_dir: Path) -> StackConfig:
         state_dir,
         triton_repository(),
         broker=wanted.broker.value,
-        kafka=resolve_connection(wanted.kafka).kafka if wanted.kafka else None,
+        kafka=resolve_connection(wanted.kafka).recognised().kafka if wanted.kafka else None,
         triton=wanted.triton,
         start_timeout_s=START_TIMEOUT_S,
         worker_environment=wanted.worker_environment,
@@ -96,5 +125,22 @@ def open_state(given: Path | None) -> Iterator[Path]:
         given.mkdir(mode=0o700, parents=True, exist_ok=True)  # Kafka's data hold what people posted
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as state_dir:
-        yield Path(state_dir)
+    state_dir = Path(tempfile.mkdtemp(prefix="sluice-"))
+    try:
+        yield state_dir
+    except StackError:
+        _remove_all_but_logs(state_dir)  # the error names them
+        raise
+    except BaseException:
+        shutil.rmtree(state_dir, ignore_errors=True)
+        raise
+    shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _remove_all_but_logs(folder: Path) -> None:
+    """Logs hold no content; what brokers and media stores keep is what people posted."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_file() and path.suffix != ".log":
+            path.unlink(missing_ok=True)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 
 MAX_LINES, WINDOW_S = 10, 60.0
 """Lines of one message in so many seconds."""
@@ -53,10 +56,40 @@ def _place_of(record: logging.LogRecord) -> tuple[str, str, int]:
     return record.name, record.pathname, record.lineno
 
 
-def log_to_standard_error() -> None:
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    text = "text"
+    json = "json"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``; ``trace`` of an error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+_FORMATTERS = {
+    LogFormat.text: lambda: logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"),
+    LogFormat.json: JsonFormatter,
+}
+
+
+def log_to_standard_error(log_format: LogFormat = LogFormat.text) -> None:
     """Our own lines with time and level; of the libraries below only what goes wrong, since they say much of little."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:
+        handler.setFormatter(_FORMATTERS[log_format]())
         handler.addFilter(_is_news)
         handler.addFilter(Bounded())
     logging.getLogger("sluice").setLevel(logging.INFO)

@@ -11,25 +11,12 @@ from sluice.errors import SettingsError
 
 
 class HealthServer:
-    """Serves metrics and health.
+    """Serves metrics and health, from the start on: alive, and not ready until `watch` is called."""
 
-    Parameters
-    ----------
-    refresh : callable
-        Called before each scrape, for series that are read off elsewhere.
-    why_not_ready : callable
-        None when the worker can score posts, else what it lacks, in one line.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        refresh: Callable[[], None],
-        why_not_ready: Callable[[], Awaitable[str | None]],
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._refresh = refresh
-        self._why_not_ready = why_not_ready
+        self._refresh: Callable[[], None] = _nothing
+        self._why_not_ready: Callable[[], Awaitable[str | None]] = _starting
         self._runner = web.AppRunner(self._routes(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> None:
@@ -39,6 +26,18 @@ class HealthServer:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
             raise SettingsError(f"SLUICE_METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+
+    def watch(self, refresh: Callable[[], None], why_not_ready: Callable[[], Awaitable[str | None]]) -> None:
+        """Say from now on how a worker is that has started.
+
+        Parameters
+        ----------
+        refresh : callable
+            Called before each scrape, for series that are read off elsewhere.
+        why_not_ready : callable
+            None when the worker can score posts, else what it lacks, in one line.
+        """
+        self._refresh, self._why_not_ready = refresh, why_not_ready
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -61,3 +60,11 @@ class HealthServer:
     async def _ready(self, _: web.Request) -> web.Response:
         lacking = await self._why_not_ready()
         return web.Response(text=f"{lacking or 'ready'}\n", status=503 if lacking else 200)
+
+
+def _nothing() -> None:
+    """Nothing is to be read off yet."""
+
+
+async def _starting() -> str:
+    return "it starts: Kafka or Triton has not answered yet"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import faust
@@ -9,6 +11,8 @@ from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from sluice.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 
 def assigned(app: faust.App) -> set[TP]:
@@ -43,3 +47,20 @@ def report_lags(app: faust.App, metrics: Metrics) -> None:
     metrics.consumer_lag.clear()
     for partition, lag in read_lags(app).items():
         metrics.consumer_lag.labels(partition.topic, partition.partition).set(lag)
+
+
+def log_rebalances(app: faust.App) -> None:
+    """Say in the log which partitions come to this worker, and which go."""
+    app.on_partitions_assigned.connect(_log("partitions assigned: %s"))
+    app.on_partitions_revoked.connect(_log("partitions revoked: %s"))
+
+
+def _log(line: str) -> Callable[..., None]:
+    def log(_app: object, partitions: Iterable[TP], **_: object) -> None:
+        logger.info(line, _list(partitions))
+
+    return log
+
+
+def _list(partitions: Iterable[TP]) -> str:
+    return ", ".join(f"{one.topic}/{one.partition}" for one in sorted(partitions)) or "none"

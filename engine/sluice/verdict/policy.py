@@ -132,11 +132,23 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         raise PolicyError(f"{source}: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
+    _refuse_repeated(root, source)
     entries = _convert(fields, _Entries, root, source).labels
     policy = _convert({**fields, "labels": {}}, Policy, root, source)
     nodes = _mapping(_mapping(root)["labels"][1])
     labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in entries.items()}
     return msgspec.structs.replace(policy, labels=labels)
+
+
+def _refuse_repeated(node: yaml.MappingNode, source: str) -> None:
+    """YAML's reader takes the last of several entries with one key, and says nothing."""
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        if key.value in lines:
+            raise PolicyError(f"{source}:{_line(key)}: {key.value!r} stands here again, after line {lines[key.value]}")
+        lines[str(key.value)] = _line(key)
+        if isinstance(value, yaml.MappingNode):
+            _refuse_repeated(value, source)
 
 
 class _Entries(msgspec.Struct):
@@ -160,7 +172,8 @@ def _convert(fields: Any, kind: type[_S], node: yaml.Node, source: str) -> _S:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise PolicyError(f"{source}:{_line_of_mistake(node, str(error))}: {error}") from error
+        allowed = f"; allowed: {', '.join(DECISIONS)}" if str(error).startswith("Invalid enum value") else ""
+        raise PolicyError(f"{source}:{_line_of_mistake(node, str(error))}: {error}{allowed}") from error
 
 
 def _line_of_mistake(node: yaml.Node, message: str) -> int:

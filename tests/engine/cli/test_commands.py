@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
+from sluice import __version__
 from sluice.cli import app
 from sluice.cli.publish import send_all
 from sluice.client import MAX_MESSAGE_BYTES, Outcomes, Publisher
@@ -47,6 +48,21 @@ def test_help_everywhere(sluice, arguments):
     result = sluice(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["up"], ["dead-letters", "list"]])
+def test_h_is_help(sluice, arguments):
+    assert sluice(*arguments, "-h").output == sluice(*arguments, "--help").output
+
+
+def test_the_version_is_one_line(sluice):
+    assert sluice("--version").stdout == f"sluice {__version__}\n"
+
+
+def test_a_misspelt_variable_is_named_and_the_command_goes_on(sluice, monkeypatch):
+    monkeypatch.setenv("SLUICE_TRITN", "t:8001")
+    result = sluice("schema", "post")
+    assert (result.exit_code, result.stderr) == (0, "sluice: SLUICE_TRITN is no setting: did you mean SLUICE_TRITON?\n")
 
 
 def test_starting_imports_nothing_heavy():

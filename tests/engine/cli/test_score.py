@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.cli import app, score, stacks
-from sluice.cli.score import PATIENCE_MS, _say_previous, _shower, _writer, offline_settings
+from sluice.cli.score import PATIENCE_MS, _say_previous, _shower, _writer, offline_settings, with_triton
 from sluice.cli.scoring import Scored
-from sluice.errors import PolicyError, SettingsError
+from sluice.errors import SettingsError
 from sluice.resources import default_policy
 from sluice.schema import encode
 from tests.engine.cli.verdicts import make_reason, make_verdict
@@ -28,18 +30,20 @@ def test_offline_only_triton_policy_and_deadlines_are_others(tmp_path: Path, mon
     monkeypatch.setenv("SLUICE_TRITON", "elsewhere:1")
     monkeypatch.setenv("SLUICE_DEADLINE_MS", "5")
     monkeypatch.setenv("SLUICE_MEDIA_MAX_BYTES", "777")
-    settings = offline_settings("here:8001", tmp_path / "policy.yaml")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("name: mine\nversion: 1\nlabels: {}\n")
+    settings = with_triton(offline_settings(policy), "here:8001")
     assert settings.inference.triton == "here:8001"
     assert (settings.pipeline.deadline_ms, settings.pipeline.max_deadline_ms) == (PATIENCE_MS, PATIENCE_MS)
-    assert settings.policy_path == tmp_path / "policy.yaml"
+    assert settings.policy_path == policy
     assert settings.media.max_bytes == 777
-    assert offline_settings("here:8001", None).policy_path == default_policy()
+    assert offline_settings(None).policy_path == default_policy()
 
 
 def test_a_wrong_setting_is_named_before_anything_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_MEDIA_MAX_BYTES", "lots")
     with pytest.raises(SettingsError, match="SLUICE_MEDIA_MAX_BYTES"):
-        offline_settings("here:8001", None)
+        offline_settings(None)
 
 
 def test_json_goes_to_standard_output_a_line_an_outcome(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -97,7 +101,7 @@ def test_what_an_earlier_run_wrote_is_counted(
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listening: str):
     """The command with a stand-in for scoring: every line that is not skipped gets a verdict."""
 
     async def score_all(settings, work):
@@ -117,7 +121,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(score, "score_all", score_all)
     posts = tmp_path / "posts.jsonl"
     posts.write_text("".join(json.dumps({"id": f"p-{n}", "text": "hi"}) + "\n" for n in range(4)))
-    return lambda *arguments: CliRunner().invoke(app, ["score", str(posts), "--triton", "t:8001", *map(str, arguments)])
+    return lambda *arguments: CliRunner().invoke(
+        app, ["score", str(posts), "--triton", listening, *map(str, arguments)]
+    )
 
 
 def test_outcomes_and_the_rate_are_printed(run) -> None:
@@ -144,16 +150,22 @@ def test_a_file_of_something_else_is_wrong_usage_and_stays(run, tmp_path: Path) 
     assert (tmp_path / "notes.txt").read_text() == "my notes\n"
 
 
-def test_a_policy_that_is_wrong_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(settings, work):
-        raise PolicyError("policy.yaml:3: review is above block")
-
-    monkeypatch.setattr(score, "score_all", refuse)
-    result = run()
+def test_a_policy_that_is_wrong_is_one_line_before_triton_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text("")
+    (tmp_path / "mine.yaml").write_text("name: mine\nversion: 1\nlabels:\n  threat: {review: 0.9, block: 0.5}\n")
+    files = [str(tmp_path / name) for name in ("posts.jsonl", "mine.yaml")]
+    result = CliRunner().invoke(app, ["score", files[0], "--policy", files[1]])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "sluice: policy.yaml:3: review is above block\n"
+    assert result.stderr.startswith(f"sluice: {files[1]}:4: threat: review (0.9) is above block (0.5)")
 
 
-def test_a_triton_that_is_named_is_not_started() -> None:
-    with stacks.open_triton("somewhere:8001") as address:
-        assert address == "somewhere:8001"
+def test_a_triton_that_is_named_is_not_started(listening: str) -> None:
+    with stacks.open_triton(listening) as address:
+        assert address == listening
+
+
+@pytest.fixture
+def listening() -> Iterator[str]:
+    """An address at which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +19,7 @@ from sluice.cli import app, stacks
 from sluice.cli.options import BrokerChoice
 from sluice.cli.stacks import StackOptions, _configure, open_state
 from sluice.config import KafkaConfig, Topics
-from sluice.errors import StackError
+from sluice.errors import InferenceUnavailable, StackError
 from sluice.local.stack import Addresses
 
 
@@ -53,6 +55,14 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubStack:
     monkeypatch.setattr("sluice.cli.up.CHECK_S", 0.0)
     monkeypatch.setenv("SLUICE_MEDIA_STORE", str(tmp_path / "media"))
     return stub
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{unused.getsockname()[1]}"
 
 
 def run(*arguments: str):
@@ -97,19 +107,60 @@ def test_a_port_that_is_none_is_wrong_usage(stack: StubStack, port: str) -> None
     assert stack.wanted is None
 
 
-def test_an_existing_kafka_is_reached_as_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_kafka_is_reached_as_the_environment_says(
+    kafka: KafkaConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLUICE_TOPIC_POSTS", "mine")
-    config = _configure(StackOptions(BrokerChoice.embedded, "k:9092", None), tmp_path)
-    assert config.kafka == KafkaConfig("k:9092", topics=Topics("mine"))
+    config = _configure(StackOptions(BrokerChoice.embedded, kafka.bootstrap, None), tmp_path)
+    assert config.kafka == KafkaConfig(kafka.bootstrap, topics=Topics("mine"), embedded=True)
     assert config.state_dir == tmp_path
     assert _configure(StackOptions(BrokerChoice.kafka, None, None), tmp_path).kafka is None
 
 
-def test_a_folder_for_one_run_goes_with_it_also_after_a_failure() -> None:
-    with suppress(StackError), open_state(None) as folder:
-        (folder / "log").write_text("x")
-        raise StackError("no Triton")
+def test_a_kafka_that_does_not_answer_is_named_before_anything_starts(
+    nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.cli.options.MAX_CONNECT_S", 0.1)
+    result = run("up", "--kafka", nobody)
+    assert result.exit_code == 1
+    assert f"sluice: Kafka at {nobody}: " in result.stderr
+
+
+def test_a_triton_that_does_not_answer_is_named_within_ten_seconds(nobody: str) -> None:
+    assert stacks.MAX_CONNECT_S <= 10.0
+    with pytest.raises(InferenceUnavailable, match=f"Triton at {nobody} does not answer: Connection refused"):
+        stacks.require_triton(nobody, 0.1)
+
+
+def test_a_triton_that_comes_up_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as triton:
+        stacks.require_triton(f"127.0.0.1:{triton.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "score"])
+def test_an_address_that_is_none_is_named(command: str, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text("")
+    result = run(command, *([str(tmp_path / "posts.jsonl")] if command == "score" else []), "--triton", "nowhere")
+    assert (result.exit_code, "sluice: --triton nowhere: not HOST:PORT" in result.stderr) == (1, True)
+
+
+def test_a_folder_for_one_run_goes_with_it() -> None:
+    with suppress(KeyboardInterrupt), open_state(None) as folder:
+        (folder / "worker.log").write_text("x")
+        raise KeyboardInterrupt
     assert not folder.exists()
+
+
+def test_after_a_failure_the_logs_that_the_error_names_stay_and_nothing_else() -> None:
+    with suppress(StackError), open_state(None) as folder:
+        (folder / "kafka-1" / "data").mkdir(parents=True)
+        for name in ("worker.log", "kafka-1/kafka.log", "kafka-1/data/posts", "media"):
+            (folder / name).write_text("x")
+        raise StackError("no Triton")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) == [
+        "kafka-1", "kafka-1/kafka.log", "worker.log",
+    ]  # fmt: skip
+    shutil.rmtree(folder)
 
 
 PASSED = ChaosReport(

@@ -1,10 +1,14 @@
 """An outage's lines are counted, not all written."""
 
+import json
 import logging
+from datetime import datetime
 
 import pytest
+from typer.testing import CliRunner
 
-from sluice.cli.worker_log import MAX_LINES, WINDOW_S, Bounded, _is_news
+from sluice.cli import app
+from sluice.cli.worker_log import MAX_LINES, WINDOW_S, Bounded, JsonFormatter, _is_news
 
 
 class Log:
@@ -69,3 +73,25 @@ def test_an_unread_copy_of_a_failed_send_is_no_news():
     assert not _is_news(make("asyncio", "Future exception was never retrieved: <FutureMessage>"))
     assert _is_news(make("asyncio", "another"))
     assert _is_news(make("sluice", "FutureMessage"))
+
+
+def test_as_json_a_line_is_one_object_whatever_it_says():
+    try:
+        raise ValueError("a\nb")
+    except ValueError as error:
+        exception = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("sluice.app", logging.WARNING, "f", 1, 'says "%s"\n', ("é",), exception)
+    line = JsonFormatter().format(record)
+    written = json.loads(line)
+    assert "\n" not in line
+    assert (written["level"], written["logger"], written["message"]) == ("warning", "sluice.app", 'says "é"\n')
+    assert "ValueError" in written["trace"]
+    assert datetime.fromisoformat(written["time"]).timestamp() == pytest.approx(record.created, abs=0.001)
+
+
+@pytest.mark.parametrize("arguments", [["--log-format", "xml"], []])
+def test_an_unknown_format_is_wrong_usage_and_the_known_are_named(arguments, monkeypatch):
+    monkeypatch.setenv("SLUICE_LOG_FORMAT", "xml")
+    result = CliRunner().invoke(app, ["worker", *arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'text', 'json'" in result.stderr

@@ -20,8 +20,11 @@ class Worker:
         self.lacking: str | None = None
         registry = CollectorRegistry()
         self.gauge = Gauge("refreshed", "Scrapes seen.", registry=registry)
-        self.server = HealthServer(registry, self.gauge.inc, self.why_not_ready)
+        self.server = HealthServer(registry)
         self.port = 0
+
+    def watch(self) -> None:
+        self.server.watch(self.gauge.inc, self.why_not_ready)
 
     async def why_not_ready(self) -> str | None:
         return self.lacking
@@ -42,12 +45,20 @@ async def worker() -> AsyncIterator[Worker]:
     await worker.server.stop()
 
 
+async def test_a_worker_that_starts_is_alive_and_not_ready(worker: Worker) -> None:
+    assert (await worker.get("/healthz"))[0] == 200
+    assert (await worker.get("/metrics"))[0] == 200
+    assert await worker.get("/readyz") == (503, "it starts: Kafka or Triton has not answered yet\n")
+
+
 async def test_each_scrape_refreshes_first(worker: Worker) -> None:
+    worker.watch()
     assert "refreshed 1.0" in (await worker.get("/metrics"))[1]
     assert "refreshed 2.0" in (await worker.get("/metrics"))[1]
 
 
 async def test_ready_says_what_is_lacking(worker: Worker) -> None:
+    worker.watch()
     assert await worker.get("/healthz") == (200, "alive\n")
     assert await worker.get("/readyz") == (200, "ready\n")
     worker.lacking = "Triton at t:1 is not ready"

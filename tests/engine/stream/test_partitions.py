@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
+import faust
 import pytest
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from sluice.metrics import Metrics
-from sluice.stream.partitions import assigned, has_joined, read_lags, read_waiting, report_lags
+from sluice.stream.partitions import assigned, has_joined, log_rebalances, read_lags, read_waiting, report_lags
 
 FIRST, SECOND, THIRD = (TP("posts", number) for number in range(3))
 
@@ -99,3 +102,13 @@ def test_a_partition_that_went_to_another_worker_is_no_longer_reported() -> None
     assert read_series(metrics) == {("posts", "0"): 10, ("posts", "1"): 7}
     report_lags(FakeApp({SECOND: 9}, {SECOND: 9}), metrics)
     assert read_series(metrics) == {("posts", "1"): 0}
+
+
+async def test_what_comes_and_goes_in_a_rebalance_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = faust.App("test", broker="kafka://nowhere", store="memory://")
+    log_rebalances(app)
+    with caplog.at_level(logging.INFO):
+        await app.on_partitions_revoked.send(set())
+        await app.on_partitions_assigned.send({SECOND, FIRST})
+    said = [record.getMessage() for record in caplog.records if record.name == "sluice.stream.partitions"]
+    assert said == ["partitions revoked: none", "partitions assigned: posts/0, posts/1"]

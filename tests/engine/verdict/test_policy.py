@@ -103,7 +103,7 @@ HEAD = "name: n\nversion: 1\n"
         ("- a", 1, "mapping"),
         ("version: 1\nlabels: {}", 1, "name"),
         ("name: n\nversion: one\nlabels: {}", 2, "Expected `int`"),
-        (HEAD + "unscored_part: maybe\nlabels: {}", 3, "maybe"),
+        (HEAD + "unscored_part: maybe\nlabels: {}", 3, "allowed: allow, review, block"),
         (HEAD + "extra: 1\nlabels: {}", 3, "extra"),
         (HEAD + "labels: 3", 3, "Expected `object`"),
         (HEAD + "labels:\n  threat: {review: 0.5}\n  thread: {review: 0.5}", 5, "unknown label 'thread'"),
@@ -124,6 +124,19 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, mistake: str) ->
 def test_broken_yaml_is_a_policy_error(text: str) -> None:
     with pytest.raises(PolicyError, match=r"policy\.yaml"):
         parse_policy(text, "policy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("name: a\nversion: 1\nlabels: {}\nname: b", 4, "name"),
+        ("name: a\nversion: 1\nlabels:\n  threat: {review: 0.5}\n  spam: {}\n  threat: {}", 6, "threat"),
+        ("name: a\nversion: 1\nlabels:\n  threat:\n    block: 0.5\n    block: 0.9", 6, "block"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named_with_both_lines(text: str, line: int, key: str) -> None:
+    with pytest.raises(PolicyError, match=rf"^mine.yaml:{line}: '{key}' stands here again, after line \d"):
+        parse_policy(text, "mine.yaml")
 
 
 def test_a_missing_file_is_a_policy_error(tmp_path: Path) -> None:
