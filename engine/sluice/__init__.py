@@ -5,8 +5,8 @@ import this package too, where Kafka's libraries are missing.
 
 Examples
 --------
->>> from sluice import KafkaConfig, Outcomes, Post, Publisher
->>> kafka = KafkaConfig("127.0.0.1:9092")
+>>> from sluice import Outcomes, Post, Publisher, find_connection
+>>> kafka = find_connection().kafka
 >>> with Outcomes(kafka) as outcomes, Publisher(kafka) as publisher:  # doctest: +SKIP
 ...     publisher.publish(Post(id="p-1", text="hello"))
 ...     publisher.flush()
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sluice.client import Outcome, Outcomes, Publisher, Redrive, WindowedPublisher
     from sluice.config import KafkaConfig, Topics
+    from sluice.connection import Connection, find_connection
     from sluice.errors import SluiceError
     from sluice.media.store import MediaStore, open_store
     from sluice.schema import (
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "sluice.client": ("Outcome", "Outcomes", "Publisher", "Redrive", "WindowedPublisher"),
     "sluice.config": ("KafkaConfig", "Topics"),
+    "sluice.connection": ("Connection", "find_connection"),
     "sluice.errors": ("SluiceError",),
     "sluice.media.store": ("MediaStore", "open_store"),
     "sluice.schema": (
@@ -59,6 +61,7 @@ __all__ = [
     "HARMS",
     "LABELS",
     "AudioEvidence",
+    "Connection",
     "DetectedLanguage",
     "Evidence",
     "ImageEvidence",
@@ -78,6 +81,7 @@ __all__ = [
     "WindowedPublisher",
     "__version__",
     "decode_verdict",
+    "find_connection",
     "open_store",
 ]
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from sluice.client import Outcomes, Publisher
+from sluice.local.ports import Ports
 from sluice.local.processes import ChildProcess, answers_http, find_free_ports
 from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
@@ -69,7 +70,11 @@ run_worker(load_settings(os.environ))
 def worker(tmp_path: Path, triton_server: TritonServer) -> Iterator[tuple[Stack, ChildProcess]]:
     """A worker that fails by the key of a post."""
     config = StackConfig(
-        tmp_path, triton_repository(), triton=triton_server.address, worker=False, metrics_port=find_free_ports(1)[0]
+        tmp_path,
+        triton_repository(),
+        triton=triton_server.address,
+        worker=False,
+        ports=Ports(metrics=find_free_ports(1)[0]),
     )
     with Stack(config) as stack:
         environment = stack._worker_environment(START_S)

@@ -72,6 +72,7 @@ def test_its_log_says_what_it_does_and_hangup_reads_the_policy_again(
     config = StackConfig(tmp_path, triton_repository(), triton=triton_server.address, worker_environment=settings)
     with Stack(config) as stack:
         worker = psutil.Process(stack.worker_pid)
+        wait_for(lambda: "ready" in [line["message"] for line in read_log(tmp_path)], "it says that it is ready")
         for version in ("two", "2"):
             policy.write_text(f"name: mine\nversion: {version}\nlabels: {{}}\n")
             n_before = len(read_log(tmp_path))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.console import emit, ending_like_ctrl_c, make_console, say
-from sluice.cli.options import StackKafkaOption, resolve_connection
+from sluice.cli.options import StackKafkaOption
 from sluice.cli.stacks import open_state
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def chaos(
     Example: sluice chaos --minutes 2 --json > report.json
     """
     from sluice.chaos.run import ChaosConfig, run_chaos
+    from sluice.connection import find_connection
 
-    cluster = resolve_connection(kafka).kafka if kafka else None
+    cluster = find_connection(kafka).kafka if kafka else None
     config = ChaosConfig(minutes, seed, rate, workers, cluster)
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())

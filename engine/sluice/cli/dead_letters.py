@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.console import emit, make_console, printable, say, wants_json
-from sluice.cli.options import JsonOption, KafkaOption, resolve_connection
+from sluice.cli.options import JsonOption, KafkaOption
 
 if TYPE_CHECKING:
     from sluice.client import Outcome
@@ -23,8 +23,9 @@ def list_letters(as_json: JsonOption = False, kafka: KafkaOption = None) -> None
     Example: sluice dead-letters list --json | jq .reason | sort | uniq -c
     """
     from sluice.client import Outcomes
+    from sluice.connection import find_connection
 
-    to = resolve_connection(kafka).recognised()
+    to = find_connection(kafka).recognised()
     with Outcomes(to.kafka, start="beginning", kinds=("dead_letter",), timeout_s=to.timeout_s) as letters:
         if wants_json(as_json):
             for letter in letters.read_to_end():
@@ -68,8 +69,9 @@ def redrive(
     Example: sluice dead-letters redrive --reason invalid --limit 100
     """
     from sluice.client import Publisher, Redrive
+    from sluice.connection import find_connection
 
-    to, n_sent = resolve_connection(kafka).recognised(), 0
+    to, n_sent = find_connection(kafka).recognised(), 0
     with Publisher(to.kafka) as publisher, Redrive(to.kafka, reason, limit, timeout_s=to.timeout_s) as letters:
         for letter in letters.run(publisher):
             n_sent += 1

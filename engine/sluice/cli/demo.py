@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, say
+from sluice.cli.console import ending_like_ctrl_c, say
 from sluice.cli.lines import STDIN, count_lines, number_lines, open_lines
 from sluice.cli.options import BrokerChoice, BrokerOption, StackKafkaOption, TritonOption
-from sluice.errors import PublishError, StackError
+from sluice.cli.sending import Source, conclude, send, show
+from sluice.errors import StackError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sluice.cli.results import Results
     from sluice.client import WindowedPublisher
     from sluice.local.stack import Stack
 
 N_IDLE_POSTS = 20
-LATE_S = 0.5
-"""How long to look for second outcomes after the last first one."""
-MAX_ROWS = 60
-"""Of the table; --json shows all."""
-MAX_PROBLEMS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Lines to publish, how many (None: nobody knows yet), and what the samples among them are called."""
-
-    lines: Iterable[tuple[int, bytes]]
-    n_lines: int | None
-    titles: dict[int, str] = field(default_factory=dict)
 
 
 def demo(
@@ -73,7 +57,7 @@ def demo(
         else:
             measure_idle(exchange)
     _report(results, posts, report)
-    _conclude(results, source.n_lines or len(results.lines))
+    conclude(results, source.n_lines or len(results.lines))
 
 
 def _report(results: Results, posts: str | None, out: Path | None) -> None:
@@ -126,64 +110,6 @@ def _open_exchange(stack: Stack) -> Iterator[WindowedPublisher]:
         yield WindowedPublisher(publisher, outcomes)
 
 
-def send(exchange: WindowedPublisher, source: Source, as_json: bool) -> Results:
-    """Publish the lines and collect their outcomes; with `as_json`, print each as soon as those before it are there."""
-    from sluice.cli.results import Results
-
-    results = Results()
-    with make_progress(make_console()) as progress:
-        task = progress.add_task("moderating", total=source.n_lines)
-        try:
-            for settled in exchange.exchange(_note(source.lines, results)):
-                results.take(settled)
-                progress.update(task, completed=len(results.found))
-                _emit_next(results, as_json)
-        except PublishError as error:
-            results.problems.append(str(error))
-    for settled in exchange.settle_late(LATE_S):
-        results.take(settled)
-    return results
-
-
-def _note(lines: Iterable[tuple[int, bytes]], results: Results) -> Iterator[bytes]:
-    for number, line in lines:
-        results.lines.append(number)
-        yield line
-
-
-def _emit_next(results: Results, as_json: bool) -> None:
-    for result in results.release():
-        if as_json:
-            emit(result.as_json)
-
-
-def show(results: Results, source: Source, as_json: bool) -> None:
-    """Print the table, unless there was JSON, and the latencies."""
-    from sluice.cli import render
-
-    console = make_console()
-    if not as_json:
-        console.print(_make_table(results, source.titles))
-    stages = render.collect_stages(results.verdicts())
-    stages["end to end"] = [result.elapsed_s * 1000 for result in results.ordered()]
-    console.print(render.make_latency_table(stages))
-
-
-def _make_table(results: Results, titles: dict[int, str]) -> Table:
-    from sluice.cli import render
-
-    table = render.make_outcome_table()
-    ordered = results.ordered()
-    for result in ordered[:MAX_ROWS]:
-        if result.verdict is None:
-            render.add_dead_letter(table, titles.get(result.line, f"line {result.line}"), result.reason)
-        else:
-            render.add_verdict(table, titles.get(result.line, result.verdict.post_id), result.verdict)
-    if len(ordered) > MAX_ROWS:
-        table.caption = f"and {len(ordered) - MAX_ROWS} more; --json shows all"
-    return table
-
-
 def measure_idle(exchange: WindowedPublisher) -> None:
     """Send a few short texts one at a time and print how long each took to come back."""
     from sluice.cli.render import percentile
@@ -195,16 +121,3 @@ def measure_idle(exchange: WindowedPublisher) -> None:
         elapsed_ms += [settled.elapsed_s * 1000 for settled in exchange.exchange([post])]
     p50, p99 = percentile(elapsed_ms, 0.5), percentile(elapsed_ms, 0.99)
     say(f"one text post at a time, publish to verdict: p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(elapsed_ms)} posts)")
-
-
-def _conclude(results: Results, n_lines: int) -> None:
-    """Say whether every line got exactly one outcome; the exit code says the same."""
-    n_verdicts, n_found = len(results.verdicts()), len(results.found)
-    say(f"{n_lines} lines: {n_verdicts} verdicts, {n_found - n_verdicts} dead letters, {n_lines - n_found} missing")
-    if missing := results.find_missing():
-        more = " …" if len(missing) > MAX_PROBLEMS else ""
-        say("no outcome for lines " + ", ".join(map(str, missing[:MAX_PROBLEMS])) + more)
-    for problem in results.problems[:MAX_PROBLEMS]:
-        say(f"sluice: {problem}")
-    if results.problems or n_found != n_lines:
-        raise typer.Exit(1)

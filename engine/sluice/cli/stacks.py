@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import tenacity
 
 from sluice.cli.console import make_console, say
-from sluice.cli.options import MAX_CONNECT_S, BrokerChoice, resolve_connection
+from sluice.cli.options import BrokerChoice
 from sluice.errors import InferenceUnavailable, SettingsError, StackError
+from sluice.local.ports import Ports, choose, recall_ports, remember_ports
 
 if TYPE_CHECKING:
     from sluice.local.stack import Stack, StackConfig
@@ -34,7 +35,8 @@ class StackOptions:
     broker: BrokerChoice
     kafka: str | None
     triton: str | None
-    metrics_port: int = 0
+    ports: Ports = field(default_factory=Ports)
+    http: bool = False
     state_dir: Path | None = None
     worker_environment: dict[str, str] = field(default_factory=dict)
 
@@ -69,8 +71,11 @@ def open_triton(address: str | None) -> Iterator[str]:
             yield triton.address
 
 
-def require_triton(address: str, patience_s: float = MAX_CONNECT_S - CONNECT_S) -> None:
-    """Raise `InferenceUnavailable` if nobody listens at an address that was given; its models may still load."""
+def require_triton(address: str, patience_s: float = 7.0) -> None:
+    """Raise `InferenceUnavailable` if nobody listens at an address that was given; its models may still load.
+
+    One that is no address raises `SettingsError`.
+    """
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
         raise SettingsError(f"--triton {address}: not HOST:PORT")
@@ -99,10 +104,12 @@ def open_stack(wanted: StackOptions) -> Iterator[Stack]:
         with ExitStack() as cleanup:
             with waiting_for("starting the broker, Triton and a worker"):
                 cleanup.enter_context(stack)
+            remember_ports(state_dir, stack.ports)
             yield stack
 
 
 def _configure(wanted: StackOptions, state_dir: Path) -> StackConfig:
+    from sluice.connection import find_connection
     from sluice.local.stack import StackConfig
     from sluice.resources import triton_repository
 
@@ -110,11 +117,12 @@ def _configure(wanted: StackOptions, state_dir: Path) -> StackConfig:
         state_dir,
         triton_repository(),
         broker=wanted.broker.value,
-        kafka=resolve_connection(wanted.kafka).recognised().kafka if wanted.kafka else None,
+        kafka=find_connection(wanted.kafka).recognised().kafka if wanted.kafka else None,
         triton=wanted.triton,
         start_timeout_s=START_TIMEOUT_S,
         worker_environment=wanted.worker_environment,
-        metrics_port=wanted.metrics_port,
+        ports=choose(wanted.ports, recall_ports(state_dir)),
+        http=wanted.http,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sluice.cli.console import emit, say, wants_json
-from sluice.cli.options import JsonOption, KafkaOption, resolve_connection
+from sluice.cli.options import JsonOption, KafkaOption
 
 if TYPE_CHECKING:
     from sluice.client import Outcome
@@ -41,9 +41,10 @@ def read_verdicts(
     Example: sluice verdicts --json | jq -r '[.post_id, .decision] | @tsv'
     """
     from sluice.client import Outcomes
+    from sluice.connection import find_connection
 
     as_json = wants_json(as_json)
-    to, start = resolve_connection(kafka).recognised(), _START[follow]
+    to, start = find_connection(kafka).recognised(), _START[follow]
     with Outcomes(to.kafka, start=start, kinds=("verdict",), timeout_s=to.timeout_s) as outcomes:
         for outcome, verdict in _decode(outcomes.follow() if follow else outcomes.read_to_end()):
             if decision is None or verdict.decision == decision.value:

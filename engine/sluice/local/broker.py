@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 
 from sluice.config import KafkaConfig, Topics
 from sluice.kafka import ensure_topics
+from sluice.local.forwarding import forward
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, python_path
 
 METADATA_TIMEOUT_S = 10.0
@@ -33,12 +34,14 @@ class EmbeddedBroker(RunningInside):
         Takes its log and the file in which it reports its address.
     topics : Topics
         Made at the start, each with librdkafka's default of four partitions.
+    port : int
+        Where clients first connect; 0 takes a free one.
     """
 
-    def __init__(self, state_dir: Path, topics: Topics = Topics()) -> None:  # noqa: B008  (frozen)
+    def __init__(self, state_dir: Path, topics: Topics = Topics(), port: int = 0) -> None:  # noqa: B008  (frozen)
         self._report = state_dir / "broker.json"
         self._topics = topics
-        command = [sys.executable, "-m", "sluice.local.broker", "--report", str(self._report)]
+        command = [sys.executable, "-m", "sluice.local.broker", "--report", str(self._report), "--port", str(port)]
         log = state_dir / "broker.log"
         self._process = ChildProcess(
             "the embedded broker", command, log, f"a free port of {LOOPBACK}", environment=python_path()
@@ -76,13 +79,18 @@ class EmbeddedBroker(RunningInside):
 def main(
     report: Annotated[Path, typer.Option(help="Where to write the address, as JSON.")],
     brokers: Annotated[int, typer.Option(min=1, help="How many brokers to simulate.")] = 1,
+    port: Annotated[int, typer.Option(min=0, help="Where clients first connect; 0 takes a free one.")] = 0,
 ) -> None:
     """Run librdkafka's mock cluster until SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     producer = Producer({"test.mock.num.brokers": brokers})
-    _write_report(report, _find_bootstrap(producer))
+    bootstrap = _find_bootstrap(producer)
+    if port:
+        forward(port, bootstrap.split(",")[0])
+        bootstrap = f"{LOOPBACK}:{port}"
+    _write_report(report, bootstrap)
     while not ended.wait(POLL_S):
         producer.poll(0)
 

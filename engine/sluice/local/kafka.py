@@ -70,6 +70,8 @@ class NativeKafka(RunningInside):
         Beside the one without a password.
     jvm_options : sequence of str
         For the brokers' Java.
+    port : int
+        Of the first node; 0 takes a free one.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class NativeKafka(RunningInside):
         topics: Topics = Topics(),  # noqa: B008  (frozen)
         listeners: Sequence[Listener] = (),
         jvm_options: Sequence[str] = (),
+        port: int = 0,
     ) -> None:
         self._state_dir = state_dir.resolve()
         self._topics = topics
@@ -88,6 +91,7 @@ class NativeKafka(RunningInside):
         self._ports, self._controller_ports, *listener_ports = [
             ports[start : start + n_brokers] for start in range(0, len(ports), n_brokers)
         ]
+        self._ports[0] = port or self._ports[0]
         self._listener_ports = dict(zip((one.name for one in listeners), listener_ports, strict=True))
         self._nodes: list[ChildProcess] = []
 

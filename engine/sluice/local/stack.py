@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from sluice.config import KafkaConfig
-from sluice.errors import StackError
 from sluice.local.broker import EmbeddedBroker
 from sluice.local.kafka import NativeKafka
-from sluice.local.processes import LOOPBACK, ChildProcess, accepts_tcp, answers_http, find_free_ports, python_path
+from sluice.local.ports import Ports, require_free
+from sluice.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports, python_path
 from sluice.local.supervision import Supervisor
 from sluice.local.triton import TritonServer
 
 WORKER_COMMAND = (sys.executable, "-m", "sluice", "worker")
+SERVE_COMMAND = (sys.executable, "-m", "sluice", "serve")
 WORKER_GRACE_S = 60.0
 """A worker finishes the posts in flight; it bounds that itself, so this is only the last resort."""
 
@@ -45,8 +46,10 @@ class StackConfig:
         Whether to start a worker.
     worker_environment : mapping of str to str
         Further settings of the worker.
-    metrics_port : int
-        Of the worker; 0 takes a free one.
+    ports : Ports
+        Fixed ones of what is started; 0 takes a free one.
+    http : bool
+        Whether to serve scoring over HTTP too.
     worker_command : tuple of str
         What runs the worker.
     """
@@ -59,7 +62,8 @@ class StackConfig:
     start_timeout_s: float = 120.0
     worker: bool = True
     worker_environment: Mapping[str, str] = field(default_factory=dict)
-    metrics_port: int = 0
+    ports: Ports = field(default_factory=Ports)
+    http: bool = False
     worker_command: tuple[str, ...] = WORKER_COMMAND
 
     @property
@@ -78,11 +82,14 @@ class Addresses:
         ``host:port``; Kafka's may be several, separated by commas; Triton's is gRPC.
     metrics : str
         Base URL of the worker's ``/metrics``, ``/healthz`` and ``/readyz``.
+    http : str or None
+        Base URL of scoring over HTTP, where it is served.
     """
 
     kafka: str
     triton: str
     metrics: str
+    http: str | None = None
 
 
 class Server(Protocol):
@@ -115,16 +122,22 @@ class Stack:
         self._triton: TritonServer | None = None
         self._supervisor: Supervisor | None = None
         self._worker: ChildProcess | None = None
-        self._metrics_port = config.metrics_port
+        self._http: ChildProcess | None = None
+        self._metrics_port = config.ports.metrics
+        self._http_port = config.ports.http
         self._deadline = 0.0
 
     def __enter__(self) -> Self:
         self._deadline = time.monotonic() + self.config.start_timeout_s
-        self._check_metrics_port()
+        require_free(self.config.ports)
         try:
             self._start_servers()
+            if self.config.http:
+                self._start_http()
             if self.config.worker:
                 self.start_worker(self._remaining_s())
+            if self._http:
+                self._http.wait_until_ready(lambda: answers_http(f"{self.addresses.http}/readyz"), self._remaining_s())
         except BaseException:
             self.stop()
             raise
@@ -150,7 +163,15 @@ class Stack:
     @property
     def addresses(self) -> Addresses:
         """Where everything is."""
-        return Addresses(self.kafka.bootstrap, self.triton, f"http://{LOOPBACK}:{self._metrics_port}")
+        http = f"http://{LOOPBACK}:{self._http_port}" if self._http else None
+        return Addresses(self.kafka.bootstrap, self.triton, f"http://{LOOPBACK}:{self._metrics_port}", http)
+
+    @property
+    def ports(self) -> Ports:
+        """The ports of what was started, 0 for what was not."""
+        kafka = int(self.kafka.bootstrap.rpartition(":")[2]) if self._broker else 0
+        triton = int(self.triton.rpartition(":")[2]) if self._triton else 0
+        return Ports(kafka, triton, self._metrics_port, self._http_port)
 
     @property
     def worker_pid(self) -> int | None:
@@ -158,18 +179,10 @@ class Stack:
         return self._worker.pid if self._worker else None
 
     def check(self) -> None:
-        """Raise `StackError` if the broker or the worker has ended by itself, or Triton too often."""
-        for part in (self._broker, self._supervisor):
+        """Raise `StackError` if the broker, the worker or scoring over HTTP has ended, or Triton too often."""
+        for part in (self._broker, self._supervisor, self._worker, self._http):
             if part is not None:
                 part.check()
-        if self._worker:
-            self._worker.check()
-
-    def _check_metrics_port(self) -> None:
-        """Whoever listens there already would answer for the worker."""
-        port = self.config.metrics_port
-        if self.config.worker and port and accepts_tcp(port):
-            raise StackError(f"the worker cannot serve its metrics at {LOOPBACK}:{port}: another program does")
 
     def start_worker(self, timeout_s: float = 60.0) -> None:
         """Start a worker and wait until it is ready for posts; raises `StackError` after `timeout_s`."""
@@ -208,6 +221,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop the worker, then the servers it needs."""
+        if self._http:
+            self._http.stop()
         if self._worker:
             self._worker.stop()
         if self._supervisor:
@@ -218,7 +233,8 @@ class Stack:
     def _start_servers(self) -> None:
         """Start Triton and the broker, and only then wait for both: the models load meanwhile."""
         if self.config.triton is None:
-            self._triton = TritonServer(self.config.triton_repo, self.config.state_dir)
+            port = self.config.ports.triton
+            self._triton = TritonServer(self.config.triton_repo, self.config.state_dir, grpc_port=port)
             self._triton.start()
         if self.config.kafka is None:
             self._broker = self._make_broker()
@@ -231,8 +247,17 @@ class Stack:
 
     def _make_broker(self) -> EmbeddedBroker | NativeKafka:
         if self.config.broker == "kafka":
-            return NativeKafka(self.config.state_dir)
-        return EmbeddedBroker(self.config.state_dir)
+            return NativeKafka(self.config.state_dir, port=self.config.ports.kafka)
+        return EmbeddedBroker(self.config.state_dir, port=self.config.ports.kafka)
+
+    def _start_http(self) -> None:
+        """Start ``sluice serve`` on our Triton, without waiting for it."""
+        self._http_port = self._http_port or find_free_ports(1)[0]
+        command = [*SERVE_COMMAND, "--port", str(self._http_port), "--triton", self.triton]
+        log, address = self.config.state_dir / "http.log", f"{LOOPBACK}:{self._http_port}"
+        environment = {**python_path(), **self.config.worker_environment}
+        self._http = ChildProcess("scoring over HTTP", command, log, address, environment=environment)
+        self._http.start()
 
     def _servers(self) -> list[Server]:
         return [server for server in (self._broker, self._triton) if server is not None]

@@ -65,6 +65,8 @@ class TritonServer(RunningInside):
         Which of ``configs/*.pbtxt`` each model is served by.
     options : sequence of str
         Further arguments of the server.
+    grpc_port : int
+        0 takes a free one.
 
     Raises
     ------
@@ -73,11 +75,17 @@ class TritonServer(RunningInside):
     """
 
     def __init__(
-        self, repository: Path, state_dir: Path, config_name: str = "cpu", options: Sequence[str] = ()
+        self,
+        repository: Path,
+        state_dir: Path,
+        config_name: str = "cpu",
+        options: Sequence[str] = (),
+        grpc_port: int = 0,
     ) -> None:
         if not any(repository.glob("*/config.pbtxt")):
             raise StackError(f"{repository} is no model repository: no folder in it has a config.pbtxt")
-        self._http_port, self._grpc_port = find_free_ports(2)
+        self._http_port, free_port = find_free_ports(2)
+        self._grpc_port = grpc_port or free_port
         shared_memory = f"{SHARED_MEMORY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-"
         files = find_files()
         self._process = ChildProcess(

@@ -1,6 +1,7 @@
 """The commands that need no models: their surfaces, on an embedded broker with a stand-in for the worker."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -108,8 +109,9 @@ def test_publish_a_file_and_read_the_verdicts(sluice, kafka, worker, tmp_path):
     lines.write_bytes(b'{"id": "a", "text": "hi"}\n\n{"id": "b", "text": "a threat"}\n{"id":\n' + b"x" * 5_000_000)
     published = sluice("publish", lines, "--kafka", kafka.bootstrap)
     assert published.exit_code == 1
-    assert "line 5" in published.stderr
-    assert "3 posts published" in published.stderr
+    assert "line 4: not_json: " in published.stderr
+    assert "line 5: the message has 5000000 bytes" in published.stderr
+    assert "2 posts published" in published.stderr
 
     everything = sluice("verdicts", "--kafka", kafka.bootstrap)
     assert sorted(json.loads(line)["post_id"] for line in everything.stdout.splitlines()) == ["a", "b"]
@@ -119,8 +121,8 @@ def test_publish_a_file_and_read_the_verdicts(sluice, kafka, worker, tmp_path):
 
 def test_publish_one_post_from_files(sluice, kafka, worker, tmp_path):
     picture, clip = tmp_path / "cat.png", tmp_path / "purr.ogg"
-    picture.write_bytes(b"p" * 100_000)
-    clip.write_bytes(b"c" * 100)
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"p" * 100_000)
+    clip.write_bytes(b"OggS" + b"c" * 100)
     result = sluice(
         "publish", "--text", "look", "--image", picture, "--audio", clip, "--id", "p-7", "--kafka", kafka.bootstrap
     )
@@ -128,6 +130,36 @@ def test_publish_one_post_from_files(sluice, kafka, worker, tmp_path):
     assert [json.loads(one.value)["post_id"] for one in read_all(kafka)] == ["p-7"]
     stored = [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in stored] == [picture.read_bytes()]
+
+
+def test_publish_says_the_id_that_was_made_up(sluice, kafka, worker):
+    result = sluice("publish", "--text", "hi", "--kafka", kafka.bootstrap)
+    assert re.fullmatch(r"p-[0-9a-f-]{36}", json.loads(result.stdout)["id"])
+
+
+def test_publish_and_wait_gives_each_outcome_in_the_order_of_the_posts(sluice, kafka, worker, tmp_path):
+    lines = tmp_path / "posts.jsonl"
+    posts = [{"id": f"p-{n}", "text": "a threat" if n == 3 else "hi"} for n in range(5)]
+    lines.write_text("".join(f"{json.dumps(post)}\n" for post in posts) + "not JSON\n")
+    result = sluice("publish", lines, "--wait", "--kafka", kafka.bootstrap)
+    outcomes = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["post_id"] for one in outcomes] == [post["id"] for post in posts]
+    assert [one["decision"] for one in outcomes] == ["allow", "allow", "allow", "block", "allow"]
+    assert (result.exit_code, "line 6: not_json" in result.stderr) == (1, True)
+
+
+def test_people_see_what_became_of_their_post(sluice, kafka, worker, at_a_terminal):
+    result = sluice("publish", "--wait", "--text", "a threat", "--id", "p-7", "--kafka", kafka.bootstrap)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(r"p-7 .* a threat .* block .* 11.0", result.stderr), result.stderr
+
+
+def test_a_post_without_an_outcome_is_named(sluice, kafka, start_worker, monkeypatch):
+    monkeypatch.setattr("sluice.cli.publish.OUTCOME_S", 0.5)
+    result = sluice("publish", "--wait", "--text", "hi", "--kafka", kafka.bootstrap)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "line 1: no outcome" in result.stderr
+    assert "is a worker running?" in result.stderr
 
 
 def test_foreign_messages_among_the_verdicts_are_skipped(sluice, kafka):
@@ -159,7 +191,7 @@ def test_dead_letters_are_listed_without_their_content_and_redriven_once(sluice,
 
 @pytest.fixture
 def at_a_terminal(monkeypatch):
-    for command in ("verdicts", "dead_letters"):
+    for command in ("verdicts", "dead_letters", "publish"):
         monkeypatch.setattr(f"sluice.cli.{command}.wants_json", lambda asked: asked)
 
 

@@ -10,15 +10,17 @@ import typer
 from typer.testing import CliRunner
 
 from sluice.cli import app
-from sluice.cli.publish import _drain, _note, build_post, send_all, send_in_window
+from sluice.cli.publish import Refusals, _drain, _note, build_post, send_all, send_in_window
 from sluice.client import MAX_MESSAGE_BYTES, Publisher
 from sluice.client.inline_media import decode_inline
 from sluice.config import KafkaConfig
 from sluice.errors import PostTooLarge, PublishError
 from sluice.schema import MAX_LISTED, decode_post
 
+PNG = b"\x89PNG\r\n\x1a\n"
 
-def write(folder: Path, name: str, content: bytes = b"content") -> Path:
+
+def write(folder: Path, name: str, content: bytes = PNG) -> Path:
     (folder / name).write_bytes(content)
     return folder / name
 
@@ -31,12 +33,12 @@ def test_a_files_kind_is_told_by_its_name(tmp_path: Path, name: str, kind: str |
     post = decode_post(build_post(None, [write(tmp_path, name)], [], "p-1"))
     (image,) = post.images
     assert image.uri.startswith(f"data:{kind or 'application/octet-stream'};base64,")
-    assert decode_inline(image.uri)[0] == b"content"
+    assert decode_inline(image.uri)[0] == PNG
 
 
 def test_text_pictures_and_clips_are_one_post_in_their_order(tmp_path: Path) -> None:
-    pictures = [write(tmp_path, f"{n}.png", b"%d" % n) for n in range(3)]
-    post = decode_post(build_post("look", pictures, [write(tmp_path, "a.ogg")], "p-7"))
+    pictures = [write(tmp_path, f"{n}.png", PNG + b"%d" % n) for n in range(3)]
+    post = decode_post(build_post("look", pictures, [write(tmp_path, "a.ogg", b"OggS")], "p-7"))
     assert (post.id, post.text, len(post.images), len(post.audio)) == ("p-7", "look", 3, 1)
     assert len({image.uri for image in post.images}) == 3
 
@@ -58,6 +60,28 @@ def test_more_pictures_than_a_post_has_are_wrong_usage(tmp_path: Path) -> None:
         build_post(None, [write(tmp_path, "a.png")] * (MAX_LISTED + 1), [], None)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"%PDF-1.7", "PDF"), (b"hello", "of no known kind"), (b"", "of no known kind"), (b"OggS", "Ogg")],
+)
+def test_a_file_that_is_no_picture_is_refused_whatever_it_is_called(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(typer.BadParameter, match=rf"a.png is no picture that is read: it is {said}"):
+        build_post(None, [write(tmp_path, "a.png", content)], [], None)
+
+
+def test_a_file_that_is_no_clip_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"a.ogg is no clip that is read: it is PNG"):
+        build_post(None, [], [write(tmp_path, "a.ogg", PNG)], None)
+
+
+def test_what_is_no_post_is_left_out_and_named() -> None:
+    refusals = Refusals()
+    lines = [(1, b'{"id": "a", "text": "hi"}'), (2, b"{"), (3, b'{"id": "a"}'), (4, b"\xff"), (7, b"x" * 3_000_000)]
+    assert [number for number, _ in refusals.check(lines)] == [1, 7]
+    assert [line.partition(":")[0] for line in refusals.lines] == ["line 2", "line 3", "line 4"]
+    assert "no text, no images and no audio" in refusals.lines[1]
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match=f"cannot read {tmp_path / 'none.png'}: No such file"):
         build_post(None, [tmp_path / "none.png"], [], None)
@@ -65,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_large_picture_is_checked_by_its_shape_and_not_by_its_size(tmp_path: Path) -> None:
     """It leaves the message for the media store before it is sent."""
-    message = build_post(None, [write(tmp_path, "a.png", bytes(MAX_MESSAGE_BYTES))], [], "p-1")
+    message = build_post(None, [write(tmp_path, "a.png", PNG + bytes(MAX_MESSAGE_BYTES))], [], "p-1")
     assert len(message) > MAX_MESSAGE_BYTES
 
 

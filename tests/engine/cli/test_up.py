@@ -19,12 +19,15 @@ from sluice.cli import app, stacks
 from sluice.cli.options import BrokerChoice
 from sluice.cli.stacks import StackOptions, _configure, open_state
 from sluice.config import KafkaConfig, Topics
+from sluice.connection import Connection, find_connection
 from sluice.errors import InferenceUnavailable, StackError
+from sluice.local.ports import Ports, remember_ports
+from sluice.local.running import Running, note_running
 from sluice.local.stack import Addresses
 
 
 class StubStack:
-    """A stack whose worker ends when it is looked at the third time."""
+    """A stack whose worker ends from the third time on that it is looked at."""
 
     def __init__(self, folder: Path) -> None:
         self.addresses = Addresses("127.0.0.1:9092", "127.0.0.1:8001", "http://127.0.0.1:9400")
@@ -35,8 +38,11 @@ class StubStack:
 
     def check(self) -> None:
         self.n_checks += 1
-        if self.n_checks == 3:
-            raise StackError("the worker ended with status 1")
+        if self.n_checks >= 3:
+            self.end()
+
+    def end(self) -> None:
+        raise StackError("the worker ended with status 1")
 
 
 @pytest.fixture
@@ -54,6 +60,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubStack:
     monkeypatch.setattr(stacks, "open_stack", open_stub)
     monkeypatch.setattr("sluice.cli.up.CHECK_S", 0.0)
     monkeypatch.setenv("SLUICE_MEDIA_STORE", str(tmp_path / "media"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     return stub
 
 
@@ -82,8 +89,8 @@ def test_the_addresses_are_one_json_object_where_a_program_reads(stack: StubStac
 
 def test_people_are_told_how_to_publish_read_and_stop(stack: StubStack) -> None:
     said = run("up").stderr
-    assert "sluice publish --kafka 127.0.0.1:9092" in said
-    assert "sluice verdicts --kafka 127.0.0.1:9092 --follow" in said
+    assert "sluice publish --wait --text" in said
+    assert "sluice verdicts --follow" in said
     assert "Ctrl-C" in said
 
 
@@ -95,10 +102,60 @@ def test_a_server_that_ends_is_named_and_the_others_are_stopped(stack: StubStack
 
 
 def test_options_reach_the_stack(stack: StubStack, tmp_path: Path) -> None:
-    run("up", "--broker", "kafka", "--triton", "t:8001", "--metrics-port", "9400", "--state-dir", str(tmp_path / "s"))
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("name: mine\nversion: 1\nlabels: {}\n")
+    ports = ("--kafka-port", "9092", "--metrics-port", "9400", "--http-port", "8080")
+    places = ("--policy", str(policy), "--state-dir", str(tmp_path / "s"))
+    run("up", "--broker", "kafka", "--triton", "t:8001", *ports, *places)
+    environment = {"SLUICE_MEDIA_STORE": str(tmp_path / "media"), "SLUICE_POLICY": str(policy)}
     assert stack.wanted == StackOptions(
-        BrokerChoice.kafka, None, "t:8001", 9400, tmp_path / "s", {"SLUICE_MEDIA_STORE": str(tmp_path / "media")}
+        BrokerChoice.kafka, None, "t:8001", Ports(9092, 0, 9400, 8080), True, tmp_path / "s", environment
     )
+    run("up")
+    assert (stack.wanted.ports, stack.wanted.http) == (Ports(), False)
+
+
+def test_ports_are_remembered_with_the_state(tmp_path: Path) -> None:
+    remember_ports(tmp_path, Ports(kafka=9092, triton=8001))
+    config = _configure(StackOptions(BrokerChoice.embedded, None, None, Ports(triton=7001)), tmp_path)
+    assert config.ports == Ports(kafka=9092, triton=7001)
+
+
+@pytest.mark.parametrize("server", ["triton", "kafka"])
+def test_a_port_for_what_runs_already_is_wrong_usage(stack: StubStack, server: str) -> None:
+    result = run("up", f"--{server}", "there:8001", f"--{server}-port", "8001")
+    assert (result.exit_code, f"--{server}-port" in result.stderr, stack.wanted) == (2, True, None)
+
+
+def test_a_wrong_policy_is_told_before_anything_starts(stack: StubStack) -> None:
+    result = run("up", "--policy", "/nowhere.yaml")
+    assert (result.exit_code, result.stderr) == (1, "sluice: /nowhere.yaml: No such file or directory\n")
+    assert stack.wanted is None
+
+
+def test_other_commands_find_the_stack_while_it_runs(
+    stack: StubStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLUICE_KAFKA", raising=False)
+    found: list[Connection] = []
+    monkeypatch.setattr(stack, "check", lambda: found.append(find_connection(None)) or stack.end())
+    assert find_connection(None).kafka == KafkaConfig()
+    stack.addresses = Addresses("127.0.0.1:7777", "127.0.0.1:8001", "http://127.0.0.1:9400")
+    run("up")
+    assert [(one.kafka.bootstrap, one.media_store) for one in found] == [("127.0.0.1:7777", str(tmp_path / "media"))]
+    assert find_connection(None).kafka == KafkaConfig()
+
+
+def test_a_kafka_that_is_named_counts_more_than_a_stack_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with note_running(tmp_path / "sluice" / "running", Running("r:1", "t:1", "m", "/running")):
+        assert find_connection("k:1").kafka.bootstrap == "k:1"
+        monkeypatch.setenv("SLUICE_KAFKA", "env:1")
+        assert find_connection(None).kafka.bootstrap == "env:1"
+        monkeypatch.delenv("SLUICE_KAFKA")
+        assert find_connection(None).kafka.bootstrap == "r:1"
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "many"])
@@ -120,14 +177,13 @@ def test_an_existing_kafka_is_reached_as_the_environment_says(
 def test_a_kafka_that_does_not_answer_is_named_before_anything_starts(
     nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluice.cli.options.MAX_CONNECT_S", 0.1)
+    monkeypatch.setattr("sluice.connection.MAX_CONNECT_S", 0.1)
     result = run("up", "--kafka", nobody)
     assert result.exit_code == 1
     assert f"sluice: Kafka at {nobody}: " in result.stderr
 
 
 def test_a_triton_that_does_not_answer_is_named_within_ten_seconds(nobody: str) -> None:
-    assert stacks.MAX_CONNECT_S <= 10.0
     with pytest.raises(InferenceUnavailable, match=f"Triton at {nobody} does not answer: Connection refused"):
         stacks.require_triton(nobody, 0.1)
 

@@ -17,5 +17,5 @@ def make_verdict(post_id="p-1", decision="allow", **fields):
     return Verdict(post_id=post_id, decision=decision, **given)
 
 
-def make_reason(label, score):
-    return Reason(label, score, 0.5, {"text": score})
+def make_reason(label, score, evidence=()):
+    return Reason(label, score, 0.5, {"text": score}, evidence)

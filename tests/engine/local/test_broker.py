@@ -10,8 +10,10 @@ from confluent_kafka import Producer
 
 from sluice.config import KafkaConfig, Topics
 from sluice.errors import StackError
+from sluice.kafka import recognise
 from sluice.local import broker
 from sluice.local.broker import EmbeddedBroker, _find_bootstrap, _write_report
+from sluice.local.processes import find_free_ports
 
 
 def test_its_address_is_read_from_what_it_reports(tmp_path: Path) -> None:
@@ -62,4 +64,15 @@ def test_the_address_of_an_earlier_run_is_not_taken_for_this_ones(
 def test_it_is_run_as_a_module_of_this_package(tmp_path: Path) -> None:
     command = EmbeddedBroker(tmp_path)._process._command
     assert command[1:3] == ["-m", broker.__name__]
-    assert command[-1] == str(tmp_path / "broker.json")
+    assert command[3:5] == ["--report", str(tmp_path / "broker.json")]
+
+
+def test_it_is_reached_at_a_port_of_our_choice(tmp_path: Path) -> None:
+    (port,) = find_free_ports(1)
+    with EmbeddedBroker(tmp_path, Topics("in"), port) as own:
+        own.wait_until_ready(60)
+        assert own.kafka.bootstrap == f"127.0.0.1:{port}"
+        assert recognise(own.kafka) == own.kafka
+        producer = Producer(own.kafka.librdkafka())
+        producer.produce("in", b"hello")
+        assert producer.flush(30) == 0

@@ -14,6 +14,7 @@ from sluice.config import KafkaConfig, OAuthConfig, Topics
 from sluice.errors import StackError
 from sluice.local.broker import EmbeddedBroker
 from sluice.local.kafka import NativeKafka
+from sluice.local.ports import Ports
 from sluice.local.processes import answers_http
 from sluice.local.stack import Stack, StackConfig, kafka_environment
 from sluice.settings import load_settings
@@ -42,7 +43,7 @@ def make_stack(tmp_path: Path, **changes: object) -> Stack:
 
 
 def test_the_worker_reads_back_what_the_stack_was_told(tmp_path: Path) -> None:
-    stack = make_stack(tmp_path, metrics_port=9400, worker_environment={"SLUICE_GROUP": "g"})
+    stack = make_stack(tmp_path, ports=Ports(metrics=9400), worker_environment={"SLUICE_GROUP": "g"})
     settings = load_settings(stack._worker_environment(30))
     assert settings.kafka == EXISTING
     assert settings.inference.triton == "t:8001"
@@ -53,7 +54,7 @@ def test_the_worker_reads_back_what_the_stack_was_told(tmp_path: Path) -> None:
 
 
 def test_existing_servers_are_the_addresses_and_are_not_started(tmp_path: Path) -> None:
-    with make_stack(tmp_path, metrics_port=9400, worker=False) as stack:
+    with make_stack(tmp_path, ports=Ports(metrics=9400), worker=False) as stack:
         assert stack.addresses.kafka == "k1:9093,k2:9093"
         assert stack.addresses.triton == "t:8001"
         assert stack.addresses.metrics == "http://127.0.0.1:9400"
@@ -72,8 +73,8 @@ def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path) -> Non
 def test_a_port_for_metrics_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        stack = Stack(StackConfig(tmp_path, tmp_path, metrics_port=port))
-        with pytest.raises(StackError, match=f"127.0.0.1:{port}: another program"), stack:
+        stack = Stack(StackConfig(tmp_path, tmp_path, ports=Ports(metrics=port)))
+        with pytest.raises(StackError, match=f"127.0.0.1:{port} .--metrics-port. is taken by another program"), stack:
             pass
     assert list(tmp_path.iterdir()) == []
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.cli.options import MAX_CONNECT_S, Connection, resolve_connection
 from sluice.config import KafkaConfig, Topics
+from sluice.connection import MAX_CONNECT_S, Connection, find_connection
 from sluice.errors import KafkaUnavailable, SettingsError
 
 
@@ -21,14 +21,14 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_without_an_option_the_environment_says_where() -> None:
-    assert resolve_connection(None).kafka == KafkaConfig()
+    assert find_connection(None).kafka == KafkaConfig()
 
 
 def test_an_address_replaces_the_environments_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_KAFKA", "env:9092")
     monkeypatch.setenv("SLUICE_TOPIC_POSTS", "mine")
-    assert resolve_connection(None).kafka == KafkaConfig("env:9092", topics=Topics("mine"))
-    assert resolve_connection("other:9092").kafka == KafkaConfig("other:9092", topics=Topics("mine"))
+    assert find_connection(None).kafka == KafkaConfig("env:9092", topics=Topics("mine"))
+    assert find_connection("other:9092").kafka == KafkaConfig("other:9092", topics=Topics("mine"))
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [("0.5", 0.5), ("60", MAX_CONNECT_S)])
@@ -36,13 +36,13 @@ def test_a_person_waits_no_longer_than_ten_seconds(
     asked_s: str, waited_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLUICE_START_TIMEOUT_S", asked_s)
-    assert resolve_connection(None).timeout_s == waited_s
+    assert find_connection(None).timeout_s == waited_s
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_KAFKA_SECURITY_PROTOCOL", "TLS")
     with pytest.raises(SettingsError, match="SLUICE_KAFKA_SECURITY_PROTOCOL"):
-        resolve_connection("k:9092")
+        find_connection("k:9092")
 
 
 def test_a_broker_that_is_embedded_is_recognised(kafka: KafkaConfig) -> None:
