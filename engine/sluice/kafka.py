@@ -17,6 +17,9 @@ REASON_HEADER = "sluice-reason"
 DETAIL_HEADER = "sluice-detail"
 SOURCE_HEADER = "sluice-source"
 LEFT_OUT_HEADER = "sluice-left-out"
+REDRIVEN_HEADER = "sluice-redriven"
+"""On a message that was a dead letter and was published again: how often. It travels with the message."""
+
 DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER, LEFT_OUT_HEADER)
 """Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset. The last
 stands there once for each part of the original that its topic had no room for."""

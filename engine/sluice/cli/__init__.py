@@ -6,6 +6,8 @@ Commands import what they need when they run: ``sluice --help`` must not wait fo
 from __future__ import annotations
 
 import os
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -99,5 +101,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a terminal that knows ASCII alone gets a question mark for what it cannot show."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     app()

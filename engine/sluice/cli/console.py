@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.status import Status
 
 WIDTH = 140
 """Where there is no terminal to ask."""
@@ -41,21 +42,37 @@ def emit(line: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def has_terminal() -> bool:
+    """Whether standard output is a terminal, and not a file or a program."""
+    return sys.stdout.isatty()
+
+
 def wants_json(asked: bool) -> bool:
     """Whether to write JSON: when asked, or when standard output goes to a file or a program."""
-    return asked or not sys.stdout.isatty()
+    return asked or not has_terminal()
 
 
-def make_progress(console: Console) -> Progress:
-    """A progress bar with a count and a rate; it is gone when done, and absent where nobody looks."""
+def make_progress(console: Console, shares_rows: bool = False) -> Progress:
+    """A progress bar with a count and a rate; it is gone when done, and absent where nobody looks.
+
+    Parameters
+    ----------
+    shares_rows : bool
+        Whether rows are printed on the same terminal: they show how far it is, and a bar would be torn by them.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=shares_rows or not console.is_terminal)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def make_spinner(console: Console, what: str) -> Status:
+    """A spinner that says what is waited for, in characters that the terminal knows."""
+    return console.status(what, spinner="dots" if console.encoding.startswith("utf") else "line")
 
 
 @contextmanager

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, ending_like_ctrl_c, make_console, make_progress, printable, say, wants_json
+from sluice.cli.console import (
+    emit,
+    ending_like_ctrl_c,
+    has_terminal,
+    make_console,
+    make_progress,
+    printable,
+    say,
+    wants_json,
+)
 from sluice.cli.lines import count_lines, open_lines
 from sluice.cli.options import JsonOption, TritonOption
 
@@ -56,11 +65,12 @@ def score(
         cleanup.enter_context(ending_like_ctrl_c())
         opened = cleanup.enter_context(open_lines(file))
         previous, show = PreviousOutcomes(), _shower(wants_json(as_json))
+        shares_rows = resume is None and (has_terminal() or not wants_json(as_json))
         if resume is not None:
             out, previous = open_previous(resume)
             show = _writer(cleanup.enter_context(out))
         address = cleanup.enter_context(open_triton(triton))
-        work = ScoringJob(opened, n_lines, previous.has, show)
+        work = ScoringJob(opened, n_lines, previous.has, show, shares_rows)
         n_done, elapsed_s = asyncio.run(score_all(with_triton(settings, address), work))
     if resume is not None:
         _say_previous(previous)
@@ -69,12 +79,19 @@ def score(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScoringJob:
-    """Lines to score, how many (None: nobody knows), which to skip, and what to do with each outcome."""
+    """Lines to score, how many (None: nobody knows), which to skip, and what to do with each outcome.
+
+    Attributes
+    ----------
+    shares_rows : bool
+        Whether `show` prints where the progress bar would be.
+    """
 
     file: FileIO
     n_lines: int | None
     skips: Callable[[int, bytes], bool]
     show: Callable[[Scored], None]
+    shares_rows: bool = False
 
 
 def _say_previous(previous: PreviousOutcomes) -> None:
@@ -115,7 +132,7 @@ async def score_all(settings: Settings, work: ScoringJob) -> tuple[int, float]:
     from sluice.metrics import Metrics
 
     n_done = 0
-    with make_progress(make_console()) as progress:
+    with make_progress(make_console(), work.shares_rows) as progress:
         task = progress.add_task("scoring", total=work.n_lines)
         async with open_pipeline(settings, Metrics(CollectorRegistry())) as pipeline:
             gc.freeze()  # what is loaded by now stays: collections need not look at it again

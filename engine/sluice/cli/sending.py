@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sluice.cli.console import emit, make_console, make_progress, say
+from sluice.cli.console import emit, has_terminal, make_console, make_progress, say
 from sluice.errors import InvalidPost, PublishError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def send(exchange: WindowedPublisher, source: Source, as_json: bool, what: str =
     from sluice.cli.results import Results
 
     results = Results()
-    with make_progress(make_console()) as progress:
+    with make_progress(make_console(), as_json and has_terminal()) as progress:
         task = progress.add_task(what, total=source.n_lines)
         try:
             for settled in exchange.exchange(_note(source, results)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from sluice.cli.console import make_console, say
+from sluice.cli.console import make_console, make_spinner, say
 from sluice.cli.options import BrokerChoice
 from sluice.errors import InferenceUnavailable, SettingsError, StackError
 from sluice.local.ports import Ports, choose, recall_ports, remember_ports
@@ -49,7 +49,7 @@ def waiting_for(what: str) -> Iterator[None]:
         say(what)
         yield
         return
-    with console.status(what):
+    with make_spinner(console, what):
         yield
 
 

@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
-from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, SOURCE_HEADER
+from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
 from sluice.schema import Verdict, decode_verdict
 
 CORRELATION_HEADER = "sluice-correlation"
@@ -68,6 +68,12 @@ class Outcome:
     def left_out(self) -> tuple[str, ...]:
         """What of the original a dead letter does not hold, since its topic had no room for it."""
         return tuple((value or b"").decode("utf-8", "replace") for key, value in self.headers if key == LEFT_OUT_HEADER)
+
+    @property
+    def n_redriven(self) -> int:
+        """How often a dead letter was published again before it came back."""
+        counted = self.header(REDRIVEN_HEADER) or ""
+        return int(counted) if counted.isdecimal() else 0
 
     def dead_letter(self) -> dict[str, str | None]:
         """Why a dead letter is one: ``reason``, ``detail``, ``key`` and ``source`` (topic/partition/offset)."""

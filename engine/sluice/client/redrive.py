@@ -12,13 +12,14 @@ from sluice.client.outcomes import Outcome, Outcomes, consumer_properties
 from sluice.client.publisher import Publisher
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
-from sluice.kafka import REASON_HEADER
+from sluice.kafka import REASON_HEADER, REDRIVEN_HEADER
 
 
 class Redrive:
     """Sends dead letters to the posts topic: the original bytes, key and headers.
 
-    One that does not hold all of the original is never sent: it would be another message.
+    One that does not hold all of the original is never sent: it would be another message. Each carries a
+    `REDRIVEN_HEADER`. One that comes back with it is left, or a redrive that runs often would send it for ever.
 
     What was sent is noted on the broker as the committed offset of one consumer group per reason, so that another
     redrive, of this reason or of all, does not send it again.
@@ -31,6 +32,8 @@ class Redrive:
         Only dead letters with this reason.
     limit : int or None
         At most so many.
+    again : bool
+        Send those that came back from an earlier redrive too.
     timeout_s : float
         How long Kafka may take for each answer.
 
@@ -38,17 +41,27 @@ class Redrive:
     ----------
     n_not_whole : int
         Dead letters that were left, since they do not hold all of the original.
+    n_came_back : int
+        Dead letters that were left, since an earlier redrive has sent them already.
     """
 
     def __init__(
-        self, kafka: KafkaConfig, reason: str | None = None, limit: int | None = None, *, timeout_s: float = 15.0
+        self,
+        kafka: KafkaConfig,
+        reason: str | None = None,
+        limit: int | None = None,
+        *,
+        again: bool = False,
+        timeout_s: float = 15.0,
     ) -> None:
         self._kafka = kafka
         self._reason = reason
         self._limit = limit
+        self._again = again
         self._timeout_s = timeout_s
         self._progress: dict[str, _Progress] = {}
         self.n_not_whole = 0
+        self.n_came_back = 0
 
     def run(self, publisher: Publisher) -> Iterator[Outcome]:
         """Publish, and yield each dead letter when it was acknowledged and noted.
@@ -75,10 +88,16 @@ class Redrive:
         if letter.left_out:
             self.n_not_whole += self._reason in (None, reason)
             return False
-        return self._reason in (None, reason) and letter.offset >= self._of(reason).next_offset(letter.partition)
+        if self._reason not in (None, reason) or letter.offset < self._of(reason).next_offset(letter.partition):
+            return False
+        if letter.n_redriven and not self._again:
+            self.n_came_back += 1
+            return False
+        return True
 
     def _send(self, publisher: Publisher, letter: Outcome) -> None:
         headers = [(name, value) for name, value in letter.headers if not name.startswith("sluice-")]
+        headers.append((REDRIVEN_HEADER, str(letter.n_redriven + 1).encode()))
         publisher.publish_bytes(letter.value, letter.key, headers)
         publisher.flush()
         self._of(letter.header(REASON_HEADER) or "none").note(letter.partition, letter.offset + 1)

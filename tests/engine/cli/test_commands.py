@@ -1,6 +1,7 @@
 """The commands that need no models: their surfaces, on an embedded broker with a stand-in for the worker."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from sluice.cli import app
 from sluice.cli.publish import send_all
 from sluice.client import MAX_MESSAGE_BYTES, Outcomes, Publisher
 from sluice.errors import PostTooLarge
+from sluice.local.processes import python_path
 from sluice.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
@@ -60,6 +62,30 @@ def test_the_version_is_one_line(sluice):
     assert sluice("--version").stdout == f"sluice {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["verdicts", "--decision", "maybe"], ("allow", "review", "block")),
+        (["dead-letters", "redrive", "--reason", "boring"], ("not_json", "too_large")),
+        (["up", "--broker", "other"], ("embedded", "kafka")),
+        (["schema", "verb"], ("post", "verdict")),
+        (["new-key", "n", "--scope", "all"], ("score", "feedback")),
+    ],
+)
+def test_an_unknown_value_names_the_allowed_ones(sluice, arguments, allowed):
+    result = sluice(*arguments)
+    said = " ".join(result.stderr.split())
+    assert (result.exit_code, [one for one in allowed if one not in said]) == (2, [])
+
+
+def test_a_terminal_that_knows_ascii_alone_is_enough(tmp_path):
+    environ = {**os.environ, **python_path(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    for arguments in (["-h"], ["score", "-h"], ["schema", "post"]):
+        command = [sys.executable, "-m", "sluice", *arguments]
+        done = subprocess.run(command, env=environ, capture_output=True, check=False)
+        assert (done.returncode, done.stderr, done.stdout.isascii()) == (0, b"", True)
+
+
 def test_a_misspelt_variable_is_named_and_the_command_goes_on(sluice, monkeypatch):
     monkeypatch.setenv("SLUICE_TRITN", "t:8001")
     result = sluice("schema", "post")
@@ -80,6 +106,8 @@ def test_starting_imports_nothing_heavy():
         ["demo", "--posts", "/nowhere"], ["up", "--broker", "other"],
         ["calibrate", "/nowhere", "--labels", "/nowhere"], ["calibrate", "-", "--labels", "-"], ["calibrate", "-"],
         ["verdicts", "--decision", "maybe"], ["dead-letters", "redrive", "--limit", "0"],
+        ["dead-letters", "redrive", "--reason", "boring"], ["dead-letters", "show", "17"],
+        ["dead-letters", "show", "a/b"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(sluice, arguments):
@@ -187,6 +215,17 @@ def test_dead_letters_are_listed_without_their_content_and_redriven_once(sluice,
     assert json.loads(sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap).stdout)["offset"] == 0
     again = sluice("dead-letters", "redrive", "--kafka", kafka.bootstrap)
     assert (again.exit_code, again.stdout) == (0, "")
+
+
+def test_a_dead_letter_is_shown_byte_for_byte(sluice, kafka):
+    producer = Producer(kafka.librdkafka())
+    producer.produce(kafka.topics.dead_letters, b"{\xff", b"k", partition=1, headers=[("sluice-reason", b"not_utf8")])
+    producer.flush()
+    shown = sluice("dead-letters", "show", "1/0", "--kafka", kafka.bootstrap)
+    assert (shown.exit_code, shown.stdout_bytes) == (0, b"{\xff\n")
+    assert json.loads(shown.stderr)["reason"] == "not_utf8"
+    missing = sluice("dead-letters", "show", "1/7", "--kafka", kafka.bootstrap)
+    assert (missing.exit_code, "has no message 1/7" in missing.stderr) == (1, True)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_people_read_lines_on_standard_error(capsys: pytest.CaptureFixture[str])
     out, err = capsys.readouterr()
     assert out == ""
     first, second = err.splitlines()
-    assert first.startswith("p-1  block  threat 0.90")
+    assert first.startswith("2026-11-23T10:00:00.000Z  p-1  block  threat 0.90")
     assert second == "line 2  dead letter  not_json: \ufffd[2J"
 
 
@@ -101,11 +101,18 @@ def test_what_an_earlier_run_wrote_is_counted(
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listening: str):
+def shares() -> list[bool]:
+    """Of each run, whether rows are printed where the progress bar would be."""
+    return []
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listening: str, shares: list[bool]):
     """The command with a stand-in for scoring: every line that is not skipped gets a verdict."""
 
     async def score_all(settings, work):
         n_done = 0
+        shares.append(work.shares_rows)
         for number, line in score_lines(work.file):
             if not work.skips(number, line):
                 verdict = make_verdict(json.loads(line)["id"])
@@ -131,6 +138,21 @@ def test_outcomes_and_the_rate_are_printed(run) -> None:
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["post_id"] for line in result.stdout.splitlines()] == [f"p-{n}" for n in range(4)]
     assert "4 lines in 0.5 s: 8 posts/s" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "people_look", "expected"),
+    [([], False, False), ([], True, True), (["--json"], True, True), (["--resume", "out"], True, False)],
+)
+def test_rows_and_the_progress_bar_never_share_a_terminal(
+    run, shares: list[bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], people_look: bool,
+    expected: bool,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sluice.cli.score.has_terminal", lambda: people_look)
+    monkeypatch.setattr("sluice.cli.score.wants_json", lambda asked: asked or not people_look)
+    assert run(*arguments).exit_code == 0
+    assert shares == [expected]
 
 
 def test_a_run_that_was_ended_goes_on_behind_what_is_there(run, tmp_path: Path) -> None:

@@ -24,7 +24,26 @@ def test_the_original_goes_out_again_once(kafka):
     assert redrive(kafka) == [b"{"]
     assert redrive(kafka) == []
     (message,) = read_posts(kafka, 1)
-    assert (message.value(), message.key(), message.headers()) == (b"{", b"key", [("trace", b"7")])
+    assert (message.value(), message.key(), message.headers()) == (
+        b"{",
+        b"key",
+        [("trace", b"7"), ("sluice-redriven", b"1")],
+    )
+
+
+def test_what_came_back_is_left_unless_it_is_asked_for(kafka):
+    producer = Producer(kafka.librdkafka())
+    for marks in ([], [("sluice-redriven", b"2")]):
+        headers = [("sluice-reason", b"invalid"), *marks]
+        producer.produce(kafka.topics.dead_letters, b"%d" % len(marks), b"key", headers=headers)
+    assert producer.flush(10) == 0
+    with Redrive(kafka) as letters, Publisher(kafka) as publisher:
+        assert [letter.value for letter in letters.run(publisher)] == [b"0"]
+        assert letters.n_came_back == 1
+    assert redrive(kafka, again=True) == [b"1"]
+    assert [message.headers() for message in read_posts(kafka, 2)] == [
+        [("sluice-redriven", b"1")], [("sluice-redriven", b"3")],
+    ]  # fmt: skip
 
 
 def test_one_reason_first_then_the_rest(kafka):
