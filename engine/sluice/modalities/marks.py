@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
+Mark = Callable[[Floats], npt.NDArray[np.bool_]]
+"""Says which scores of a map are worth pointing at."""
 
 MARKED = 0.5
 """A token, cell or frame counts from this score on: the middle of the scale it was trained on."""
@@ -27,13 +30,21 @@ def mark(scores: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(scores >= min(MARKED, SHARE_OF_PEAK * peak))
 
 
-def find_runs(starts: Floats, ends: Floats, scores: Floats, gap: float) -> list[tuple[float, float]]:
+def mark_near_peak(scores: Floats, share: float) -> npt.NDArray[np.bool_]:
+    """Which scores are at least that share of the highest one; none where that stays below `FLOOR`; any shape."""
+    peak = float(scores.max(initial=0.0))
+    return np.asarray(scores >= share * peak if peak >= FLOOR else np.zeros(scores.shape, np.bool_))
+
+
+def find_runs(starts: Floats, ends: Floats, scores: Floats, gap: float, mark: Mark = mark) -> list[tuple[float, float]]:
     """Marked ranges, joined where they overlap or lie within `gap`; the strongest `MAX_SPANS`, in order.
 
     Parameters
     ----------
     starts, ends, scores : ndarray, shape = (n,)
         Empty ranges are special tokens and padding: they stand for nothing.
+    mark : callable
+        See `Mark`.
     """
     marked = mark(np.where(ends > starts, scores, 0.0))
     runs: list[tuple[float, float, float]] = []

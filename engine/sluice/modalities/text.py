@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sluice.contract import LABELS, MODALITIES, TEXT_ENCODER
 from sluice.features import Features, Languages, TextRow
@@ -15,7 +18,7 @@ from sluice.logits import sigmoid
 from sluice.microbatch import MicroBatcher
 from sluice.modalities.base import Modality, Part
 from sluice.modalities.extraction import Runner
-from sluice.modalities.marks import Floats, find_runs
+from sluice.modalities.marks import Floats, find_runs, mark_near_peak
 from sluice.modalities.words import widen_to_words
 from sluice.schema import Post, TextEvidence
 
@@ -24,6 +27,11 @@ SHORT_CHARACTERS = 2_000
 MAX_TOGETHER = 64
 SHARE_OF_BEST = 0.5
 """Of the highest probability of a label among rows: those from here on are shown as its evidence."""
+SHARE_OF_PEAK = 0.5
+"""Of a label's highest token score: tokens from here on are pointed at. Whom a harm is about belongs to it."""
+SHARE_OF_PEAK_OF_WORDS = 0.85
+"""The same for labels that hang on single words; both shares were chosen on one half of the validation rows."""
+LABELS_OF_WORDS = frozenset({"toxicity", "profanity"})
 
 ExtractTexts = Callable[[list[str]], list[Features[TextRow]]]
 """Texts to features, in order."""
@@ -84,7 +92,7 @@ class TextModality(Modality[str, TextRow]):
         n = LABELS.index(label)
         telling = _find_telling([float(row["logits"][n]) for row in outputs])
         token_scores = [outputs[i][self.model.evidence.name][n] for i in telling]
-        return find_spans(part.source, [rows[i] for i in telling], token_scores)
+        return find_spans(part.source, [rows[i] for i in telling], token_scores, label)
 
 
 def _choose(texts: Sequence[str]) -> range:
@@ -97,18 +105,28 @@ def _find_telling(logits: list[float]) -> list[int]:
     return [int(n) for n in np.flatnonzero(probability >= SHARE_OF_BEST * probability.max())]
 
 
-def find_spans(text: str, rows: Sequence[TextRow], token_scores: Sequence[Floats]) -> tuple[TextEvidence, ...]:
+def find_spans(
+    text: str, rows: Sequence[TextRow], token_scores: Sequence[Floats], label: str
+) -> tuple[TextEvidence, ...]:
     """Spans of the published text, in order and of whole words; rows that overlap give one span.
 
     Parameters
     ----------
     token_scores : sequence of ndarray, shape = (L,)
-        One label's scores per row, in [0, 1].
+        The label's scores per row, in [0, 1].
     """
-    spans = np.concatenate([row.spans for row in rows])
-    runs = find_runs(spans[:, 0], spans[:, 1], np.concatenate(token_scores), gap=1)
+    share = SHARE_OF_PEAK_OF_WORDS if label in LABELS_OF_WORDS else SHARE_OF_PEAK
+    spans, scores = _average(np.concatenate([row.spans for row in rows]), np.concatenate(token_scores))
+    runs = find_runs(spans[:, 0], spans[:, 1], scores, gap=1, mark=partial(mark_near_peak, share=share))
     words = (widen_to_words(text, int(start), int(end)) for start, end in runs)
     return tuple(TextEvidence(start, end) for start, end in _join([each for each in words if each[0] < each[1]]))
+
+
+def _average(spans: npt.NDArray[Any], scores: Floats) -> tuple[npt.NDArray[Any], Floats]:
+    """Each span once, with the mean of its scores: a sentence and the whole text that it is in read the same tokens."""
+    once, places = np.unique(spans, axis=0, return_inverse=True)
+    places = places.reshape(-1)
+    return once, np.bincount(places, scores, len(once)) / np.bincount(places, minlength=len(once))
 
 
 def _join(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -78,9 +78,8 @@ def _read(scorer: TextScorer, examples: Sequence[Example], labels: Sequence[str]
     """The characters that serving would point at for any of the labels, in the first window of each text."""
     texts = [example.text or "" for example in examples]
     rows = scorer.read(texts)
-    columns = [LABELS.index(label) for label in labels]
     for text, row, marks in zip(texts, rows, scorer.mark(rows), strict=True):
-        spans = (span for column in columns for span in find_spans(text, [row], [marks[column]]))
+        spans = (span for label in labels for span in find_spans(text, [row], [marks[LABELS.index(label)]], label))
         yield {place for span in spans for place in range(span.start, span.end)}
 
 

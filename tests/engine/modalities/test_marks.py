@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.modalities.marks import FLOOR, MARKED, MAX_SPANS, SHARE_OF_PEAK, find_runs, mark
+from sluice.modalities.marks import FLOOR, MARKED, MAX_SPANS, SHARE_OF_PEAK, find_runs, mark, mark_near_peak
 
 scores_of_any_map = st.lists(st.floats(0, 1), max_size=40).map(lambda values: np.array(values, np.float64))
 
@@ -42,6 +42,19 @@ def test_the_highest_is_marked_or_nothing_is(scores: np.ndarray) -> None:
     if marked.any():
         assert marked[scores.argmax()]
         assert scores[~marked].max(initial=0.0) < scores[marked].min()
+
+
+@pytest.mark.parametrize(
+    ("scores", "marked"),
+    [([], []), ([FLOOR - 0.01], [False]), ([0.2, 0.17, 0.15], [True, True, False]), ([0.9, 0.75], [True, True])],
+)
+def test_what_is_near_the_peak_counts_however_high_it_is(scores: list[float], marked: list[bool]) -> None:
+    assert mark_near_peak(np.array(scores), 0.8).tolist() == marked
+
+
+def test_ranges_are_marked_as_asked() -> None:
+    starts, ends = np.array([[0, 4], [8, 9], [20, 24]]).T
+    assert find_runs(starts, ends, np.array([0.9, 0.8, 0.1]), 0.0, lambda scores: scores < 0.5) == [(20, 24)]
 
 
 def test_a_map_of_any_shape_keeps_its_shape() -> None:

@@ -12,7 +12,15 @@ import pytest
 from sluice.features import Features, Language, Languages, TextRow
 from sluice.modalities.extraction import ExtractionCrashed, on_threads
 from sluice.modalities.marks import MAX_SPANS
-from sluice.modalities.text import MAX_TOGETHER, SHORT_CHARACTERS, TextModality, find_spans
+from sluice.modalities.text import (
+    LABELS_OF_WORDS,
+    MAX_TOGETHER,
+    SHARE_OF_PEAK,
+    SHARE_OF_PEAK_OF_WORDS,
+    SHORT_CHARACTERS,
+    TextModality,
+    find_spans,
+)
 from sluice.schema import LABELS, Post
 from tests.engine.test_pipeline import extract_text
 
@@ -101,8 +109,9 @@ def text_row(*words: str) -> TextRow:
     return TextRow(ids, ids, np.array(spans, np.int32))
 
 
-def found(rows: list[TextRow], *scores: list[float]) -> list[str]:
-    return [TEXT[span.start : span.end] for span in find_spans(TEXT, rows, [np.array(each) for each in scores])]
+def found(rows: list[TextRow], *scores: list[float], label: str = "threat") -> list[str]:
+    spans = find_spans(TEXT, rows, [np.array(each) for each in scores], label)
+    return [TEXT[span.start : span.end] for span in spans]
 
 
 def test_neighbouring_tokens_give_one_span() -> None:
@@ -123,8 +132,19 @@ def test_windows_that_overlap_give_one_span() -> None:
     assert found(rows, [0.0, 0.9], [0.9, 0.0]) == ["am"]
 
 
-def test_without_a_clear_token_the_highest_are_shown() -> None:
-    assert found([text_row("i", "glad", "dear")], [0.05, 0.3, 0.25]) == ["glad", "dear"]
+def test_what_several_rows_say_of_a_token_is_averaged() -> None:
+    rows = [text_row("glad", "dear"), text_row("glad", "last")]
+    assert found(rows, [0.9, 0.3], [0.1, 0.9]) == ["glad", "last"]
+    assert found(rows, [0.7, 0.3], [0.1, 0.9]) == ["last"]
+
+
+@pytest.mark.parametrize("peak", [0.2, 0.9])
+@pytest.mark.parametrize(
+    ("label", "share"), [("hate", SHARE_OF_PEAK), *((each, SHARE_OF_PEAK_OF_WORDS) for each in sorted(LABELS_OF_WORDS))]
+)
+def test_what_comes_near_the_highest_score_is_shown(label: str, share: float, peak: float) -> None:
+    scores = [peak, (share + 0.01) * peak, (share - 0.01) * peak]
+    assert found([text_row("glad", "came", "last")], scores, label=label) == ["glad", "came"]
 
 
 def test_only_the_strongest_spans_are_kept_in_order() -> None:
