@@ -22,18 +22,23 @@ LOOK_ALIKES = str.maketrans(
     "аАвВсСеЕёЁһНіІїЇјЈкКмМоОрРѕЅтТхХуУԁԛԝɡӏ" + "αΑβΒεΕηΗιΙκΚΜνΝοΟρΡτΤυΥχΧΖωγ" + "ıłøđħŧƅɑɩɪʀʏ",
     "aAbBcCeEeEhHiIiIjJkKmMoOpPsStTxXyYdqwgl" + "aAbBeEnHiIkKMvNoOpPtTuYxXZwy" + "ilodhtbaiiry",
 )
+_LIKE_FEW = str.maketrans("нєяσςƒ", "herosf")
+"""Less alike: only in words of several alphabets, which no language has."""
 _BOXED = {chr(first + n): chr(ord("a") + n) for first in (0x1F110, 0x1F130, 0x1F150, 0x1F170) for n in range(26)}
 _SMALL = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢɑɩƅ", "abcdefghijklmnopqrstuvwyzaib")
 _PLAIN = str.maketrans(_BOXED) | _SMALL
 """Letters in squares and circles, small capitals, and letters of phonetics: NFKC leaves them."""
 _FOREIGN = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 _LATIN = re.compile("[A-Za-z]")
+_ALPHABETS = (_LATIN, re.compile("[\u0370-\u03ff]"), re.compile("[\u0400-\u052f]"))
 _LATIN_SHARE = 0.8
 """Of the Latin, Greek and Cyrillic letters of a text: from here on a word of look-alikes alone counts as disguised."""
 _LEET = str.maketrans("4@3105$7", "aaeiosst")
 _ORDINAL = re.compile(
     r"\d+(?:st|nd|rd|th|s|k|m|x|h|d|am|pm|mm|cm|km|kg|mg|ml|gb|mb|tb|hz|ft|in|min|hr|yrs?|px|bn)$", re.I
 )
+_HASH = re.compile(r"(?=(?:[a-f]*\d){3})[0-9a-f]{7,}$", re.I)
+"""Such as names a commit: hexadecimal digits with enough figures among them."""
 _WORD = re.compile(r"[A-Za-z0-9@$]{3,}")
 _INNER = re.compile(r"(?<=[A-Za-z])[431057@$]+(?=[A-Za-z])")
 _HEAD = re.compile(r"^[4310$@57](?=[A-Za-z]{2})")
@@ -117,24 +122,25 @@ def describe_pictograph(character: str) -> str:
 
 
 def _fold_letters(text: str) -> str:
-    """Latin letters for look-alikes: in words that have Latin letters too, or where nearly all of the text is Latin."""
-    n_foreign = len(_FOREIGN.findall(text))
-    if not n_foreign:
+    """Latin letters for look-alikes: in words of several alphabets, and in all if nearly all of the text is Latin."""
+    if not _FOREIGN.search(text):
         return text
-    n_latin = len(_LATIN.findall(text))
+    text = _LETTERS.sub(_fold_mixed, text)
+    n_latin, n_foreign = len(_LATIN.findall(text)), len(_FOREIGN.findall(text))
     is_latin = n_latin >= _LATIN_SHARE * (n_latin + n_foreign)
+    return _LETTERS.sub(lambda word: _replace_look_alikes(word[0]), text) if is_latin else text
 
-    def fold_word(match: re.Match[str]) -> str:
-        is_disguised = not match[0].isascii() and (is_latin or _LATIN.search(match[0]))
-        return _replace_look_alikes(match[0]) if is_disguised else match[0]
 
-    return _LETTERS.sub(fold_word, text)
+def _fold_mixed(match: re.Match[str]) -> str:
+    word = match[0]
+    is_mixed = not word.isascii() and sum(bool(letters.search(word)) for letters in _ALPHABETS) > 1
+    return _replace_look_alikes(word, word.translate(_LIKE_FEW)) if is_mixed else word
 
 
 @lru_cache(maxsize=16_384)
-def _replace_look_alikes(word: str) -> str:
+def _replace_look_alikes(word: str, clearer: str | None = None) -> str:
     """Latin letters where every letter is one or looks like one; another language's word is left alone."""
-    folded = word.translate(LOOK_ALIKES)
+    folded = (clearer or word).translate(LOOK_ALIKES)
     return folded if folded.isascii() else word
 
 
@@ -150,7 +156,7 @@ def _gaps(text: str) -> list[tuple[int, int]]:
 def _plain_leet(match: re.Match[str]) -> str:
     """Letters for the digits inside a word and before it; behind it only where the word has other such signs too."""
     word = _DOUBLE_TAIL.sub(r"\1ll\2", match[0]) if _DOUBLE_TAIL.fullmatch(match[0]) else match[0]
-    if word.isalpha() or _ORDINAL.fullmatch(word) or sum(map(str.isalpha, word)) < 2:
+    if word.isalpha() or _ORDINAL.fullmatch(word) or _HASH.fullmatch(word) or sum(map(str.isalpha, word)) < 2:
         return word
     inner = _INNER.sub(_spell_signs, word)
     return _HEAD.sub(_spell_signs, inner if inner == word else _TAIL.sub(_spell_signs, inner))

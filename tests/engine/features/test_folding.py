@@ -21,6 +21,7 @@ def folded(text: str) -> str:
         ("s.t.u.p.i.d and s-i-l-l-y", "stupid and silly"),
         ("ѕtuріd", "stupid"),
         ("Ηello", "Hello"),
+        ("ι ωιℓℓ нєℓρ уσυ", "i will help you"),
         ("soooo baaad", "so bad"),
         ("笨 蛋", "笨蛋"),
         ("笨*蛋", "笨蛋"),
@@ -53,6 +54,9 @@ def test_hidden_words_are_spelled_plainly(hidden: str, plain: str) -> None:
         "snake_case and _private",
         "Мама, тор, Тоска и какао",
         "οι νύχτες, το ρύζι και το τυρί",
+        "commit a55b00b5 and B00B5A55 fixed it",
+        "она говорит: няня",
+        "μm, Ωm and αλφα",
         "był zły, ılık su, kød på bordet, đi về nhà",
     ],
 )
