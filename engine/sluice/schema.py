@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -41,6 +42,11 @@ class Media(msgspec.Struct, frozen=True):
     """
 
     uri: Annotated[str, msgspec.Meta(min_length=1)]
+
+    @classmethod
+    def inline(cls, content: bytes, media_type: str) -> Media:
+        """Bytes as an address of their own (RFC 2397)."""
+        return cls(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

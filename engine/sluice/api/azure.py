@@ -17,7 +17,7 @@ from litestar.params import JSONBody
 
 from sluice.api.access import admit, needs
 from sluice.api.errors import AnyRequest, answering, declaring
-from sluice.api.media import check_uri, inline
+from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import ScoringService
 from sluice.schema import Media, Post, Verdict
@@ -141,7 +141,7 @@ def read_image(image: ImageData) -> Media:
     if image.blob_url is not None:
         return check_uri(image.blob_url, "image.blobUrl")
     try:
-        return inline(base64.b64decode(image.content or "", validate=True), "application/octet-stream")
+        return Media.inline(base64.b64decode(image.content or "", validate=True), "application/octet-stream")
     except binascii.Error as error:
         raise RequestProblem(400, "invalid", f"image.content is not base64: {error}") from error
 

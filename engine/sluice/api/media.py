@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 from sluice.api.problems import RequestProblem
 from sluice.schema import Media
 
@@ -16,8 +14,3 @@ def check_uri(uri: str, where: str) -> Media:
     if not uri[:6].lower().startswith(SCHEMES):
         raise RequestProblem(400, "invalid", f"{where}: the address begins with none of {', '.join(SCHEMES)}")
     return Media(uri)
-
-
-def inline(content: bytes, media_type: str) -> Media:
-    """Bytes as an address of their own (RFC 2397)."""
-    return Media(f"data:{media_type};base64,{base64.b64encode(content).decode()}")

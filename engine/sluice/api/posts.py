@@ -14,7 +14,7 @@ from litestar.params import JSONBody, MultipartBody
 from sluice.api.access import admit, needs
 from sluice.api.config import ApiConfig
 from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
-from sluice.api.media import check_uri, inline
+from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import ScoringService
 from sluice.schema import Id, Media, Post, Verdict
@@ -96,8 +96,8 @@ async def score_upload(
     wanted = Post(
         id=str(uuid.uuid4()),
         text=data.text or None,
-        images=tuple([inline(await file.read(), file.content_type) for file in data.images]),
-        audio=tuple([inline(await file.read(), file.content_type) for file in data.audio]),
+        images=tuple([Media.inline(await file.read(), file.content_type) for file in data.images]),
+        audio=tuple([Media.inline(await file.read(), file.content_type) for file in data.audio]),
     )
     _require_part(wanted, "the form")
     admit(request, 1)

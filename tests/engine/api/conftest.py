@@ -34,9 +34,10 @@ KEY = "sk-sluice-test"
 
 @dataclass
 class FakeScorer:
-    """Scores by words; `error` is raised instead, and posts wait at `gate`."""
+    """Scores by words; `error` is raised instead, each of `failures` once, and posts wait at `gate`."""
 
     error: SluiceError | None = None
+    failures: list[SluiceError] = field(default_factory=list)
     away: SluiceError | None = None
     posts: list[Post] = field(default_factory=list)
     late: bool = False
@@ -50,6 +51,8 @@ class FakeScorer:
         self.posts.append(post)
         if self.error:
             raise self.error
+        if self.failures:
+            raise self.failures.pop()
         await asyncio.to_thread(self.gate.wait)
         return self._judge(post)
 
