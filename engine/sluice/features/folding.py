@@ -39,6 +39,7 @@ _ORDINAL = re.compile(
 )
 _HASH = re.compile(r"(?=(?:[a-f]*\d){3})[0-9a-f]{7,}$", re.I)
 """Such as names a commit: hexadecimal digits with enough figures among them."""
+_SIGN_OF_LEET = re.compile("[0-9@$]")
 _WORD = re.compile(r"[A-Za-z0-9@$]{3,}")
 _INNER = re.compile(r"(?<=[A-Za-z])[431057@$]+(?=[A-Za-z])")
 _HEAD = re.compile(r"^[4310$@57](?=[A-Za-z]{2})")
@@ -88,7 +89,7 @@ def fold(traced: Traced) -> Traced:
         traced = _fold_letters(text.translate(_PLAIN)), origin
         traced = substitute(traced, _JOINED, lambda match: match[0].replace("_", " "))
         text, origin = drop(traced, _gaps(traced[0]))
-        traced = _WORD.sub(_plain_leet, text), origin
+        traced = _WORD.sub(_plain_leet, text) if _SIGN_OF_LEET.search(text) else text, origin
         traced = _name_pictographs(drop(traced, _repetitions(traced[0])))
     return drop(traced, [(match.start() + 1, match.end()) for match in _SPACES.finditer(traced[0])])
 
@@ -96,13 +97,15 @@ def fold(traced: Traced) -> Traced:
 def _name_pictographs(traced: Traced) -> Traced:
     """Behind each pictograph, or each run of the same, what Unicode calls it: a word reader knows those words."""
     text, origin = traced
+    if not _PICTOGRAPH.search(text):
+        return traced
     pieces, counts, place = [], np.ones(len(origin), np.int64), 0
     for match in islice(_PICTOGRAPH.finditer(text), MAX_NAMED):
         name = describe_pictograph(match[1])
         pieces += [text[place : match.end()], name]
         counts[match.end() - 1] += len(name)
         place = match.end()
-    return ("".join([*pieces, text[place:]]), np.repeat(origin, counts)) if pieces else traced
+    return "".join([*pieces, text[place:]]), np.repeat(origin, counts)
 
 
 @lru_cache(maxsize=4096)

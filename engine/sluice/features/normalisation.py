@@ -27,7 +27,9 @@ def _find_marks() -> str:
     return "".join(marks) + _JOINING + _DROPPED
 
 
-_SEGMENT = re.compile(f"(?s:.)[{_find_marks()}]{{0,{_MAX_JOINED}}}")
+_MARKS = _find_marks()
+_MARK = re.compile(f"[{_MARKS}]")
+_SEGMENT = re.compile(f"(?s:.)[{_MARKS}]{{0,{_MAX_JOINED}}}")
 
 
 def normalise(text: str) -> Traced:
@@ -49,9 +51,12 @@ def normalise(text: str) -> Traced:
     """
     if text.isascii() and not _ASCII_CONTROL.search(text):
         return trace(text.translate(_WHITESPACE))
-    segments = _SEGMENT.findall(text)
-    pieces = [_normalise_segment(segment) for segment in segments]
-    return "".join(pieces), _find_origin(segments, pieces, len(text))
+    segments = _SEGMENT.findall(text) if _MARK.search(text) else list(text)
+    pieces = list(map(_normalise_segment, segments))
+    normalised = "".join(pieces)
+    if len(normalised) == len(segments) == len(text) and "" not in pieces:
+        return trace(normalised)  # one character for each
+    return normalised, _find_origin(segments, pieces, len(text))
 
 
 def _find_origin(segments: list[str], pieces: list[str], n_chars: int) -> Int32:

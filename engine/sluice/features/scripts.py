@@ -51,6 +51,8 @@ _NOISE = re.compile(
     r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\w+|&\w+;|\b(?:\w+\.)+(?:com|net|org|io|cn|tv|co|gg|me)\b\S*"
     r"|\b(?:RT|URL|EMAIL|PHONE|USER)\b|\w*\d\w*"
 )
+_SIGN_OF_NOISE = re.compile(r"[@#&\d/]|\.\S|\b(?:RT|URL|EMAIL|PHONE|USER)\b")
+"""Without one of these there is none."""
 _UNSEEN = re.compile("[\u00ad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _LETTERS_OF_ALPHABETS = _LETTERS["Latn"] + _LETTERS["Cyrl"] + _LETTERS["Grek"]
 _MIXED = re.compile(
@@ -68,7 +70,8 @@ def find_words(text: str) -> dict[str, list[str]]:
     text : str
         Any code points.
     """
-    shown = _DRAWN_OUT.sub(r"\1", _NOISE.sub(" ", text if text.isascii() else _reduce(text)))
+    plain = text if text.isascii() else _reduce(text)
+    shown = _DRAWN_OUT.sub(r"\1", _NOISE.sub(" ", plain) if _SIGN_OF_NOISE.search(plain) else plain)
     found: dict[str, list[str]] = {}
     for run in _RUN.finditer(shown):
         script, word = str(run.lastgroup), run.group()

@@ -5,6 +5,7 @@ A text is read as a whole, in windows, and again by its sentences.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -98,7 +99,7 @@ class TextExtractor:
     def __init__(self, tokenizer_file: Path | None = None) -> None:
         file = tokenizer_file or text_file("tokenizer.json")
         self._tokenizer = _load(file)
-        self._start_id, self._end_id = (self._tokenizer.token_to_id(token) for token in (START, END))
+        self._start_id, self._end_id, self._blank_id = map(self._tokenizer.token_to_id, (START, END, BLANK))
         if self._start_id is None or self._end_id is None:
             raise SettingsError(f"{file}: its vocabulary lacks {START} or {END}; adopt the encoder anew")
 
@@ -130,7 +131,7 @@ class TextExtractor:
 
     def _tokenise(self, readings: Sequence[_Reading]) -> list[_Pieces]:
         encodings = self._tokenizer.encode_batch([each.text for each in readings], add_special_tokens=False)
-        return [_locate(*each) for each in zip(encodings, readings, strict=True)]
+        return [_locate(*each, self._blank_id) for each in zip(encodings, readings, strict=True)]
 
     def _cut(self, pieces: _Pieces) -> Features[TextRow]:
         """Windows over a text, then its sentences; each but once."""
@@ -181,21 +182,22 @@ def _describe_rest(n_read: int, n_pieces: int) -> str | None:
     return f"{n_read} of {n_windows} windows read" if n_read < n_windows else None
 
 
-def _locate(encoding: Encoding, reading: _Reading) -> _Pieces:
+def _locate(encoding: Encoding, reading: _Reading, blank_id: int | None) -> _Pieces:
     """Word pieces and where they come from: from their first character that is no space to behind their last one."""
-    offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-    n_spaces = [reading.text[start] == " " and stop - start > 1 for start, stop in offsets.tolist()]
-    begins = offsets[:, 0] + np.array(n_spaces, np.int64)
+    text, offsets, ids = reading.text, encoding.offsets, encoding.ids
+    begins = [start + (stop - start > 1 and text[start] == " ") for start, stop in offsets]
+    ends = [stop for _, stop in offsets]
     first = reading.origin[begins]
-    last, behind = reading.origin[np.maximum(offsets[:, 1] - 1, 0)], reading.origin[offsets[:, 1]]
-    is_turned = first > last
-    starts = np.minimum(first, last)
+    behind = reading.origin[ends]
+    last = reading.origin[[max(end - 1, 0) for end in ends]]
+    spans = np.empty((len(ids), 2), np.int32)
+    np.minimum(first, last, out=spans[:, 0])
     # Half of an expanded ligature still covers the ligature: a span is never empty.
-    ends = np.where(is_turned, first + 1, np.maximum(behind, last + 1))
-    spans = np.stack([starts, ends], axis=1).astype(np.int32)
-    spans[[token == BLANK for token in encoding.tokens]] = 0
-    sentences = np.unique(np.searchsorted(begins, reading.sentences)).tolist()
-    return _Pieces(np.array(encoding.ids, np.int64), spans, sentences)
+    spans[:, 1] = np.where(first > last, first + 1, np.maximum(behind, last + 1))
+    if blank_id in ids:
+        spans[[piece == blank_id for piece in ids]] = 0
+    sentences = sorted({bisect_left(begins, start) for start in reading.sentences.tolist()})
+    return _Pieces(np.array(ids, np.int64), spans, sentences)
 
 
 def _read_whole(text: str) -> _Reading | None:
@@ -215,6 +217,8 @@ def _read_whole(text: str) -> _Reading | None:
 def _set_apart(text: str, origin: Int32, starts: npt.NDArray[np.int64]) -> _Reading:
     """A text with a space before each sentence, also where its script has none: so it begins as a text of its own."""
     gaps = [start for start in starts.tolist() if 0 < start < len(text) and text[start - 1] != " "]
+    if not gaps:
+        return _Reading(text, origin, starts)
     edges = [0, *gaps, len(text)]
     spaced = " ".join(text[start:stop] for start, stop in pairwise(edges))
     return _Reading(spaced, np.insert(origin, gaps, origin[gaps]), starts + np.searchsorted(gaps, starts, side="right"))
