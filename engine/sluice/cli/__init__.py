@@ -100,8 +100,14 @@ app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")
 
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""NumPy's products here are small: a second thread waits for them in a loop, and a text costs half as much again. NumPy reads
+it when it is imported, which is later."""
+
+
 def main() -> None:
     """Run the command line; a terminal that knows ASCII alone gets a question mark for what it cannot show."""
+    os.environ.update({name: n_threads for name, n_threads in ONE_THREAD.items() if name not in os.environ})
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     app()
