@@ -135,6 +135,8 @@ class Pipeline:
         )
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
+        if len(admitted.parts) == 1:  # most posts: no task for it
+            return await self._parts.score(admitted.parts[0], admitted.parts_due)
         scorings = (self._parts.score(part, admitted.parts_due) for part in admitted.parts)
         outcomes = await asyncio.gather(*scorings, return_exceptions=True)
         for outcome in outcomes:

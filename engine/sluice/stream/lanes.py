@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from sluice.bytebudget import ByteBudget
 from sluice.stream.pulse import Pulse
 
 
 class Leaving(Exception):
     """The worker is stopping or losing its partitions: the post goes back unacknowledged."""
+
+
+class _Lane:
+    """Room for so many posts.
+
+    Attributes
+    ----------
+    n_free : int
+        Places; none while posts wait for one.
+    waiting : deque of Future
+        What posts wait for, in order; those that are done wait no more.
+    """
+
+    def __init__(self, n_posts: int) -> None:
+        self.n_free = n_posts
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    def leave(self) -> None:
+        """Give a place to the post that has waited longest."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.n_free += 1
 
 
 class Lanes:
@@ -26,38 +51,51 @@ class Lanes:
     pulse : Pulse
         Told while posts wait for those before them, which get done.
     pause_s : float
-        How often `leaving` is asked, in seconds.
+        How often `leaving` is asked, in seconds: once for all that wait, who may be thousands.
     """
 
     def __init__(self, n_posts: int, leaving: Callable[[], bool], pulse: Pulse, pause_s: float = 1.0) -> None:
-        self._texts, self._media = ByteBudget(n_posts), ByteBudget(n_posts)
+        self._texts, self._media = _Lane(n_posts), _Lane(n_posts)
         self._leaving = leaving
         self._pulse = pulse
         self._pause_s = pause_s
+        self._asking: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def enter(self, *, has_media: bool) -> AsyncIterator[None]:
         """Be in a lane, once there is room; raises `Leaving` if this worker leaves before."""
         lane = self._media if has_media else self._texts
-        if lane.used < lane.total:
-            await lane.take(1)
+        if lane.n_free:
+            lane.n_free -= 1
         else:
             await self._wait_for_place(lane)
         try:
             yield
         finally:
-            if lane.used == lane.total:
+            if not lane.n_free:
                 self._pulse.wait()
-            lane.give(1)
+            lane.leave()
 
-    async def _wait_for_place(self, lane: ByteBudget) -> None:
-        taking = asyncio.ensure_future(lane.take(1))
+    async def _wait_for_place(self, lane: _Lane) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lane.waiting.append(turn)
+        self._ask_later()
         try:
-            while not taking.done():
-                await asyncio.wait({taking}, timeout=self._pause_s)
-                if not taking.done() and self._leaving():
-                    raise Leaving
-        except BaseException:
-            if not taking.cancel():
-                lane.give(1)
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.exception() is None:  # the place was given meanwhile
+                lane.leave()
             raise
+
+    def _ask_later(self) -> None:
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().call_later(self._pause_s, self._ask)
+
+    def _ask(self) -> None:
+        self._asking = None
+        waiting = [turn for lane in (self._texts, self._media) for turn in lane.waiting if not turn.done()]
+        if self._leaving():
+            for turn in waiting:
+                turn.set_exception(Leaving())
+        elif waiting:
+            self._ask_later()

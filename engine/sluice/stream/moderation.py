@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 import tenacity
@@ -15,6 +16,7 @@ from sluice.errors import InferenceUnavailable, InvalidPost, MessageRefused
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
+from sluice.retrying import keep_trying
 from sluice.schema import Post, Verdict, decode_post, encode
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
 from sluice.stream.lanes import Lanes, Leaving
@@ -94,12 +96,14 @@ class Moderator:
 
     async def _score(self, message: Message, post: Post) -> Verdict:
         """Score until the models answer: each time anew, with all of the post's time."""
-        attempts = tenacity.AsyncRetrying(
+        return await keep_trying(partial(self._score_once, message, post), self._after_outages)
+
+    def _after_outages(self) -> tenacity.AsyncRetrying:
+        return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(InferenceUnavailable),
             before_sleep=self._wait_for_model,
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=self._max_pause_s),  # not all in one moment
         )
-        return await attempts(self._score_once, message, post)
 
     async def _score_once(self, message: Message, post: Post) -> Verdict:
         try:
@@ -129,15 +133,18 @@ class Moderator:
         give_up_on: tuple[type[Exception], ...] = (),
     ) -> None:
         """Try until it succeeds; raises `Leaving` instead of trying on while this worker leaves."""
-        attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(error)
-            & tenacity.retry_if_not_exception_type(give_up_on)
-            & tenacity.retry_if_exception(lambda _: not self._leaving()),
-            wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._max_pause_s),
-            reraise=True,
-        )
+
+        def attempts() -> tenacity.AsyncRetrying:
+            return tenacity.AsyncRetrying(
+                retry=tenacity.retry_if_exception_type(error)
+                & tenacity.retry_if_not_exception_type(give_up_on)
+                & tenacity.retry_if_exception(lambda _: not self._leaving()),
+                wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._max_pause_s),
+                reraise=True,
+            )
+
         try:
-            await attempts(attempt)
+            await keep_trying(attempt, attempts)
         except give_up_on:
             raise
         except error as last:

@@ -89,6 +89,8 @@ def most_telling(logits: npt.NDArray[Any]) -> list[int]:
 
 def _fused(outputs: Sequence[Arrays]) -> list[npt.NDArray[Any]]:
     """Tokens of a part's most telling rows."""
+    if len(outputs) <= MAX_FUSED_ROWS:
+        return [row["tokens"] for row in outputs]
     chosen = most_telling(np.stack([row["logits"] for row in outputs]))
     return [outputs[i]["tokens"] for i in chosen]
 

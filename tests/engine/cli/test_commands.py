@@ -263,7 +263,7 @@ def test_a_media_store_that_is_none_is_named(sluice, kafka, monkeypatch):
 
 @pytest.mark.parametrize(("given", "n_threads"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")])
 def test_small_products_are_computed_on_one_thread_unless_it_is_said_otherwise(given, n_threads):
-    code = "import atexit, os, sluice.cli; atexit.register(lambda: print(os.environ['OMP_NUM_THREADS'])); sluice.cli.main()"
+    code = "import atexit, os; atexit.register(lambda: print(os.environ['OMP_NUM_THREADS'])); import sluice.__main__"
     rest = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, "-c", code, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=rest | given)
