@@ -245,7 +245,7 @@ async def _moderate(
     health: HealthServer,
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
-    outbox, n_at_once = FaustOutbox(app, topics), settings.agent.max_in_flight
+    outbox, n_at_once = FaustOutbox(app), settings.agent.max_in_flight
     moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse)
     intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)

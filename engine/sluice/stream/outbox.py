@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import faust
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from faust.exceptions import ProducerSendError
 
-from sluice.config import Topics
 from sluice.errors import MessageRefused
 from sluice.sharedlock import SharedExclusiveLock
 from sluice.stream.dead_letters import Headers
+from sluice.stream.fast_path import send
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """By the broker's word as they are; by the producer's own limit inside Faust's error."""
@@ -20,8 +18,8 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 class FaustOutbox:
     """The `Outbox` over Faust's producer."""
 
-    def __init__(self, app: faust.App, topics: Topics) -> None:
-        self._topics = {name: raw_topic(app, name) for name in topics.all()}
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
         self._lock = SharedExclusiveLock()
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
@@ -36,8 +34,7 @@ class FaustOutbox:
 
     async def _deliver(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         try:
-            delivery = await self._topics[topic].send(key=key, value=value, headers=cast(Any, list(headers)))
-            await delivery
+            await send(self._app, topic, key, value, headers)
         except UnicodeError as error:
             raise MessageRefused(f"{topic}: a header's name cannot be written") from error
         except (KafkaError, ProducerSendError) as error:

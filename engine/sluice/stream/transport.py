@@ -23,6 +23,7 @@ from faust.types import TP
 from mode.utils.futures import notify
 
 from sluice.stream.crashes import CrashLog, Place
+from sluice.stream.fast_path import Eager
 from sluice.stream.offsets import Progress, Skipped
 from sluice.stream.records import read_leniently
 
@@ -132,7 +133,7 @@ class _Thread(AIOKafkaConsumerThread):
         }
 
 
-class _Consumer(Consumer):
+class _Consumer(Eager, Consumer):
     """Commits what `Progress` says. Runs on the worker's loop."""
 
     logger = faust_logger

@@ -16,15 +16,15 @@ from sluice.stream.outbox import FaustOutbox
 TOPICS = Topics()
 
 
-class FakeTopic:
-    """A topic whose broker refuses a batch as a whole."""
+class FakeProducer:
+    """Sends to a broker that refuses a batch as a whole."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.going: list[bytes] = []
         self.taken: list[bytes] = []
 
-    async def send(self, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> asyncio.Future[None]:
+    async def send(self, topic: str, key: bytes | None, value: bytes, *_: object) -> asyncio.Future[None]:
         self.going.append(value)
         delivery = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(self._deliver, value, delivery)
@@ -43,13 +43,13 @@ class FakeTopic:
 
 
 class FakeApp:
-    """Gives every topic name the same topic."""
+    """Has a producer that runs."""
 
-    def __init__(self, topic: object) -> None:
-        self._topic = topic
+    def __init__(self, producer: object) -> None:
+        self._producer = producer
 
-    def topic(self, *_: object, **__: object) -> object:
-        return self._topic
+    async def maybe_start_producer(self) -> object:
+        return self._producer
 
 
 async def send(outbox: FaustOutbox, value: bytes) -> None:
@@ -57,28 +57,28 @@ async def send(outbox: FaustOutbox, value: bytes) -> None:
 
 
 async def test_only_what_is_too_large_on_its_own_is_refused() -> None:
-    topic = FakeTopic(limit=10)
-    outbox = FaustOutbox(cast(Any, FakeApp(topic)), TOPICS)
+    producer = FakeProducer(limit=10)
+    outbox = FaustOutbox(cast(Any, FakeApp(producer)))
     values = [b"%d" % n * 6 for n in range(5)] + [b"x" * 11]
     outcomes = await asyncio.gather(*(send(outbox, value) for value in values), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None)] * 5 + [MessageRefused]
-    assert sorted(topic.taken) == values[:5]
+    assert sorted(producer.taken) == values[:5]
 
 
 @pytest.mark.parametrize("error", [KafkaConnectionError(), ProducerSendError("away")])
 async def test_other_failures_are_the_senders_to_wait_out(error: Exception) -> None:
     class Away:
-        async def send(self, **_: object) -> None:
+        async def send(self, *_: object) -> None:
             raise error
 
     with pytest.raises(type(error)):
-        await send(FaustOutbox(cast(Any, FakeApp(Away())), TOPICS), b"v")
+        await send(FaustOutbox(cast(Any, FakeApp(Away()))), b"v")
 
 
 async def test_a_message_that_cannot_be_written_is_refused() -> None:
     class Strict:
-        async def send(self, **_: object) -> None:
+        async def send(self, *_: object) -> None:
             "\ud800".encode()
 
     with pytest.raises(MessageRefused, match="header"):
-        await send(FaustOutbox(cast(Any, FakeApp(Strict())), TOPICS), b"v")
+        await send(FaustOutbox(cast(Any, FakeApp(Strict()))), b"v")
