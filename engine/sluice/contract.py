@@ -103,6 +103,9 @@ class Axis:
     sizes: tuple[int, int, int]
 
 
+REQUEST_COST_PARAMETER, CELL_COST_PARAMETER = "request_us", "cell_us"
+"""Of a model's configuration in Triton: microseconds that a request takes by itself, and for each cell of its rows."""
+
 LANGUAGES_PARAMETER = "languages"
 """Of the text encoder's configuration in Triton: codes of the languages it was measured on, separated by commas."""
 
@@ -153,8 +156,8 @@ class ModelSpec:
     max_cells : int
         Most rows times padded length in one request; bounds the memory of attention.
     n_requests : int
-        Requests on the way at once. Few for a quick model: each costs more than its rows, and what waits makes the
-        next one fuller.
+        Requests on the way at once, at most. Few for a quick model: each costs more than its rows, and what waits makes
+        the next one fuller.
     """
 
     name: str

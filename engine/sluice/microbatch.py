@@ -62,7 +62,7 @@ class MicroBatcher(Generic[ItemT, ResultT]):
     ) -> None:
         self._call = call
         self._choose = choose
-        self._free = n_calls
+        self._n_calls = n_calls
         self._blameless = blameless
         self._waiting: list[_Job[ItemT, ResultT]] = []
         self._calls: dict[asyncio.Task[None], list[_Job[ItemT, ResultT]]] = {}
@@ -77,6 +77,10 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         finally:
             for job in jobs:
                 job.withdraw()
+
+    def allow(self, n_calls: int) -> None:
+        """Change how many calls are under way at once; those that are too many by now are finished."""
+        self._n_calls = n_calls
 
     def abort(self, error: Exception) -> None:
         """Tell everyone who waits, and end the calls under way: none holds a place that is wanted later."""
@@ -101,8 +105,7 @@ class MicroBatcher(Generic[ItemT, ResultT]):
     def _start(self) -> None:
         self._is_starting = False
         self._waiting = [job for job in self._waiting if not job.done.done()]
-        while self._free and self._waiting:
-            self._free -= 1
+        while len(self._calls) < self._n_calls and self._waiting:
             jobs = self._take()
             task = asyncio.create_task(self._run(jobs))
             self._calls[task] = jobs
@@ -110,7 +113,6 @@ class MicroBatcher(Generic[ItemT, ResultT]):
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         del self._calls[task]
-        self._free += 1
         self._start()
 
     def _take(self) -> list[_Job[ItemT, ResultT]]:

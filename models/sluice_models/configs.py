@@ -11,11 +11,13 @@ import msgspec
 import typer
 
 from sluice.contract import (
+    CELL_COST_PARAMETER,
     LABELS,
     LABELS_PARAMETER,
     LANGUAGES_PARAMETER,
     MODELS,
     OCR_MODELS,
+    REQUEST_COST_PARAMETER,
     SPECS,
     TEXT_ENCODER,
     Axis,
@@ -82,8 +84,21 @@ VARIANTS = (
     ),
 )
 
-QUANTISE = 'parameters { key: "quantise" value { string_value: "rows8" } }'
-NAMED_LABELS = f'parameters {{ key: "{LABELS_PARAMETER}" value {{ string_value: "{",".join(LABELS)}" }} }}'
+CPU_COSTS_US = {
+    "text_encoder": (2000, 65),
+    "image_encoder": (2000, 16000),
+    "audio_encoder": (2000, 4000),
+    "fusion": (1500, 15),
+}
+"""A request by itself and each of its cells, in microseconds: what ``python ops/bench/costs.py`` prints."""
+
+
+def _render_parameter(name: str, value: str) -> str:
+    return f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}'
+
+
+QUANTISE = _render_parameter("quantise", "rows8")
+NAMED_LABELS = _render_parameter(LABELS_PARAMETER, ",".join(LABELS))
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
 ON_CPU = Variant(
@@ -112,13 +127,21 @@ def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
     is_large = model is TEXT_ENCODER and variant.instances == "KIND_CPU"
     lines = [
         *_render_model(model, variant),
-        f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}",
+        *_render_serving(model, variant),
         NAMED_LABELS,
         *([QUANTISE] if is_large else []),
         *([_render_languages(languages)] if model is TEXT_ENCODER else []),
         _render_instances(N_TEXT_INSTANCES if is_large else 1, variant),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_serving(model: ModelSpec, variant: Variant) -> list[str]:
+    """On a GPU requests are merged; on a CPU that saves nothing, and one instance would run what two could."""
+    if variant.instances == "KIND_CPU":
+        costs = zip((REQUEST_COST_PARAMETER, CELL_COST_PARAMETER), CPU_COSTS_US[model.name], strict=True)
+        return [_render_parameter(name, str(cost)) for name, cost in costs]
+    return [f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}"]
 
 
 def render_ocr(model: ModelSpec) -> str:
@@ -143,7 +166,7 @@ def _render_instances(count: int, variant: Variant) -> str:
 
 
 def _render_languages(languages: Sequence[str]) -> str:
-    return f'parameters {{ key: "{LANGUAGES_PARAMETER}" value {{ string_value: "{",".join(languages)}" }} }}'
+    return _render_parameter(LANGUAGES_PARAMETER, ",".join(languages))
 
 
 def _render_tensors(direction: str, tensors: tuple[TensorSpec, ...]) -> list[str]:

@@ -13,6 +13,7 @@ from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.circuit import Circuit, Probe
+from sluice.inference.costs import Costs
 from sluice.inference.suspects import Suspects
 from sluice.microbatch import MicroBatcher
 from sluice.sharedlock import SharedExclusiveLock
@@ -21,24 +22,31 @@ Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
 
 
-MAX_PADDED = 1.5
-"""Cells of a request for each cell that is a row's own: a long row in its company makes every short one as long."""
+HANDICAP = 4.0
+"""How much later a caller's rows count as due for each second that they take: whoever brings much work does not hold up
+those who bring little, and is not put off for long."""
 _BLAMELESS = (InferenceUnavailable, InferenceLate)
 """No row of a request is to blame for these: the model was away, or every row's deadline came first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """Rows that one caller waits for; they travel in one request."""
+    """Rows that one caller waits for; they travel in one request.
+
+    Attributes
+    ----------
+    lengths : sequence of int
+        Of the rows, the longest last.
+    deadline : float
+        On the loop's clock.
+    due : float
+        What is due first is sent first.
+    """
 
     rows: Sequence[Arrays]
     lengths: Sequence[int]
     deadline: float
-
-    @property
-    def length(self) -> int:
-        """Of the longest row."""
-        return max(self.lengths)
+    due: float
 
 
 class BatchQueue:
@@ -57,8 +65,15 @@ class BatchQueue:
         self._send = send
         self._suspects = Suspects(spec.name)
         self._lock = SharedExclusiveLock()
+        self._costs = Costs()
+        self._measures_length = any(isinstance(size, Axis) for tensor in spec.inputs for size in tensor.shape)
         self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
+
+    def suit(self, costs: Costs, n_requests: int) -> None:
+        """Go by what requests cost where the model is served now, and how many it runs at once."""
+        self._costs = costs
+        self._batcher.allow(n_requests)
 
     async def run(self, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """Outputs of `rows`; more rows than fit one request are cut into several.
@@ -72,8 +87,9 @@ class BatchQueue:
         """
         self.circuit.require()
         started = monotonic()
-        by_length = sorted(range(len(rows)), key=lambda i: _length(rows[i]))
-        jobs = list(self._cut([rows[i] for i in by_length], deadline))
+        lengths = [self._length(row) for row in rows]
+        by_length = sorted(range(len(rows)), key=lengths.__getitem__)
+        jobs = list(self._cut([(rows[i], lengths[i]) for i in by_length], deadline))
         for job in jobs:
             self._suspects.require(job.rows)
         try:
@@ -87,45 +103,51 @@ class BatchQueue:
         in_order = dict(zip(by_length, (outputs for each in found for outputs in each), strict=True))
         return [in_order[i] for i in range(len(rows))]
 
-    def _cut(self, rows: Sequence[Arrays], deadline: float) -> Iterator[_Job]:
-        """Rows, the shortest first, into jobs of like length that fit one request each."""
+    def _cut(self, rows: Sequence[tuple[Arrays, int]], deadline: float) -> Iterator[_Job]:
+        """Rows with their lengths, the shortest first, into jobs of like length that fit one request each."""
+        due = deadline + HANDICAP * self._costs.seconds(sum(length for _, length in rows))
         together: list[Arrays] = []
         lengths: list[int] = []
-        for row in rows:
-            length = _length(row)
+        for row, length in rows:
             if together and not self._fits([*lengths, length]):
-                yield _Job(together, lengths, deadline)
+                yield _Job(together, lengths, deadline, due)
                 together, lengths = [], []
             together.append(row)
             lengths.append(length)
-        yield _Job(together, lengths, deadline)
+        yield _Job(together, lengths, deadline, due)
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
-        """The oldest job and those nearest to it in length, as many as fit: little padding, and no job starves.
+        """The job that is due first, and those nearest to it in length for which that is cheaper than to go apart.
 
         One that may crash the model travels alone.
         """
-        if self._suspects.holds(jobs[0].rows):
-            return [0]
-        chosen: list[int] = []
-        lengths: list[int] = []
-        for position in sorted(range(len(jobs)), key=lambda i: abs(jobs[i].length - jobs[0].length)):
-            if self._suspects.holds(jobs[position].rows):
+        first = min(range(len(jobs)), key=lambda i: jobs[i].due)
+        if self._suspects.holds(jobs[first].rows):
+            return [first]
+        chosen = [first]
+        lengths = list(jobs[first].lengths)
+        length = lengths[-1]
+        distances = [abs(job.lengths[-1] - length) for job in jobs]
+        for position in sorted(range(len(jobs)), key=distances.__getitem__):
+            if position == first or self._suspects.holds(jobs[position].rows):
                 continue
-            lengths += jobs[position].lengths
-            if chosen and not self._fits(lengths):
+            if not self._fits([*lengths, *jobs[position].lengths]):
                 break
+            lengths += jobs[position].lengths
             chosen.append(position)
         return chosen
 
     def _fits(self, lengths: Sequence[int]) -> bool:
-        """Whether rows of these lengths may travel in one request."""
-        n_cells = len(lengths) * max(lengths)
+        """Whether rows of these lengths may travel in one request, and gain by it."""
         return (
             len(lengths) <= self._spec.max_rows
-            and n_cells <= self._spec.max_cells
-            and n_cells <= MAX_PADDED * sum(lengths)
+            and len(lengths) * max(lengths) <= self._spec.max_cells
+            and self._costs.go_together(lengths)
         )
+
+    def _length(self, row: Arrays) -> int:
+        """Cells of a row."""
+        return len(next(iter(row.values()))) if self._measures_length else 1
 
     async def _request(self, jobs: list[_Job]) -> list[list[Arrays]]:
         alone = self._suspects.holds(jobs[0].rows)
@@ -165,13 +187,11 @@ class BatchQueue:
 
     def _row_outputs(self, outputs: list[Array], i: int, row: Arrays) -> Arrays:
         """Outputs of row `i`, cut back to the row's own length where the batch was padded."""
-        lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
         named = zip(self._spec.outputs, outputs, strict=True)
+        if not self._measures_length:
+            return {tensor.name: array[i] for tensor, array in named}
+        lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
         return {tensor.name: array[i][_cut(tensor, lengths)] for tensor, array in named}
-
-
-def _length(row: Arrays) -> int:
-    return len(next(iter(row.values())))
 
 
 def _axes(tensor: TensorSpec, array: Array) -> Iterator[tuple[Axis, int]]:

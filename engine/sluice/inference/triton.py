@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import tenacity
@@ -17,8 +18,10 @@ from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.inference.connection import Connection
+from sluice.inference.costs import read_costs, read_n_requests
 from sluice.inference.fit import check_config, check_outputs, read_languages
 from sluice.metrics import Metrics
+from sluice.retrying import keep_trying
 
 
 class TritonClassifier:
@@ -87,13 +90,7 @@ class _Model:
     async def _send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
         """One request, tried again while Triton is only briefly away; outputs in the order of `spec.outputs`."""
         self._metrics.batch_rows.labels(spec.name).observe(len(next(iter(batch.values()))))
-        attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(InferenceUnavailable),
-            wait=tenacity.wait_exponential(multiplier=0.05, max=0.5),
-            stop=tenacity.stop_after_attempt(3),
-            reraise=True,
-        )
-        return await attempts(self._send_once, batch, deadline)
+        return await keep_trying(partial(self._send_once, batch, deadline), _while_briefly_away)
 
     async def _send_once(self, batch: dict[str, Array], deadline: float) -> list[Array]:
         timeout_s = min(deadline - asyncio.get_running_loop().time(), self._config.max_request_s)
@@ -121,6 +118,7 @@ class _Model:
             config = await self._connection.describe(timeout_s)
             check_config(self._spec, config)
             self.languages = read_languages(config)
+            self.queue.suit(read_costs(config), read_n_requests(self._spec, config))
         self._is_known = False
         await self._send_once(_smallest_batch(self._spec), asyncio.get_running_loop().time() + timeout_s)
         self._is_known, self._is_stale = True, False
@@ -137,6 +135,15 @@ class _Model:
                 self._metrics.model.remove(self._spec.name, self.version)
             self.version = version
             self._metrics.model.labels(self._spec.name, version).set(1)
+
+
+def _while_briefly_away() -> tenacity.AsyncRetrying:
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(InferenceUnavailable),
+        wait=tenacity.wait_exponential(multiplier=0.05, max=0.5),
+        stop=tenacity.stop_after_attempt(3),
+        reraise=True,
+    )
 
 
 def _smallest_batch(spec: ModelSpec) -> dict[str, Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
+from sluice.inference.costs import Costs
 
 LENGTH = Axis("length", (1, 10, 20))
 SPEC = ModelSpec(
@@ -22,6 +22,8 @@ SPEC = ModelSpec(
     max_rows=4,
     max_cells=40,
 )
+COSTS = Costs(request_us=10.0, cell_us=1.0)
+"""A request is worth ten cells of padding."""
 
 
 class Server:
@@ -51,8 +53,10 @@ def rows(*lengths: int, value: int = 1) -> list[Arrays]:
     return [{"x": np.full(length, value)} for length in lengths]
 
 
-def queue(server: Server, n_requests: int = 1) -> BatchQueue:
-    return BatchQueue(replace(SPEC, n_requests=n_requests), server.send, server.probe)
+def queue(server: Server, n_requests: int = 1, costs: Costs = COSTS) -> BatchQueue:
+    batches = BatchQueue(SPEC, server.send, server.probe)
+    batches.suit(costs, n_requests)
+    return batches
 
 
 def soon(seconds: float = 30.0) -> float:
@@ -86,10 +90,22 @@ async def test_a_long_row_does_not_lengthen_short_ones_of_the_same_caller() -> N
     assert [int(row["double"]) for row in outputs] == [4, 18, 6, 4]
 
 
-async def test_a_request_is_never_half_padding() -> None:
+async def test_rows_go_together_only_where_the_padding_costs_less_than_another_request() -> None:
     server = Server()
-    await gather(queue(server), [rows(2), rows(20), rows(2), rows(2)])
-    assert [batch.shape for batch in server.batches] == [(3, 2), (1, 20)]
+    await gather(queue(server), [rows(2), rows(20), rows(2), rows(7)])
+    assert [batch.shape for batch in server.batches] == [(3, 7), (1, 20)]
+    cheap = Server()
+    await gather(queue(cheap, costs=Costs(request_us=60.0, cell_us=1.0)), [rows(2), rows(10), rows(2), rows(7)])
+    assert [batch.shape for batch in cheap.batches] == [(4, 10)]
+    dear = Server()
+    await gather(queue(dear, costs=Costs(request_us=4.0, cell_us=1.0)), [rows(2), rows(20), rows(2), rows(7)])
+    assert sorted(batch.shape for batch in dear.batches) == [(1, 7), (1, 20), (2, 2)]
+
+
+async def test_a_request_that_takes_long_enough_takes_no_more_rows() -> None:
+    server = Server()
+    await gather(queue(server, costs=Costs(request_us=1.0, cell_us=1.0)), [rows(6)] * 4)
+    assert [batch.shape for batch in server.batches] == [(2, 6), (2, 6)]
 
 
 async def test_no_request_is_over_the_limit_of_rows_or_of_cells() -> None:
@@ -99,16 +115,30 @@ async def test_no_request_is_over_the_limit_of_rows_or_of_cells() -> None:
     assert sum(map(len, server.batches)) == 14
 
 
-async def test_the_oldest_row_is_in_the_next_request_however_odd_its_length() -> None:
-    server = Server()
+async def order_of(server: Server, posts: Sequence[tuple[list[Arrays], float]]) -> list[tuple[int, ...]]:
+    """Shapes of the requests of posts with deadlines, all of which wait before the first is sent."""
     server.gate.clear()
-    batches = queue(server)
-    jobs = [asyncio.create_task(batches.run(job, soon())) for job in [rows(2), rows(40), *[rows(2)] * 9]]
+    batches, now = queue(server), soon(0)
+    jobs = [asyncio.create_task(batches.run(rows(1), soon(5)))]
     while not server.batches:
         await asyncio.sleep(0)
+    jobs += [asyncio.create_task(batches.run(each, now + deadline)) for each, deadline in posts]
+    await asyncio.sleep(0)
     server.gate.set()
     await asyncio.gather(*jobs)
-    assert server.batches[1].shape == (1, 40)
+    return [batch.shape for batch in server.batches[1:]]
+
+
+async def test_what_is_due_first_is_sent_first() -> None:
+    posts = [(rows(2), 30.0), (rows(20), 20.0), (rows(40), 10.0)]
+    assert await order_of(Server(), posts) == [(1, 40), (1, 20), (1, 2)]
+
+
+async def test_who_brings_much_work_lets_others_pass_and_not_for_long() -> None:
+    much = [(rows(*[20] * 4), 10.0), (rows(2), 10.0001), (rows(2), 10.1)]
+    assert await order_of(Server(), much) == [(2, 2), (2, 20), (2, 20)]
+    later = [(rows(*[20] * 4), 10.0), (rows(2), 10.1)]
+    assert await order_of(Server(), later) == [(2, 20), (2, 20), (1, 2)]
 
 
 async def test_as_many_requests_at_once_as_allowed() -> None:

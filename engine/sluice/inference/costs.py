@@ -1,0 +1,89 @@
+"""What requests to a model cost, as its configuration in Triton says, and how many of them it runs at once.
+
+Both differ by where the model is served, so both stand there: a request is worth thirty padded tokens on a CPU, and a
+thousand on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tritonclient.grpc import model_config_pb2
+
+from sluice.contract import CELL_COST_PARAMETER, REQUEST_COST_PARAMETER, ModelSpec
+
+EFFICIENT = 16
+"""A request whose rows take so many times what it takes by itself is large enough: larger ones save a twentieth of the
+time at most, and everybody in them waits for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a request takes: so much by itself, and so much for every cell, padded ones too.
+
+    A cell is a place of a row along the axis in which rows differ, or a whole row where they do not.
+
+    Attributes
+    ----------
+    request_us, cell_us : float
+        Microseconds. Where a configuration does not say, what they are on a GPU, roughly.
+    """
+
+    request_us: float = 1000.0
+    cell_us: float = 1.0
+
+    def seconds(self, n_cells: int) -> float:
+        """What a request of so many cells takes."""
+        return (self.request_us + self.cell_us * n_cells) / 1e6
+
+    def go_together(self, lengths: Sequence[int]) -> bool:
+        """Whether rows of these lengths cost less in one request than apart, and do not wait long for one another."""
+        n_cells = len(lengths) * max(lengths)
+        n_padded = n_cells - sum(lengths)
+        is_short = len(lengths) == 1 or self.cell_us * n_cells <= EFFICIENT * self.request_us
+        return is_short and self.cell_us * n_padded <= self.request_us
+
+
+def read_costs(config: Any) -> Costs:
+    """What a model's configuration says that requests cost; see `Costs` for one that says nothing.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of ``model_config.proto``.
+    """
+    return Costs(**{field: cost for name, field in _FIELDS.items() if (cost := _read_cost(config, name)) is not None})
+
+
+_FIELDS = {REQUEST_COST_PARAMETER: "request_us", CELL_COST_PARAMETER: "cell_us"}
+
+
+def _read_cost(config: Any, name: str) -> float | None:
+    """A number over zero; None where there is none."""
+    said = config.parameters[name].string_value if name in config.parameters else ""
+    try:
+        cost = float(said)
+    except ValueError:
+        return None
+    return cost if 0 < cost < math.inf else None
+
+
+def read_n_requests(spec: ModelSpec, config: Any) -> int:
+    """How many requests may be on the way at once: on a CPU no more than there are instances to run them.
+
+    What waits here still gets company, and can be overtaken; what waits in Triton cannot. A GPU takes the next request
+    in while it computes.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of ``model_config.proto``.
+    """
+    groups = config.instance_group
+    if not groups or any(group.kind != model_config_pb2.ModelInstanceGroup.KIND_CPU for group in groups):
+        return spec.n_requests
+    n_instances: int = sum(group.count for group in groups)
+    return max(1, min(spec.n_requests, n_instances))
