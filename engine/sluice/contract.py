@@ -154,7 +154,7 @@ class ModelSpec:
     max_rows : int
         Most rows in one request: ``max_batch_size`` in ``config.pbtxt``.
     max_cells : int
-        Most rows times padded length in one request; bounds the memory of attention.
+        Most rows times padded length in one request, where rows differ in length; bounds the memory of attention.
     n_requests : int
         Requests on the way at once, at most. Few for a quick model: each costs more than its rows, and what waits makes
         the next one fuller.

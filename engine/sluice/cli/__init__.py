@@ -101,8 +101,8 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""NumPy's products here are small: a second thread waits for them in a loop, and a text costs half as much again. NumPy reads
-it when it is imported, which is later."""
+"""NumPy's products here are small: a second thread waits for them in a loop, and a text costs half as much again.
+NumPy reads this when it is imported, which is later."""
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from sluice.errors import SettingsError
 
+UNIX_SOCKET = "unix:"
+
 
 class HealthServer:
     """Serves metrics and health, from the start on: alive, and not ready until `watch` is called."""
@@ -23,9 +25,15 @@ class HealthServer:
         """Listen; raises `SettingsError` if the port is taken."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await self._site(host, port).start()
         except OSError as error:
             raise SettingsError(f"SLUICE_METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+
+    def _site(self, host: str, port: int) -> web.BaseSite:
+        """Where to listen: at a Unix socket where the host is ``unix:`` and its path."""
+        if host.startswith(UNIX_SOCKET):
+            return web.UnixSite(self._runner, host.removeprefix(UNIX_SOCKET))
+        return web.TCPSite(self._runner, host, port)
 
     def watch(self, refresh: Callable[[], None], why_not_ready: Callable[[], Awaitable[str | None]]) -> None:
         """Say from now on how a worker is that has started.
