@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from time import monotonic
 
 import numpy as np
@@ -22,7 +23,7 @@ Send = Callable[[ModelSpec, dict[str, Array], float], Awaitable[list[Array]]]
 """Model, batch by input name, deadline on the loop's clock → outputs in the order of `ModelSpec.outputs`."""
 
 
-HANDICAP = 4.0
+HANDICAP = 2.0
 """How much later a caller's rows count as due for each second that they take: whoever brings much work does not hold up
 those who bring little, and is not put off for long."""
 _BLAMELESS = (InferenceUnavailable, InferenceLate)
@@ -31,12 +32,12 @@ _BLAMELESS = (InferenceUnavailable, InferenceLate)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """Rows that one caller waits for; they travel in one request.
+    """Rows of one length that one caller waits for; they travel in one request.
 
     Attributes
     ----------
-    lengths : sequence of int
-        Of the rows, the longest last.
+    length : int
+        Of each row.
     deadline : float
         On the loop's clock.
     due : float
@@ -44,7 +45,7 @@ class _Job:
     """
 
     rows: Sequence[Arrays]
-    lengths: Sequence[int]
+    length: int
     deadline: float
     due: float
 
@@ -104,17 +105,19 @@ class BatchQueue:
         return [in_order[i] for i in range(len(rows))]
 
     def _cut(self, rows: Sequence[tuple[Arrays, int]], deadline: float) -> Iterator[_Job]:
-        """Rows with their lengths, the shortest first, into jobs of like length that fit one request each."""
+        """Rows with their lengths, the shortest first, into jobs of equal length that fit one request each.
+
+        Others of their length may be on their way with other callers: what is tied together finds less company.
+        """
         due = deadline + HANDICAP * self._costs.seconds(sum(length for _, length in rows))
-        together: list[Arrays] = []
-        lengths: list[int] = []
-        for row, length in rows:
-            if together and not self._fits([*lengths, length]):
-                yield _Job(together, lengths, deadline, due)
-                together, lengths = [], []
-            together.append(row)
-            lengths.append(length)
-        yield _Job(together, lengths, deadline, due)
+        for length, same in groupby(rows, key=lambda row: row[1]):
+            together: list[Arrays] = []
+            for row, _ in same:
+                if together and not self._fits([length] * (len(together) + 1)):
+                    yield _Job(together, length, deadline, due)
+                    together = []
+                together.append(row)
+            yield _Job(together, length, deadline, due)
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
         """The job that is due first, and those nearest to it in length for which that is cheaper than to go apart.
@@ -125,15 +128,16 @@ class BatchQueue:
         if self._suspects.holds(jobs[first].rows):
             return [first]
         chosen = [first]
-        lengths = list(jobs[first].lengths)
-        length = lengths[-1]
-        distances = [abs(job.lengths[-1] - length) for job in jobs]
+        length = jobs[first].length
+        lengths = [length] * len(jobs[first].rows)
+        distances = [abs(job.length - length) for job in jobs]
         for position in sorted(range(len(jobs)), key=distances.__getitem__):
             if position == first or self._suspects.holds(jobs[position].rows):
                 continue
-            if not self._fits([*lengths, *jobs[position].lengths]):
+            more = [jobs[position].length] * len(jobs[position].rows)
+            if not self._fits([*lengths, *more]):
                 break
-            lengths += jobs[position].lengths
+            lengths += more
             chosen.append(position)
         return chosen
 

@@ -72,10 +72,10 @@ def _read_cost(config: Any, name: str) -> float | None:
 
 
 def read_n_requests(spec: ModelSpec, config: Any) -> int:
-    """How many requests may be on the way at once: on a CPU no more than there are instances to run them.
+    """How many requests may be on the way at once: on a CPU one more than there are instances to run them.
 
-    What waits here still gets company, and can be overtaken; what waits in Triton cannot. A GPU takes the next request
-    in while it computes.
+    The one more is there when an instance is free. What waits here still gets company, and can be overtaken; what waits
+    in Triton cannot. A GPU takes the next request in while it computes.
 
     Parameters
     ----------
@@ -86,4 +86,4 @@ def read_n_requests(spec: ModelSpec, config: Any) -> int:
     if not groups or any(group.kind != model_config_pb2.ModelInstanceGroup.KIND_CPU for group in groups):
         return spec.n_requests
     n_instances: int = sum(group.count for group in groups)
-    return max(1, min(spec.n_requests, n_instances))
+    return min(spec.n_requests, n_instances + 1)

@@ -45,14 +45,14 @@ def test_a_row_always_goes_and_padding_is_weighed_against_a_request() -> None:
     ("groups", "n_requests"),
     [
         ("", 4),
-        ("instance_group [ { count: 2 kind: KIND_CPU } ]", 2),
-        ("instance_group [ { count: 1 kind: KIND_CPU }, { count: 2 kind: KIND_CPU } ]", 3),
+        ("instance_group [ { count: 2 kind: KIND_CPU } ]", 3),
+        ("instance_group [ { count: 1 kind: KIND_CPU }, { count: 1 kind: KIND_CPU } ]", 3),
         ("instance_group [ { count: 16 kind: KIND_CPU } ]", 4),
         ("instance_group [ { count: 1 kind: KIND_GPU } ]", 4),
         ("instance_group [ { count: 0 kind: KIND_CPU } ]", 1),
     ],
 )
-def test_no_more_is_on_the_way_than_a_cpu_runs(groups: str, n_requests: int) -> None:
+def test_one_more_is_on_the_way_than_a_cpu_runs(groups: str, n_requests: int) -> None:
     assert read_n_requests(TEXT_ENCODER, config_of(groups)) == n_requests
     assert read_n_requests(FUSION, config_of(groups)) == 1
 
