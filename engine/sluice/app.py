@@ -37,6 +37,7 @@ from sluice.modalities.parts import trace_of
 from sluice.modalities.reading import PageReader
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
+from sluice.repeats import Repeats
 from sluice.settings import Settings
 from sluice.speech.listener import Listener
 from sluice.speech.weights import prepare_weights
@@ -106,7 +107,10 @@ async def open_pipeline(
         reader = PageReader(classifier, metrics, settings.picture_text) if ocr_models else None
         listener = await stack.enter_async_context(_listening(settings.speech))
         modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader, listener)
-        pipeline = Pipeline(modalities, classifier, policy.current, metrics, settings.pipeline)
+        cache_mb = settings.memory.cache_mb
+        repeats = Repeats(cache_mb * 2**20, metrics) if cache_mb else None
+        pipeline = Pipeline(modalities, classifier, policy.current, metrics, settings.pipeline, repeats=repeats)
+        stack.push_async_callback(pipeline.close)
         policy.used_by(pipeline.use_policy)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline

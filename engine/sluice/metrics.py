@@ -68,6 +68,11 @@ class Metrics:
         self.failed_parts = Counter(
             "sluice_failed_parts", "Parts of posts that could not be scored.", ["modality", "reason"], registry=registry
         )
+        self.cache_lookups = Counter(
+            "sluice_cache_lookups", "Posts and parts looked up: kept (hit), under way for another (shared), or new.",
+            ["kind", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.cache_bytes = Gauge("sluice_cache_bytes", "What is kept for repeats.", registry=registry)
         self.triton_errors = Counter(
             "sluice_triton_errors", "Requests to Triton that failed.", ["model", "kind"], registry=registry
         )

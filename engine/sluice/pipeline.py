@@ -12,20 +12,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
 
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable
 from sluice.features import UND
 from sluice.inference import Arrays, Classifier
+from sluice.inference.identity import ModelIdentities
 from sluice.metrics import Metrics
 from sluice.modalities.base import AnyModality, Part
-from sluice.modalities.parts import PartScorer, ScoredPart, describe_refusal, statuses_of
+from sluice.modalities.parts import PartScorer, describe_refusal
+from sluice.modalities.repeated import PATIENCE, PartRepeats
+from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
+from sluice.repeats import Repeats
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
 from sluice.verdict.policy import Finding, Policy, decide, find
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
+from sluice.verdict.repeated import VerdictRepeats
 from sluice.verdict.urgency import find_urgency
 
 logger = logging.getLogger(__name__)
@@ -39,7 +47,10 @@ FUSE_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock."""
+    """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock.
+
+    Without media its parts are not kept for repeats: its verdict is, as a whole.
+    """
 
     post_id: str
     parts: tuple[Part, ...]
@@ -47,6 +58,7 @@ class _Admitted:
     verdict_due: float
     start_s: float
     wait_s: float
+    has_media: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,10 @@ class _Fused:
     parts: Sequence[ScoredPart]
     scores: Scores
     fuse_s: float
+
+
+_NOTHING = _Fused((), Scores({}, {}, {}), 0.0)
+"""Of a post that repeats another: no part goes through the stages."""
 
 
 class Pipeline:
@@ -71,6 +87,8 @@ class Pipeline:
     config : PipelineConfig
     clock : callable
         Seconds since the epoch.
+    repeats : Repeats or None
+        What is kept of posts for those that repeat them; None scores everything anew.
     """
 
     def __init__(
@@ -81,9 +99,12 @@ class Pipeline:
         metrics: Metrics,
         config: PipelineConfig | None = None,
         clock: Callable[[], float] = time.time,
+        repeats: Repeats | None = None,
     ) -> None:
         self._modalities = modalities
-        self._parts = PartScorer(classifier)
+        self._identities = ModelIdentities(classifier)
+        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities, policy)
+        self._parts = PartScorer(classifier, None if repeats is None else PartRepeats(repeats, self._identities))
         self._classifier = classifier
         self._policy = policy
         self._metrics = metrics
@@ -94,6 +115,8 @@ class Pipeline:
     def use_policy(self, policy: Policy) -> None:
         """Decide by another policy from now on; posts that are scored already are decided by it too."""
         self._policy = policy
+        if self._repeats is not None:
+            self._repeats.use_policy(policy)
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
@@ -117,6 +140,34 @@ class Pipeline:
             A model is away: score the post again when it has recovered.
         """
         admitted = self._admit(post, published_at)
+        if self._repeats is None:
+            return await self._score_anew(admitted)
+        with self._repeats.flight() as flight:
+            found = await self._repeats.board(flight, post, PATIENCE * (admitted.parts_due - _now()))
+            if found is not None:
+                return self._repeat(admitted, found)
+            policy = self._policy
+            verdict = await self._score_anew(admitted)
+            if policy is self._policy:  # else the verdict is by another one than its key says
+                self._repeats.land(flight, verdict)
+            return verdict
+
+    async def close(self) -> None:
+        """Leave nothing running; the classifier is the caller's."""
+        await self._identities.close()
+
+    def _repeat(self, admitted: _Admitted, found: Verdict) -> Verdict:
+        """The verdict on another post with the same text, as this post's own."""
+        stage_s = self._observe(admitted, _NOTHING)
+        self._count(found.decision, find(self._policy, found.scores), found.language)
+        return msgspec.structs.replace(
+            found,
+            post_id=admitted.post_id,
+            latency_ms=_in_ms(stage_s),
+            scored_at=_timestamp(self._clock()),
+        )
+
+    async def _score_anew(self, admitted: _Admitted) -> Verdict:
         scored = await self._score_parts(admitted)
         fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
@@ -132,12 +183,14 @@ class Pipeline:
             verdict_due=now + total_s,
             start_s=time.perf_counter(),
             wait_s=max(0.0, self._clock() - published_at) if published_at is not None else 0.0,
+            has_media=bool(post.images or post.audio),
         )
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
+        score = partial(self._parts.score, deadline=admitted.parts_due, may_repeat=admitted.has_media)
         if len(admitted.parts) == 1:  # most posts: no task for it
-            return await self._parts.score(admitted.parts[0], admitted.parts_due)
-        scorings = (self._parts.score(part, admitted.parts_due) for part in admitted.parts)
+            return await score(admitted.parts[0])
+        scorings = map(score, admitted.parts)
         outcomes = await asyncio.gather(*scorings, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -194,10 +247,11 @@ class Pipeline:
             modalities=statuses_of(fused.parts),
             policy=self._policy.ref,
             models=self._models_of(fused.parts),
-            latency_ms={stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()},
+            latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
             language=language,
             urgency=find_urgency(self._policy, findings),
+            cached=find_repeated(fused.parts),
         )
 
     def _count(self, decision: Decision, findings: Sequence[Finding], language: DetectedLanguage | None) -> None:
@@ -227,6 +281,10 @@ def _now() -> float:
 def _longest(scored: Sequence[ScoredPart], stage: str) -> float:
     """Parts go through the stages side by side: the slowest one counts."""
     return max((part.stage_s.get(stage, 0.0) for part in scored), default=0.0)
+
+
+def _in_ms(stage_s: dict[str, float]) -> dict[str, float]:
+    return {stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()}
 
 
 def _timestamp(seconds: float) -> str:

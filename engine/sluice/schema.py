@@ -155,6 +155,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Of the text; None without one, or if it was not read.
     urgency : str
         One of `Urgency`: whether the post speaks of harming oneself, as far as the score of ``self_harm`` tells.
+    cached : tuple of str
+        Names of the parts whose scores are those of an earlier post with the same text or file.
     latency_ms : dict of str to float
         Milliseconds: ``wait`` (in Kafka), ``fetch``, ``extract``, ``encode``, ``fuse``, ``total``.
     scored_at : str
@@ -173,6 +175,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     scored_at: str
     language: DetectedLanguage | None = None
     urgency: Urgency = "none"
+    cached: tuple[str, ...] = ()
 
 
 class _Identified(msgspec.Struct):

@@ -18,7 +18,6 @@ from sluice.config import (
     InferenceConfig,
     KafkaConfig,
     MediaConfig,
-    MemoryPlan,
     OAuthConfig,
     PictureTextConfig,
     PipelineConfig,
@@ -28,6 +27,7 @@ from sluice.config import (
 )
 from sluice.errors import SettingsError
 from sluice.media.store import local_folder
+from sluice.memory_plan import MemoryPlan
 from sluice.resources import default_policy
 
 
@@ -128,9 +128,12 @@ def _read_all(read: _Reader) -> Settings:
 def _read_memory(read: _Reader) -> MemoryPlan:
     n_decoders = read.integer("SLUICE_DECODERS", 4, 1, 64)
     total_mb = read.integer("SLUICE_MEMORY_MB", MemoryPlan.total_mb, 1, 2**20)
-    plan = MemoryPlan(total_mb, n_decoders)
+    plan = MemoryPlan(total_mb, n_decoders, read.integer("SLUICE_CACHE_MB", MemoryPlan.cache_mb, 0, 2**16))
     if total_mb < plan.least_mb:
-        raise SettingsError(f"SLUICE_MEMORY_MB: {n_decoders} decoders (SLUICE_DECODERS) need {plan.least_mb} or more")
+        raise SettingsError(
+            f"SLUICE_MEMORY_MB: {n_decoders} decoders (SLUICE_DECODERS) and {plan.cache_mb} MB kept for repeats "
+            f"(SLUICE_CACHE_MB) need {plan.least_mb} or more"
+        )
     return plan
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sluice.config import MemoryPlan
+from sluice.memory_plan import MemoryPlan
 from tests.integration.floods import FLOODS, open_bench
 
 WIDTH = 12

@@ -17,12 +17,12 @@ from sluice.config import (
     InferenceConfig,
     KafkaConfig,
     MediaConfig,
-    MemoryPlan,
     OAuthConfig,
     PipelineConfig,
     SecurityProtocol,
     Topics,
 )
+from sluice.memory_plan import MemoryPlan
 
 PROTOCOLS: tuple[SecurityProtocol, ...] = get_args(SecurityProtocol)
 OAUTH = OAuthConfig("https://idp:8443/token", "sluice", "made-up", "kafka", "/idp.pem")
@@ -124,7 +124,7 @@ def test_the_longest_deadline_of_a_post_ends_before_a_session_does() -> None:
 def test_a_memory_plan_never_shares_out_more_than_there_is(n_decoders: int, extra_mb: int) -> None:
     plan = MemoryPlan(MemoryPlan(n_decoders=n_decoders).least_mb + extra_mb, n_decoders)
     shared = plan.decoding.shared_bytes + plan.media_bytes + plan.message_bytes
-    fixed = (plan._WORKER_MB + n_decoders * plan._DECODER_MB) * 2**20
+    fixed = (plan._WORKER_MB + plan.cache_mb + n_decoders * plan._DECODER_MB) * 2**20
     assert fixed + shared <= plan.total_mb * 2**20
     assert min(plan.media_bytes, plan.message_bytes, plan.decoding.shared_bytes) > 0
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.config import MemoryPlan
 from sluice.local.triton import TritonServer
+from sluice.memory_plan import MemoryPlan
 from tests.integration.floods import endless_files, large_pictures, late_media, open_bench, slow_hosts
 
 pytestmark = pytest.mark.integration

@@ -82,7 +82,7 @@ def test_a_models_process_that_dies_is_started_again_with_its_server(tmp_path: P
             readers = [child for child in server.children() if "text_encoder" in " ".join(child.cmdline())]
             readers[0].kill()
             for number in range(20):
-                publisher.publish(Post(id=f"p-{number}", text="see you at lunch"))
+                publisher.publish(Post(id=f"p-{number}", text=f"see you at lunch on day {number}"))
             publisher.flush()
             verdicts: dict[str, dict[str, str]] = {}
 

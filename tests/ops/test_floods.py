@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.config import MemoryPlan
+from sluice.memory_plan import MemoryPlan
 from tests.integration.floods import Report
 
 COMMAND = runpy.run_path(str(Path(__file__).parents[2] / "ops" / "bench" / "floods.py"))

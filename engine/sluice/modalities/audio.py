@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from sluice.contract import AUDIO_ENCODER, LABELS, MAX_AUDIO, MODALITIES
+from sluice.contract import AUDIO_ENCODER, LABELS, MAX_AUDIO, MODALITIES, ModelSpec
 from sluice.features import WINDOW_S, AudioRow, Features
 from sluice.features.audio import extract_audio
 from sluice.inference import Arrays
@@ -51,6 +52,15 @@ class AudioModality(MediaModality[AudioRow]):
         if self._speech is None or features.speech is None:
             return None
         return Part(self._speech, part.name, features.speech, part.index)
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """See `Modality.models`."""
+        return (self.model, *(self._speech.models if self._speech else ()))
+
+    def keep(self, row: AudioRow) -> AudioRow:
+        """See `Modality.keep`: the times."""
+        return replace(row, log_mel=row.log_mel[:, :0].copy())
 
     def evidence(
         self, part: Part, rows: Sequence[AudioRow], outputs: Sequence[Arrays], label: str

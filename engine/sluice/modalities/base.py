@@ -56,6 +56,15 @@ class Modality(ABC, Generic[SourceT, RowT]):
         """What is scored besides, as a part of another modality under the same name: the text in an image."""
         return None
 
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """Every model that what comes of a part depends on, before the fusion."""
+        return (*self.read_by, self.model)
+
+    def keep(self, row: RowT) -> RowT:
+        """What `evidence` needs of a row, once it is scored."""
+        return row
+
     @abstractmethod
     def evidence(self, part: Part, rows: Sequence[RowT], outputs: Sequence[Arrays], label: str) -> tuple[Evidence, ...]:
         """Where in the part the encoder saw a label; `rows` and `outputs` have one entry per row."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.ndimage
 
-from sluice.contract import IMAGE_ENCODER, LABELS, MAX_IMAGES, MODALITIES
+from sluice.contract import IMAGE_ENCODER, LABELS, MAX_IMAGES, MODALITIES, ModelSpec
 from sluice.features import Features, ImageRow
 from sluice.features.image import extract_image
 from sluice.inference import Arrays
@@ -52,6 +53,15 @@ class ImageModality(MediaModality[ImageRow]):
         if self._text is None or not features.pages:
             return None
         return Part(self._text, part.name, features.pages, part.index)
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """See `Modality.models`."""
+        return (self.model, *(self._text.models if self._text else ()))
+
+    def keep(self, row: ImageRow) -> ImageRow:
+        """See `Modality.keep`: the box."""
+        return replace(row, pixels=row.pixels[:, :0].copy())
 
     def evidence(
         self, part: Part, rows: Sequence[ImageRow], outputs: Sequence[Arrays], label: str

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelCrashed, PartFailed, PartLate
-from sluice.features import Features, Languages, Row, RowT
-from sluice.features.language_names import describe_unread
+from sluice.features import Features, Row, RowT
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
-from sluice.schema import Evidence
+from sluice.modalities.repeated import PartRepeats, Scored
+from sluice.modalities.scored import ScoredPart
+from sluice.repeats import Flight
 
 logger = logging.getLogger(__name__)
 
@@ -28,98 +29,57 @@ STANDS_OUT = -2.2
 """A logit, a probability of 0.1: no threshold that `sluice calibrate` writes is lower."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPart:
-    """A part with its encoder's outputs, or the reason why there are none.
+class PartScorer:
+    """Takes one part from its source to its encoder's outputs.
 
-    Attributes
+    Parameters
     ----------
-    rows, outputs
-        One entry per row, the rows of the part's own kind; empty where `failure` is set, or nothing was there to read.
-    languages : Languages or None
-        Those of a text that was read.
-    stage_s : dict of str to float
-        Seconds spent in ``fetch``, ``extract`` and ``encode``.
+    classifier : Classifier
+    repeats : PartRepeats or None
+        What was scored before; without it everything is scored each time.
     """
 
-    part: Part
-    rows: Sequence[Any] = ()
-    outputs: Sequence[Arrays] = ()
-    partial: str | None = None
-    failure: PartFailed | None = None
-    languages: Languages | None = None
-    stage_s: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def missing(self) -> list[str]:
-        """What of it was not read, for people."""
-        missing = [self.failure.detail] if self.failure else []
-        missing += [self.partial] if self.partial else []
-        if self.languages and self.languages.unread:
-            missing.append(describe_unread(self.languages.unread))
-        return missing
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of the part was scored."""
-        return not (self.failure or self.partial)
-
-    @property
-    def understood(self) -> bool:
-        """Whether the encoder was measured on the languages of all large parts of it."""
-        return not (self.languages and self.languages.unread)
-
-    def evidence(self, label: str) -> tuple[Evidence, ...]:
-        """Where in the part its encoder saw a label."""
-        return self.part.modality.evidence(self.part, self.rows, self.outputs, label)
-
-
-def statuses_of(parts: Sequence[ScoredPart]) -> dict[str, str]:
-    """What the verdict's `modalities` say: one entry per name, with what was found in a part under the part's own."""
-    named: dict[str, list[ScoredPart]] = {}
-    for scored in parts:
-        named.setdefault(scored.part.name, []).append(scored)
-    return {name: _status_of(*together) for name, together in named.items()}
-
-
-def _status_of(scored: ScoredPart, *found: ScoredPart) -> str:
-    if scored.failure:
-        return f"failed: {scored.failure.detail}"
-    missing = [*scored.missing, *(f"its text: {note}" for inner in found for note in inner.missing)]
-    return f"partial: {'; '.join(missing)}" if missing else "ok"
-
-
-class PartScorer:
-    """Takes one part from its source to its encoder's outputs."""
-
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, repeats: PartRepeats | None = None) -> None:
         self._classifier = classifier
+        self._repeats = repeats
 
-    async def score(self, part: Part, deadline: float) -> list[ScoredPart]:
+    async def score(self, part: Part, deadline: float, *, may_repeat: bool = False) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
 
         Parameters
         ----------
         deadline : float
             On the running loop's clock, in seconds.
+        may_repeat : bool
+            Whether what came of the same source before will do.
 
         Raises
         ------
         InferenceUnavailable
             Triton is down, which is not the part's fault.
         """
-        scored, inner = await self._attempt(part, deadline)
+        if self._repeats is None or not may_repeat:
+            return await self._score_all(part, deadline, None)
+        with self._repeats.flight() as flight:
+            found = await self._score_all(part, deadline, flight)
+            self._repeats.land(flight, found)
+            return found
+
+    async def _score_all(self, part: Part, deadline: float, flight: Flight[Scored] | None) -> list[ScoredPart]:
+        scored, inner = await self._attempt(part, deadline, flight)
         if inner is None:
-            return [scored]
+            return scored
         found = await self.score(inner, deadline)
         # Whoever waits for the post's other parts need not keep the pages that were read.
-        return [scored, *(replace(each, part=replace(each.part, source=None)) for each in found)]
+        return [*scored, *(replace(each, part=replace(each.part, source=None)) for each in found)]
 
-    async def _attempt(self, part: Part, deadline: float) -> tuple[ScoredPart, Part | None]:
+    async def _attempt(
+        self, part: Part, deadline: float, flight: Flight[Scored] | None
+    ) -> tuple[list[ScoredPart], Part | None]:
         stage_s: dict[str, float] = {}
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._score(part, deadline, stage_s)
+                return await self._score(part, deadline, stage_s, flight)
         except (TimeoutError, InferenceLate):
             failure: PartFailed = PartLate()
         except InferenceUnavailable:
@@ -132,10 +92,15 @@ class PartScorer:
         except Exception as error:
             logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))
             failure = PartFailed("internal", f"internal error: {type(error).__name__}")
-        return ScoredPart(part, failure=failure, stage_s=stage_s), None
+        return [ScoredPart(part, failure=failure, stage_s=stage_s)], None
 
-    async def _score(self, part: Part, deadline: float, stage_s: dict[str, float]) -> tuple[ScoredPart, Part | None]:
-        features, model = await _read(part, stage_s), part.modality.model
+    async def _score(
+        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+    ) -> tuple[list[ScoredPart], Part | None]:
+        features = await self._read(part, deadline, stage_s, flight)
+        if isinstance(features, list):
+            return features, None
+        model = part.modality.model
         with _timed(stage_s, "encode"):
             outputs = await self._infer(model, features.rows, deadline)
             again = find_outstanding(features, outputs)
@@ -144,7 +109,22 @@ class PartScorer:
         rows = [again[n] if n in cleared else row for n, row in enumerate(features.rows)]
         outputs = [closer[n] if n in cleared else row for n, row in enumerate(outputs)]
         scored = ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
-        return scored, part.modality.found_in(part, features)
+        return [scored], part.modality.found_in(part, features)
+
+    async def _read(
+        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+    ) -> Features[Any] | list[ScoredPart]:
+        """Features of the part, or what came of the same before; its bytes are let go of before this returns."""
+        async with AsyncExitStack() as held:
+            with _timed(stage_s, "fetch"):
+                source = await held.enter_async_context(part.modality.fetch(part))
+            if flight is not None and self._repeats is not None:
+                found = await self._repeats.board(flight, part, source, deadline)
+                if found is not None:
+                    return [replace(each, stage_s=stage_s) for each in found]
+            with _timed(stage_s, part.modality.extract_stage):
+                features: Features[Any] = await part.modality.extract(source)
+                return features
 
     async def _infer(self, model: ModelSpec, rows: Sequence[Row], deadline: float) -> list[Arrays]:
         inputs = [inputs_of(model, row) for row in rows]
@@ -172,15 +152,6 @@ def is_cleared(own: npt.NDArray[Any], wider: npt.NDArray[Any]) -> bool:
         Logits.
     """
     return not (wider[own > STANDS_OUT] > STANDS_OUT).any()
-
-
-async def _read(part: Part, stage_s: dict[str, float]) -> Features[Any]:
-    """Features of the part; its bytes, which may be many, are let go of before this returns."""
-    async with AsyncExitStack() as held:
-        with _timed(stage_s, "fetch"):
-            source = await held.enter_async_context(part.modality.fetch(part))
-        with _timed(stage_s, part.modality.extract_stage):
-            return await part.modality.extract(source)
 
 
 def describe_refusal(error: InferenceError) -> PartFailed:

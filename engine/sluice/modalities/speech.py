@@ -142,6 +142,11 @@ class SpeechModality(Modality[Speech, SpokenRow]):
             wider={place: SpokenRow(row, talk) for place, row in features.wider.items()},
         )
 
+    def keep(self, row: SpokenRow) -> SpokenRow:
+        """See `Modality.keep`: the words and when they are said, not the sound."""
+        speech = replace(row.talk.speech, samples=row.talk.speech.samples[:0].copy())
+        return replace(row, talk=replace(row.talk, speech=speech))
+
     def evidence(
         self, part: Part, rows: Sequence[SpokenRow], outputs: Sequence[Arrays], label: str
     ) -> tuple[AudioEvidence, ...]:

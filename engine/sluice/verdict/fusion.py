@@ -13,7 +13,7 @@ from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, N_TOKENS
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
-from sluice.modalities.parts import ScoredPart
+from sluice.modalities.scored import ScoredPart
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sluice.modalities.parts import ScoredPart
+from sluice.modalities.scored import ScoredPart
 from sluice.schema import Reason
 from sluice.verdict.fusion import Scores
 from sluice.verdict.policy import Finding

@@ -15,7 +15,8 @@ from sluice.errors import InferenceError, InferenceUnavailable, MediaInvalid
 from sluice.features import AudioRow, Features, Language, Languages
 from sluice.inference.fake import ScriptedClassifier
 from sluice.modalities.base import Modality, Part
-from sluice.modalities.parts import PartScorer, ScoredPart, statuses_of, trace_of
+from sluice.modalities.parts import PartScorer, trace_of
+from sluice.modalities.scored import ScoredPart, statuses_of
 from sluice.schema import TextEvidence
 
 SECRET = "words that nobody but the author wrote"

@@ -14,7 +14,8 @@ from sluice.features import UND, Features, Language, Languages, TextRow
 from sluice.inference import Arrays
 from sluice.inference.fake import ScriptedClassifier
 from sluice.modalities.extraction import on_threads
-from sluice.modalities.parts import PartScorer, ScoredPart
+from sluice.modalities.parts import PartScorer
+from sluice.modalities.scored import ScoredPart
 from sluice.modalities.text import TextModality
 from sluice.schema import LABELS, Post
 

@@ -7,7 +7,7 @@ import pytest
 
 from sluice.contract import MAX_FUSED_ROWS, N_TOKENS
 from sluice.modalities.base import AnyModality, Part
-from sluice.modalities.parts import ScoredPart
+from sluice.modalities.scored import ScoredPart
 from sluice.schema import LABELS
 from sluice.verdict.fusion import fusion_rows, highest_of, most_telling, read_scores
 from tests.engine.test_pipeline import Bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sluice.modalities.base import Part
-from sluice.modalities.parts import ScoredPart
+from sluice.modalities.scored import ScoredPart
 from sluice.schema import LABELS, ImageEvidence, Reason
 from sluice.verdict.fusion import Scores
 from sluice.verdict.policy import Finding

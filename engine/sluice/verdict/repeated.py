@@ -1,0 +1,64 @@
+"""Verdicts on texts that were scored before: a retweet, or the hundredth copy in a flood of spam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sluice.contract import FUSION, TEXT_ENCODER
+from sluice.inference.identity import ModelIdentities
+from sluice.repeats import Flight, Repeats, digest
+from sluice.schema import Post, Verdict, decode_verdict, encode
+from sluice.verdict.policy import Policy
+
+MODELS = (TEXT_ENCODER, FUSION)
+"""A text's scores are theirs; the fusion's row in `ModelIdentities` also tells when its scores of nothing change."""
+PARTS = ("text",)
+
+
+class VerdictRepeats:
+    """Verdicts on posts that are a text and nothing else, by that text, the models and the policy.
+
+    Parameters
+    ----------
+    repeats : Repeats
+    identities : ModelIdentities
+    policy : Policy
+        What else of a post a verdict comes to depend on belongs into the key.
+    """
+
+    def __init__(self, repeats: Repeats, identities: ModelIdentities, policy: Policy) -> None:
+        self._repeats = repeats
+        self._identities = identities
+        self.use_policy(policy)
+
+    def use_policy(self, policy: Policy) -> None:
+        """Verdicts are by another policy from now on; those by the one before are not found."""
+        self._policy = msgspec.json.encode(policy)
+
+    def flight(self) -> Flight[bytes]:
+        """See `Repeats.flight`."""
+        return self._repeats.flight("post")
+
+    async def board(self, flight: Flight[bytes], post: Post, patience_s: float) -> Verdict | None:
+        """The verdict on the same text, still with the other post's id and times; None if it has to be scored."""
+        if not post.text or post.images or post.audio:
+            return None
+        models = self._identities.find(MODELS)
+        if models is None:
+            return None
+        key = digest(models, self._policy, post.text.encode("utf-8", "surrogatepass"))
+        found = await flight.board(key, patience_s)
+        return None if found is None else msgspec.structs.replace(decode_verdict(found), cached=PARTS)
+
+    def land(self, flight: Flight[bytes], verdict: Verdict) -> None:
+        """Leave to others a verdict on a text that was read as a whole, as its JSON: a quarter of the objects' size."""
+        if is_whole(verdict.modalities.values()):
+            raw = encode(verdict)
+            flight.land(raw, len(raw))
+
+
+def is_whole(statuses: Iterable[str]) -> bool:
+    """Whether every part was read, all of it and in its language."""
+    return all(status == "ok" for status in statuses)

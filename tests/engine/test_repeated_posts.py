@@ -1,0 +1,249 @@
+"""A post that repeats another gets the same verdict without being scored: only where that is certain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from sluice.config import PipelineConfig
+from sluice.contract import FUSION, IMAGE_ENCODER, LABELS, TEXT_ENCODER, ModelSpec
+from sluice.errors import InferenceUnavailable
+from sluice.features import Features, ImageRow, Language, Languages
+from sluice.inference import Array, Arrays
+from sluice.inference.fake import quiet
+from sluice.inference.identity import ModelIdentities
+from sluice.modalities.base import AnyModality
+from sluice.modalities.extraction import on_threads
+from sluice.modalities.image import ImageModality
+from sluice.modalities.media import MediaSource
+from sluice.modalities.picture_text import PictureTextModality
+from sluice.modalities.reading import PageReader
+from sluice.modalities.text import TextModality
+from sluice.pipeline import Pipeline
+from sluice.repeats import Repeats
+from sluice.schema import Post, Verdict
+from sluice.verdict.policy import Policy, Thresholds
+from tests.engine.modalities.test_picture_text import PAGE
+from tests.engine.test_pipeline import NAMED, POLICY, Bench, extract_image, extract_texts, finds
+
+TIMES = {"post_id": "", "latency_ms": {}, "scored_at": "", "cached": ()}
+"""What the verdict on a repeated post may have otherwise."""
+
+
+def extract_with_page(content: bytes) -> Features[ImageRow]:
+    return replace(extract_image(content), pages=(PAGE,))
+
+
+class RepeatBench(Bench):
+    """A pipeline that keeps results, over models that are known already."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.fetcher.media |= {"a:copy": b"ok"}
+        infer = self.classifier.infer
+
+        async def noted(model: ModelSpec, rows: list[Arrays], deadline: float) -> list[Arrays]:
+            self.calls.append(model.name)
+            return await infer(model, rows, deadline)
+
+        self.classifier.infer = noted  # type: ignore[assignment,method-assign]
+        run = on_threads(ThreadPoolExecutor(2))
+        text = TextModality(extract_texts, run, self.identify)
+        reading = PictureTextModality(PageReader(self.classifier, self.metrics), text)
+        media = MediaSource(self.fetcher, 2**30)
+        self.parts: list[AnyModality] = [
+            text,
+            ImageModality(media, run, extract_with_page, reading),
+            self.modalities[2],
+        ]
+        self.repeats = Repeats(2**20, self.metrics)
+        self.pipeline = self.open(POLICY)
+
+    def open(self, policy: Policy) -> Pipeline:
+        """Another worker's pipeline on what this one keeps."""
+        config = PipelineConfig(deadline_ms=20_000)
+        return Pipeline(self.parts, self.classifier, policy, self.metrics, config, repeats=self.repeats)
+
+    async def know(self, identities: ModelIdentities | None = None) -> None:
+        """Wait until the models are known."""
+        for modality in self.parts:
+            while (identities or self.pipeline._identities).find((*modality.models, FUSION)) is None:
+                await asyncio.sleep(0)
+        self.calls.clear()
+
+    async def scored(self, **fields: object) -> tuple[Verdict, list[str]]:
+        """A verdict, and the models that were asked for it."""
+        self.calls.clear()
+        return await self.score(**fields), sorted(self.calls)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[RepeatBench]:
+    bench = RepeatBench()
+    await bench.know()
+    yield bench
+    await bench.pipeline.close()
+
+
+def same(*verdicts: Verdict) -> bool:
+    """Whether verdicts are the same but for ids, times, and whose scores they are."""
+    first, *others = (msgspec.structs.replace(verdict, **TIMES) for verdict in verdicts)
+    return all(first == other for other in others)
+
+
+async def test_a_repeated_text_gets_the_same_verdict_under_its_own_id(bench: RepeatBench) -> None:
+    bench.classifier.script = finds("threat", 0.95, (TEXT_ENCODER.name,))
+    first, asked = await bench.scored(id="p-1", text="one two")
+    assert asked == ["fusion", "text_encoder"]
+    again, asked = await bench.scored(id="p-2", text="one two")
+    assert asked == []
+    assert (again.post_id, again.cached, first.cached) == ("p-2", ("text",), ())
+    assert again.decision == "block"
+    assert again.reasons[0].evidence == first.reasons[0].evidence
+    assert same(first, again)
+    assert again.latency_ms.keys() == first.latency_ms.keys()
+    assert bench.count("sluice_posts_total", decision="block", **NAMED) == 2.0
+    assert bench.count("sluice_findings_total", label="threat", decision="block") == 2.0
+    assert bench.count("sluice_cache_lookups_total", kind="post", outcome="hit") == 1.0
+
+
+@pytest.mark.parametrize("other", ["one two ", "One two", "one two three"])
+async def test_only_the_very_same_text_repeats_another(bench: RepeatBench, other: str) -> None:
+    await bench.scored(text="one two")
+    verdict, asked = await bench.scored(text=other)
+    assert (asked, verdict.cached) == (["fusion", "text_encoder"], ())
+
+
+async def test_a_picture_is_scored_once_under_whatever_text_and_name(bench: RepeatBench) -> None:
+    bench.classifier.writing = ("one two",)
+    bench.classifier.script = finds("threat", 0.95, (IMAGE_ENCODER.name, TEXT_ENCODER.name))
+    first, asked = await bench.scored(text="hello", images=[{"uri": "a:ok"}])
+    assert "ocr_detector" in asked
+    again, asked = await bench.scored(text="other", images=[{"uri": "a:broken"}, {"uri": "a:copy"}])
+    assert asked == ["fusion", "text_encoder"]
+    assert again.cached == ("image:1",)
+    pictures = [item for item in again.reasons[0].evidence if getattr(item, "index", None) is not None]
+    assert {item.index for item in pictures} == {1}  # type: ignore[union-attr]
+    assert again.models == first.models
+    alone, asked = await bench.scored(images=[{"uri": "a:copy"}])
+    assert (alone.cached, asked) == (("image:0",), ["fusion"])
+    third, asked = await bench.scored(text="hello", images=[{"uri": "a:copy"}])
+    assert asked == ["fusion"]
+    assert third.cached == ("text", "image:0")
+    assert same(first, third)
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        {"images": [{"uri": "a:long"}]},
+        {"text": "hello", "images": [{"uri": "a:broken"}]},
+        {"images": [{"uri": "a:gone"}]},
+    ],
+)
+async def test_what_was_not_read_as_a_whole_is_read_again(bench: RepeatBench, post: dict[str, object]) -> None:
+    first, _ = await bench.scored(**post)
+    again, asked = await bench.scored(**post)
+    name = next(name for name, status in first.modalities.items() if status != "ok")
+    assert name not in again.cached
+    assert again.modalities == first.modalities
+    assert "fusion" in asked
+
+
+async def test_a_text_in_a_language_that_is_not_read_is_read_again(bench: RepeatBench) -> None:
+    bench.languages = Languages(Language("th", 0.98), ("th",))
+    await bench.scored(text="one two")
+    verdict, asked = await bench.scored(text="one two")
+    assert (asked, verdict.cached) == (["fusion", "text_encoder"], ())
+
+
+async def test_a_late_verdict_is_nobody_elses(bench: RepeatBench) -> None:
+    bench.classifier.delay_s[TEXT_ENCODER.name] = 30.0
+    verdict, _ = await bench.scored(text="one two", deadline_ms=1)
+    assert verdict.modalities["text"].startswith("failed: late")
+    bench.classifier.delay_s.clear()
+    verdict, asked = await bench.scored(text="one two")
+    assert (asked, verdict.modalities["text"]) == (["fusion", "text_encoder"], "ok")
+
+
+async def test_an_outage_is_nobody_elses_either(bench: RepeatBench) -> None:
+    bench.classifier.errors[TEXT_ENCODER.name] = InferenceUnavailable("away", TEXT_ENCODER.name)
+    with pytest.raises(InferenceUnavailable):
+        await bench.score(text="one two")
+    bench.classifier.errors.clear()
+    verdict, asked = await bench.scored(text="one two")
+    assert (asked, verdict.modalities["text"]) == (["fusion", "text_encoder"], "ok")
+
+
+async def test_a_flood_of_one_text_is_scored_once(bench: RepeatBench) -> None:
+    bench.calls.clear()
+    bench.classifier.delay_s[TEXT_ENCODER.name] = 0.01
+    verdicts = await asyncio.gather(*(bench.score(id=f"p-{n}", text="one two") for n in range(20)))
+    assert sorted(bench.calls) == ["fusion", "text_encoder"]
+    assert same(*verdicts)
+    assert [verdict.post_id for verdict in verdicts] == [f"p-{n}" for n in range(20)]
+    assert sorted(verdict.cached for verdict in verdicts) == [(), *[("text",)] * 19]
+
+
+async def test_another_policy_decides_anew(bench: RepeatBench) -> None:
+    bench.classifier.script = finds("threat", 0.5, (TEXT_ENCODER.name,))
+    assert (await bench.score(text="one two")).decision == "review"
+    strict = Policy(
+        name="test", version=1, labels={"threat": Thresholds(block=0.45)}
+    )  # under the same name and version
+    other = bench.open(strict)
+    await bench.know(other._identities)
+    verdict = await other.score(Post(id="p", text="one two"))
+    assert (verdict.decision, verdict.cached) == ("block", ())
+    await other.close()
+
+
+async def test_what_was_decided_by_a_policy_that_was_replaced_meanwhile_is_not_kept(bench: RepeatBench) -> None:
+    bench.classifier.script = finds("threat", 0.5, (TEXT_ENCODER.name,))
+    bench.classifier.delay_s[TEXT_ENCODER.name] = 0.02
+    scoring = asyncio.create_task(bench.score(text="one two"))
+    await asyncio.sleep(0)
+    strict = Policy(name="test", version=1, labels={"threat": Thresholds(block=0.45)})
+    bench.pipeline.use_policy(strict)
+    assert (await scoring).decision == "block"
+    for policy, decision in ((POLICY, "review"), (strict, "block"), (strict, "block")):
+        bench.pipeline.use_policy(policy)
+        assert (await bench.score(text="one two")).decision == decision
+    assert (await bench.score(text="one two")).cached == ("text",)
+
+
+async def test_a_model_that_was_loaded_anew_scores_anew(bench: RepeatBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.scored(text="one two")
+
+    def louder(model: ModelSpec, row: Arrays) -> Array:
+        return np.where(np.arange(len(LABELS)) == 3, 0.95, quiet(model, row)).astype(np.float32)
+
+    bench.classifier.script = louder
+    monkeypatch.setattr("sluice.inference.identity.REFRESH_S", -1.0)
+    bench.pipeline._identities.find((TEXT_ENCODER,))
+    while bench.pipeline._identities._asking:
+        await asyncio.sleep(0)
+    verdict, asked = await bench.scored(text="one two")
+    assert "text_encoder" in asked
+    assert (verdict.decision, verdict.cached) == ("block", ())
+
+
+async def test_nothing_is_kept_before_the_models_are_known() -> None:
+    bench = RepeatBench()
+    await bench.score(text="one two")
+    await bench.know()
+    verdict, _ = await bench.scored(text="one two")
+    assert verdict.cached == ()
+    await bench.pipeline.close()
+
+
+async def test_what_is_kept_of_media_is_small(bench: RepeatBench) -> None:
+    await bench.score(images=[{"uri": "a:ok"}], audio=[{"uri": "b:clip"}])
+    assert 0 < bench.count("sluice_cache_bytes") < 40_000
