@@ -14,7 +14,7 @@ from sluice.contract import Axis, ModelSpec, TensorSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy
 from sluice.inference import Array, Arrays
 from sluice.inference.circuit import Circuit, Probe
-from sluice.inference.costs import Costs
+from sluice.inference.costs import ON_GPU, Costs
 from sluice.inference.suspects import Suspects
 from sluice.microbatch import MicroBatcher
 from sluice.sharedlock import SharedExclusiveLock
@@ -66,7 +66,7 @@ class BatchQueue:
         self._send = send
         self._suspects = Suspects(spec.name)
         self._lock = SharedExclusiveLock()
-        self._costs = Costs()
+        self._costs = ON_GPU
         self._measures_length = any(isinstance(size, Axis) for tensor in spec.inputs for size in tensor.shape)
         self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)

@@ -29,11 +29,11 @@ class Costs:
     Attributes
     ----------
     request_us, cell_us : float
-        Microseconds. Where a configuration does not say, what they are on a GPU, roughly.
+        Microseconds.
     """
 
-    request_us: float = 1000.0
-    cell_us: float = 1.0
+    request_us: float
+    cell_us: float
 
     def seconds(self, n_cells: int) -> float:
         """What a request of so many cells takes."""
@@ -47,18 +47,29 @@ class Costs:
         return is_short and self.cell_us * n_padded <= self.request_us
 
 
+ON_CPU, ON_GPU = Costs(2000.0, 65.0), Costs(1000.0, 1.0)
+"""What requests to the text encoder cost, roughly: on a core of a CPU, and on an H100
+(``ops/bench/half_precision.py``) with the way to it."""
+
+
 def read_costs(config: Any) -> Costs:
-    """What a model's configuration says that requests cost; see `Costs` for one that says nothing.
+    """What a model's configuration says that requests cost; what it does not say is as the text encoder's.
 
     Parameters
     ----------
     config : ModelConfig
         Of ``model_config.proto``.
     """
-    return Costs(**{field: cost for name, field in _FIELDS.items() if (cost := _read_cost(config, name)) is not None})
+    usual = ON_CPU if _is_on_cpu(config) else ON_GPU
+    return Costs(
+        _read_cost(config, REQUEST_COST_PARAMETER) or usual.request_us,
+        _read_cost(config, CELL_COST_PARAMETER) or usual.cell_us,
+    )
 
 
-_FIELDS = {REQUEST_COST_PARAMETER: "request_us", CELL_COST_PARAMETER: "cell_us"}
+def _is_on_cpu(config: Any) -> bool:
+    groups = config.instance_group
+    return bool(groups) and all(group.kind == model_config_pb2.ModelInstanceGroup.KIND_CPU for group in groups)
 
 
 def _read_cost(config: Any, name: str) -> float | None:
@@ -82,8 +93,7 @@ def read_n_requests(spec: ModelSpec, config: Any) -> int:
     config : ModelConfig
         Of ``model_config.proto``.
     """
-    groups = config.instance_group
-    if not groups or any(group.kind != model_config_pb2.ModelInstanceGroup.KIND_CPU for group in groups):
+    if not _is_on_cpu(config):
         return spec.n_requests
-    n_instances: int = sum(group.count for group in groups)
+    n_instances: int = sum(group.count for group in config.instance_group)
     return min(spec.n_requests, n_instances + 1)

@@ -6,8 +6,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from sluice.contract import FUSION, MODELS, TEXT_ENCODER, ModelSpec
-from sluice.inference.costs import Costs, read_costs, read_n_requests
+from sluice.contract import CELL_COST_PARAMETER, FUSION, MODELS, REQUEST_COST_PARAMETER, TEXT_ENCODER, ModelSpec
+from sluice.inference.costs import ON_CPU, ON_GPU, Costs, read_costs, read_n_requests
 from sluice.resources import triton_repository
 
 
@@ -19,16 +19,23 @@ def parameter(name: str, value: str) -> str:
     return f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}\n'
 
 
-def test_costs_are_read_and_what_is_not_said_is_as_on_a_gpu() -> None:
+ON_A_CPU = "instance_group [ { count: 1 kind: KIND_CPU } ]"
+
+
+def test_costs_are_read_and_what_is_not_said_is_as_usual_there() -> None:
     both = parameter("request_us", "2000") + parameter("cell_us", "65.5")
     assert read_costs(config_of(both)) == Costs(2000.0, 65.5)
-    assert read_costs(config_of(parameter("cell_us", "2"))) == Costs(cell_us=2.0)
-    assert read_costs(config_of("")) == Costs()
+    assert read_costs(config_of(parameter("cell_us", "2"))) == Costs(ON_GPU.request_us, 2.0)
+    assert read_costs(config_of(parameter("cell_us", "2") + ON_A_CPU)) == Costs(ON_CPU.request_us, 2.0)
+    assert read_costs(config_of("")) == ON_GPU
+    assert read_costs(config_of(ON_A_CPU)) == ON_CPU
 
 
 @pytest.mark.parametrize("wrong", ["dear", "", "-1", "0", "nan", "inf"])
 def test_a_cost_that_is_no_number_is_not_gone_by(wrong: str) -> None:
-    assert read_costs(config_of(parameter("request_us", wrong) + parameter("cell_us", "3"))) == Costs(cell_us=3.0)
+    assert read_costs(config_of(parameter("request_us", wrong) + parameter("cell_us", "3"))) == Costs(
+        ON_GPU.request_us, 3.0
+    )
 
 
 def test_a_row_always_goes_and_padding_is_weighed_against_a_request() -> None:
@@ -60,5 +67,5 @@ def test_one_more_is_on_the_way_than_a_cpu_runs(groups: str, n_requests: int) ->
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_our_own_configurations_say_it_for_the_cpu(model: ModelSpec) -> None:
     config = config_of((triton_repository() / model.name / "configs" / "cpu.pbtxt").read_text("utf-8"))
-    assert read_costs(config) != Costs()
+    assert {REQUEST_COST_PARAMETER, CELL_COST_PARAMETER} <= set(config.parameters)
     assert not config.HasField("dynamic_batching")
