@@ -39,7 +39,7 @@ def stack(tmp_path: Path, triton_server: TritonServer, kafka_broker: NativeKafka
 
 
 def read_series(stack: Stack, name: str) -> dict[str, float]:
-    """Values of a series, by all of its labels."""
+    """Values of a series, by the values of all its labels."""
     with urllib.request.urlopen(f"{stack.addresses.metrics}/metrics", timeout=10) as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     return {

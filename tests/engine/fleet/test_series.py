@@ -15,7 +15,7 @@ def expose(n_posts: int, *, is_up: bool = True, partition: int = 0) -> str:
     metrics = Metrics(CollectorRegistry())
     metrics.build.info({"version": "1.2"})
     for _ in range(n_posts):
-        metrics.posts.labels("allow").inc()
+        metrics.dead_letters.labels("not_json").inc()
         metrics.end_to_end.observe(0.02)
     metrics.in_flight.set(n_posts)
     metrics.triton_up.set(is_up)
@@ -33,7 +33,7 @@ def read(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 def test_what_is_counted_is_added_up() -> None:
     found = read(merge([expose(2), expose(3, partition=1)]))
-    assert found[("sluice_posts_total", (("decision", "allow"),))] == 5
+    assert found[("sluice_dead_letters_total", (("reason", "not_json"),))] == 5
     assert found[("sluice_end_to_end_seconds_count", ())] == 5
     assert found[("sluice_end_to_end_seconds_sum", ())] == pytest.approx(0.1)
     assert found[("sluice_end_to_end_seconds_bucket", (("le", "0.02"),))] == 5
@@ -52,7 +52,7 @@ def test_what_holds_for_all_is_not_added_up() -> None:
 
 def test_a_series_is_as_old_as_its_oldest() -> None:
     (first, second) = (expose(1), expose(1))
-    created = ("sluice_posts_created", (("decision", "allow"),))
+    created = ("sluice_dead_letters_created", (("reason", "not_json"),))
     assert read(merge([second, first]))[created] == read(first.encode())[created]
 
 
