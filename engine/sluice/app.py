@@ -44,7 +44,7 @@ from sluice.speech.weights import prepare_weights
 from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
-from sluice.stream.lifetime import guarding, leave, run_app
+from sluice.stream.lifetime import guarding, leave, run_app, spare_collections
 from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Skipped
 from sluice.stream.outbox import FaustOutbox
@@ -208,6 +208,7 @@ async def _serve(
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
+            spare_collections()
             started.set()
             async with _watching(app.transport, kafka):
                 await _moderate(app, pipeline, settings, metrics, until, intake_type, health)

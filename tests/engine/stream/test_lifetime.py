@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 
 from sluice.errors import SluiceError
 from sluice.stream import lifetime
-from sluice.stream.lifetime import run_app
+from sluice.stream.lifetime import YOUNG_OBJECTS, run_app, spare_collections
 
 
 class StubbornApp:
@@ -61,3 +62,14 @@ async def test_a_crash_ends_it_whatever_still_runs(ends: list[float]) -> None:
     with pytest.raises(SluiceError, match="RuntimeError"):
         await run_app(cast(Any, StubbornApp(RuntimeError())), asyncio.Event(), max_deadline_s=600)
     assert ends == [lifetime.CRASH_END_S]
+
+
+def test_what_is_loaded_is_not_looked_through_again() -> None:
+    before = gc.get_threshold()
+    try:
+        spare_collections()
+        assert gc.get_freeze_count() > 1_000
+        assert gc.get_threshold() == (YOUNG_OBJECTS, *before[1:])
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
