@@ -1,4 +1,4 @@
-"""How a worker lives and ends: asked to, it finishes what it has; after a crash it is gone within seconds, whatever hangs."""
+"""How a worker lives and ends: asked to, it finishes what it has; after a crash it is gone soon, whatever hangs."""
 
 from __future__ import annotations
 
