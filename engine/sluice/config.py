@@ -237,10 +237,13 @@ class PipelineConfig:
         For posts that name none.
     max_deadline_ms : int
         For posts that name a longer one; a worker's shutdown grace must be longer than this.
+    sheds : bool
+        Whether parts are late at once while there is too much to do.
     """
 
     deadline_ms: int = 5_000
     max_deadline_ms: int = 20_000
+    sheds: bool = True
 
 
 @dataclass(frozen=True)

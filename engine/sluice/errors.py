@@ -114,10 +114,16 @@ class MediaInvalid(PartFailed):
 
 
 class PartLate(PartFailed):
-    """The post's deadline came before this part was scored."""
+    """The post's deadline came before this part was scored, or would have.
 
-    def __init__(self) -> None:
-        super().__init__("late", "late: the post's deadline came first")
+    Parameters
+    ----------
+    why : str
+        For people.
+    """
+
+    def __init__(self, why: str = "the post's deadline came first") -> None:
+        super().__init__("late", f"late: {why}")
 
 
 class InferenceError(SluiceError):

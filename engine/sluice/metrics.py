@@ -73,6 +73,14 @@ class Metrics:
             ["kind", "outcome"], registry=registry,
         )  # fmt: skip
         self.cache_bytes = Gauge("sluice_cache_bytes", "What is kept for repeats.", registry=registry)
+        self.shed_parts = Counter(
+            "sluice_shed_parts", "Parts that were not begun, since the worker had too much to do.", ["modality"],
+            registry=registry,
+        )  # fmt: skip
+        self.shedding_level = Gauge(
+            "sluice_shedding_level", "0: every part is begun; one more for each kind of part that is not.",
+            registry=registry,
+        )  # fmt: skip
         self.triton_errors = Counter(
             "sluice_triton_errors", "Requests to Triton that failed.", ["model", "kind"], registry=registry
         )

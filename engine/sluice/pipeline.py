@@ -27,6 +27,7 @@ from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import PartScorer, describe_refusal
 from sluice.modalities.repeated import PATIENCE, PartRepeats
 from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
+from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
@@ -104,11 +105,15 @@ class Pipeline:
         self._modalities = modalities
         self._identities = ModelIdentities(classifier)
         self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities, policy)
-        self._parts = PartScorer(classifier, None if repeats is None else PartRepeats(repeats, self._identities))
+        self._config = config or PipelineConfig()
+        self._parts = PartScorer(
+            classifier,
+            None if repeats is None else PartRepeats(repeats, self._identities),
+            Shedding(metrics) if self._config.sheds else None,
+        )
         self._classifier = classifier
         self._policy = policy
         self._metrics = metrics
-        self._config = config or PipelineConfig()
         self._clock = clock
         self._prior = Prior(classifier)
 

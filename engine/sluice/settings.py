@@ -214,6 +214,7 @@ def _read_pipeline(read: _Reader) -> PipelineConfig:
     return PipelineConfig(
         deadline_ms=read.integer("SLUICE_DEADLINE_MS", PipelineConfig.deadline_ms, 1, 600_000),
         max_deadline_ms=read.integer("SLUICE_MAX_DEADLINE_MS", PipelineConfig.max_deadline_ms, 1, 600_000),
+        sheds=read.flag("SLUICE_SHED", "1"),
     )
 
 

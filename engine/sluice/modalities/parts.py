@@ -21,6 +21,7 @@ from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
 from sluice.modalities.repeated import PartRepeats, Scored
 from sluice.modalities.scored import ScoredPart
+from sluice.modalities.shedding import Shedding
 from sluice.repeats import Flight
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,16 @@ class PartScorer:
     classifier : Classifier
     repeats : PartRepeats or None
         What was scored before; without it everything is scored each time.
+    shedding : Shedding or None
+        What is not begun; without it everything is.
     """
 
-    def __init__(self, classifier: Classifier, repeats: PartRepeats | None = None) -> None:
+    def __init__(
+        self, classifier: Classifier, repeats: PartRepeats | None = None, shedding: Shedding | None = None
+    ) -> None:
         self._classifier = classifier
         self._repeats = repeats
+        self._shedding = shedding
 
     async def score(self, part: Part, deadline: float, *, may_repeat: bool = False) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
@@ -76,7 +82,18 @@ class PartScorer:
     async def _attempt(
         self, part: Part, deadline: float, flight: Flight[Scored] | None
     ) -> tuple[list[ScoredPart], Part | None]:
-        stage_s: dict[str, float] = {}
+        if self._shedding is not None and not self._shedding.admits(part.modality.name):
+            return [ScoredPart(part, failure=PartLate("not begun, the worker has too much to do"))], None
+        time_s, stage_s = deadline - asyncio.get_running_loop().time(), dict[str, float]()
+        scored, inner = await self._attempt_begun(part, deadline, stage_s, flight)
+        if self._shedding is not None:
+            is_late = isinstance(scored[0].failure, PartLate)
+            self._shedding.note(time_s, stage_s.get("fetch"), is_late=is_late)
+        return scored, inner
+
+    async def _attempt_begun(
+        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+    ) -> tuple[list[ScoredPart], Part | None]:
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._score(part, deadline, stage_s, flight)
