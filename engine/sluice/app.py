@@ -42,6 +42,7 @@ from sluice.settings import Settings
 from sluice.speech.listener import Listener
 from sluice.speech.weights import prepare_weights
 from sluice.stream.agents import Intake, declare_agent, leaving
+from sluice.stream.backlog import first_come, newest_deadline_first
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
 from sluice.stream.lifetime import guarding, leave, run_app, spare_collections
@@ -251,7 +252,8 @@ async def _moderate(
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
     outbox, n_at_once = FaustOutbox(app), settings.agent.max_in_flight
-    moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse)
+    rank = newest_deadline_first(settings.pipeline.deadline_ms) if settings.agent.newest_first else first_come
+    moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse, rank=rank)
     intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)
     ready = all_of(

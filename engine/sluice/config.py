@@ -154,6 +154,8 @@ class AgentConfig:
         Posts picked up and not acknowledged: bounds how far finished posts run ahead of one that is stuck.
     max_bytes, max_waiting_bytes : int
         Of messages that are picked up and not acknowledged; of those that wait to be picked up.
+    newest_first : bool
+        Whether, of the posts that are picked up, those begin first whose deadline is the latest.
     session_timeout_s : float
         After so long without a sign of life Kafka gives a worker's partitions to others. The longest deadline of a
         post must be shorter, or a rebalance cannot wait for the posts in flight.
@@ -165,6 +167,7 @@ class AgentConfig:
     max_bytes: int = 192 * 2**20
     max_waiting_bytes: int = 64 * 2**20
     session_timeout_s: float = 30.0
+    newest_first: bool = False
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,7 @@ def _read_agent(read: _Reader, pipeline: PipelineConfig, memory: MemoryPlan) -> 
         max_bytes=memory.message_bytes * 3 // 4,
         max_waiting_bytes=memory.message_bytes // 4,
         session_timeout_s=read.number("SLUICE_SESSION_TIMEOUT_S", AgentConfig.session_timeout_s, 6.0, 1800.0),
+        newest_first=read.choice("SLUICE_BACKLOG", "OLDEST", ("OLDEST", "NEWEST")) == "NEWEST",
     )
     if pipeline.max_deadline_ms >= agent.session_timeout_s * 1000:
         raise SettingsError(

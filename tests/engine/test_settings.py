@@ -93,6 +93,9 @@ def test_every_variable_is_read() -> None:
             "SLUICE_PICTURE_TEXT": "no",
             "SLUICE_PICTURE_LINES": "12",
             "SLUICE_SPEECH": "1",
+            "SLUICE_CACHE_MB": "0",
+            "SLUICE_SHED": "0",
+            "SLUICE_BACKLOG": "newest",
         }
     )
     assert settings.kafka.librdkafka() == {
@@ -108,6 +111,7 @@ def test_every_variable_is_read() -> None:
     assert settings.media.store_urls == ("s3://bucket/media",)
     assert settings.media.allow_private
     assert (settings.pipeline.deadline_ms, settings.metrics_port) == (700, 0)
+    assert (settings.memory.cache_mb, settings.pipeline.sheds, settings.agent.newest_first) == (0, False, True)
     assert settings.picture_text == PictureTextConfig(enabled=False, max_lines=12)
     assert settings.speech.enabled
     assert "hush" not in repr(settings)
@@ -135,6 +139,8 @@ def test_an_adopted_encoders_tokenizer_has_to_be_there(tmp_path: Path) -> None:
         ("SLUICE_START_TIMEOUT_S", "nan"),
         ("SLUICE_MEDIA_ALLOW_PRIVATE", "maybe"),
         ("SLUICE_PICTURE_TEXT", "maybe"),
+        ("SLUICE_BACKLOG", "random"),
+        ("SLUICE_CACHE_MB", "-1"),
         ("SLUICE_SPEECH", "loud"),
         ("SLUICE_PICTURE_LINES", "0"),
         ("SLUICE_KAFKA_SECURITY_PROTOCOL", "TLS"),

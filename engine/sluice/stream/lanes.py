@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -21,18 +21,26 @@ class _Lane:
     ----------
     n_free : int
         Places; none while posts wait for one.
-    waiting : deque of Future
-        What posts wait for, in order; those that are done wait no more.
+    waiting : list of (float, int, Future)
+        What posts wait for, a heap by their rank and then by when they came; those that are done wait no more.
     """
 
     def __init__(self, n_posts: int) -> None:
         self.n_free = n_posts
-        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._n_come = 0
+
+    def wait(self, rank: float) -> asyncio.Future[None]:
+        """What is done once there is a place for a post."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._n_come += 1
+        heapq.heappush(self.waiting, (rank, self._n_come, turn))
+        return turn
 
     def leave(self) -> None:
-        """Give a place to the post that has waited longest."""
+        """Give a place to the post of the lowest rank, and of those to the one that has waited longest."""
         while self.waiting:
-            turn = self.waiting.popleft()
+            *_, turn = heapq.heappop(self.waiting)
             if not turn.done():
                 turn.set_result(None)
                 return
@@ -40,7 +48,7 @@ class _Lane:
 
 
 class Lanes:
-    """Two lanes, each with room for so many posts, first come, first served.
+    """Two lanes, each with room for so many posts, entered by their rank, and by who came first.
 
     Parameters
     ----------
@@ -62,13 +70,19 @@ class Lanes:
         self._asking: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def enter(self, *, has_media: bool) -> AsyncIterator[None]:
-        """Be in a lane, once there is room; raises `Leaving` if this worker leaves before."""
+    async def enter(self, *, has_media: bool, rank: float = 0.0) -> AsyncIterator[None]:
+        """Be in a lane, once there is room; raises `Leaving` if this worker leaves before.
+
+        Parameters
+        ----------
+        rank : float
+            Of those that wait, the lowest one enters first.
+        """
         lane = self._media if has_media else self._texts
         if lane.n_free:
             lane.n_free -= 1
         else:
-            await self._wait_for_place(lane)
+            await self._wait_for_place(lane, rank)
         try:
             yield
         finally:
@@ -76,9 +90,8 @@ class Lanes:
                 self._pulse.wait()
             lane.leave()
 
-    async def _wait_for_place(self, lane: _Lane) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        lane.waiting.append(turn)
+    async def _wait_for_place(self, lane: _Lane, rank: float) -> None:
+        turn = lane.wait(rank)
         self._ask_later()
         try:
             await turn
@@ -93,7 +106,7 @@ class Lanes:
 
     def _ask(self) -> None:
         self._asking = None
-        waiting = [turn for lane in (self._texts, self._media) for turn in lane.waiting if not turn.done()]
+        waiting = [turn for lane in (self._texts, self._media) for *_, turn in lane.waiting if not turn.done()]
         if self._leaving():
             for turn in waiting:
                 turn.set_exception(Leaving())

@@ -18,6 +18,7 @@ from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
 from sluice.retrying import keep_trying
 from sluice.schema import Post, Verdict, decode_post, encode
+from sluice.stream.backlog import Rank, first_come
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
 from sluice.stream.lanes import Lanes, Leaving
 from sluice.stream.pulse import Pulse
@@ -52,6 +53,8 @@ class Moderator:
         Longest pause between two tries during an outage, in seconds.
     pulse : Pulse or None
         Told of everything that is waited for.
+    rank : callable
+        In which order posts begin.
     """
 
     def __init__(
@@ -64,8 +67,10 @@ class Moderator:
         n_at_once: int = 256,
         max_pause_s: float = 2.0,
         pulse: Pulse | None = None,
+        rank: Rank = first_come,
     ) -> None:
         self._pipeline = pipeline
+        self._rank = rank
         self._outbox = outbox
         self._topics = topics
         self._metrics = metrics
@@ -84,7 +89,8 @@ class Moderator:
         """
         try:
             post = _read(message)
-            async with self._lanes.enter(has_media=bool(post.images or post.audio)):
+            has_media, rank = bool(post.images or post.audio), self._rank(message, post)
+            async with self._lanes.enter(has_media=has_media, rank=rank):
                 await self._publish_verdict(message, await self._score(message, post))
         except InvalidPost as error:
             await self._publish_dead_letter(message, error)

@@ -20,12 +20,12 @@ class Road:
         self.entered: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}
 
-    def send(self, name: str, *, has_media: bool = False) -> asyncio.Task[None]:
+    def send(self, name: str, *, has_media: bool = False, rank: float = 0.0) -> asyncio.Task[None]:
         self.gates[name] = asyncio.Event()
-        return asyncio.create_task(self._pass(name, has_media))
+        return asyncio.create_task(self._pass(name, has_media, rank))
 
-    async def _pass(self, name: str, has_media: bool) -> None:
-        async with self.lanes.enter(has_media=has_media):
+    async def _pass(self, name: str, has_media: bool, rank: float) -> None:
+        async with self.lanes.enter(has_media=has_media, rank=rank):
             self.entered.append(name)
             await self.gates[name].wait()
 
@@ -45,6 +45,16 @@ async def test_a_lane_is_entered_in_order_and_the_other_one_at_once() -> None:
         gate.set()
     await asyncio.gather(*posts)
     assert road.entered == ["first", "text", "second", "third"]
+
+
+async def test_of_those_that_wait_the_lowest_rank_enters_first_and_then_who_came_first() -> None:
+    road = Road()
+    posts = [road.send(name, rank=rank) for name, rank in [("a", 9.0), ("b", 2.0), ("c", 1.0), ("d", 2.0), ("e", 1.0)]]
+    await road.settle()
+    for gate in road.gates.values():
+        gate.set()
+    await asyncio.gather(*posts)
+    assert road.entered == ["a", "c", "e", "b", "d"]
 
 
 async def test_who_waits_leaves_with_the_worker_and_gives_its_place_to_nobody() -> None:

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from sluice.config import Topics
 from sluice.errors import InferenceUnavailable, MessageRefused
 from sluice.metrics import Metrics
-from sluice.schema import decode_verdict
+from sluice.schema import Post, decode_verdict, encode
+from sluice.stream.backlog import Rank, first_come, newest_deadline_first
 from sluice.stream.dead_letters import MAX_HEADERS_BYTES, Headers, Message, short
 from sluice.stream.lanes import Leaving
 from sluice.stream.moderation import Moderator
@@ -46,13 +47,20 @@ class FakeOutbox:
 class Desk:
     """A moderator over fakes."""
 
-    def __init__(self, n_at_once: int = 256) -> None:
+    def __init__(self, n_at_once: int = 256, rank: Rank = first_come) -> None:
         self.bench = Bench()
         self.outbox = FakeOutbox()
         self.leaving = False
         self.metrics = Metrics(CollectorRegistry())
         self.moderator = Moderator(
-            self.bench.pipeline, self.outbox, TOPICS, self.metrics, lambda: self.leaving, n_at_once, max_pause_s=0.01
+            self.bench.pipeline,
+            self.outbox,
+            TOPICS,
+            self.metrics,
+            lambda: self.leaving,
+            n_at_once,
+            max_pause_s=0.01,
+            rank=rank,
         )
 
     async def handle(self, value: bytes, key: bytes | None = b"p", headers: Headers = (("trace", b"1"),)) -> None:
@@ -109,6 +117,17 @@ async def test_a_fault_of_ours_while_reading_becomes_a_dead_letter_without_conte
     assert desk.outbox.topics() == [TOPICS.dead_letters]
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rank", "order"), [(first_come, ["p-1", "p-2", "p-3"]), (newest_deadline_first(5_000), ["p-1", "p-3", "p-2"])]
+)
+async def test_posts_begin_by_their_rank(rank: Rank, order: list[str]) -> None:
+    desk, deadlines_ms = Desk(n_at_once=1, rank=rank), {"p-1": 1_000, "p-2": 2_000, "p-3": 3_000}
+    desk.bench.classifier.delay_s["text_encoder"] = 0.001
+    posts = [encode(Post(id=name, text="hello", deadline_ms=ms)) for name, ms in deadlines_ms.items()]
+    await asyncio.gather(*map(desk.handle, posts))
+    assert [key for _, key, *_ in desk.outbox.sent] == [name.encode() for name in order]
 
 
 async def test_an_outage_of_triton_is_waited_out(desk: Desk) -> None:
