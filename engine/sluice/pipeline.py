@@ -22,7 +22,7 @@ from sluice.errors import InferenceError, InferenceUnavailable
 from sluice.features import UND
 from sluice.inference import Arrays, Classifier
 from sluice.inference.identity import ModelIdentities
-from sluice.metrics import Metrics
+from sluice.metrics import STAGES, Metrics
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import PartScorer, describe_refusal
 from sluice.modalities.repeated import PATIENCE, PartRepeats
@@ -71,8 +71,7 @@ class _Fused:
     fuse_s: float
 
 
-_NOTHING = _Fused((), Scores({}, {}, {}), 0.0)
-"""Of a post that repeats another: no part goes through the stages."""
+_NO_STAGE = dict.fromkeys((*STAGES, "total"), 0.0)
 
 
 class Pipeline:
@@ -163,7 +162,8 @@ class Pipeline:
 
     def _repeat(self, admitted: _Admitted, found: Verdict) -> Verdict:
         """The verdict on another post with the same text, as this post's own."""
-        stage_s = self._observe(admitted, _NOTHING)
+        self._metrics.stage.labels("wait").observe(admitted.wait_s)  # it goes through no other
+        stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
         self._count(found.decision, find(self._policy, found.scores), found.language)
         return msgspec.structs.replace(
             found,
@@ -234,7 +234,7 @@ class Pipeline:
         for part in fused.parts:
             if part.failure:
                 self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
-        return {**stage_s, "total": admitted.wait_s + time.perf_counter() - admitted.start_s}
+        return {**stage_s, "total": _total_s(admitted)}
 
     def _judge(self, post_id: str, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
         findings = find(self._policy, fused.scores.probability)
@@ -286,6 +286,10 @@ def _now() -> float:
 def _longest(scored: Sequence[ScoredPart], stage: str) -> float:
     """Parts go through the stages side by side: the slowest one counts."""
     return max((part.stage_s.get(stage, 0.0) for part in scored), default=0.0)
+
+
+def _total_s(admitted: _Admitted) -> float:
+    return admitted.wait_s + time.perf_counter() - admitted.start_s
 
 
 def _in_ms(stage_s: dict[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from cachetools import LRUCache
 
@@ -14,6 +14,9 @@ ResultT = TypeVar("ResultT")
 
 Kind = Literal["post", "part"]
 """What a result is of; labels a metric."""
+
+Outcome = Literal["hit", "shared", "miss"]
+"""Of a look-up: it is kept, under way for another post, or new."""
 
 ENTRY_BYTES = 400
 """What a result takes beside its own bytes: its key, its places in two tables, and what is around it."""
@@ -33,7 +36,12 @@ class Repeats:
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         self._kept: LRUCache[bytes, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda kept: kept[1])
         self._under_way: dict[bytes, asyncio.Future[Any]] = {}
-        self._metrics = metrics
+        self._lookups = {
+            (kind, outcome): metrics.cache_lookups.labels(kind, outcome)
+            for kind in get_args(Kind)
+            for outcome in get_args(Outcome)
+        }
+        metrics.cache_bytes.set_function(lambda: self._kept.currsize)
 
     def flight(self, kind: Kind) -> Flight[Any]:
         """A computation that is about to begin; to be used as a context."""
@@ -58,11 +66,10 @@ class Repeats:
             pending.set_result(result)
         if result is not None and n_bytes + ENTRY_BYTES <= self._kept.maxsize:
             self._kept[key] = (result, n_bytes + ENTRY_BYTES)
-        self._metrics.cache_bytes.set(self._kept.currsize)
 
-    def count(self, kind: Kind, outcome: Literal["hit", "shared", "miss"]) -> None:
+    def count(self, kind: Kind, outcome: Outcome) -> None:
         """Count a look-up."""
-        self._metrics.cache_lookups.labels(kind, outcome).inc()
+        self._lookups[kind, outcome].inc()
 
 
 class Flight(Generic[ResultT]):

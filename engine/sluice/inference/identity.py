@@ -31,6 +31,7 @@ class _Known:
     outputs: Arrays
     version: str
     number: int
+    name: str
     answered_at: float
 
 
@@ -55,7 +56,8 @@ class ModelIdentities:
 
         The models are asked in the background, every `REFRESH_S` seconds while somebody wants to know.
         """
-        found = [self._find(model) for model in models]
+        versions = self._classifier.versions
+        found = [self._find(model, versions.get(model.name, "")) for model in models]
         if None in found:
             return None
         return " ".join(filter(None, [*found, *(self._classifier.languages or ("all",))])).encode()
@@ -66,19 +68,16 @@ class ModelIdentities:
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
-    def _find(self, model: ModelSpec) -> str | None:
+    def _find(self, model: ModelSpec, version: str) -> str | None:
         if model in OCR_MODELS:
-            return f"{model.name}:{self._version_of(model)}"  # their weights' hashes are pinned
+            return f"{model.name}:{version}"  # their weights' hashes are pinned
         known = self._known.get(model.name)
         age_s = self._clock() - (known.answered_at if known else float("-inf"))
         if age_s > REFRESH_S:
             self._ask_soon(model)
-        if known is None or age_s > MAX_AGE_S or known.version != self._version_of(model):
+        if known is None or age_s > MAX_AGE_S or known.version != version:
             return None
-        return f"{model.name}:{known.version}:{known.number}"
-
-    def _version_of(self, model: ModelSpec) -> str:
-        return self._classifier.versions.get(model.name, "")
+        return known.name
 
     def _ask_soon(self, model: ModelSpec) -> None:
         if model.name not in self._asking:
@@ -92,11 +91,12 @@ class ModelIdentities:
             (outputs,) = await self._classifier.infer(model, [sample_row(model)], deadline)
         except InferenceError:
             return  # what is known grows old meanwhile
-        before, version = self._known.get(model.name), self._version_of(model)
+        before, version = self._known.get(model.name), self._classifier.versions.get(model.name, "")
         is_same = before is not None and before.version == version and is_alike(before.outputs, outputs)
         number = 0 if before is None else before.number + (not is_same)
         copied = {name: np.array(array) for name, array in outputs.items()}
-        self._known[model.name] = _Known(copied, version, number, self._clock())
+        name = f"{model.name}:{version}:{number}"
+        self._known[model.name] = _Known(copied, version, number, name, self._clock())
 
 
 def sample_row(model: ModelSpec) -> Arrays:
