@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,8 +33,13 @@ MAX_MESSAGE_BYTES = 4 * 2**20
 becomes a dead letter, its headers included. Kafka's own default is 1 MB."""
 
 
-def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
+def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[str] | None = None) -> None:
     """Wait for Kafka and create the topics that are missing, with the brokers' default replication.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        Which; None for all that the worker needs.
 
     Raises
     ------
@@ -50,7 +56,7 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0) -> None:
         reraise=True,
     )
     try:
-        attempts(_create_missing, admin, kafka)
+        attempts(_create_missing, admin, names or kafka.topics.all())
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
@@ -132,9 +138,9 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
         raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def _create_missing(admin: AdminClient, kafka: KafkaConfig) -> None:
+def _create_missing(admin: AdminClient, names: Sequence[str]) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
-    missing = [topic for topic in kafka.topics.all() if admin.list_topics(topic, timeout=2.0).topics[topic].error]
+    missing = [topic for topic in names if admin.list_topics(topic, timeout=2.0).topics[topic].error]
     created = admin.create_topics([_new_topic(topic) for topic in missing]) if missing else {}
     for future in created.values():
         try:

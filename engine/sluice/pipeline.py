@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -53,7 +54,7 @@ class _Admitted:
     Without media its parts are not kept for repeats: its verdict is, as a whole.
     """
 
-    post_id: str
+    post: Post
     parts: tuple[Part, ...]
     parts_due: float
     verdict_due: float
@@ -167,22 +168,23 @@ class Pipeline:
         self._count(found.decision, find(self._policy, found.scores), found.language)
         return msgspec.structs.replace(
             found,
-            post_id=admitted.post_id,
+            post_id=admitted.post.id,
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
+            **_carried(admitted.post),
         )
 
     async def _score_anew(self, admitted: _Admitted) -> Verdict:
         scored = await self._score_parts(admitted)
         fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
-        return self._judge(admitted.post_id, fused, stage_s)
+        return self._judge(admitted.post, fused, stage_s)
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
         now = _now()
         return _Admitted(
-            post_id=post.id,
+            post=post,
             parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
             parts_due=now + total_s * (1 - FUSE_SHARE),
             verdict_due=now + total_s,
@@ -236,7 +238,7 @@ class Pipeline:
                 self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
         return {**stage_s, "total": _total_s(admitted)}
 
-    def _judge(self, post_id: str, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
+    def _judge(self, post: Post, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
         findings = find(self._policy, fused.scores.probability)
         all_scored, all_understood = all(p.complete for p in fused.parts), all(p.understood for p in fused.parts)
         decision = decide(self._policy, findings, all_scored, all_understood)
@@ -244,7 +246,7 @@ class Pipeline:
         self._count(decision, findings, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
-            post_id=post_id,
+            post_id=post.id,
             decision=decision,
             scores=fused.scores.probability,
             severity=fused.scores.severity,
@@ -257,6 +259,7 @@ class Pipeline:
             language=language,
             urgency=find_urgency(self._policy, findings),
             cached=find_repeated(fused.parts),
+            **_carried(post),
         )
 
     def _count(self, decision: Decision, findings: Sequence[Finding], language: DetectedLanguage | None) -> None:
@@ -272,6 +275,11 @@ class Pipeline:
         modalities = {part.part.modality: None for part in scored}
         used = [FUSION, *(model for each in modalities for model in (*each.read_by, each.model))]
         return {model.name: self._classifier.versions.get(model.name, "unknown") for model in used}
+
+
+def _carried(post: Post) -> dict[str, Any]:
+    """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
+    return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant}
 
 
 def _language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:

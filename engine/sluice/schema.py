@@ -56,6 +56,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     id : str
         1 to 256 characters; also the message's key.
+    author_id, surface, tenant : str or None
+        Who wrote it, where, and whose community that is; the verdict carries them.
     text : str or None
         Any Unicode; lone surrogates are read as U+FFFD.
     images, audio : tuple of Media
@@ -67,6 +69,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: Id
     author_id: str | None = None
     surface: str | None = None
+    tenant: str | None = None
     created_at: str | None = None
     text: str | None = None
     images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
@@ -161,6 +164,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Milliseconds: ``wait`` (in Kafka), ``fetch``, ``extract``, ``encode``, ``fuse``, ``total``.
     scored_at : str
         RFC 3339, UTC, milliseconds.
+    author_id, surface, tenant : str or None
+        The post's; None where it had none.
     """
 
     post_id: str
@@ -176,6 +181,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     language: DetectedLanguage | None = None
     urgency: Urgency = "none"
     cached: tuple[str, ...] = ()
+    author_id: str | None = None
+    surface: str | None = None
+    tenant: str | None = None
 
 
 class _Identified(msgspec.Struct):

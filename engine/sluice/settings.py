@@ -78,8 +78,26 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 PREFIX = "SLUICE_"
 
-READ_ELSEWHERE = ("SLUICE_API_KEYS", "SLUICE_BUNDLE", "SLUICE_CACHE", "SLUICE_LOG_FORMAT")
+READ_ELSEWHERE = (
+    "SLUICE_API_KEYS",
+    "SLUICE_BUNDLE",
+    "SLUICE_CACHE",
+    "SLUICE_LOG_FORMAT",
+    "SLUICE_WEBHOOK_SECRET",
+    "SLUICE_WEBHOOK_SECRET_FILE",
+)
 """Variables that commands, Triton and training read."""
+
+
+def load_webhook_secret(environ: Mapping[str, str] = os.environ) -> str:
+    """The secrets that sign webhooks, as they are written; empty without any.
+
+    Raises
+    ------
+    SettingsError
+        The file that holds them cannot be read.
+    """
+    return _Reader(environ).secret("SLUICE_WEBHOOK_SECRET") or ""
 
 
 def name_unknown(environ: Mapping[str, str] = os.environ) -> list[str]:

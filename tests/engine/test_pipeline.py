@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -307,6 +308,12 @@ async def test_another_policy_decides_from_then_on(bench: Bench) -> None:
     verdict = await bench.score(text="hello")
     assert (verdict.decision, verdict.policy.version) == ("allow", 9)
     assert bench.count("sluice_posts_total", decision="allow", policy=POLICY.name, policy_version="9") == 1
+
+
+async def test_the_verdict_carries_who_wrote_where(bench: Bench) -> None:
+    verdict = await bench.score(text="hello", author_id="u-9", surface="forum", tenant="t-1")
+    assert (verdict.author_id, verdict.surface, verdict.tenant) == ("u-9", "forum", "t-1")
+    assert json.loads(encode(await bench.score(text="hello")))["author_id"] is None
 
 
 async def test_the_verdict_names_the_models_it_rests_on(bench: Bench) -> None:

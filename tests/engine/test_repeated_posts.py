@@ -114,6 +114,12 @@ async def test_a_repeated_text_gets_the_same_verdict_under_its_own_id(bench: Rep
     assert bench.count("sluice_cache_lookups_total", kind="post", outcome="hit") == 1.0
 
 
+async def test_a_repeated_text_is_its_own_authors(bench: RepeatBench) -> None:
+    await bench.scored(text="one two", author_id="u-1", surface="forum", tenant="t-1")
+    again, asked = await bench.scored(text="one two", author_id="u-2")
+    assert (asked, again.author_id, again.surface, again.tenant) == ([], "u-2", None, None)
+
+
 @pytest.mark.parametrize("other", ["one two ", "One two", "one two three"])
 async def test_only_the_very_same_text_repeats_another(bench: RepeatBench, other: str) -> None:
     await bench.scored(text="one two")

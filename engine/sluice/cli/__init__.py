@@ -27,6 +27,7 @@ from sluice.cli import (
     serve,
     up,
     verdicts,
+    webhooks,
     worker,
 )
 from sluice.cli.console import say
@@ -72,7 +73,7 @@ def prepare(
     ] = False,
 ) -> None:
     """Streaming content moderation: posts into Kafka, one explained verdict per post out."""
-    if context.invoked_subcommand != WORKER:  # its log says so
+    if context.invoked_subcommand != WORKER:  # whose log says so
         _name_unknown_variables()
 
 
@@ -93,6 +94,8 @@ app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
+app.command("webhooks")(webhooks.webhooks)
+app.command("new-webhook-secret")(webhooks.new_secret)
 app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
 app.command("chaos")(chaos.chaos)

@@ -138,7 +138,12 @@ def test_other_commands_find_the_stack_while_it_runs(
 ) -> None:
     monkeypatch.delenv("SLUICE_KAFKA", raising=False)
     found: list[Connection] = []
-    monkeypatch.setattr(stack, "check", lambda: found.append(find_connection(None)) or stack.end())
+
+    def look() -> None:
+        found.append(find_connection(None))
+        stack.end()
+
+    monkeypatch.setattr(stack, "check", look)
     assert find_connection(None).kafka == KafkaConfig()
     stack.addresses = Addresses("127.0.0.1:7777", "127.0.0.1:8001", "http://127.0.0.1:9400")
     run("up")

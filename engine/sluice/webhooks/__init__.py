@@ -1,0 +1,1 @@
+"""Decisions to a receiver over HTTP: signed, retried, at least once, behind the verdict topic."""
