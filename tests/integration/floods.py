@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,8 @@ from tests.integration.slow_hosts import early_hints, gzip_of_zeros, hang, one_b
 
 PATIENCE_S = 600.0
 _SAMPLE_S = 0.02
+_TEXT_EVERY_S = 0.05
+_HANG_S = 15.0
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Report:
     peak_mb : float
         Resident memory of the worker and its children together; pages that they share are counted for each.
     texts_ms : list of float
-        From publishing a text to its verdict, one at a time while the flood is scored.
+        From publishing a text to its verdict, one every 50 ms while the flood is scored.
     """
 
     name: str
@@ -95,6 +98,41 @@ class Peak(threading.Thread):
         return total
 
 
+class Neighbour(threading.Thread):
+    """Publishes a text of somebody else every 50 ms, whether the one before has its verdict or not."""
+
+    def __init__(self, publisher: Publisher, n_texts: int) -> None:
+        super().__init__(daemon=True)
+        self._publisher = publisher
+        self._n_texts = n_texts
+        self._over = threading.Event()
+        self._sent: dict[bytes, float] = {}
+        self.texts_ms: list[float] = []
+
+    def run(self) -> None:
+        """Publish until stopped."""
+        while not self._over.is_set() or len(self._sent) < self._n_texts:
+            time.sleep(_TEXT_EVERY_S)
+            key = f"text-{len(self._sent)}"
+            self._sent[key.encode()] = time.monotonic()
+            self._publisher.publish(Post(id=key, text="good morning, everybody"))
+            self._publisher.flush()
+
+    def note(self, key: bytes) -> None:
+        """Note the time that a text took, if `key` is one of them."""
+        if key in self._sent:
+            self.texts_ms.append((time.monotonic() - self._sent[key]) * 1000)
+
+    @property
+    def n_waiting(self) -> int:
+        """Texts that have no verdict yet."""
+        return len(self._sent) - len(self.texts_ms)
+
+    def stop(self) -> None:
+        """Publish no more than is wanted."""
+        self._over.set()
+
+
 class Bench:
     """A worker on the embedded stack, and what floods need."""
 
@@ -102,8 +140,10 @@ class Bench:
         self.stack = stack
         self.store = store
 
-    def flood(self, name: str, posts: list[Post], meanwhile: Callable[[], None] = lambda: None) -> Report:
-        """Publish `posts` at once, call `meanwhile`, and wait for every outcome, with texts of others in between."""
+    def flood(
+        self, name: str, posts: list[Post], meanwhile: Callable[[], None] = lambda: None, n_texts: int = 1
+    ) -> Report:
+        """Publish `posts` at once, call `meanwhile`, and wait for every outcome, and for `n_texts` of others or more."""
         report, peak, start = Report(name, len(posts)), Peak(self.stack.worker_pid), time.monotonic()
         peak.start()
         with Outcomes(self.stack.kafka, start="end") as outcomes, Publisher(self.stack.kafka, None) as publisher:
@@ -111,29 +151,25 @@ class Bench:
                 publisher.publish(post)
             publisher.flush()
             meanwhile()
-            open_ids = {post.id.encode() for post in posts}
-            while open_ids:
-                self._send_text(publisher, outcomes, open_ids, report)
-                if time.monotonic() - start > PATIENCE_S:
-                    break
+            neighbour = Neighbour(publisher, n_texts)
+            neighbour.start()
+            report.n_outcomes = self._read(outcomes, {post.id.encode() for post in posts}, neighbour)
         peak.stop()
-        report.n_outcomes = len(posts) - len(open_ids)
+        report.texts_ms = neighbour.texts_ms
         report.seconds, report.peak_mb = time.monotonic() - start, peak.bytes / 2**20
         return report
 
-    def _send_text(self, publisher: Publisher, outcomes: Outcomes, open_ids: set[bytes], report: Report) -> None:
-        """One text of somebody else, from publishing it to its verdict; notes the outcomes that come meanwhile."""
-        text = Post(id=f"text-{len(report.texts_ms)}", text="good morning, everybody")
-        sent = time.monotonic()
-        publisher.publish(text)
-        publisher.flush()
-        while time.monotonic() - sent < PATIENCE_S:
+    def _read(self, outcomes: Outcomes, keys: set[bytes], neighbour: Neighbour) -> int:
+        """Wait for the outcomes of `keys`, then for those of the neighbour's texts; returns how many of `keys` came."""
+        n_posts, until = len(keys), time.monotonic() + PATIENCE_S
+        while (keys or neighbour.is_alive() or neighbour.n_waiting) and time.monotonic() < until:
             self.stack.check()
-            keys = {outcome.key for outcome in outcomes.poll(0.05)}
-            open_ids -= {key for key in keys if key}
-            if text.id.encode() in keys:
-                report.texts_ms.append((time.monotonic() - sent) * 1000)
-                return
+            for outcome in outcomes.poll(0.05):
+                keys.discard(outcome.key or b"")
+                neighbour.note(outcome.key or b"")
+            if not keys:
+                neighbour.stop()
+        return n_posts - len(keys)
 
 
 @contextmanager
@@ -156,7 +192,7 @@ def bench_image(bench: Bench) -> Media:
 
 def idle(bench: Bench, scale: float) -> Report:
     """Nothing but texts."""
-    return bench.flood("idle", [Post(id=f"idle-{n}", text="hello") for n in range(max(1, round(200 * scale)))])
+    return bench.flood("idle", [], n_texts=max(1, round(200 * scale)))
 
 
 def large_pictures(bench: Bench, scale: float) -> Report:
@@ -168,18 +204,18 @@ def large_pictures(bench: Bench, scale: float) -> Report:
 
 
 def _resume(processes: list[psutil.Process]) -> None:
+    time.sleep(_HANG_S)
     for process in processes:
         process.send_signal(signal.SIGCONT)
 
 
 def large_messages(bench: Bench, scale: float) -> Report:
-    """1,200 messages of 1 MB while Triton hangs."""
+    """1,200 messages of 1 MB while Triton hangs; texts of others from when it goes on."""
     triton = [each for each in psutil.process_iter(["cmdline"]) if _is_triton_of(each, bench.stack.triton)]
     posts = [Post(id=f"message-{n}", text="word " * 200_000) for n in range(max(1, round(1_200 * scale)))]
     for process in triton:
         process.send_signal(signal.SIGSTOP)
-    resume = threading.Timer(15.0, _resume, [triton])
-    return bench.flood("1 MB messages, Triton hangs", posts, resume.start)
+    return bench.flood("1 MB messages, Triton hangs", posts, partial(_resume, triton))
 
 
 def _is_triton_of(process: psutil.Process, address: str) -> bool:
