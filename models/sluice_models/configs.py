@@ -11,7 +11,9 @@ import msgspec
 import typer
 
 from sluice.contract import (
+    AUDIO_ENCODER,
     CELL_COST_PARAMETER,
+    IMAGE_ENCODER,
     LABELS,
     LABELS_PARAMETER,
     LANGUAGES_PARAMETER,
@@ -98,6 +100,8 @@ def _render_parameter(name: str, value: str) -> str:
 
 
 QUANTISE = _render_parameter("quantise", "rows8")
+MAKE_WAY = _render_parameter("niceness", "5")
+"""On a CPU: texts take milliseconds, and are not to wait for pictures and sound, which take tens and hundreds."""
 NAMED_LABELS = _render_parameter(LABELS_PARAMETER, ",".join(LABELS))
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
@@ -124,12 +128,14 @@ def read_languages(repository: Path) -> tuple[str, ...]:
 
 def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
     """A model's configuration, in protobuf's text format; the text encoder's names its languages."""
-    is_large = model is TEXT_ENCODER and variant.instances == "KIND_CPU"
+    is_on_cpu = variant.instances == "KIND_CPU"
+    is_large = model is TEXT_ENCODER and is_on_cpu
     lines = [
         *_render_model(model, variant),
         *_render_serving(model, variant),
         NAMED_LABELS,
         *([QUANTISE] if is_large else []),
+        *([MAKE_WAY] if is_on_cpu and model in (IMAGE_ENCODER, AUDIO_ENCODER) else []),
         *([_render_languages(languages)] if model is TEXT_ENCODER else []),
         _render_instances(N_TEXT_INSTANCES if is_large else 1, variant),
     ]
@@ -146,7 +152,7 @@ def _render_serving(model: ModelSpec, variant: Variant) -> list[str]:
 
 def render_ocr(model: ModelSpec) -> str:
     """The configuration of a model that reads text in pictures: one page at a time, on the CPU."""
-    return "\n".join([*_render_model(model, ON_CPU), _render_instances(1, ON_CPU)]) + "\n"
+    return "\n".join([*_render_model(model, ON_CPU), MAKE_WAY, _render_instances(1, ON_CPU)]) + "\n"
 
 
 def _render_model(model: ModelSpec, variant: Variant) -> list[str]:

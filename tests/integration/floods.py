@@ -143,7 +143,7 @@ class Bench:
     def flood(
         self, name: str, posts: list[Post], meanwhile: Callable[[], None] = lambda: None, n_texts: int = 1
     ) -> Report:
-        """Publish `posts` at once, call `meanwhile`, and wait for every outcome, and for `n_texts` of others or more."""
+        """Publish `posts` at once, call `meanwhile`, and wait for every outcome, and for `n_texts` of others."""
         report, peak, start = Report(name, len(posts)), Peak(self.stack.worker_pid), time.monotonic()
         peak.start()
         with Outcomes(self.stack.kafka, start="end") as outcomes, Publisher(self.stack.kafka, None) as publisher:

@@ -20,7 +20,6 @@ from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, extract_audio_and_speech, warm_up
 from sluice.features.image import extract_image, extract_image_and_pages
 
-_NICENESS = 10
 TRIM_EVERY = 50
 SMALL_BYTES = 64 * 2**20
 """A file that takes no more is decoded without asking: a photograph of a phone is decoded at an eighth."""
@@ -101,7 +100,7 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     warm_up()
-    confine(_NICENESS, _MAX_FILES)
+    confine(_MAX_FILES)
     Decoder(sys.stdin.buffer, sink, idle_bytes, cpu_s).run()
 
 

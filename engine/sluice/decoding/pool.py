@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from sluice.bytebudget import ByteBudget
@@ -162,6 +163,16 @@ EXTRACTORS: Mapping[object, bytes] = {
 """What a decoder can be asked to run, and as what its rows come back."""
 
 
+@dataclass(slots=True)
+class _File:
+    """What is to be decoded, and what became of it: whether its post waits no more, whether a decoder has it."""
+
+    kind: bytes
+    content: bytes
+    is_late: bool = False
+    is_begun: bool = False
+
+
 class DecodingPool:
     """Decodes media in child processes, as a `Runner` does; made and used inside one event loop.
 
@@ -201,13 +212,16 @@ class DecodingPool:
 
     async def _extract(self, kind: bytes, content: bytes) -> Features[Any]:
         await self._places.acquire()
-        task = asyncio.create_task(self._decode(kind, content))
+        file = _File(kind, content)
+        task = asyncio.create_task(self._decode(file))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(LATE_GRACE_S, task.cancel)
+            file.is_late = True
+            if file.is_begun:  # otherwise a decoder is only being started, and the next file will have it
+                asyncio.get_running_loop().call_later(LATE_GRACE_S, task.cancel)
             raise
 
     def _forget(self, task: asyncio.Task[Features[Any]]) -> None:
@@ -216,14 +230,18 @@ class DecodingPool:
         if not task.cancelled():
             task.exception()  # read, since nobody else may
 
-    async def _decode(self, kind: bytes, content: bytes) -> Features[Any]:
+    async def _decode(self, file: _File) -> Features[Any]:
         """Decode on a decoder that is idle, or new; one that failed is not used again."""
         decoder = self._idle.pop() if self._idle else await Decoder.start(self._config, self._memory)
+        if file.is_late:
+            self._idle.append(decoder)
+            raise MediaInvalid("decoder", "not decoded in time")
+        file.is_begun = True
         self._busy.add(decoder)
         sound = False
         try:
             async with asyncio.timeout(self._config.wall_s):
-                features = await decoder.decode(kind, content)
+                features = await decoder.decode(file.kind, file.content)
             sound = True
         except _TooLarge:
             raise
@@ -234,10 +252,10 @@ class DecodingPool:
             raise MediaInvalid("decoder", "takes too long to decode") from error
         except _Ended as error:
             detail = await decoder.describe_end()
-            logger.warning("a file of %d bytes %s", len(content), detail)
+            logger.warning("a file of %d bytes %s", len(file.content), detail)
             raise MediaInvalid("decoder", detail) from error
         except wire.BadAnswer as error:
-            logger.error("a decoder gave %s after a file of %d bytes", error, len(content))
+            logger.error("a decoder gave %s after a file of %d bytes", error, len(file.content))
             raise MediaInvalid("decoder", "crashed its decoder") from error
         finally:
             self._busy.discard(decoder)

@@ -15,7 +15,6 @@ from sluice.errors import MediaUnavailable, PartFailed
 from sluice.media.downloads import BODY, CANCEL, FAILURE, FETCH, HEADER, READY, Failed
 from sluice.media.http import HttpFetcher, HttpLimits
 
-_NICENESS = 5
 _MAX_FILES = 4096
 _N_RESOLVERS = 64
 """Names that are looked up at once: each that hangs takes a thread for half a minute."""
@@ -84,7 +83,7 @@ def main() -> None:
     limits, total = msgspec.json.decode(sys.argv[1], type=tuple[HttpLimits, int])
     sink_fd = os.dup(1)
     os.dup2(2, 1)
-    confine(_NICENESS, _MAX_FILES)
+    confine(_MAX_FILES)
     asyncio.run(_serve(sink_fd, limits, total))
     os._exit(0)
 

@@ -103,7 +103,7 @@ class Downloads:
 
     async def _start(self) -> asyncio.subprocess.Process:
         settings = msgspec.json.encode([self._limits, self._memory_bytes]).decode()
-        process = await start_child("sluice.media.download_child", settings)
+        process = await start_child("sluice.media.download_child", settings, niceness=5)
         try:
             async with asyncio.timeout(_START_S):
                 await _stdout(process).readexactly(HEADER.size)

@@ -20,7 +20,6 @@ from sluice.children import confine, set_soft
 from sluice.decoding import wire
 from sluice.speech.transcript import Segment, write_segments
 
-_NICENESS = 5
 _MAX_FILES = 64
 Transcribe = Callable[[npt.NDArray[np.int16]], list[Segment]]
 
@@ -60,7 +59,7 @@ def main() -> None:
     from sluice.speech.recogniser import Recogniser
 
     recogniser = Recogniser(folder)
-    confine(_NICENESS, _MAX_FILES)
+    confine(_MAX_FILES)
     set_soft(resource.RLIMIT_DATA, memory_bytes)
     serve(sys.stdin.buffer, sink, recogniser.transcribe, cpu_s)
 

@@ -43,7 +43,8 @@ class _Transcriber:
     @classmethod
     async def start(cls, folder: Path, config: SpeechConfig) -> _Transcriber:
         """Start it and wait until the model is loaded."""
-        process = await start_child("sluice.speech.child", str(folder), str(config.memory_bytes), str(config.cpu_s))
+        arguments = (str(folder), str(config.memory_bytes), str(config.cpu_s))
+        process = await start_child("sluice.speech.child", *arguments, niceness=5)
         transcriber = cls(process)
         try:
             async with asyncio.timeout(_START_S):

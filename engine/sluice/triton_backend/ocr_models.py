@@ -23,7 +23,7 @@ from rapidocr.ch_ppocr_det.utils import DBPostProcess
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
-from sluice.triton_backend.onnx_model import Arrays, TritonPythonModel
+from sluice.triton_backend.onnx_model import Arrays, TritonPythonModel, make_way
 from sluice.triton_backend.sessions import open_session
 
 DETECTOR_FILE, RECOGNISER_FILE = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -54,6 +54,7 @@ class OcrModel(TritonPythonModel):
         """Load the weights; see `TritonPythonModel.initialize`."""
         cv2.setNumThreads(1)
         config = json.loads(args["model_config"])
+        make_way(config)
         self._inputs = [tensor["name"] for tensor in config["input"]]
         self._outputs = [tensor["name"] for tensor in config["output"]]
         self._n_lines, *self._sizes = (int(size) for size in config["output"][0]["dims"])

@@ -2,12 +2,13 @@
 
 It runs inside Triton's Python stub and imports nothing of the engine but this package. Names and types of the tensors
 come from the model's configuration. The parameter ``quantise`` of the configuration, if it is ``rows8``, makes an
-eight-bit form of the model at the first load and keeps it in the cache.
+eight-bit form of the model at the first load and keeps it in the cache; ``niceness`` lets other processes go first.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +35,7 @@ class TritonPythonModel:
             From Triton; `model_config`, `model_repository` and `model_version` are read.
         """
         config = json.loads(args["model_config"])
+        make_way(config)
         self._inputs = [tensor["name"] for tensor in config["input"]]
         self._outputs = [tensor["name"] for tensor in config["output"]]
         model = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
@@ -90,6 +92,11 @@ def _prepare(model: Path, quantise: str | None) -> Path:
     if quantise != "rows8":
         raise ValueError(f'parameter "quantise" is "{quantise}"; it may be "rows8" or absent')
     return quantise_once(model, read_cpu_flags())
+
+
+def make_way(config: dict[str, Any]) -> None:
+    """Let other processes go first, as far as the parameter ``niceness`` of a model's configuration says."""
+    os.nice(int(_parameter(config, "niceness") or 0))
 
 
 def _parameter(config: dict[str, Any], name: str) -> str | None:

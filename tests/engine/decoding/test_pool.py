@@ -8,8 +8,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from sluice.bytebudget import ByteBudget
 from sluice.config import DecodingConfig
-from sluice.decoding.pool import DecodingPool
+from sluice.decoding.pool import Decoder, DecodingPool
 from sluice.errors import MediaInvalid
 from sluice.features.audio import extract_audio, extract_audio_and_speech
 from sluice.features.image import extract_image, extract_image_and_pages
@@ -122,6 +123,26 @@ async def test_a_file_that_nobody_waits_for_is_stopped(pool: DecodingPool, monke
     slow.cancel()
     await asyncio.gather(*(pool(extract_image, draw()) for _ in range(4)))
     assert victim not in pool.pids
+
+
+async def test_a_decoder_that_starts_for_a_late_file_is_kept_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start_decoder = list[Decoder](), Decoder.start
+
+    async def start(config: DecodingConfig, memory: ByteBudget) -> Decoder:
+        started.append(decoder := await start_decoder(config, memory))
+        late.cancel()
+        await asyncio.sleep(0)  # the post stops waiting before the decoder is there
+        return decoder
+
+    pool = DecodingPool(DecodingConfig(n_decoders=1))
+    monkeypatch.setattr("sluice.decoding.pool.LATE_GRACE_S", 0.0)
+    monkeypatch.setattr(Decoder, "start", start)
+    late = asyncio.create_task(pool(extract_image, draw()))
+    await asyncio.wait({late})
+    assert len((await pool(extract_image, draw())).rows) == 1
+    assert pool.pids == [started[0].pid]
+    assert started[0].n_files == 1, "the late one was not decoded"
+    await pool.close()
 
 
 async def test_memory_is_asked_for_and_bounded() -> None:

@@ -6,6 +6,7 @@ The same model behind a real Triton is in tests/integration/test_triton.py.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import types
@@ -156,3 +157,13 @@ def test_it_imports_nothing_else_of_the_engine() -> None:
     modules = ["sluice", "sluice.cache", "sluice.triton_backend"]
     modules += ["sluice.triton_backend.onnx_model", "sluice.triton_backend.sessions"]
     assert found.strip() == str(modules)
+
+
+def test_other_processes_go_first_as_far_as_the_configuration_says(
+    onnx_model: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_way: list[int] = []
+    monkeypatch.setattr(os, "nice", made_way.append)
+    onnx_model.make_way({"parameters": {"niceness": {"string_value": "5"}}})
+    onnx_model.make_way({"parameters": {}})
+    assert made_way == [5, 0]
