@@ -18,7 +18,7 @@ Kind = Literal["post", "part"]
 Outcome = Literal["hit", "shared", "miss"]
 """Of a look-up: it is kept, under way for another post, or new."""
 
-ENTRY_BYTES = 400
+ENTRY_BYTES = 640
 """What a result takes beside its own bytes: its key, its places in two tables, and what is around it."""
 
 

@@ -8,15 +8,15 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-MIN, MAX = ("sluice_triton_up",), ("_info",)
-"""Series of which the lowest says what holds for all, and endings of those that say 1 of what is there at all."""
+MIN, MAX = ("sluice_triton_up",), ("_info", "_level")
+"""Series of which the lowest says what holds for all, and endings of those of which the highest does."""
 
 
 def merge(texts: Iterable[str]) -> bytes:
     """One exposition out of several, in Prometheus' text format.
 
     Counters, histograms and what is in flight are added up; of what says whether Triton answers, the lowest counts; of
-    what names a version, the highest; and a series is as old as its oldest.
+    what names a version, or a level, the highest; and a series is as old as its oldest.
     """
     registry = CollectorRegistry()
     registry.register(_Merged([family for text in texts for family in text_string_to_metric_families(text)]))
