@@ -26,17 +26,21 @@ class Eager(Service):
         Faust calls this once a message, with the stream's callback and an event that ends the wait.
         """
         first, *others = coros
-        if not asyncio.iscoroutine(first):
+        if not asyncio.iscoroutine(first) or self._is_over():
             return await super().wait_first(*coros, timeout=timeout)
         try:
             waits_for = first.send(None)
         except StopIteration as end:
             _close(others)
-            return WaitResults([first], [end.value], False)
+            return WaitResults([], [], True) if self._is_over() else WaitResults([first], [end.value], False)
         except BaseException:
             _close(others)
             raise
         return await super().wait_first(_Begun(first, waits_for), *others, timeout=timeout)
+
+    def _is_over(self) -> bool:
+        """Whether it has stopped or crashed: then nothing counts as waited for."""
+        return self._stopped.is_set() or self._crashed.is_set()
 
 
 def _close(waits: list[Any]) -> None:

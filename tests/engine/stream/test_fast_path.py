@@ -81,3 +81,18 @@ async def test_events_are_waited_for_as_ever() -> None:
     waiter, event = Waiter(), asyncio.Event()
     event.set()
     assert (await waiter.wait_first(event)).results == [True]
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+async def test_in_a_service_that_has_stopped_nothing_counts(*, has_room: bool) -> None:
+    waiter, queue, never = Waiter(), Queue(has_room=has_room), asyncio.Event()
+    waiter._stopped.set()
+    assert await waiter.wait_first(queue.put("a"), never.wait()) == ([], [], True)
+
+
+async def test_a_service_that_stops_meanwhile_has_waited_for_nothing() -> None:
+    async def stop() -> None:
+        waiter._stopped.set()
+
+    waiter, never = Waiter(), asyncio.Event()
+    assert await waiter.wait_first(stop(), never.wait()) == ([], [], True)
