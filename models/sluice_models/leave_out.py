@@ -17,7 +17,7 @@ from rich.table import Table
 from sluice_models.config import RUNS
 from sluice_models.console import report_errors
 from sluice_models.data.bundle import Example, read_source_rows
-from sluice_models.measure.folds import FIGURES, FOLDS, read_figures, write_figures
+from sluice_models.measure.folds import FIGURES, FOLDS, FoldFigures, read_figures, write_figures
 from sluice_models.measure.score_texts import TextScorer
 from sluice_models.measure.source_figures import SourceRow, average_sources, report_source, sample_source
 from sluice_models.training.device import best_device
@@ -83,7 +83,7 @@ def main(
     with report_errors():
         for each in fold or ():
             reports = run_fold(bundle, each, runs, share, console)
-            console.print(f"wrote {write_figures(figures, each, reports)}")
+            console.print(f"wrote {write_figures(figures, each, FoldFigures(share, reports))}")
         if not fold:
             run_all(bundle, runs, share, figures, console)
         console.print(_means_table(read_figures(figures)))

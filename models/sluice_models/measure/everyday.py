@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.recipes.fusion.encoded import OURS, Encoded
-from sluice_models.recipes.text.composed import is_harmless, join, pool_harmless
+from sluice_models.recipes.text.composed import Pools, is_harmless, join, pool_harmless
 from sluice_models.recipes.text.drawing import fill_held_out
 from sluice_models.recipes.text.multilingual import keep_sentences, load_languages
 
@@ -67,16 +67,20 @@ def _draw(rng: random.Random, rows: Sequence[Example]) -> list[Example]:
 
 
 def compose_everyday(rng: random.Random, examples: Iterable[Example]) -> dict[str, list[Example]]:
-    """Posts of several harmless texts by language: the bundle's, and sentences of ours that training holds out."""
+    """Posts of several harmless texts by language."""
+    return {
+        f"composed, {language}": [_compose(rng, language, pool) for _ in range(PER_GROUP)]
+        for language, pool in pool_everyday(examples).items()
+    }
+
+
+def pool_everyday(examples: Iterable[Example]) -> Pools:
+    """Harmless texts by language: the bundle's, and sentences of ours that training holds out; `MIN_POOL` and more."""
     pools = pool_harmless(examples)
     for made in fill_held_out(keep_sentences(load_languages(), held_out=True), n_fills=4, seed=11):
         if made.meta["kind"] in EVERYDAY_KINDS and made.text:
             pools.setdefault(made.lang or "", []).append(made.text)
-    return {
-        f"composed, {language}": [_compose(rng, language, pool) for _ in range(PER_GROUP)]
-        for language, pool in sorted(pools.items())
-        if len(pool) >= MIN_POOL
-    }
+    return {language: pool for language, pool in sorted(pools.items()) if len(pool) >= MIN_POOL}
 
 
 def _compose(rng: random.Random, language: str, pool: Sequence[str]) -> Example:

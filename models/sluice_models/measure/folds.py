@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sluice.resources import packaged_file
 from sluice.schema import HARMS, LABELS
 from sluice_models.data.bundle import Example
 from sluice_models.measure.context import EvaluationContext
-from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals
+from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, percent
 from sluice_models.measure.source_figures import SOURCE_COLUMNS, SourceRow, SourcesMean, average_sources
 from sluice_models.recipes.text.templates import load_templates
 
@@ -28,9 +29,12 @@ FOLDS: Mapping[str, frozenset[str]] = {
     "H": frozenset({"hatemoji_build", "surge_toxicity"}),
     "I": frozenset({"convabuse"}),
     "J": frozenset({"edos"}),
+    "K": frozenset({"threatgram101", "telecom_fraud_zh", "smishing_mendeley", "kmhas_ko", "offendes"}),
+    "L": frozenset({"twitter_suicidal", "sos_weibo", "gahd", "macd_hi", "mlma_ar"}),
 }
-"""Each source with rows of both kinds is left out once, of English hate only one at a time; those of other labels or in
-Chinese go along with one. What remains has positives of every harm (`find_bare_labels`).
+"""Each English or Chinese source with rows of both kinds is left out once, of English hate only one at a time; those of
+other labels or in Chinese go along with one. Of another language one source is left out where a second one remains.
+What remains has positives of every harm (`find_bare_labels`).
 
 Sources that a run on its own could not measure (one kind of rows alone) stay in training.
 """
@@ -50,11 +54,27 @@ def template_labels() -> set[str]:
     return {label for family in load_templates().families for label in family.labels}
 
 
-def write_figures(folder: Path, fold: str, reports: list[SourceRow]) -> Path:
+class FoldFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of a fold: the share of the training steps that it ran for, in (0, 1], and its figures."""
+
+    share: float
+    rows: list[SourceRow]
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """A fold that has been run, the sources it left out, and the share of the training steps, in (0, 1]."""
+
+    fold: str
+    sources: tuple[str, ...]
+    share: float
+
+
+def write_figures(folder: Path, fold: str, figures: FoldFigures) -> Path:
     """Keep a fold's figures; returns the file."""
     file = _figures_file(folder, fold)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(reports)) + b"\n")
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
     return file
 
 
@@ -62,21 +82,27 @@ def _figures_file(folder: Path, fold: str) -> Path:
     return folder / f"{fold}.json"
 
 
-def read_figures(folder: Path) -> list[SourceRow]:
-    """The figures of every fold that has been run, sorted by label; none if none has.
+def read_folds(folder: Path) -> dict[str, FoldFigures]:
+    """What every fold that has been run left, by its name; none if none has.
 
     Raises
     ------
     SettingsError
         If a file is not what `write_figures` writes.
     """
-    reports: list[SourceRow] = []
-    for file in (_figures_file(folder, fold) for fold in FOLDS):
-        if file.is_file():
-            try:
-                reports += msgspec.json.decode(file.read_bytes(), type=list[SourceRow])
-            except msgspec.DecodeError as error:
-                raise SettingsError(f"{file}: {error}") from error
+    return {fold: _read_fold(_figures_file(folder, fold)) for fold in FOLDS if _figures_file(folder, fold).is_file()}
+
+
+def _read_fold(file: Path) -> FoldFigures:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=FoldFigures)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def read_figures(folder: Path) -> list[SourceRow]:
+    """The figures of every fold that has been run, sorted by language, label and source; see `read_folds`."""
+    reports = [row for figures in read_folds(folder).values() for row in figures.rows]
     return sorted(reports, key=lambda row: (row.language, LABELS.index(row.label), row.source))
 
 
@@ -103,3 +129,22 @@ class LeftOut(Report[SourceRow]):
         }
         yield Table("left-out-means", columns, average_sources(rows), NOT_RUN)
         yield Table("left-out", SOURCE_COLUMNS, rows, NOT_RUN)
+
+
+class LeftOutRuns(Report[FoldRun]):
+    """Which folds have been run, and for how long."""
+
+    name, title = "left_out_runs", "folds that have been run"
+
+    def measure(self, context: EvaluationContext) -> Iterable[FoldRun]:
+        """Every fold that has been run."""
+        return [FoldRun(fold, tuple(sorted(FOLDS[fold])), each.share) for fold, each in read_folds(FIGURES).items()]
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[FoldRun]]:
+        """One."""
+        columns: Columns[FoldRun] = {
+            "fold": lambda run: run.fold,
+            "left out": lambda run: ", ".join(run.sources),
+            "share of the steps": lambda run: percent(run.share),
+        }
+        yield Table("left-out-runs", columns, evaluation.of(LeftOutRuns), NOT_RUN)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sluice_models.measure.bias import Bias
+from sluice_models.measure.buried import Buried
 from sluice_models.measure.counterfactuals import Swaps
 from sluice_models.measure.everyday_sounds import EverydaySounds
-from sluice_models.measure.folds import LeftOut
+from sluice_models.measure.folds import LeftOut, LeftOutRuns
 from sluice_models.measure.functional import Functional
 from sluice_models.measure.label_figures import LabelFigures
 from sluice_models.measure.mixtures import Mixtures
@@ -19,6 +20,7 @@ from sluice_models.measure.reduced_forms import ReducedForms
 from sluice_models.measure.report import Report
 from sluice_models.measure.serving_cost import ServingCost
 from sluice_models.measure.summary import Headlines
+from sluice_models.measure.twins import Twins
 from sluice_models.measure.unseen import FalseAlarms, Unseen
 
 REPORTS: tuple[Report[Any], ...] = (
@@ -26,6 +28,7 @@ REPORTS: tuple[Report[Any], ...] = (
     Origins(),
     LabelFigures(),
     LeftOut(),
+    LeftOutRuns(),
     Unseen(),
     FalseAlarms(),
     EverydaySounds(),
@@ -34,7 +37,9 @@ REPORTS: tuple[Report[Any], ...] = (
     Evidence(),
     Bias(),
     Swaps(),
+    Twins(),
     Robustness(),
+    Buried(),
     Functional(),
     ReducedForms(),
     ServingCost(),

@@ -11,10 +11,11 @@ from sluice.intervals import NO_FIGURE, Figure
 from sluice.schema import LABELS
 from sluice_models.evaluate import to_json
 from sluice_models.measure.bias import BiasRow
+from sluice_models.measure.buried import BuriedRow
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.counterfactuals import SwapRow
 from sluice_models.measure.everyday_sounds import SoundAlarmRow
-from sluice_models.measure.folds import NOT_RUN
+from sluice_models.measure.folds import NOT_RUN, FoldRun
 from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
 from sluice_models.measure.label_figures import LabelRow
@@ -30,6 +31,7 @@ from sluice_models.measure.report_plots import draw_plots, draw_training
 from sluice_models.measure.scored_split import Scored
 from sluice_models.measure.serving_cost import CostRow, measure_costs
 from sluice_models.measure.source_figures import OWN_NEGATIVES, SourceRow
+from sluice_models.measure.twins import TwinRow
 from sluice_models.measure.unseen import FalseAlarmRow
 from sluice_models.recipes.fusion.encoded import Encoded, one_row_each
 
@@ -52,6 +54,7 @@ def make_evaluation(**changes):
         "headlines": (Headline("accuracy", "rows", 3, FIGURE),),
         "labels": (make_label_report("all"), make_label_report("all", "image", WORSE), make_label_report("one|two")),
         "left_out": (make_source_report("one", 0.7), make_source_report("two", 0.9)),
+        "left_out_runs": (FoldRun("A", ("one", "two"), 0.5),),
         "unseen": (make_source_report("never", 0.6, "image"),),
         "alarms": (FalseAlarmRow("audio", "never", "", 50, 0.04, 0.0),),
         "everyday_sounds": (SoundAlarmRow("doors", "recorded", 50, 0.02, 0.0),),
@@ -60,6 +63,8 @@ def make_evaluation(**changes):
         "evidence": (EvidenceRow("token F1", 3, FIGURE, 0.25),),
         "bias": (BiasRow("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
         "swaps": (SwapRow("dialect, English", "African-American", 40, FIGURE, 0.1, 0.05),),
+        "twins": (TwinRow("en", False, 30, 0.02, 0.1, 0.03, 0.2, 0.1),),
+        "buried": (BuriedRow("en", 30, FIGURE, FIGURE, FIGURE, FIGURE),),
         "robustness": (
             RobustnessRow("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9, trained=True),
             RobustnessRow(ALL_TRICKS, "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.8),

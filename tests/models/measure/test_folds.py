@@ -12,9 +12,13 @@ from sluice_models.measure.folds import (
     FIGURES,
     FOLDS,
     NOT_RUN,
+    FoldFigures,
+    FoldRun,
     LeftOut,
+    LeftOutRuns,
     find_bare_labels,
     read_figures,
+    read_folds,
     template_labels,
     write_figures,
 )
@@ -27,6 +31,10 @@ pytestmark = pytest.mark.torch
 def make_row(label="hate", source="one", language="en", auroc=0.75, negatives=OWN_NEGATIVES):
     figure = Figure(auroc, auroc - 0.1, auroc + 0.1)
     return SourceRow(source, language, label, negatives, 30, 70, figure, figure)
+
+
+def keep(folder, fold, *rows, share=1.0):
+    return write_figures(folder, fold, FoldFigures(share, list(rows)))
 
 
 def make_text(source, **labels):
@@ -62,8 +70,8 @@ def test_templates_speak_of_harms():
 
 def test_figures_are_read_back_sorted_by_language_label_and_source(tmp_path):
     rows = [make_row("toxicity"), make_row("hate", "two"), make_row("hate", "one"), make_row("hate", language="zh")]
-    write_figures(tmp_path, "B", rows[:2])
-    write_figures(tmp_path, "A", rows[2:])
+    keep(tmp_path, "B", *rows[:2])
+    keep(tmp_path, "A", *rows[2:])
     found = read_figures(tmp_path)
     assert sorted(found, key=repr) == sorted(rows, key=repr)
     order = [(row.language, LABELS.index(row.label), row.source) for row in found]
@@ -71,19 +79,19 @@ def test_figures_are_read_back_sorted_by_language_label_and_source(tmp_path):
 
 
 def test_a_fold_that_is_run_again_replaces_its_figures(tmp_path):
-    write_figures(tmp_path, "A", [make_row(auroc=0.5)])
-    write_figures(tmp_path, "A", [make_row(auroc=0.8)])
+    keep(tmp_path, "A", make_row(auroc=0.5))
+    keep(tmp_path, "A", make_row(auroc=0.8))
     assert [row.auroc.value for row in read_figures(tmp_path)] == [0.8]
 
 
 def test_files_that_are_no_folds_are_not_read(tmp_path):
-    write_figures(tmp_path, "Z", [make_row()])
+    keep(tmp_path, "Z", make_row())
     assert read_figures(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", ["[{}]", "{", "[1]", ""])
+@pytest.mark.parametrize("content", ["[{}]", "{", "{}", '{"share": 1, "rows": [{}]}', ""])
 def test_a_broken_file_is_named(tmp_path, content):
-    write_figures(tmp_path, "C", []).write_text(content)
+    keep(tmp_path, "C").write_text(content)
     with pytest.raises(SettingsError, match=r"C\.json"):
         read_figures(tmp_path)
 
@@ -96,7 +104,7 @@ def test_the_figures_that_the_project_keeps_are_of_the_folds_sources():
 
 def test_the_report_reads_what_the_folds_left(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FIGURES", tmp_path)
-    write_figures(tmp_path, "A", [make_row()])
+    keep(tmp_path, "A", make_row())
     assert list(LeftOut().measure(None)) == [make_row()]
 
 
@@ -114,6 +122,20 @@ def test_a_source_whose_negatives_were_only_assumed_is_shown_and_not_averaged():
     tables = evaluate([make_row(auroc=0.7), make_row(source="edos", auroc=0.1, negatives="its own, assumed")])
     assert "| 0.700 | 0.700 | 0.700 |" in tables["left-out-means"].markdown()
     assert "edos" in tables["left-out"].markdown()
+
+
+def test_how_long_a_fold_was_trained_stands_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FIGURES", tmp_path)
+    keep(tmp_path, "J", make_row(source="edos"), share=0.25)
+    keep(tmp_path, "A")
+    assert {fold: figures.share for fold, figures in read_folds(tmp_path).items()} == {"A": 1.0, "J": 0.25}
+    runs = list(LeftOutRuns().measure(None))
+    assert runs == [FoldRun("A", ("hatexplain", "sms_spam_collection"), 1.0), FoldRun("J", ("edos",), 0.25)]
+    (table,) = LeftOutRuns().tables(Evaluation("val", {"left_out_runs": tuple(runs)}))
+    assert table.markdown().splitlines()[2:] == [
+        "| A | hatexplain, sms_spam_collection | 100 % |",
+        "| J | edos | 25 % |",
+    ]
 
 
 def test_folds_that_were_not_run_are_said_to_be_missing():

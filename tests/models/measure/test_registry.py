@@ -11,7 +11,15 @@ from rich.console import Console
 from sluice.intervals import Figure
 from sluice.schema import LABELS
 from sluice_models.config import AudioNetwork, FusionNetwork
-from sluice_models.measure import everyday_sounds, functional, mixtures, pair_figures, reduced_forms, serving_cost
+from sluice_models.measure import (
+    buried,
+    everyday_sounds,
+    functional,
+    mixtures,
+    pair_figures,
+    reduced_forms,
+    serving_cost,
+)
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.context import EvaluationContext, Models
 from sluice_models.measure.evaluation import evaluate_all
@@ -25,7 +33,7 @@ from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 MEASURED = {
-    "origins", "labels", "everyday_sounds", "mixtures", "pairs", "swaps", "functional",
+    "origins", "labels", "everyday_sounds", "mixtures", "pairs", "swaps", "twins", "buried", "functional",
 }  # fmt: skip
 """What the miniature has rows for: no fold was run and no model exported; it holds no votes, identities, marks or other
 terms, and too few rows for tricks."""
@@ -38,6 +46,7 @@ def few():
         patch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
         patch.setattr(everyday_sounds, "N_MADE", 4)
         patch.setattr(mixtures, "N_MIXTURES", 4)
+        patch.setattr(buried, "PER_LANGUAGE", 1)
         patch.setattr(mixtures, "SNRS_DB", (0, 20))
         patch.setattr(pair_figures, "N_MEASURED", 200)
         patch.setattr(functional, "N_FILLED", 120)

@@ -148,7 +148,7 @@ def find_identities(families: Iterable[Family]) -> dict[str, set[str]]:
     drawing, found = load_drawing(), defaultdict[str, set[str]](set)
     for family in (each for each in families if each.kind.kind in drawing.naming):
         for sentence in family.kind.sentences:
-            named = {slot for slot in _SLOT.findall(sentence) if slot in family.slots}
+            named = {slot for slot in slots_of(sentence) if slot in family.slots}
             found[family.language] |= named - set(drawing.not_naming)
     return found
 
@@ -156,13 +156,18 @@ def find_identities(families: Iterable[Family]) -> dict[str, set[str]]:
 def make_twins(rng: random.Random, family: Family, identities: set[str], key: str) -> list[Example]:
     """One of the family's sentences with two identities, or nothing; both have `key` as their ``twin``."""
     sentence = rng.choice(family.kind.sentences)
-    slots = [slot for slot in _SLOT.findall(sentence) if slot in identities]
+    slots = [slot for slot in slots_of(sentence) if slot in identities]
     if not slots:
         return []
     slot, seed = rng.choice(slots), rng.random()
     values = rng.sample(list(family.slots[slot]), min(2, len(family.slots[slot])))
     twins = [make_of(random.Random(seed), family, place(sentence, slot, value), key) for value in values]
     return [replace(twin, meta={**twin.meta, "twin": key}) for twin in twins] if len(twins) > 1 else []
+
+
+def slots_of(sentence: str) -> list[str]:
+    """The slots that a sentence draws from, in order."""
+    return _SLOT.findall(sentence)
 
 
 def place(sentence: str, slot: str, value: str) -> str:
