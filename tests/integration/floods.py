@@ -176,8 +176,11 @@ class Bench:
 def open_bench(
     folder: Path, triton: str | None = None, broker: Literal["embedded", "kafka"] = "embedded"
 ) -> Iterator[Bench]:
-    """A worker with the default settings; the embedded broker keeps a few megabytes only."""
-    environment = {"SLUICE_MEDIA_ALLOW_PRIVATE": "1"}  # the slow hosts are on loopback
+    """A worker with the default settings; the embedded broker keeps a few megabytes only.
+
+    Only repeats are not kept: a flood is of copies of one file, and the second one would cost nothing.
+    """
+    environment = {"SLUICE_MEDIA_ALLOW_PRIVATE": "1", "SLUICE_CACHE_MB": "0"}  # the slow hosts are on loopback
     config = StackConfig(folder, triton_repository(), broker, triton=triton, worker_environment=environment)
     with Stack(config) as stack:
         bench = Bench(stack, DirectoryStore(config.media_store))
