@@ -18,6 +18,9 @@ Kind = Literal["post", "part"]
 Outcome = Literal["hit", "shared", "miss"]
 """Of a look-up: it is kept, under way for another post, or new."""
 
+N_DECLINED = 4096
+"""Keys that are remembered of what can never be shared."""
+
 ENTRY_BYTES = 640
 """What a result takes beside its own bytes: its key, its places in two tables, and what is around it."""
 
@@ -36,6 +39,7 @@ class Repeats:
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         self._kept: LRUCache[bytes, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda kept: kept[1])
         self._under_way: dict[bytes, asyncio.Future[Any]] = {}
+        self._declined: LRUCache[bytes, bool] = LRUCache(N_DECLINED)
         self._lookups = {
             (kind, outcome): metrics.cache_lookups.labels(kind, outcome)
             for kind in get_args(Kind)
@@ -54,6 +58,14 @@ class Repeats:
     def under_way(self, key: bytes) -> asyncio.Future[Any] | None:
         """What somebody else computes now; it ends with None if that cannot be shared."""
         return self._under_way.get(key)
+
+    def is_declined(self, key: bytes) -> bool:
+        """Whether what it gives can never be shared: nobody need wait for it."""
+        return self._declined.get(key, False)
+
+    def decline(self, key: bytes) -> None:
+        """Note that what it gives can never be shared."""
+        self._declined[key] = True
 
     def begin(self, key: bytes) -> None:
         """Note that the caller computes it; others wait for `end`."""
@@ -113,16 +125,22 @@ class Flight(Generic[ResultT]):
             self._repeats.count(self._kind, "hit")
             return cast(ResultT, found)
         pending = self._repeats.under_way(key)
-        if pending is not None:
+        if pending is not None and not self._repeats.is_declined(key):
             return await self._wait(pending, patience_s)
         self._repeats.count(self._kind, "miss")
-        self._repeats.begin(key)
-        self._key = key
+        if pending is None:
+            self._repeats.begin(key)
+            self._key = key
         return None
 
     def land(self, result: ResultT, n_bytes: int) -> None:
         """Leave a result to whoever wants the same; without one, or on an error, those who wait compute their own."""
         self._result = result, n_bytes
+
+    def decline(self) -> None:
+        """Say that what came of this is nobody else's, and never will be: others need not wait for it."""
+        if self._key is not None:
+            self._repeats.decline(self._key)
 
     async def _wait(self, pending: asyncio.Future[ResultT | None], patience_s: float) -> ResultT | None:
         await asyncio.wait({pending}, timeout=patience_s)

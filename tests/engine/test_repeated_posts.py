@@ -15,6 +15,7 @@ from sluice.config import PipelineConfig
 from sluice.contract import FUSION, IMAGE_ENCODER, LABELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceUnavailable
 from sluice.features import Features, ImageRow, Language, Languages
+from sluice.features.text import MAX_WHOLE_CHARS
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import quiet
 from sluice.inference.identity import ModelIdentities
@@ -168,6 +169,15 @@ async def test_a_text_in_a_language_that_is_not_read_is_read_again(bench: Repeat
     await bench.scored(text="one two")
     verdict, asked = await bench.scored(text="one two")
     assert (asked, verdict.cached) == (["fusion", "text_encoder"], ())
+    await asyncio.gather(*(bench.score(text="one two") for _ in range(5)))  # and nobody waits for another one
+    assert bench.count("sluice_cache_lookups_total", kind="post", outcome="miss") == 7.0
+    assert len(bench.calls) == 12
+
+
+async def test_a_text_that_is_too_long_to_be_read_whole_is_not_looked_up(bench: RepeatBench) -> None:
+    for _ in range(2):
+        await bench.scored(text="one two " * MAX_WHOLE_CHARS)
+    assert bench.count("sluice_cache_lookups_total", kind="post", outcome="miss") == 0.0
 
 
 async def test_a_late_verdict_is_nobody_elses(bench: RepeatBench) -> None:

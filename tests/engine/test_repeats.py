@@ -94,6 +94,18 @@ async def test_those_who_wait_compute_their_own_where_nothing_can_be_shared(endi
     assert await shelf.get(b"a", None) is None  # and nothing was kept
 
 
+async def test_nobody_waits_for_what_was_declined_before() -> None:
+    shelf = Shelf()
+    with shelf.repeats.flight("part") as first:
+        await first.board(b"a", PATIENCE_S)
+        first.decline()
+    with shelf.repeats.flight("part") as leader:
+        await leader.board(b"a", PATIENCE_S)
+        assert await asyncio.wait_for(shelf.get(b"a", None), PATIENCE_S) is None  # at once, while the leader goes on
+        leader.land("better", 100)
+    assert await shelf.get(b"a", None) == "better"
+
+
 async def test_nobody_waits_longer_than_there_is_time() -> None:
     shelf = Shelf()
     with shelf.repeats.flight("part") as leader:

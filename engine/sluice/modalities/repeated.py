@@ -60,6 +60,8 @@ class PartRepeats:
         if all(not each.missing for each in found):
             kept = tuple(_without_inputs(each) for each in found)
             flight.land(kept, sum(map(_size_of, kept)))
+        elif not any(each.failure for each in found):
+            flight.decline()
 
 
 def _as_part_of(part: Part, kept: ScoredPart) -> ScoredPart:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sluice.contract import FUSION, TEXT_ENCODER
+from sluice.features.text import MAX_WHOLE_CHARS
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
@@ -45,6 +46,8 @@ class VerdictRepeats:
         """The verdict on the same text, still with the other post's id and times; None if it has to be scored."""
         if not post.text or post.images or post.audio:
             return None
+        if len(post.text) > MAX_WHOLE_CHARS:  # it is read in part, and its verdict is not kept
+            return None
         models = self._identities.find(MODELS)
         if models is None:
             return None
@@ -57,6 +60,8 @@ class VerdictRepeats:
         if is_whole(verdict.modalities.values()):
             raw = encode(verdict)
             flight.land(raw, len(raw))
+        elif not any(status.startswith("failed") for status in verdict.modalities.values()):
+            flight.decline()
 
 
 def is_whole(statuses: Iterable[str]) -> bool:
