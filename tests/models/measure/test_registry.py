@@ -33,8 +33,8 @@ from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 MEASURED = {
-    "origins", "labels", "left_out", "left_out_runs", "everyday_sounds", "mixtures", "pairs", "swaps", "twins", "buried",
-    "functional",
+    "origins", "labels", "left_out", "left_out_runs", "everyday_sounds", "mixtures", "pairs", "swaps", "twins",
+    "buried", "functional",
 }  # fmt: skip
 """What the miniature has rows for, and the folds that are kept: no model was exported; it holds no votes, identities,
 marks or other terms, and too few rows for tricks."""
