@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import io
 import re
 import signal
 import subprocess
@@ -9,15 +12,22 @@ import sys
 from collections.abc import Iterator
 
 import httpx
+import openai
 import pytest
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
+from sluice.http import AsyncClient
 from sluice.local.triton import TritonServer
-from sluice.schema import decode_verdict
+from sluice.schema import Post, decode_verdict
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
 
-@pytest.fixture
+N_AT_ONCE = 64
+
+
+@pytest.fixture(scope="module")
 def served(triton_server: TritonServer) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and its address."""
     command = [sys.executable, "-m", "sluice", "serve", "--port", "0", "--triton", triton_server.address]
@@ -36,6 +46,40 @@ def _read_address(process: subprocess.Popen[str]) -> str:
         if found := re.search(r"listening on (http://\S+)", line):
             return found[1]
     raise AssertionError("".join(said))
+
+
+def test_openais_client_has_a_text_and_a_picture_scored(served: tuple[subprocess.Popen[str], str]) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "green").save(picture, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    with openai.OpenAI(base_url=f"{served[1]}/v1", api_key="none") as client:
+        (result,) = client.moderations.create(
+            model="omni-moderation-latest",
+            input=[{"type": "text", "text": "See you at lunch"}, {"type": "image_url", "image_url": {"url": url}}],
+        ).results
+    assert not result.flagged
+    assert 0 < result.category_scores.violence < 0.5
+    assert result.category_applied_input_types.violence == ["text", "image"]
+
+
+def test_requests_at_the_same_time_share_batches(served: tuple[subprocess.Popen[str], str]) -> None:
+    posts = [Post(id=f"p-{number}", text=f"Lunch on day {number} of the month?") for number in range(N_AT_ONCE)]
+    before = count_calls(served[1])
+
+    async def score_each() -> set[str]:
+        async with AsyncClient(served[1]) as client:
+            return {verdict.decision for verdict in await asyncio.gather(*map(client.score, posts))}
+
+    assert asyncio.run(score_each()) == {"allow"}
+    assert 0 < count_calls(served[1]) - before < N_AT_ONCE
+
+
+def count_calls(address: str) -> float:
+    """Of the text encoder so far."""
+    families = text_string_to_metric_families(httpx.get(f"{address}/metrics").text)
+    samples = (sample for family in families if family.name == "sluice_batch_rows" for sample in family.samples)
+    counts = (each for each in samples if each.name.endswith("_count"))
+    return sum(each.value for each in counts if each.labels["model"] == "text_encoder")
 
 
 def test_a_post_is_scored_and_ctrl_c_ends_the_server(served: tuple[subprocess.Popen[str], str]) -> None:

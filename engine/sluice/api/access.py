@@ -21,7 +21,7 @@ KEY_HEADERS = ("ocp-apim-subscription-key", "x-goog-api-key", "api-key")
 def needs(scope: Scope) -> Guard:
     """A guard that lets only clients with that scope pass; everybody where no keys are set."""
 
-    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:  # others are called on a thread
         ring: KeyRing | None = connection.app.state.get(KEYRING_STATE)
         if ring is not None:
             connection.state[CLIENT_STATE] = _authenticate(ring, connection, scope)

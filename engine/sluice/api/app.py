@@ -71,7 +71,7 @@ def make_app(
     ring : KeyRing or None
         Whose keys may call; None lets everybody.
     """
-    shared: dict[str, Any] = {"config": config, "service": service, "registry": registry, "feedback": feedback}
+    shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
     return Litestar(
         route_handlers=[_OWN, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER],
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},

@@ -18,8 +18,6 @@ class ApiConfig:
         Posts that are scored at once.
     max_body_bytes : int
         Of one request; media inside it included.
-    max_posts : int
-        Of one request.
     max_bodies_bytes : int
         Of all requests under way together.
     max_connections : int
@@ -35,7 +33,6 @@ class ApiConfig:
     keys_file: Path | None = None
     max_in_flight: int = 256
     max_body_bytes: int = 16 * 2**20
-    max_posts: int = 100
     max_bodies_bytes: int = 256 * 2**20
     max_connections: int = 4096
     head_timeout_s: float = 10.0

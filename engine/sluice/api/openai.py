@@ -15,11 +15,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from sluice.api.access import admit, needs
-from sluice.api.config import ApiConfig
 from sluice.api.errors import AnyRequest, answering, declaring
 from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
-from sluice.api.scoring import ScoringService
+from sluice.api.scoring import MAX_POSTS, ScoringService
 from sluice.schema import Post, Verdict
 
 AppliedInput = Literal["text", "image"]
@@ -129,12 +128,11 @@ async def moderate(
     request: AnyRequest,
     data: JSONBody[ModerationRequest],
     service: NamedDependency[ScoringService],
-    config: NamedDependency[ApiConfig],
 ) -> Moderation:
     """A result per text; one for a list of parts. Raises `RequestProblem` for none or too many."""
     posts = make_posts(data.input)
-    if not 1 <= len(posts) <= config.max_posts:
-        raise RequestProblem(400, "invalid", f"'input' takes 1 to {config.max_posts} entries, not {len(posts)}")
+    if not 1 <= len(posts) <= MAX_POSTS:
+        raise RequestProblem(400, "invalid", f"'input' takes 1 to {MAX_POSTS} entries, not {len(posts)}")
     admit(request, len(posts))
     verdicts = await service.score_all(posts)
     model = f"sluice-{verdicts[0].policy.name}-{verdicts[0].policy.version}"
@@ -175,14 +173,15 @@ def read_result(verdict: Verdict) -> Result:
     return Result(
         flagged=verdict.decision != "allow",
         categories={name: bool(each.labels) and reasons.issuperset(each.labels) for name, each in said},
-        category_scores={name: _lowest(verdict, each.labels) for name, each in said},
+        category_scores={name: lowest_score(verdict, each.labels) for name, each in said},
         category_applied_input_types={
             name: [kind for kind in each.inputs if each.labels and kind in given] for name, each in said
         },
     )
 
 
-def _lowest(verdict: Verdict, labels: tuple[str, ...]) -> float:
+def lowest_score(verdict: Verdict, labels: tuple[str, ...]) -> float:
+    """The lowest of the labels' scores, 0 for none."""
     return min((verdict.scores[label] for label in labels), default=0.0)
 
 

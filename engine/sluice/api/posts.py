@@ -12,11 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, MultipartBody
 
 from sluice.api.access import admit, needs
-from sluice.api.config import ApiConfig
 from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
 from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
-from sluice.api.scoring import ScoringService
+from sluice.api.scoring import MAX_POSTS, ScoringService
 from sluice.schema import Id, Media, Post, Verdict
 
 MAX_LISTED = 256
@@ -65,15 +64,14 @@ async def score_posts(
     request: AnyRequest,
     data: JSONBody[PostRequest | list[PostRequest]],
     service: NamedDependency[ScoringService],
-    config: NamedDependency[ApiConfig],
 ) -> Verdict | Verdicts:
     """One verdict for one post; for a list of posts a list of verdicts, in their order.
 
     Raises `RequestProblem` for none or too many.
     """
     wanted = data if isinstance(data, list) else [data]
-    if not 1 <= len(wanted) <= config.max_posts:
-        raise RequestProblem(400, "invalid", f"a request takes 1 to {config.max_posts} posts, not {len(wanted)}")
+    if not 1 <= len(wanted) <= MAX_POSTS:
+        raise RequestProblem(400, "invalid", f"a request takes 1 to {MAX_POSTS} posts, not {len(wanted)}")
     posts = [make_post(each, f"posts[{index}]") for index, each in enumerate(wanted)]
     admit(request, len(posts))
     verdicts = await service.score_all(posts)

@@ -10,6 +10,9 @@ from typing import Protocol
 from sluice.errors import SluiceError
 from sluice.schema import Post, Verdict
 
+MAX_POSTS = 100
+"""Of one request."""
+
 LATE = "failed: late"
 """How the status of a part begins that the deadline came before."""
 
