@@ -5,7 +5,7 @@ PINS := pyproject.toml ops/constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel docs docs-serve bench constraints packages clean
+.PHONY: help demo serve test lint wheel docs docs-serve bench constraints packages clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -13,6 +13,9 @@ help:  ## list the targets
 
 demo: .venv/.installed-local  ## install what a demo needs, then score the sample posts end to end
 	$(BIN)/sluice demo
+
+serve: .venv/.installed-serve  ## install what scoring over HTTP needs, then answer on port 8080 until Ctrl-C
+	$(BIN)/sluice serve
 
 test: packages lint  ## install everything, then lint, types, import contracts and every test
 	$(BIN)/pytest --cov --cov-report=
@@ -61,6 +64,11 @@ clean:  ## remove .venv, build output and caches
 	$(PIP) --editable '.[local]'
 	@touch $@
 
+.venv/.installed-serve: .venv/.created $(PINS)
+	@echo "Installing Sluice with its embedded stack and its HTTP server into .venv (about a minute) ..."
+	$(PIP) --editable '.[local,http]'
+	@touch $@
+
 .venv/.installed-docs: .venv/.created $(PINS)
 	@echo "Installing what the documentation needs into .venv (half a minute) ..."
 	$(PIP) --editable '.[docs]'
@@ -69,4 +77,4 @@ clean:  ## remove .venv, build output and caches
 .venv/.installed-dev: .venv/.created $(PINS)
 	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
 	$(PIP) --editable '.[local,media,s3,http,speech,train,docs,dev]'
-	@touch $@ .venv/.installed-local .venv/.installed-docs
+	@touch $@ .venv/.installed-local .venv/.installed-serve .venv/.installed-docs

@@ -20,6 +20,7 @@ from sluice.cli import (
     chaos,
     dead_letters,
     demo,
+    match,
     publish,
     report,
     schema,
@@ -96,6 +97,7 @@ app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
 app.command("webhooks")(webhooks.webhooks)
 app.command("new-webhook-secret")(webhooks.new_secret)
+app.command("match")(match.match)
 app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
 app.command("chaos")(chaos.chaos)
