@@ -40,16 +40,15 @@ usage() {
 }
 
 pack() {
-    local stage
     mkdir -p "$1"
-    stage=$(mktemp -d "$1/stage.XXXXXX")
-    trap 'rm -rf "$stage"' EXIT
+    STAGE=$(mktemp -d "$1/stage.XXXXXX")  # not local: the trap runs when this function has returned
+    trap 'rm -rf "$STAGE"' EXIT
     echo "fetching TensorRT $TENSORRT (534 MB)" >&2
-    fetch_libraries "$stage"
+    fetch_libraries "$STAGE"
     echo "fetching wheels for Python $PYTHON_VERSION" >&2
-    fetch_wheels "$stage/wheels"
+    fetch_wheels "$STAGE/wheels"
     echo "packing (some minutes)" >&2
-    cut_pieces "$stage" "$1"
+    cut_pieces "$STAGE" "$1"
     ls -l "$1" >&2
 }
 
@@ -102,6 +101,7 @@ prove() {
 # Once: a second `prove` finds everything in place.
 unpack() {
     [ -x "$STORE/venv/bin/tried" ] && return
+    "python$PYTHON_VERSION" -m pip --version > /dev/null || { echo "Python $PYTHON_VERSION with pip is needed" >&2; exit 1; }
     (cd "$STORE" && sha256sum --check --quiet SHA256SUMS)
     cat "$STORE"/piece.* | tar -C "$STORE" -x -J
     "python$PYTHON_VERSION" -m venv --without-pip "$STORE/venv"
