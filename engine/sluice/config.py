@@ -259,10 +259,13 @@ class PictureTextConfig:
         Whether it is.
     max_lines : int
         Of one picture; the rest is named in its status.
+    max_waiting_bytes : int
+        Of pages that wait to be read, or are being read: 32 of the largest. Those behind them would be late anyway.
     """
 
     enabled: bool = True
     max_lines: int = 64
+    max_waiting_bytes: int = 96 * 2**20
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 600_000
 """Deadline of each post: offline, a late verdict is better than half a one."""
+MAX_WAITING_BYTES = 2**31
+"""Of pages: as many as the posts in flight can have, so that none is given up."""
 STEP = 32
 """The progress bar moves once in so many posts."""
 
@@ -115,7 +117,8 @@ def offline_settings(policy: Path | None) -> Settings:
     path = policy or settings.policy_path
     load_policy(path)
     pipeline = dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS)
-    return dataclasses.replace(settings, pipeline=pipeline, policy_path=path)
+    pages = dataclasses.replace(settings.picture_text, max_waiting_bytes=MAX_WAITING_BYTES)
+    return dataclasses.replace(settings, pipeline=pipeline, picture_text=pages, policy_path=path)
 
 
 def with_triton(settings: Settings, triton: str) -> Settings:

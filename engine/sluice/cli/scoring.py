@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol
@@ -21,6 +21,8 @@ from sluice.schema import Post, Verdict, decode_post, encode
 
 N_IN_FLIGHT = 512
 """Enough that the classifier always has a full batch waiting, of texts of like length: twice as many gain nothing."""
+N_MEDIA_IN_FLIGHT = 16
+"""Posts with pictures or clips among them: those that wait hold what was decoded, and more at once gain nothing."""
 N_BATCHES_AHEAD = 2
 OUTAGE_S = 600.0
 """How long a model may be away before the command fails."""
@@ -48,6 +50,14 @@ class Scored:
     verdict: Verdict | None
     as_json: bytes
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What scores the posts, and how many with media it has room for."""
+
+    scorer: Scorer
+    media_room: asyncio.Semaphore
 
 
 Pending = asyncio.Queue[asyncio.Task[Scored] | None]
@@ -79,7 +89,8 @@ async def score_lines(
         A model was away for `OUTAGE_S`.
     """
     pending: Pending = asyncio.Queue(n_in_flight)
-    feeder = asyncio.create_task(_feed(scorer, file, pending, skips))
+    job = _Job(scorer, asyncio.Semaphore(N_MEDIA_IN_FLIGHT))
+    feeder = asyncio.create_task(_feed(job, file, pending, skips))
     try:
         while (task := await pending.get()) is not None:
             yield await task
@@ -91,13 +102,13 @@ async def score_lines(
                 task.cancel()
 
 
-async def _feed(scorer: Scorer, file: FileIO, pending: Pending, skips: Skips) -> None:
+async def _feed(job: _Job, file: FileIO, pending: Pending, skips: Skips) -> None:
     """Start a task per line, as many as `pending` has room for."""
     try:
         async for batch in _read(file):
             for number, line in batch:
                 if not skips(number, line):
-                    await pending.put(asyncio.create_task(_score(scorer, number, line)))
+                    await pending.put(asyncio.create_task(_score(job, number, line)))
     finally:
         await pending.put(None)
 
@@ -135,7 +146,7 @@ def _pump(
             put(error)
 
 
-async def _score(scorer: Scorer, number: int, line: bytes) -> Scored:
+async def _score(job: _Job, number: int, line: bytes) -> Scored:
     try:
         post = decode_post(line)
     except InvalidPost as error:
@@ -143,7 +154,8 @@ async def _score(scorer: Scorer, number: int, line: bytes) -> Scored:
         return Scored(number, None, write_dead_letter(letter), f"{error.reason}: {error.detail}")
     if post.deadline_ms is not None:  # a promise to a live publisher; nobody waits for this one
         post = msgspec.structs.replace(post, deadline_ms=None)
-    verdict = await _score_through_outages(scorer, post)
+    async with job.media_room if post.images or post.audio else nullcontext():
+        verdict = await _score_through_outages(job.scorer, post)
     return Scored(number, verdict, encode(verdict))
 
 

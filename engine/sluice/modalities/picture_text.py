@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sluice.contract import OCR_MODELS, PAGE_PIXELS, TEXT_ENCODER
+from sluice.contract import OCR_MODELS, TEXT_ENCODER
 from sluice.errors import PartLate
 from sluice.features import Features, Page, TextRow
 from sluice.inference import Arrays
@@ -18,9 +18,6 @@ from sluice.modalities.lettering import Layout, lay_out
 from sluice.modalities.reading import PageReader
 from sluice.modalities.text import TextModality
 from sluice.schema import ImageEvidence, Post
-
-MAX_WAITING_BYTES = 32 * 3 * PAGE_PIXELS
-"""Of pages that wait to be read, or are being read: 32 of the largest. Those behind them would be late anyway."""
 
 Pages = Sequence[Page]
 
@@ -74,7 +71,7 @@ class PictureTextModality(Modality[Pages, PlacedRow]):
     async def fetch(self, part: Part) -> AsyncIterator[Pages]:
         """The pages, unless so many wait that these would be late; raises `PartLate`."""
         n_bytes = sum(page.pixels.nbytes for page in part.source)
-        if self._n_waiting_bytes + n_bytes > MAX_WAITING_BYTES:
+        if self._n_waiting_bytes + n_bytes > self._reader.max_waiting_bytes:
             raise PartLate
         self._n_waiting_bytes += n_bytes
         try:

@@ -25,8 +25,8 @@ _SURE_ASPECT, _SURE_HEIGHT = 2.0, 0.4
 the height, a share of the page's shorter side."""
 _UNREAD_SHARE = 1 / 3
 """Of the lines of a picture: fewer that cannot be read are what every photograph of a street has."""
-_PATIENCE_S = 30.0
-"""The post's own deadline comes before."""
+_PATIENCE_S = 600.0
+"""The longest deadline that a post may have: its own comes before."""
 
 
 @dataclass(slots=True)
@@ -69,12 +69,19 @@ class PageReader:
         With `OCR_MODELS`.
     metrics : Metrics
     config : PictureTextConfig
+
+    Attributes
+    ----------
+    max_waiting_bytes : int
+        Of pages that whoever calls `read` may hold meanwhile.
     """
 
     def __init__(self, classifier: Classifier, metrics: Metrics, config: PictureTextConfig | None = None) -> None:
         self._classifier = classifier
         self._metrics = metrics
-        self._max_lines = (config or PictureTextConfig()).max_lines
+        config = config or PictureTextConfig()
+        self._max_lines = config.max_lines
+        self.max_waiting_bytes = config.max_waiting_bytes
 
     async def read(self, pages: Sequence[Page]) -> Reading:
         """Lines of all pages, in their order; raises as `Classifier.infer` does.

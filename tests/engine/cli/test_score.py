@@ -13,7 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.cli import app, score, stacks
-from sluice.cli.score import PATIENCE_MS, _say_previous, _shower, _writer, offline_settings, with_triton
+from sluice.cli.score import (
+    MAX_WAITING_BYTES,
+    PATIENCE_MS,
+    _say_previous,
+    _shower,
+    _writer,
+    offline_settings,
+    with_triton,
+)
 from sluice.cli.scoring import Scored
 from sluice.errors import SettingsError
 from sluice.resources import default_policy
@@ -26,7 +34,7 @@ NOBODYS = "there belong to no line: written twice, or of other posts"
 DEAD = Scored(2, None, b'{"dead_letter": {}}', "not_json: line 1")
 
 
-def test_offline_only_triton_policy_and_deadlines_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_only_triton_policy_and_patience_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_TRITON", "elsewhere:1")
     monkeypatch.setenv("SLUICE_DEADLINE_MS", "5")
     monkeypatch.setenv("SLUICE_MEDIA_MAX_BYTES", "777")
@@ -37,6 +45,7 @@ def test_offline_only_triton_policy_and_deadlines_are_others(tmp_path: Path, mon
     assert (settings.pipeline.deadline_ms, settings.pipeline.max_deadline_ms) == (PATIENCE_MS, PATIENCE_MS)
     assert settings.policy_path == policy
     assert settings.media.max_bytes == 777
+    assert settings.picture_text.max_waiting_bytes == MAX_WAITING_BYTES
     assert offline_settings(None).policy_path == default_policy()
 
 

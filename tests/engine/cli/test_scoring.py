@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from sluice.cli.scoring import Scored, score_lines
+from sluice.cli.scoring import N_MEDIA_IN_FLIGHT, Scored, score_lines
 from sluice.errors import InferenceUnavailable
 from sluice.schema import decode_verdict
 from tests.engine.cli.verdicts import make_verdict
@@ -61,6 +61,15 @@ async def test_many_are_under_way_but_not_too_many(tmp_path):
     with write_posts(tmp_path / "posts", 300) as file:
         await collect(scorer, file, n_in_flight=20)
     assert 15 <= scorer.n_most <= 23  # the queue's, the one awaited, the one being put, the one just ended
+
+
+async def test_of_posts_with_media_fewer_are_under_way(tmp_path):
+    scorer, path = Scorer(group=1000), tmp_path / "posts"
+    lines = [{"id": f"p-{i}", ("images", "audio")[i % 2]: [{"uri": "s3://b/k"}]} for i in range(100)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with FileIO(path) as file:
+        scored = await collect(scorer, file)
+    assert (len(scored), scorer.n_most) == (100, N_MEDIA_IN_FLIGHT)
 
 
 async def test_malformed_lines_stay_in_their_place(tmp_path):

@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from sluice.config import PipelineConfig
+from sluice.config import PictureTextConfig, PipelineConfig
 from sluice.contract import TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceUnavailable
 from sluice.features import Features, ImageRow, Language, Languages, Page
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import Script, quiet
-from sluice.modalities import picture_text
 from sluice.modalities.extraction import on_threads
 from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
@@ -36,14 +35,14 @@ def extract_with_page(content: bytes) -> Features[ImageRow]:
 class PictureBench(Bench):
     """A pipeline that reads the text in pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: PictureTextConfig | None = None) -> None:
         super().__init__()
         run = on_threads(ThreadPoolExecutor(2))
         text = TextModality(extract_texts, run, self.identify)
-        in_pictures = PictureTextModality(PageReader(self.classifier, self.metrics), text)
+        in_pictures = PictureTextModality(PageReader(self.classifier, self.metrics, config), text)
         images = ImageModality(MediaSource(self.fetcher, 2**30), run, extract_with_page, in_pictures)
-        config = PipelineConfig(deadline_ms=20_000)
-        self.pipeline = Pipeline([text, images], self.classifier, POLICY, self.metrics, config)
+        patience = PipelineConfig(deadline_ms=20_000)
+        self.pipeline = Pipeline([text, images], self.classifier, POLICY, self.metrics, patience)
 
 
 @pytest.fixture
@@ -123,13 +122,12 @@ async def test_an_outage_of_the_reader_is_an_outage(bench: PictureBench) -> None
         await bench.score(images=IMAGES)
 
 
-async def test_pages_that_find_no_room_are_late(bench: PictureBench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n_missing", [1, 0])
+async def test_pages_that_find_no_room_are_late(n_missing: int) -> None:
+    bench = PictureBench(PictureTextConfig(max_waiting_bytes=PAGE.pixels.nbytes - n_missing))
     bench.classifier.writing = ("one two",)
-    monkeypatch.setattr(picture_text, "MAX_WAITING_BYTES", PAGE.pixels.nbytes - 1)
-    assert (await bench.score(images=IMAGES)).modalities == {"image:0": LATE}
-    monkeypatch.setattr(picture_text, "MAX_WAITING_BYTES", PAGE.pixels.nbytes)
     for _ in range(2):  # what was read makes room
-        assert (await bench.score(images=IMAGES)).modalities == {"image:0": "ok"}
+        assert (await bench.score(images=IMAGES)).modalities == {"image:0": LATE if n_missing else "ok"}
 
 
 async def test_a_broken_picture_has_no_text(bench: PictureBench) -> None:

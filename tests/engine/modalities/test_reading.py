@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
 from sluice.config import PictureTextConfig
-from sluice.contract import MAX_LINES
+from sluice.contract import MAX_LINES, ModelSpec
 from sluice.errors import InferenceUnavailable
 from sluice.features import Page
+from sluice.inference import Arrays
 from sluice.inference.fake import ScriptedClassifier
 from sluice.metrics import Metrics
 from sluice.modalities.reading import PageReader, Reading, is_legible
@@ -46,6 +50,19 @@ async def test_lines_come_with_their_places() -> None:
     assert (reading.pages[0].size, reading.pages[0].box) == ((400, 100), TOP)
     assert reading.describe_rest() is None
     assert desk.count("text") == 1
+
+
+async def test_no_deadline_of_its_own_comes_before_the_longest_of_a_post() -> None:
+    desk, asked = Desk("first line"), list[float]()
+    ask = desk.classifier.infer
+
+    async def infer(model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
+        asked.append(deadline - asyncio.get_running_loop().time())
+        return await ask(model, rows, deadline)
+
+    desk.classifier.infer = infer  # type: ignore[method-assign]
+    await desk.read()
+    assert [round(patience_s) for patience_s in asked] == [600, 600]
 
 
 async def test_a_picture_without_text_is_not_read_twice() -> None:
