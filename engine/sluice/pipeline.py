@@ -239,7 +239,7 @@ class Pipeline:
         return {**stage_s, "total": _total_s(admitted)}
 
     def _judge(self, post: Post, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
-        findings = find(self._policy, fused.scores.probability)
+        findings = find(self._policy, fused.scores.probability, fused.scores.pictured)
         all_scored, all_understood = all(p.complete for p in fused.parts), all(p.understood for p in fused.parts)
         decision = decide(self._policy, findings, all_scored, all_understood)
         language = _language_of(fused.parts)

@@ -25,7 +25,7 @@ from sluice.modalities.media import MediaSource
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.resources import default_policy
-from sluice.verdict.policy import load_policy
+from sluice.verdict.policy import Policy, load_policy
 from sluice_models.config import TRITON_REPO
 from sluice_models.configs import read_languages
 
@@ -95,8 +95,8 @@ def identify(texts: list[str]) -> list[Languages]:
 
 
 @asynccontextmanager
-async def open_pipeline() -> AsyncIterator[Pipeline]:
-    """The engine's pipeline over the shipped models and the default policy; media come as data URIs."""
+async def open_pipeline(policy: Policy | None = None) -> AsyncIterator[Pipeline]:
+    """The engine's pipeline over the shipped models and a policy, by default the shipped one; media are data URIs."""
     fetcher = MediaFetcher(MediaConfig())
     with ThreadPoolExecutor(1) as executor:
         run = on_threads(executor)
@@ -104,7 +104,7 @@ async def open_pipeline() -> AsyncIterator[Pipeline]:
         pipeline = Pipeline(
             all_modalities(MediaSource(fetcher, 2**30), load_extractor().extract_batch, identify, run, run),
             classifier,
-            load_policy(default_policy()),
+            policy or load_policy(default_policy()),
             Metrics(CollectorRegistry()),
             PipelineConfig(PATIENCE_MS, PATIENCE_MS),
         )

@@ -15,6 +15,7 @@ from PIL import Image
 from sluice.client.inline_media import encode_inline
 from sluice.features import SAMPLE_RATE_HZ
 from sluice.schema import AudioEvidence, ImageEvidence, Media, Post, Reason, TextEvidence
+from sluice.verdict.policy import Policy, Thresholds
 from sluice_models.measure.mixtures import shot_scene
 from sluice_models.recipes.text.templates import cut_marks
 from tests.models.onnx_classifier import open_pipeline
@@ -30,14 +31,16 @@ Box = tuple[float, float, float, float]
 TEXTS = yaml.safe_load(Path(__file__).with_name("plain_cases.yaml").read_text("utf-8"))["marked"]
 
 
-async def find_reasons(text: str | None = None, image: str | None = None, clip: str | None = None) -> list[Reason]:
+async def find_reasons(
+    text: str | None = None, image: str | None = None, clip: str | None = None, policy: Policy | None = None
+) -> list[Reason]:
     post = Post(
         id="made",
         text=text,
         images=(Media(image),) if image else (),
         audio=(Media(clip),) if clip else (),
     )
-    async with open_pipeline() as pipeline:
+    async with open_pipeline(policy) as pipeline:
         verdict = await pipeline.score(post)
     assert set(verdict.modalities.values()) == {"ok"}
     return list(verdict.reasons)
@@ -90,8 +93,9 @@ def test_boxes_are_judged_by_their_middle_or_overlap(found: Box, right: bool) ->
 
 
 async def find_box(label: str, picture: Image.Image) -> Box | None:
-    """The first box of a verdict's reason; nothing if the verdict does not speak of the label."""
-    reasons = await find_reasons(image=save_picture(picture))
+    """The first box of a verdict's reason; nothing if the verdict does not speak of the label at even odds."""
+    even = Policy(name="even", version=1, labels={label: Thresholds(review=0.5)})
+    reasons = await find_reasons(image=save_picture(picture), policy=even)
     items = [item for reason in reasons if reason.label == label for item in reason.evidence]
     return next((item.box for item in items if isinstance(item, ImageEvidence)), None)
 
@@ -110,7 +114,7 @@ async def test_verdicts_point_at_the_fire_in_ten_pictures() -> None:
 
 
 async def test_verdicts_point_at_drawn_weapons_more_often_than_not() -> None:
-    """The weakest evidence there is: few drawn weapons reach review, and not every box is on them (see the card)."""
+    """The weakest evidence there is: few drawn weapons reach even odds, and not every box is on them (see the card)."""
     judged = await judge_boxes("weapons", draw_weapon_scene)
     assert len(judged) >= 3, "weapons are hardly found"
     assert sum(judged) > len(judged) / 2, judged

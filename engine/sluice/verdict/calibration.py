@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sluice.errors import CalibrationError
 from sluice.schema import LABELS
-from sluice.verdict.policy import Policy, Thresholds
+from sluice.verdict.policy import Limits, Policy, Thresholds
 from sluice.verdict.risk import NEVER, control_any, keeps_promise
 
 Array = npt.NDArray[np.floating[Any]]
@@ -159,7 +159,8 @@ def calibrate_policy(
     What a policy decides stays: a label without `block` gets none, a label that is missing stays missing. A label with
     fewer than `MIN_POSITIVES` posts keeps its thresholds, and what they let fire counts against the promise; where
     they alone would break it, they are raised. With too few benign posts for a risk the thresholds stay, and nothing
-    is promised. A block threshold is never below the label's review threshold.
+    is promised. A block threshold is never below the label's review threshold. What a policy asks of images stays, but
+    for what is less than the label's new thresholds.
 
     Raises
     ------
@@ -208,11 +209,18 @@ def _with_thresholds(base: Policy, review: Float, block: Float, name: str, versi
     labels = {}
     for label, entry in base.labels.items():
         index = LABELS.index(label)
-        labels[label] = Thresholds(
+        own = Limits(
             review=None if entry.review is None else _finite(review[index]),
             block=None if entry.block is None else _finite(block[index]),
         )
+        labels[label] = Thresholds(own.review, own.block, entry.image and _raise(entry.image, own))
     return msgspec.structs.replace(base, name=name, version=version, labels=labels)
+
+
+def _raise(limits: Limits, least: Limits) -> Limits:
+    """Limits of images that ask for no less than the label's own, for which the promise is made."""
+    pairs = (limits.review, least.review), (limits.block, least.block)
+    return Limits(*(None if own is None or other is None else max(own, other) for own, other in pairs))
 
 
 def _finite(threshold: float) -> float | None:

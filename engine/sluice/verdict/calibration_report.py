@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from sluice.verdict.calibration import KEPT, MIN_POSITIVES, NEW, Calibrated, LabelFigures
+from sluice.verdict.policy import Limits
 from sluice.verdict.risk import count_benign_needed
 
 
@@ -36,6 +37,7 @@ def write_policy(calibrated: Calibrated, provenance: Sequence[str]) -> str:
         f"urgent_self_harm: {policy.urgent_self_harm:g}",
         "",
         "# A label without `block` never blocks by itself; one without thresholds, or that is missing, never decides.",
+        "# `image` stands in place of these where an image, or the words in it, say most of the label.",
     ]
     entries = [_write_label(calibrated, figures) for figures in calibrated.labels]
     return "\n".join([*head, *(["labels:", *entries] if entries else ["labels: {}"]), ""])
@@ -84,12 +86,18 @@ def describe_missing_positives(calibrated: Calibrated) -> Iterator[str]:
 
 
 def _write_label(calibrated: Calibrated, figures: LabelFigures) -> str:
-    named = (("review", figures.review), ("block", figures.block))
-    fields = ", ".join(
-        f"{name}: {np.format_float_positional(value, trim='0')}" for name, value in named if value is not None
-    )
+    thresholds = calibrated.policy.labels[figures.label]
+    fields = [*_write_limits(thresholds)]
+    if thresholds.image is not None:
+        fields.append(f"image: {{{', '.join(_write_limits(thresholds.image))}}}")
     note = "" if figures.origin == NEW else f"  # {explain_origin(calibrated, figures)}"
-    return f"  {figures.label}: {{{fields}}}{note}"
+    return f"  {figures.label}: {{{', '.join(fields)}}}{note}"
+
+
+def _write_limits(limits: Limits) -> Iterator[str]:
+    for name, value in (("review", limits.review), ("block", limits.block)):
+        if value is not None:
+            yield f"{name}: {np.format_float_positional(value, trim='0')}"
 
 
 def explain_origin(calibrated: Calibrated, figures: LabelFigures) -> str:

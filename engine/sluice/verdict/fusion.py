@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, N_TOKENS
+from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, N_TOKENS, ModalityName
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
 from sluice.modalities.scored import ScoredPart
+
+_IMAGE: ModalityName = "image"
+"""How the names of images begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,14 @@ class Scores:
         Per label, in [0, 1], rounded to four digits.
     losses : mapping of str to ndarray, shape = (labels,)
         Per part: the probability less the probability without that part.
+    pictured : frozenset of str
+        Labels of which an image says most, by what it shows or by the words in it: more than the text or any sound.
     """
 
     probability: dict[str, float]
     severity: dict[str, float]
     losses: Mapping[str, npt.NDArray[np.float64]]
+    pictured: frozenset[str] = frozenset()
 
     def contributions(self, label: str) -> dict[str, float]:
         """What each part adds to one label's probability, rounded to four digits."""
@@ -107,14 +113,26 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
     whole, *without = [_probability(row["logits"]) for row in outputs]
     losses = {name: whole - rest for name, rest in zip(names_of(parts), without, strict=True)}
-    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses)
+    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses, find_pictured(parts))
+
+
+def find_pictured(parts: Sequence[ScoredPart]) -> frozenset[str]:
+    """Labels whose highest logit is an image's, or that of the words in one; see `Scores.pictured`."""
+    rows: dict[bool, list[npt.NDArray[Any]]] = {True: [], False: []}
+    for scored in parts:
+        rows[scored.part.name.partition(":")[0] == _IMAGE] += [row["logits"] for row in scored.outputs]
+    own, others = rows[True], rows[False]
+    if not own:
+        return frozenset()
+    is_highest = np.max(own, axis=0) > (np.max(others, axis=0) if others else -np.inf)
+    return frozenset(label for label, highest in zip(LABELS, is_highest, strict=True) if highest)
 
 
 def highest_of(parts: Sequence[ScoredPart]) -> Scores:
     """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
     rows = [outputs["logits"] for scored in parts for outputs in scored.outputs if np.isfinite(outputs["logits"]).all()]
     highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
-    return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {})
+    return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {}, find_pictured(parts))
 
 
 def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

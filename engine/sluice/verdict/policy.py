@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,11 +19,25 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 Threshold = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
-class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From which score on a label means review, and from which block; None means never."""
 
     review: Threshold | None = None
     block: Threshold | None = None
+
+
+class Thresholds(Limits, frozen=True, forbid_unknown_fields=True):
+    """Limits of a label.
+
+    Attributes
+    ----------
+    image : Limits or None
+        In place of the label's own where an image says most of it, by what it shows or by the words in it, and not
+        below them; None for the same ones. Pictures are known less well than texts, and a receipt reads like an
+        advertisement: more may be needed to believe them.
+    """
+
+    image: Limits | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,26 +81,35 @@ class Finding:
     decision: Decision
 
 
-def find(policy: Policy, scores: Mapping[str, float]) -> tuple[Finding, ...]:
+def find(policy: Policy, scores: Mapping[str, float], pictured: Collection[str] = ()) -> tuple[Finding, ...]:
     """Labels over a threshold, the strictest decision first, then the highest score.
 
     Parameters
     ----------
     scores : mapping of str to float
         Calibrated probability per label, in [0, 1].
+    pictured : collection of str
+        Labels of which an image says most; see `sluice.verdict.fusion.Scores`.
     """
-    found = [finding for label, score in scores.items() if (finding := _judge(policy, label, score))]
+    found = [
+        finding
+        for label, score in scores.items()
+        if (limits := limits_of(policy, label, label in pictured)) and (finding := _judge(limits, label, score))
+    ]
     return tuple(sorted(found, key=lambda f: (-DECISIONS.index(f.decision), -f.score, f.label)))
 
 
-def _judge(policy: Policy, label: str, score: float) -> Finding | None:
+def limits_of(policy: Policy, label: str, is_pictured: bool) -> Limits | None:
+    """A label's limits where an image says most of it, or where not; None if it never decides."""
     thresholds = policy.labels.get(label)
-    if thresholds is None:
-        return None
-    if thresholds.block is not None and score >= thresholds.block:
-        return Finding(label, score, thresholds.block, "block")
-    if thresholds.review is not None and score >= thresholds.review:
-        return Finding(label, score, thresholds.review, "review")
+    return thresholds.image if thresholds and is_pictured and thresholds.image else thresholds
+
+
+def _judge(limits: Limits, label: str, score: float) -> Finding | None:
+    if limits.block is not None and score >= limits.block:
+        return Finding(label, score, limits.block, "block")
+    if limits.review is not None and score >= limits.review:
+        return Finding(label, score, limits.review, "review")
     return None
 
 
@@ -162,10 +185,18 @@ def _thresholds(label: str, entry: Any, key: yaml.Node, node: yaml.Node, source:
     if label not in LABELS:
         raise PolicyError(f"{where}: unknown label {label!r}; known: {', '.join(LABELS)}")
     thresholds = _convert(entry, Thresholds, node, source)
-    review, block = thresholds.review, thresholds.block
-    if review is not None and block is not None and review > block:
-        raise PolicyError(f"{where}: {label}: review ({review}) is above block ({block}) and would never be reached")
+    for name, limits in ((label, thresholds), (f"{label}: image", thresholds.image or Limits())):
+        review, block = limits.review, limits.block
+        if review is not None and block is not None and review > block:
+            raise PolicyError(f"{where}: {name}: review ({review}) is above block ({block}) and would never be reached")
+    if thresholds.image and _asks_for_less(thresholds.image, thresholds):
+        raise PolicyError(f"{where}: {label}: image asks for less than the label does elsewhere")
     return thresholds
+
+
+def _asks_for_less(limits: Limits, other: Limits) -> bool:
+    pairs = (limits.review, other.review), (limits.block, other.block)
+    return any(own is not None and (least is None or own < least) for own, least in pairs)
 
 
 def _convert(fields: Any, kind: type[_S], node: yaml.Node, source: str) -> _S:

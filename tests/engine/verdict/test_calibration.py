@@ -7,7 +7,7 @@ from sluice.errors import CalibrationError
 from sluice.schema import LABELS
 from sluice.verdict.calibration import MIN_POSITIVES, Labelled, Risks, calibrate_policy
 from sluice.verdict.calibration_report import figures_json, tabulate, write_policy
-from sluice.verdict.policy import Policy, Thresholds, parse_policy
+from sluice.verdict.policy import Limits, Policy, Thresholds, parse_policy
 
 THREAT, SPAM, HATE = (LABELS.index(label) for label in ("threat", "spam", "hate"))
 BASE = Policy(
@@ -67,6 +67,16 @@ def test_what_the_policy_decides_stays():
     assert calibrated.policy.unscored_part == "block"
     assert calibrated.policy.unread_language == "allow"
     assert calibrated.policy.urgent_self_harm == 0.65
+
+
+@pytest.mark.parametrize(("least", "n_raised"), [(Limits(1.0, 1.0), 0), (Limits(0.6), 0), (Limits(0.0, 0.0), 2)])
+def test_what_images_need_stays_but_is_never_less_than_elsewhere(least, n_raised):
+    base = Policy(name="b", version=1, labels={"threat": Thresholds(0.0, 0.0, least)})
+    calibrated = calibrate(make_posts(spam=0.0), base=base)
+    threat = calibrated.policy.labels["threat"]
+    assert 0 < (threat.review or 0.0) < 0.6 < (threat.block or 0.0)
+    assert threat.image == (Limits(threat.review, threat.block) if n_raised else least)
+    assert parse_policy(write_policy(calibrated, [])) == calibrated.policy
 
 
 def test_a_label_without_enough_posts_keeps_its_thresholds_and_says_so():

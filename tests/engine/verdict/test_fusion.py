@@ -9,7 +9,7 @@ from sluice.contract import MAX_FUSED_ROWS, N_TOKENS
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.scored import ScoredPart
 from sluice.schema import LABELS
-from sluice.verdict.fusion import fusion_rows, highest_of, most_telling, read_scores
+from sluice.verdict.fusion import find_pictured, fusion_rows, highest_of, most_telling, read_scores
 from tests.engine.test_pipeline import Bench
 
 N_LABELS = len(LABELS)
@@ -41,6 +41,18 @@ def test_parts_of_one_name_are_left_out_together() -> None:
     assert without_image["mask"].tolist() == [True] * 4 + [False] * 12
     outputs = [{"logits": np.zeros(N_LABELS), "severity": np.zeros(N_LABELS)}] * 3
     assert list(read_scores(parts, outputs).contributions("threat")) == ["text", "image:0"]
+
+
+def test_labels_of_which_an_image_or_the_words_in_it_say_most_are_known() -> None:
+    words = replace(scored("text", 1, 2.0), part=Part(MODALITIES["text"], "image:0", ""))
+    assert find_pictured([scored("image:0", 2, 1.0)]) == set(LABELS)
+    assert find_pictured([scored("text", 1, 1.0), scored("image:0", 1, 1.0)]) == set()
+    assert find_pictured([scored("text", 1, 1.0), scored("image:0", 1, 0.0), words]) == set(LABELS)
+    assert find_pictured([scored("text", 1)]) == find_pictured([]) == set()
+    louder = scored("image:0", 1, 0.0)
+    louder.outputs[0]["logits"][LABELS.index("fire")] = 1.5
+    assert find_pictured([scored("text", 2), louder]) == {"fire"}
+    assert highest_of([scored("text", 2), louder]).pictured == {"fire"}
 
 
 def test_no_part_gives_one_row_that_is_masked_all_over() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sluice.errors import PolicyError
 from sluice.resources import default_policy
 from sluice.schema import DECISIONS, LABELS
-from sluice.verdict.policy import Policy, Thresholds, decide, find, load_policy, parse_policy
+from sluice.verdict.policy import Limits, Policy, Thresholds, decide, find, load_policy, parse_policy
 
 POLICY = Policy(
     name="test", version=2, labels={"threat": Thresholds(review=0.4, block=0.9), "spam": Thresholds(review=0.5)}
@@ -74,7 +74,7 @@ def test_what_an_unread_language_means_is_read_from_the_file() -> None:
 def test_every_field_is_read_from_the_file() -> None:
     written = Policy(
         name="strict", version=3, unscored_part="block", unread_language="allow", urgent_self_harm=0.6,
-        labels={"threat": Thresholds(review=0.25, block=0.75), "spam": Thresholds()},
+        labels={"threat": Thresholds(0.25, 0.75, Limits(0.5)), "spam": Thresholds()},
     )  # fmt: skip
     fields = msgspec.structs.fields(Policy)
     assert all(getattr(written, field.name) != field.default for field in fields), "a field is missing above"
@@ -91,6 +91,15 @@ def test_the_default_policy_is_valid_and_judges_every_label() -> None:
     policy = load_policy(DEFAULT)
     assert set(policy.labels) == set(LABELS)
     assert policy.ref.name == "default"
+
+
+def test_where_an_image_says_most_its_own_limits_count() -> None:
+    policy = parse_policy("name: a\nversion: 1\nlabels: {weapons: {review: 0.5, block: 0.8, image: {review: 0.9}}}")
+    for score, elsewhere, pictured in ((0.6, "review", None), (0.85, "block", None), (0.95, "block", "review")):
+        found = [find(policy, {"weapons": score}, labels) for labels in ((), ("weapons",))]
+        assert [findings[0].decision if findings else None for findings in found] == [elsewhere, pictured]
+    assert find(policy, {"weapons": 0.95}, ("weapons",))[0].threshold == 0.9
+    assert find(policy, {"weapons": 0.6}, ("fire",))[0].threshold == 0.5
 
 
 HEAD = "name: n\nversion: 1\n"
@@ -110,6 +119,14 @@ HEAD = "name: n\nversion: 1\n"
         (HEAD + "labels:\n  spam: {review: 0.5}\n  threat:\n    review: 0.5\n    block: 1.5", 7, "<= 1.0"),
         (HEAD + "labels:\n  threat:\n    review: 0.5\n    ban: 0.9", 6, "ban"),
         (HEAD + "labels:\n  threat: {review: 0.9, block: 0.5}", 4, "above block"),
+        (
+            HEAD + "labels:\n  fire: {review: 0.5, image: {review: 0.9, block: 0.8}}",
+            4,
+            "fire: image: review (0.9) is above",
+        ),
+        (HEAD + "labels:\n  fire: {review: 0.5, image: {review: 0.4}}", 4, "image asks for less"),
+        (HEAD + "labels:\n  fire: {review: 0.5, image: {block: 0.9}}", 4, "image asks for less"),
+        (HEAD + "labels:\n  fire: {review: 0.5, image: {ban: 0.9}}", 4, "ban"),
         (HEAD + "labels:\n  threat: 0.5", 4, "Expected `object`"),
     ],
 )
