@@ -30,7 +30,8 @@ from sluice_models.measure.everyday import PER_GROUP, Rows, choose_media, draw_e
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded, Float32
 from sluice_models.training.bundle_encoding import encode_examples, encode_pictures, encode_sounds
-from sluice_models.training.checkpoint import Encoder, load_fusion
+from sluice_models.training.checkpoint import Encoder
+from sluice_models.training.onnx_fusion import find_fusion
 from sluice_models.training.train_fusion import load_encoders, score_parts
 
 DEFAULT_POLICY = default_policy()
@@ -62,6 +63,7 @@ class Traffic:
         return [
             f"Benign posts are everyday traffic: groups of {PER_GROUP} posts that weigh the same, {groups}:",
             "validation rows of a source in a language, and posts composed of harmless texts of a language.",
+            "`image` was set by hand: the model card says how many harmless photographs from elsewhere reach it.",
             "Computed by python -m sluice_models.calibrate on the training bundle's validation split.",
         ]
 
@@ -111,7 +113,7 @@ def main(
     console = Console(stderr=True, highlight=False)
     with report_errors():
         policy = load_policy(base)
-        fusion = load_fusion(runs)
+        fusion = find_fusion(runs)
         console.print("scoring everyday traffic and harmful posts")
         traffic = gather_traffic(load_encoders(runs, console), fusion, bundle, runs)
         risks = Risks(review_risk, block_risk)
@@ -125,12 +127,11 @@ def main(
         typer.echo(text, nl=False)
 
 
-def measure_modality(policy: Policy, posts: Labelled) -> tuple[int, float, float]:
-    """The number of benign posts, and the shares of them that are reviewed or blocked, and blocked."""
-    rows = posts.scores[posts.benign]
-    decisions = [
-        findings[0].decision for row in rows if (findings := find(policy, dict(zip(LABELS, row, strict=True))))
-    ]
+def measure_modality(policy: Policy, posts: Labelled, kind: ModalityName) -> tuple[int, float, float]:
+    """The number of benign posts of a kind, and the shares of them that are reviewed or blocked, and blocked."""
+    rows, pictured = posts.scores[posts.benign], LABELS if kind == "image" else ()
+    found = (find(policy, dict(zip(LABELS, row, strict=True)), pictured) for row in rows)
+    decisions = [findings[0].decision for findings in found if findings]
     n_rows = max(len(rows), 1)
     return len(rows), len(decisions) / n_rows, decisions.count("block") / n_rows
 
@@ -145,7 +146,7 @@ def _figures_table(calibrated: Calibrated) -> Table:
 def _modality_table(policy: Policy, traffic: Traffic) -> Table:
     table = Table("modality", "benign", "reviewed or blocked", "blocked")
     for name, posts in traffic.posts.items():
-        n_benign, review, block = measure_modality(policy, posts)
+        n_benign, review, block = measure_modality(policy, posts, name)
         table.add_row(name, str(n_benign), f"{review:.4f}", f"{block:.4f}")
     return table
 

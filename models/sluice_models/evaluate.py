@@ -17,7 +17,7 @@ from sluice_models.config import RUNS
 from sluice_models.console import report_errors
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.context import N_OBFUSCATED, EvaluationContext
-from sluice_models.measure.evaluation import evaluate_all
+from sluice_models.measure.evaluation import choose_reports, evaluate_all
 from sluice_models.measure.report import Evaluation
 from sluice_models.measure.report_plots import draw_plots, draw_training
 
@@ -51,7 +51,8 @@ def main(
     obfuscated: Annotated[
         int, typer.Option(min=1, help="Texts per language that every trick is tried on; fewer are quicker.")
     ] = N_OBFUSCATED,
-    card: Annotated[bool, typer.Option("--card", help="Write the tables of the model card.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Measure this report alone, and others named so.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write the measured tables of the model card.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Score a split and print every figure, with 95 % bootstrap intervals."""
@@ -59,11 +60,9 @@ def main(
     out = out or runs / "report"
     with report_errors():
         context = EvaluationContext(bundle, runs, split.value, obfuscated)
-        evaluation = evaluate_all(context, console)
-        for each in context.scored:
-            draw_plots(each, out)
-        draw_training(runs, out)
-        (out / "report.json").write_text(to_json(evaluation) + "\n", "utf-8")
+        evaluation = evaluate_all(context, console, choose_reports(only or []))
+        if not only:
+            _keep(context, evaluation, out)
         tables = make_tables(evaluation)
         if card:
             CARD_FILE.write_text(fill_card(CARD_FILE.read_text("utf-8"), tables), "utf-8")
@@ -72,6 +71,15 @@ def main(
     else:
         for name in tables:
             Console().print(Markdown(f"## {name}\n\n{tables[name]}"))
+
+
+def _keep(context: EvaluationContext, evaluation: Evaluation, out: Path) -> None:
+    """Plots and figures of a whole evaluation."""
+    out.mkdir(parents=True, exist_ok=True)
+    for each in context.scored:
+        draw_plots(each, out)
+    draw_training(context.runs, out)
+    (out / "report.json").write_text(to_json(evaluation) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

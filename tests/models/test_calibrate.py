@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from sluice.schema import LABELS
 from sluice.verdict.calibration import Labelled
-from sluice.verdict.policy import load_policy
+from sluice.verdict.policy import load_policy, parse_policy
 from sluice_models import calibrate
 from sluice_models.calibrate import FLOORS, REVIEW_FLOOR, SOUND_FLOORS, Traffic
 from sluice_models.measure.everyday import PER_GROUP
@@ -64,7 +64,7 @@ def everyday(monkeypatch):
         scores[:, [label for label in range(len(LABELS)) if label != TOXICITY]] *= 0.01
         posts[name] = Labelled(scores, part)
     traffic = Traffic(posts, {"text": 7, "image": 2, "audio": 1})
-    monkeypatch.setattr(calibrate, "load_fusion", lambda _runs: None)
+    monkeypatch.setattr(calibrate, "find_fusion", lambda _runs: None)
     monkeypatch.setattr(calibrate, "load_encoders", lambda *_: [])
     monkeypatch.setattr(calibrate, "gather_traffic", lambda *_: traffic)
     return traffic
@@ -111,7 +111,13 @@ def test_without_a_file_the_policy_is_printed(everyday, run, tmp_path):
     assert load_policy(tmp_path / "printed.yaml").name == "default"
 
 
-def test_without_checkpoints_it_says_what_to_run(run, tmp_path):
+def test_pictures_are_held_to_what_is_asked_of_pictures():
+    posts = Labelled(np.full((4, len(LABELS)), 0.5), make_targets([{FIRE: 0}] * 4))
+    policy = parse_policy("name: a\nversion: 1\nlabels: {fire: {review: 0.4, image: {review: 0.6}}}")
+    assert [calibrate.measure_modality(policy, posts, kind)[1] for kind in ("text", "image")] == [1.0, 0.0]
+
+
+def test_without_a_bundle_it_says_so(run, tmp_path):
     result = run("--bundle", tmp_path, "--runs", tmp_path)
     assert result.exit_code == 1
-    assert "python -m sluice_models.train" in result.stderr
+    assert "bundle" in result.stderr

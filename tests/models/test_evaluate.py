@@ -15,7 +15,7 @@ from sluice.errors import SettingsError
 from sluice.intervals import NO_FIGURE, Figure
 from sluice_models import evaluate
 from sluice_models.evaluate import to_json
-from sluice_models.measure.card import make_tables
+from sluice_models.measure.card import list_tables
 from sluice_models.measure.headlines import Headline
 from sluice_models.measure.report import Evaluation
 from sluice_models.measure.serving_cost import CostRow
@@ -34,12 +34,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
     contexts: list = []
 
     def context_of(*arguments):
-        return SimpleNamespace(arguments=arguments, scored=["text", "image"])
+        return SimpleNamespace(arguments=arguments, scored=["text", "image"], runs=arguments[1])
 
-    def measure(context, console):
+    def measure(context, console, reports):
         contexts.append(context.arguments)
         console.print("measuring")
-        return EVALUATION
+        return Evaluation("val", {report.name: ROWS.get(report.name, ()) for report in reports})
 
     monkeypatch.setattr(evaluate, "EvaluationContext", context_of)
     monkeypatch.setattr(evaluate, "evaluate_all", measure)
@@ -114,14 +114,34 @@ def test_options_reach_the_evaluation(run, asked: list, tmp_path: Path) -> None:
 
 def test_the_card_is_left_alone_unless_it_is_asked_for(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = tmp_path / "card.md"
-    tables = make_tables(EVALUATION)
-    empty = "".join(f"<!-- table: {name} -->\n<!-- end of table -->\n" for name in tables)
+    empty = "".join(f"<!-- table: {name} -->\n<!-- end of table -->\n" for name in list_tables())
     card.write_text(empty, "utf-8")
     monkeypatch.setattr(evaluate, "CARD_FILE", card)
     run()
     assert card.read_text("utf-8") == empty
     run("--card")
     assert "| accuracy | rows | 3 | 0.500 [0.400, 0.600] |" in card.read_text("utf-8")
+
+
+def test_one_report_alone_leaves_the_other_tables_and_what_is_kept_of_a_whole_one(
+    run, drawn: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "CARD_FILE", tmp_path / "card.md")
+    marked = "".join(f"<!-- table: {name} -->\nof {name}\n<!-- end of table -->\n" for name in list_tables())
+    (tmp_path / "card.md").write_text(marked, "utf-8")
+    assert run("--only", "costs", "--card").exit_code == 0
+    card = (tmp_path / "card.md").read_text("utf-8")
+    assert "| fusion | 0.0 | 8 |" in card
+    assert {f"of {name}" for name in list_tables()} - set(card.splitlines()) == {"of cost"}
+    assert (drawn, (tmp_path / "runs").exists()) == ([], False)
+
+
+@pytest.mark.parametrize("name", ["headlines", "nonsense"])
+def test_what_cannot_be_measured_alone_is_named(run, name: str) -> None:
+    result = run("--only", "costs", "--only", name)
+    assert result.exit_code == 1
+    assert name in result.stderr
+    assert "everyday_sounds" in result.stderr
 
 
 def test_a_card_with_other_markers_is_an_error_and_not_touched(
@@ -136,7 +156,7 @@ def test_a_card_with_other_markers_is_an_error_and_not_touched(
 
 
 def test_a_bundle_that_is_missing_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(context, console):
+    def refuse(context, console, reports):
         raise SettingsError("--bundle: text.jsonl.zst does not exist")
 
     monkeypatch.setattr(evaluate, "evaluate_all", refuse)

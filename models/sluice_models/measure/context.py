@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from sluice.resources import default_policy
-from sluice.verdict.policy import Policy, load_policy
+from sluice.schema import ModalityName
+from sluice.verdict.policy import Limits, Policy, limits_of, load_policy
 from sluice_models.config import TextConfig, TextRecipe, load_config
 from sluice_models.data.bundle import Example, Split, read_texts
 from sluice_models.measure.score_media import MediaScorer
@@ -17,14 +18,14 @@ from sluice_models.measure.scored_split import Scored, score_split
 from sluice_models.measure.unused_rows import ScoredRows, score_unused_media, score_unused_texts
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded
-from sluice_models.training import checkpoint
 from sluice_models.training.bundle_encoding import MAX_PER_SOURCE, encode_split, sample_sources
 from sluice_models.training.checkpoint import Encoder
+from sluice_models.training.onnx_fusion import find_fusion
 from sluice_models.training.train_fusion import load_encoders
 
-N_TEXTS = 3_000
+N_TEXTS = 20_000
 """Texts of the split that the reports go through at most, evenly spread."""
-N_OBFUSCATED = 100
+N_OBFUSCATED = 400
 """Texts per language that every trick is tried on."""
 
 
@@ -46,17 +47,18 @@ class DecisionThresholds:
     block: Mapping[str, float]
 
 
-def thresholds_of(policy: Policy) -> DecisionThresholds:
-    """A policy's thresholds by decision instead of by label."""
-    review = {label: limits.review for label, limits in policy.labels.items() if limits.review is not None}
-    block = {label: limits.block for label, limits in policy.labels.items() if limits.block is not None}
+def thresholds_of(policy: Policy, modality: ModalityName = "text") -> DecisionThresholds:
+    """A policy's thresholds by decision instead of by label, for posts of one kind of part."""
+    limits = {label: limits_of(policy, label, modality == "image") or Limits() for label in policy.labels}
+    review = {label: own.review for label, own in limits.items() if own.review is not None}
+    block = {label: own.block for label, own in limits.items() if own.block is not None}
     return DecisionThresholds(review, block)
 
 
 def load_models(runs: Path) -> Models:
-    """All four; raises `SettingsError` if there is no fusion, `EncoderFileError` if there is no encoder."""
+    """All four, as they are shipped where `runs` has none; raises `EncoderFileError` if one is in neither place."""
     text, image, audio = load_encoders(runs)
-    return Models(text, image, audio, checkpoint.load_fusion(runs))
+    return Models(text, image, audio, find_fusion(runs))
 
 
 @dataclass
@@ -80,9 +82,14 @@ class EvaluationContext:
         return load_models(self.runs)
 
     @cached_property
+    def policy(self) -> Policy:
+        """The shipped one; raises `PolicyError` if it cannot be read."""
+        return load_policy(default_policy())
+
+    @property
     def thresholds(self) -> DecisionThresholds:
-        """The shipped policy's; raises `PolicyError` if it cannot be read."""
-        return thresholds_of(load_policy(default_policy()))
+        """The shipped policy's, but for pictures."""
+        return thresholds_of(self.policy)
 
     @cached_property
     def recipe(self) -> TextRecipe:

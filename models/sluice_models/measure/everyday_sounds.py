@@ -6,25 +6,30 @@ how strangers' recordings of it fare. The recordings are few and short.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from sluice.features.audio import log_mel
-from sluice.intervals import Floats
-from sluice_models.data.bundle import Example, read_media
-from sluice_models.measure.context import DecisionThresholds, EvaluationContext
-from sluice_models.measure.report import Evaluation, Report, Table, permille
+from sluice_models.data.bundle import read_media
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.everyday_alarms import (
+    MADE,
+    RECORDED,
+    AlarmRow,
+    count_everyday_alarms,
+    find_harmless,
+    tabulate_alarms,
+)
+from sluice_models.measure.report import Evaluation, Report, Table
 from sluice_models.measure.score_media import MediaScorer
-from sluice_models.measure.scores import find_reached
 from sluice_models.recipes.audio import sounds
 from sluice_models.recipes.audio.channel import pass_channel
 from sluice_models.recipes.audio.sounds import N_SAMPLES, STEADY, Waveform
 from sluice_models.recipes.audio.windows import MIN_HEARD
 
-N_MADE = 100
+N_MADE = 400
 """Sounds of each kind."""
 _SEED = 1812
 KINDS: dict[str, tuple[Callable[[np.random.Generator], Waveform], ...]] = {
@@ -37,21 +42,9 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Waveform], ...]] = {
     "doors, knocks": (sounds.slams, sounds.knocks),
     "speech-like babble": (sounds.babble,),
 }
-MADE = "made by program"
 
 
-@dataclass(frozen=True)
-class SoundAlarmRow:
-    """How many harmless sounds of a kind reach review, and block, on any label; shares in [0, 1]."""
-
-    kind: str
-    origin: str
-    n_sounds: int
-    reviewed: float
-    blocked: float
-
-
-def make_rows(kind: str, n_rows: int = N_MADE) -> list[npt.NDArray[np.float32]]:
+def make_rows(kind: str, n_rows: int) -> list[npt.NDArray[np.float32]]:
     """Log-mels of a kind, each of shape = (64, 200), through a channel; every other one ends before its window does."""
     rng = np.random.default_rng([_SEED, list(KINDS).index(kind)])
     makers = KINDS[kind]
@@ -65,43 +58,21 @@ def _make_row(
     return log_mel(waveform[: rng.integers(MIN_HEARD, N_SAMPLES)] if is_short else waveform)
 
 
-def count_sound_alarms(kind: str, origin: str, scores: Floats, thresholds: DecisionThresholds) -> SoundAlarmRow:
-    """Shares of rows, whose scores have shape = (n, labels)."""
-    reviewed, blocked = (find_reached(scores, each).any(axis=1) for each in (thresholds.review, thresholds.block))
-    return SoundAlarmRow(kind, origin, len(scores), float(reviewed.mean()), float(blocked.mean()))
-
-
-def find_harmless(examples: Iterable[Example]) -> dict[str, list[Example]]:
-    """Clips that are known to hold no event, by data set."""
-    found: dict[str, list[Example]] = {}
-    for example in examples:
-        if not (example.targets == 1).any():
-            found.setdefault(example.source, []).append(example)
-    return found
-
-
-class EverydaySounds(Report[SoundAlarmRow]):
+class EverydaySounds(Report[AlarmRow]):
     """False alarms on everyday sounds."""
 
     name, title = "everyday_sounds", "false alarms on everyday sounds"
 
-    def measure(self, context: EvaluationContext) -> Iterator[SoundAlarmRow]:
+    def measure(self, context: EvaluationContext) -> Iterator[AlarmRow]:
         """Kinds made by program, then recordings."""
         scorer = MediaScorer("audio", context.models.audio, context.models.fusion)
         for kind in KINDS:
-            yield count_sound_alarms(kind, MADE, scorer.score_rows(make_rows(kind)), context.thresholds)
+            yield count_everyday_alarms(kind, MADE, scorer.score_rows(make_rows(kind, N_MADE)), context.thresholds)
         for source, examples in find_harmless(read_media(context.bundle, "audio", context.split)).items():
             read, scores = scorer.score(examples)
             if read:
-                yield count_sound_alarms(source, "recorded", scores, context.thresholds)
+                yield count_everyday_alarms(source, RECORDED, scores, context.thresholds)
 
-    def tables(self, evaluation: Evaluation) -> Iterator[Table[SoundAlarmRow]]:
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[AlarmRow]]:
         """One."""
-        columns = {
-            "sounds": lambda row: row.kind,
-            "origin": lambda row: row.origin,
-            "n": lambda row: row.n_sounds,
-            "reach review": lambda row: permille(row.reviewed),
-            "reach block": lambda row: permille(row.blocked),
-        }
-        yield Table("everyday-sounds", columns, evaluation.of(EverydaySounds))
+        yield tabulate_alarms("everyday-sounds", "sounds", evaluation.of(EverydaySounds))

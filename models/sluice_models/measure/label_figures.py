@@ -23,7 +23,7 @@ from sluice.intervals import (
     resample_recall,
 )
 from sluice.schema import LABELS
-from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.context import EvaluationContext, thresholds_of
 from sluice_models.measure.report import Columns, Evaluation, Report, Table, decimals, passed
 from sluice_models.measure.scored_split import Scored, certain_rows
 from sluice_models.measure.scores import find_threshold
@@ -147,7 +147,7 @@ class LabelFigures(Report[LabelRow]):
     def measure(self, context: EvaluationContext) -> Iterator[LabelRow]:
         """Rows by modality, label and source."""
         for scored in context.scored:
-            yield from report_part(scored, context.thresholds.review)
+            yield from report_part(scored, thresholds_of(context.policy, scored.modality).review)
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[LabelRow]]:
         """Labels over all sources, by source, and the fusion beside the encoders."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from sluice.intervals import Bools, Figure, Floats, draw_counts, find_interval, resample_auprc
 from sluice.schema import LABELS, ModalityName
+from sluice_models.measure.label_figures import measure_calibration
 from sluice_models.measure.scores import to_probabilities
 
 MIN_POSITIVES = 10
@@ -26,6 +27,8 @@ class PrecisionRow:
         AUPRC of the encoder's logits; `loss` is the difference.
     largest : float
         The largest change of a score, in [0, 1].
+    calibration : Figure
+        Expected calibration error in the other form, as it is shipped; no figure where there are too few rows.
     """
 
     form: str
@@ -36,6 +39,7 @@ class PrecisionRow:
     reduced: Figure
     loss: Figure
     largest: float
+    calibration: Figure
 
 
 def compare_forms(
@@ -52,8 +56,10 @@ def compare_forms(
     return reports
 
 
-def _compare(positive: Bools, single: Floats, reduced: Floats) -> tuple[Figure, Figure, Figure, float]:
+def _compare(positive: Bools, single: Floats, reduced: Floats) -> tuple[Figure, Figure, Figure, float, Figure]:
     counts = draw_counts(len(positive))
     before, after = (resample_auprc(scores, positive, counts) for scores in (single, reduced))
-    largest = float(np.abs(to_probabilities(single) - to_probabilities(reduced)).max())
-    return find_interval(before), find_interval(after), find_interval(before - after), largest
+    scores = to_probabilities(reduced)
+    largest = float(np.abs(to_probabilities(single) - scores).max())
+    calibration = measure_calibration(scores, positive, counts)
+    return find_interval(before), find_interval(after), find_interval(before - after), largest, calibration

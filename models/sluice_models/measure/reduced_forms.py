@@ -34,6 +34,7 @@ class ReducedForms(Report[PrecisionRow]):
             "AUPRC, in this form": lambda row: row.reduced,
             "loss": lambda row: row.loss,
             "largest change of a score": lambda row: decimals(row.largest),
+            "ECE, in this form": lambda row: row.calibration,
             f"loss at most {MAX_PRECISION_LOSS}": lambda row: passed(row.loss.value <= MAX_PRECISION_LOSS),
         }
         yield Table("precision", columns, evaluation.of(ReducedForms))

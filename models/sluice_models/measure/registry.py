@@ -7,6 +7,7 @@ from typing import Any
 from sluice_models.measure.bias import Bias
 from sluice_models.measure.buried import Buried
 from sluice_models.measure.counterfactuals import Swaps
+from sluice_models.measure.everyday_pictures import EverydayPictures
 from sluice_models.measure.everyday_sounds import EverydaySounds
 from sluice_models.measure.folds import LeftOut, LeftOutRuns
 from sluice_models.measure.functional import Functional
@@ -31,6 +32,7 @@ REPORTS: tuple[Report[Any], ...] = (
     LeftOutRuns(),
     Unseen(),
     FalseAlarms(),
+    EverydayPictures(),
     EverydaySounds(),
     Mixtures(),
     Pairs(),

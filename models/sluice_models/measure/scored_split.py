@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.intervals import Bools, Floats
-from sluice.schema import LABELS, MODALITIES
+from sluice.schema import LABELS, MODALITIES, ModalityName
 from sluice_models.measure.scores import to_probabilities
 from sluice_models.networks.fusion import Fusion
 from sluice_models.recipes.fusion.encoded import Encoded
@@ -30,7 +30,7 @@ class Scored:
         From the fusion; from the encoder alone; from the fusion, each tenth of the rows calibrated on the others.
     """
 
-    modality: str
+    modality: ModalityName
     part: Encoded
     probabilities: Floats
     alone: Floats

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.schema import LABELS
-from sluice_models.measure.context import DecisionThresholds, EvaluationContext
+from sluice_models.measure.context import DecisionThresholds, EvaluationContext, thresholds_of
 from sluice_models.measure.report import DASH, Evaluation, Report, Table, permille
 from sluice_models.measure.scores import find_reached
 from sluice_models.measure.source_figures import MIN_ROWS, OWN_NEGATIVES, SOURCE_COLUMNS, SourceRow, compare
@@ -90,7 +90,7 @@ class FalseAlarms(Report[FalseAlarmRow]):
     def measure(self, context: EvaluationContext) -> Iterator[FalseAlarmRow]:
         """Texts, then images, then clips."""
         for rows in context.unused:
-            yield from count_alarms(rows, context.thresholds)
+            yield from count_alarms(rows, thresholds_of(context.policy, rows.modality))
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[FalseAlarmRow]]:
         """One."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sluice.intervals import Bools, Floats
+from sluice.schema import ModalityName
 from sluice_models.data.bundle import Example, MediaName, read_unused_media, read_unused_texts
 from sluice_models.measure.score_media import MediaScorer
 from sluice_models.measure.score_texts import TextScorer
@@ -24,7 +25,7 @@ N_HARMLESS = 400
 class ScoredRows:
     """Scored rows, arrays of shape = (n, labels); the last ones are harmless texts from elsewhere."""
 
-    modality: str
+    modality: ModalityName
     examples: list[Example]
     scores: Floats
     n_unused: int

@@ -14,7 +14,7 @@ from sluice_models.measure.bias import BiasRow
 from sluice_models.measure.buried import BuriedRow
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.counterfactuals import SwapRow
-from sluice_models.measure.everyday_sounds import SoundAlarmRow
+from sluice_models.measure.everyday_alarms import AlarmRow
 from sluice_models.measure.folds import NOT_RUN, FoldRun
 from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
@@ -57,7 +57,8 @@ def make_evaluation(**changes):
         "left_out_runs": (FoldRun("A", ("one", "two"), 0.5),),
         "unseen": (make_source_report("never", 0.6, "image"),),
         "alarms": (FalseAlarmRow("audio", "never", "", 50, 0.04, 0.0),),
-        "everyday_sounds": (SoundAlarmRow("doors", "recorded", 50, 0.02, 0.0),),
+        "everyday_pictures": (AlarmRow("slides", "recorded", 60, 0.03, 0.0),),
+        "everyday_sounds": (AlarmRow("doors", "recorded", 50, 0.02, 0.0),),
         "mixtures": (MixtureRow("gunshot", 0, 9, 9, 3, FIGURE, FIGURE),),
         "pairs": (PairRow("threat", 5, 6, 0.9, 0.7),),
         "evidence": (EvidenceRow("token F1", 3, FIGURE, 0.25),),
@@ -73,7 +74,9 @@ def make_evaluation(**changes):
             FunctionalRow(TEMPLATES, "negation", False, 6, FIGURE),
             FunctionalRow(TEMPLATES, f"all hateful {OVER_FAMILIES}", True, 6, FIGURE),
         ),
-        "precision": (PrecisionRow("eight bits", "text", "hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03), 0.125),),
+        "precision": (
+            PrecisionRow("int8", "text", "hate", 4, FIGURE, FIGURE, Figure(0.02, 0.01, 0.03), 0.125, FIGURE),
+        ),
         "costs": (CostRow("fusion", 1_200_000, 8, 1.0, 2.0),),
         "origins": (
             Origin("text", "one", "CC0", "open", 10, 2),

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from sluice.errors import SettingsError
 from sluice.resources import default_policy
-from sluice.verdict.policy import Policy, Thresholds, load_policy
+from sluice.verdict.policy import Limits, Policy, Thresholds, load_policy
 from sluice_models.measure import context as module
 from sluice_models.measure.context import EvaluationContext, thresholds_of
+from sluice_models.networks.fusion import Fusion
+from sluice_models.training.onnx_encoder import OnnxEncoder
 
 pytestmark = pytest.mark.torch
 
@@ -61,9 +62,16 @@ def test_a_label_without_a_threshold_never_asks_for_anything() -> None:
     assert found.block == {"hate": 0.9, "fire": 0.8}
 
 
-def test_without_checkpoints_it_says_what_to_run(context: EvaluationContext) -> None:
-    with pytest.raises(SettingsError, match=r"python -m sluice_models\.train"):
-        context.models  # noqa: B018
+def test_posts_of_pictures_have_what_the_policy_asks_of_pictures() -> None:
+    labels = {"hate": Thresholds(0.4, 0.9), "fire": Thresholds(0.3, 0.8, Limits(0.6))}
+    found = thresholds_of(Policy(name="p", version=1, labels=labels), "image")
+    assert (found.review, found.block) == ({"hate": 0.4, "fire": 0.6}, {"hate": 0.9})
+
+
+def test_what_was_not_trained_is_taken_as_it_is_shipped(context: EvaluationContext) -> None:
+    models = context.models
+    assert all(isinstance(encoder, OnnxEncoder) for encoder in (models.text, models.image, models.audio))
+    assert isinstance(models.fusion, Fusion)
 
 
 def test_kinds_without_unused_rows_are_left_out(context: EvaluationContext, monkeypatch: pytest.MonkeyPatch) -> None:

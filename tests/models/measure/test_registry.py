@@ -13,6 +13,7 @@ from sluice.schema import LABELS
 from sluice_models.config import AudioNetwork, FusionNetwork
 from sluice_models.measure import (
     buried,
+    everyday_pictures,
     everyday_sounds,
     functional,
     mixtures,
@@ -33,8 +34,8 @@ from tests.models.tiny_networks import IMAGE, OWN
 
 pytestmark = pytest.mark.torch
 MEASURED = {
-    "origins", "labels", "left_out", "left_out_runs", "everyday_sounds", "mixtures", "pairs", "swaps", "twins",
-    "buried", "functional",
+    "origins", "labels", "left_out", "left_out_runs", "everyday_pictures", "everyday_sounds", "mixtures", "pairs",
+    "swaps", "twins", "buried", "functional",
 }  # fmt: skip
 """What the miniature has rows for, and the folds that are kept: no model was exported; it holds no votes, identities,
 marks or other terms, and too few rows for tricks."""
@@ -45,6 +46,7 @@ def few():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle_encoding, "N_SYNTHETIC", 3)
         patch.setattr(picture_rows, "N_DRAWN", {"train": 4, "val": 2})
+        patch.setattr(everyday_pictures, "N_PAGES", 4)
         patch.setattr(everyday_sounds, "N_MADE", 4)
         patch.setattr(mixtures, "N_MIXTURES", 4)
         patch.setattr(buried, "PER_LANGUAGE", 1)
