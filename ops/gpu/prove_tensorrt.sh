@@ -101,8 +101,8 @@ prove() {
 # Once: a second `prove` finds everything in place.
 unpack() {
     [ -x "$STORE/venv/bin/tried" ] && return
-    "python$PYTHON_VERSION" -m pip --version > /dev/null || { echo "Python $PYTHON_VERSION with pip is needed" >&2; exit 1; }
     (cd "$STORE" && sha256sum --check --quiet SHA256SUMS)
+    "python$PYTHON_VERSION" -m pip --version > /dev/null || { echo "Python $PYTHON_VERSION with pip is needed" >&2; exit 1; }
     cat "$STORE"/piece.* | tar -C "$STORE" -x -J
     "python$PYTHON_VERSION" -m venv --without-pip "$STORE/venv"
     "python$PYTHON_VERSION" -m pip --python "$STORE/venv/bin/python" install --quiet --disable-pip-version-check \

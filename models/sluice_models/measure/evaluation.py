@@ -33,8 +33,8 @@ def choose_reports(names: Sequence[str]) -> list[Report[Any]]:
     return [alone[name] for name in names] or list(REPORTS)
 
 
-def evaluate_all(context: EvaluationContext, console: Console, reports: Sequence[Report[Any]] = REPORTS) -> Evaluation:
-    """Measure everything; raises `SettingsError` if the bundle is missing, `EncoderFileError` if a model is."""
+def evaluate_all(context: EvaluationContext, console: Console, reports: Sequence[Report[Any]]) -> Evaluation:
+    """Measure these reports; raises `SettingsError` if the bundle is missing, `EncoderFileError` if a model is."""
     start_s = time.monotonic()
     rows: dict[str, tuple[Any, ...]] = {}
     for report in reports:

@@ -21,8 +21,8 @@ def test_a_form_that_ranks_alike_loses_nothing_and_a_blurred_one_loses():
     (worse,) = compare_forms("blurred", "text", targets, single, single + rng.normal(size=single.shape))
     assert worse.loss.low > 0.005
     assert worse.largest > 0.1
-    (sure,) = compare_forms("sure", "text", targets, single, 50 * (single - 0.5))
-    assert sure.calibration.value < 0.02 < same.calibration.value < worse.calibration.value
+    (sure,) = compare_forms("sure", "text", targets, single, 20 * (single - 0.5))
+    assert sure.calibration.value < 0.05 < min(same.calibration.value, worse.calibration.value)
 
 
 def test_a_model_that_is_not_exported_is_not_checked(tmp_path):

@@ -77,7 +77,7 @@ def said():
 
 @pytest.fixture(scope="module")
 def evaluation(context, said):
-    return evaluate_all(context, Console(file=said, width=100))
+    return evaluate_all(context, Console(file=said, width=100), REPORTS)
 
 
 def test_every_report_is_measured_and_says_so(evaluation, said):

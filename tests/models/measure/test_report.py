@@ -35,10 +35,9 @@ class FakeContext:
     split = "val"
 
 
-def test_the_registry_is_measured_in_its_order_and_says_what_it_does(monkeypatch):
-    monkeypatch.setattr(evaluation, "REPORTS", (Counts(),))
+def test_reports_are_measured_in_their_order_and_say_what_they_do():
     said = StringIO()
-    found = evaluation.evaluate_all(FakeContext(), Console(file=said, width=80))
+    found = evaluation.evaluate_all(FakeContext(), Console(file=said, width=80), [Counts()])
     assert found.split == "val"
     assert found.of(Counts) == (Count("val", 1), Count("val", 2))
     assert "counting" in said.getvalue()
