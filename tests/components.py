@@ -16,6 +16,8 @@ from sluice.local.kafka import fetch_jars
 from sluice.resources import kafka_pom
 
 INSTALL = {
+    "chromium": "apt-get install chromium",
+    "curl": "apt-get install curl",
     "espeak-ng": "apt-get install espeak-ng",
     "java": "apt-get install default-jre-headless",
     "node": "apt-get install nodejs",

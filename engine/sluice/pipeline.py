@@ -117,6 +117,11 @@ class Pipeline:
         self._clock = clock
         self._prior = Prior(classifier)
 
+    @property
+    def policy(self) -> Policy:
+        """What decides."""
+        return self._policy
+
     def use_policy(self, policy: Policy) -> None:
         """Decide by another policy from now on; posts that are scored already are decided by it too."""
         self._policy = policy

@@ -15,11 +15,13 @@ import httpx
 import openai
 import pytest
 from PIL import Image
+from playwright.async_api import expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.http import AsyncClient
 from sluice.local.triton import TritonServer
 from sluice.schema import Post, decode_verdict
+from tests.browser import open_browser, open_page
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
 
@@ -92,3 +94,14 @@ def test_a_post_is_scored_and_ctrl_c_ends_the_server(served: tuple[subprocess.Po
         assert "sluice_posts_total" in client.get("/metrics").text
     process.send_signal(signal.SIGINT)
     assert process.wait(60) in (0, 130)
+
+
+async def test_on_the_page_an_insult_is_marked_where_it_stands(served: tuple[subprocess.Popen[str], str]) -> None:
+    _, address = served
+    async with open_browser() as browser, open_page(browser, address) as page:
+        await page.get_by_role("button", name="A friendly chat").click()
+        await expect(page.locator("#verdict")).to_have_attribute("data-decision", "allow", timeout=60_000)
+        await page.get_by_role("button", name="An insult").click()
+        await expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "allow", timeout=60_000)
+        await expect(page.locator("#marks mark", has_text="stupid")).to_have_count(1)
+        await expect(page.locator("#facts")).to_contain_text("English")

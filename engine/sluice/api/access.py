@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -14,6 +15,8 @@ from sluice.api.problems import RequestProblem
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 KEYRING_STATE, CLIENT_STATE = "keyring", "client"
+KEY_COOKIE = "sluice_key"
+"""Of who signed in on the page."""
 KEY_HEADERS = ("ocp-apim-subscription-key", "x-goog-api-key", "api-key")
 """Of Azure, Google and Azure OpenAI. ``Authorization: Bearer`` comes first, the query's ``key`` (Perspective) last."""
 
@@ -58,4 +61,20 @@ def read_key(connection: Connection) -> str | None:
     for header in KEY_HEADERS:
         if value := connection.headers.get(header):
             return value
-    return connection.query_params.get("key")
+    return connection.query_params.get("key") or _read_cookie(connection)
+
+
+def _read_cookie(connection: Connection) -> str | None:
+    """The key of who signed in; browsers send it along with what other sites ask them to send, which does not count."""
+    value = connection.cookies.get(KEY_COOKIE)
+    return value if value and _is_own_request(connection) else None
+
+
+def _is_own_request(connection: Connection) -> bool:
+    if connection.scope.get("method") == "GET":
+        return True  # changes nothing, and no other site can read the answer
+    headers = connection.headers
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")  # without TLS, browsers say no more
+    return origin is None or urlsplit(origin).netloc == headers.get("host")

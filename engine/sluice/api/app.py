@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, openai, perspective, posts
+from sluice.api import azure, openai, page, perspective, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -73,7 +73,7 @@ def make_app(
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
     return Litestar(
-        route_handlers=[_OWN, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER],
+        route_handlers=[_OWN, page.ROUTER, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER],
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},
         state=State({KEYRING_STATE: ring}),
         exception_handlers=PROBLEMS,

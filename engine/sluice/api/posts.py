@@ -6,7 +6,7 @@ import uuid
 from typing import Annotated
 
 import msgspec
-from litestar import Router, post
+from litestar import Router, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, MultipartBody
@@ -16,7 +16,8 @@ from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
 from sluice.api.media import check_uri
 from sluice.api.problems import RequestProblem
 from sluice.api.scoring import MAX_POSTS, ScoringService
-from sluice.schema import Id, Media, Post, Verdict
+from sluice.schema import LABELS, Id, Media, Post, Verdict
+from sluice.verdict.policy import Policy, Thresholds
 
 MAX_LISTED = 256
 
@@ -102,6 +103,13 @@ async def score_upload(
     return await service.score(wanted)
 
 
+@get("/v1/policy", guards=[needs("score")], responses=DECLARED_PROBLEMS, summary="The policy in force")
+async def show_policy(service: NamedDependency[ScoringService]) -> Policy:
+    """Which scores mean review or block; with every label, also those that never decide."""
+    labels = {label: service.policy.labels.get(label, Thresholds()) for label in LABELS}
+    return msgspec.structs.replace(service.policy, labels=labels)
+
+
 def make_post(wanted: PostRequest, where: str) -> Post:
     """The post that a request describes; raises `RequestProblem` for one that is none."""
     made = Post(
@@ -120,4 +128,6 @@ def _require_part(made: Post, where: str) -> None:
         raise RequestProblem(400, "invalid", f"{where} has no text, no images and no audio")
 
 
-ROUTER = Router("/", route_handlers=[score_posts, score_upload], exception_handlers=PROBLEMS, tags=["Sluice"])
+ROUTER = Router(
+    "/", route_handlers=[score_posts, score_upload, show_policy], exception_handlers=PROBLEMS, tags=["Sluice"]
+)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sluice.errors import SluiceError
 from sluice.schema import Post, Verdict
+from sluice.verdict.policy import Policy
 
 MAX_POSTS = 100
 """Of one request."""
@@ -38,6 +39,11 @@ class DeadlinePassed(SluiceError):
 class Scorer(Protocol):
     """The part of the pipeline that is needed here."""
 
+    @property
+    def policy(self) -> Policy:
+        """What decides."""
+        ...
+
     async def score(self, post: Post, published_at: float | None = None) -> Verdict:
         """Score one post."""
         ...
@@ -62,6 +68,11 @@ class ScoringService:
         self._scorer = scorer
         self._max_in_flight = max_in_flight
         self._n_in_flight = 0
+
+    @property
+    def policy(self) -> Policy:
+        """What decides."""
+        return self._scorer.policy
 
     async def score(self, post: Post) -> Verdict:
         """Score one post; raises as `score_all` does."""

@@ -71,5 +71,7 @@ async def _serve(
         app = make_app(config, service, metrics.registry, ring, feedback)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
-        say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port} (endpoints: /docs)")
+        say(
+            f"listening on http://{f'[{host}]' if ':' in host else host}:{port} (a page to try it on; endpoints: /docs)"
+        )
         await server.serve(sockets=[listening])

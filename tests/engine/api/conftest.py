@@ -24,10 +24,12 @@ from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
 from sluice.errors import SluiceError
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
+from sluice.verdict.policy import Policy, Thresholds
 
 THRESHOLD = 0.5
 WORDS = {"menace": "threat", "rude": "harassment", "nasty": "toxicity", "casino": "gambling", "vile": "hate"}
 """A word of these in a text, and its label scores 0.9."""
+POLICY = Policy(name="test", version=1, labels=dict.fromkeys(LABELS, Thresholds(THRESHOLD)))
 BAD_IMAGE = "data:image/png;base64,AAAA"
 KEY = "sk-sluice-test"
 
@@ -43,6 +45,7 @@ class FakeScorer:
     late: bool = False
     late_texts: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
+    policy: Policy = POLICY
 
     def __post_init__(self) -> None:
         self.gate.set()
