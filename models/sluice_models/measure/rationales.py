@@ -54,7 +54,7 @@ def measure_overlap(found: set[int], wanted: set[int]) -> float:
 
 
 def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[EvidenceRow]:
-    """Token F1 on HateXplain's posts with a rationale, character F1 on the toxic spans; per post, then the mean."""
+    """Token F1 on HateXplain's rationales, character F1 on toxic spans by language; per post, then the mean."""
     rationales = [row for row in examples if any(share >= MAJORITY for share in row.meta.get("rationale") or ())]
     spans = [row for row in examples if "spans" in row.meta]
     reports = []
@@ -63,15 +63,21 @@ def measure_spans(scorer: TextScorer, examples: Sequence[Example]) -> list[Evide
         pairs = [_token_places(example, found) for example, found in read]
         every = [set(range(len(example.meta["tokens"]))) for example in rationales]
         reports.append(_report("token F1, HateXplain rationales", pairs, every))
-    if spans:
-        read = zip(spans, _read(scorer, spans, SPANS_OF), strict=True)
-        pairs = [(found, _character_places(example)) for example, found in read]
-        every = [set(range(len(example.text or ""))) for example in spans]
-        reports.append(_report("character F1, toxic spans", pairs, every))
-        marked = [index for index, (_, wanted) in enumerate(pairs) if wanted]
-        pairs, every = [pairs[i] for i in marked], [every[i] for i in marked]
-        reports.append(_report("character F1, toxic spans that are not empty", pairs, every))
+    for language in sorted({row.lang or "" for row in spans}, key=lambda code: (code != "en", code)):
+        reports += _report_characters(scorer, [row for row in spans if (row.lang or "") == language], language)
     return reports
+
+
+def _report_characters(scorer: TextScorer, spans: Sequence[Example], language: str) -> Iterator[EvidenceRow]:
+    """Of all texts of a language, and of those that have a marked place."""
+    measure = "character F1, toxic spans" if language == "en" else f"character F1, toxic spans in {language}"
+    read = zip(spans, _read(scorer, spans, SPANS_OF), strict=True)
+    pairs = [(found, _character_places(example)) for example, found in read]
+    every = [set(range(len(example.text or ""))) for example in spans]
+    yield _report(measure, pairs, every)
+    marked = [index for index, (_, wanted) in enumerate(pairs) if wanted]
+    if marked:
+        yield _report(f"{measure} that are not empty", [pairs[i] for i in marked], [every[i] for i in marked])
 
 
 def _read(scorer: TextScorer, examples: Sequence[Example], labels: Sequence[str]) -> Iterator[set[int]]:

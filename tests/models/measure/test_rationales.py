@@ -1,5 +1,7 @@
 """Evidence: what is measured is what serving points at, and how it is compared with what annotators marked."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,17 @@ def test_evidence_beside_the_marked_places_scores_zero():
     rationale = make_example("you are a fool", tokens=["you", "are", "a", "fool"], rationale=[1, 0, 0, 0])
     spans = make_example("what a fool he is", spans=[[12, 14]])
     assert [report.figure.value for report in measure_spans(MarkWords("fool"), [rationale, spans])] == [0.0, 0.0, 0.0]
+
+
+def test_spans_of_each_language_are_measured_apart():
+    english = make_example("what a fool he is", spans=[[7, 11]])
+    harmless = dataclasses.replace(make_example("tên fool", spans=[]), lang="vi")
+    reports = measure_spans(MarkWords("fool"), [harmless, english])
+    assert {report.measure: (report.n_rows, report.figure.value) for report in reports} == {
+        "character F1, toxic spans": (1, 1.0),
+        "character F1, toxic spans that are not empty": (1, 1.0),
+        "character F1, toxic spans in vi": (1, 0.0),
+    }
 
 
 def test_a_token_of_the_data_set_that_stands_twice_is_found_in_its_own_place():
