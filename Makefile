@@ -39,8 +39,8 @@ docs: .venv/.installed-docs  ## build the documentation into site/; a broken lin
 docs-serve: .venv/.installed-docs  ## show the documentation while you write it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-bench: .venv/.installed-dev  ## throughput and latency of this machine
-	for bench in ops/bench/*.py; do echo "== $$bench" >&2; $(BIN)/python $$bench || exit 1; done
+bench: .venv/.installed-bench  ## throughput and latency of this machine, beside its limit and its peers
+	$(BIN)/sluice bench --out bench
 
 packages:
 	@sh .ci/packages
@@ -69,6 +69,11 @@ clean:  ## remove .venv, build output and caches
 	$(PIP) --editable '.[local,http]'
 	@touch $@
 
+.venv/.installed-bench: .venv/.created $(PINS)
+	@echo "Installing Sluice with its benchmark into .venv (about a minute) ..."
+	$(PIP) --editable '.[local,bench]'
+	@touch $@
+
 .venv/.installed-docs: .venv/.created $(PINS)
 	@echo "Installing what the documentation needs into .venv (half a minute) ..."
 	$(PIP) --editable '.[docs]'
@@ -76,5 +81,5 @@ clean:  ## remove .venv, build output and caches
 
 .venv/.installed-dev: .venv/.created $(PINS)
 	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
-	$(PIP) --editable '.[local,media,s3,http,speech,train,docs,dev]'
-	@touch $@ .venv/.installed-local .venv/.installed-serve .venv/.installed-docs
+	$(PIP) --editable '.[local,media,s3,http,speech,bench,train,docs,dev]'
+	@touch $@ .venv/.installed-local .venv/.installed-serve .venv/.installed-docs .venv/.installed-bench

@@ -5,7 +5,7 @@ SluiceError
 ├── SettingsError             a setting is missing or wrong; names the variable
 ├── PolicyError               a policy file is wrong; names file and line
 ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
-├── BenchmarkError            a file is not the public test set it is read as; names file, line and column
+├── BenchmarkError            a file is not the public test set it is read as, or a mix or row is none; names it
 ├── InvalidPost               a message is not a post; becomes a dead letter
 ├── KafkaUnavailable          Kafka cannot be reached or lacks a topic; names the address
 ├── PublishError              a message could not be handed to Kafka
@@ -46,7 +46,7 @@ class CalibrationError(SluiceError):
 
 
 class BenchmarkError(SluiceError):
-    """A file is not the public test set that it is read as. The message names the file, the line and the column."""
+    """A file is not the public test set that it is read as, or an option of `sluice bench` is wrong; names it."""
 
 
 class InvalidPost(SluiceError):

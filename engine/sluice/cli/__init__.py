@@ -15,12 +15,14 @@ from typer.core import TyperGroup
 
 from sluice import __version__
 from sluice.cli import (
+    bench,
     benchmark,
     calibrate,
     chaos,
     dead_letters,
     demo,
     match,
+    plan,
     publish,
     report,
     schema,
@@ -100,6 +102,8 @@ app.command("new-webhook-secret")(webhooks.new_secret)
 app.command("match")(match.match)
 app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
+app.command("bench")(bench.bench)
+app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")

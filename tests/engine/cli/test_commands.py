@@ -19,7 +19,8 @@ from sluice.local.processes import python_path
 from sluice.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
-COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "calibrate", "schema", "dead-letters"]
+COMMANDS = ["demo", "up", "worker", "publish", "verdicts", "score", "calibrate"]
+COMMANDS += ["bench", "plan", "schema", "dead-letters"]
 
 
 @pytest.fixture

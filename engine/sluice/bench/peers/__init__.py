@@ -1,0 +1,1 @@
+"""What Sluice is compared with: programs around `PlainModel`, written as their frameworks' documentation tells."""
