@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 
 from sluice.bench.tensors import Reader, as_inputs, cut, make_batch
-from sluice.contract import FUSION, LABELS, MODALITIES, MODELS, TEXT_ENCODER, ModelSpec
+from sluice.contract import FUSION, IMAGE_ENCODER, LABELS, MODALITIES, MODELS, TEXT_ENCODER, ModelSpec
 from sluice.features import Features
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
@@ -69,9 +69,9 @@ class PlainModel:
         """Answers, in order; raises `PartFailed` for media that cannot be read."""
         parts = list(self._read(posts))
         outputs = self._encode(parts)
-        rows = [_fusion_row([(part, outputs[n]) for n, part in enumerate(parts) if part.post == i])
-                for i in range(len(posts))]  # fmt: skip
-        return [self._judge(post, fused) for post, fused in zip(posts, self._run(FUSION, rows), strict=True)]
+        of_posts = [[(part, outputs[n]) for n, part in enumerate(parts) if part.post == i] for i in range(len(posts))]
+        fused = self._run(FUSION, [_fusion_row(each) for each in of_posts])
+        return [self._judge(*each) for each in zip(posts, fused, map(_find_pictured, of_posts), strict=True)]
 
     def _read(self, posts: Sequence[Post]) -> Iterator[_Part]:
         for i, features in enumerate(self._reader.read_texts(posts)):
@@ -109,10 +109,10 @@ class PlainModel:
             found += [dict(zip(names, row, strict=True)) for row in zip(*outputs, strict=True)]
         return found
 
-    def _judge(self, post: Post, fused: Arrays) -> Answer:
+    def _judge(self, post: Post, fused: Arrays, pictured: set[str]) -> Answer:
         probability = np.round(sigmoid(fused["logits"].astype(np.float64)), 4)
         scores: Mapping[str, float] = dict(zip(LABELS, probability.tolist(), strict=True))
-        decision = decide(self._policy, find(self._policy, dict(scores)), True, True)
+        decision = decide(self._policy, find(self._policy, scores, pictured), True, True)
         return Answer(post.id, decision, dict(scores))
 
 
@@ -122,6 +122,18 @@ def find_model(spec: ModelSpec, precision: Precision) -> Path:
     model = folder / "1" / "model.onnx"
     is_quantised = '"rows8"' in (folder / "configs" / "cpu.pbtxt").read_text()
     return quantise_once(model, read_cpu_flags()) if precision == "8bit" and is_quantised else model
+
+
+def _find_pictured(parts: Sequence[tuple[_Part, Sequence[Arrays]]]) -> set[str]:
+    """Labels of which a picture says most."""
+    own, others = (
+        [row["logits"] for part, rows in parts if (part.model is IMAGE_ENCODER) is is_own for row in rows]
+        for is_own in (True, False)
+    )
+    if not own:
+        return set()
+    is_highest = np.max(own, axis=0) > (np.max(others, axis=0) if others else -np.inf)
+    return {label for label, highest in zip(LABELS, is_highest, strict=True) if highest}
 
 
 def _fusion_row(parts: Sequence[tuple[_Part, Sequence[Arrays]]]) -> Arrays:
