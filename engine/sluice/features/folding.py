@@ -50,6 +50,10 @@ _JOINED = re.compile(r"(?<!\w)[^\W\d_]+(?:_[^\W\d_]+){2,}(?![^\W_])")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN = r"[A-Za-z0-9@$\u0370-\u03ff\u0400-\u052f]"
 _APART = re.compile(rf"(?<![^\W_]){_SIGN}([ .\-_*~|/])(?:{_SIGN}\1)+{_SIGN}(?![^\W_])")
+_OVERLAY = re.compile("(?<=[A-Za-z ])[\u0332\u0333\u0335-\u0338]+")
+"""Lines under or through a letter, which no letter of a language has."""
+_ODD_CAPITALS = re.compile("(?<![A-Za-z])[a-z]?(?:[A-Z][a-z]){3,}[A-Z]?(?![A-Za-z])|[A-Z]{12,}")
+"""A word whose letters are large and small in turn, or several words in capitals without a space."""
 _HAN_GAP = re.compile(r"(?<=[\u4e00-\u9fff])[ .\-_*~^|/\\·+=#&@]{1,2}(?=[\u4e00-\u9fff])")
 _SPACES = re.compile(" {2,}")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
@@ -63,7 +67,7 @@ MAX_NAMED = 200
 """Pictographs of one text that are named: a name is many times as long, and the work per post has to stay bounded."""
 _SUSPECT = re.compile(
     r"[^\x00-\x7f]|[A-Za-z][431057@$]|[431057@$][A-Za-z]|[A-Za-z0-9@$]([ .\-_*~|/])[A-Za-z0-9@$]\1|([A-Za-z])\2\2"
-    r"|_[A-Za-z]+_"
+    r"|_[A-Za-z]+_|(?:[a-z][A-Z]){3}|[A-Z]{12}"
 )
 
 
@@ -86,7 +90,9 @@ def fold(traced: Traced) -> Traced:
     """A text, as `normalise` returns it, with its hidden words spelled plainly."""
     text, origin = traced
     if _SUSPECT.search(text):
-        traced = _fold_letters(text.translate(_PLAIN)), origin
+        text, origin = drop((text, origin), [match.span() for match in _OVERLAY.finditer(text)])
+        plain = _ODD_CAPITALS.sub(lambda match: match[0].lower(), text.translate(_PLAIN))
+        traced = _fold_letters(plain), origin
         traced = substitute(traced, _JOINED, lambda match: match[0].replace("_", " "))
         text, origin = drop(traced, _gaps(traced[0]))
         traced = _WORD.sub(_plain_leet, text) if _SIGN_OF_LEET.search(text) else text, origin
@@ -162,7 +168,8 @@ def _plain_leet(match: re.Match[str]) -> str:
     if word.isalpha() or _ORDINAL.fullmatch(word) or _HASH.fullmatch(word) or sum(map(str.isalpha, word)) < 2:
         return word
     inner = _INNER.sub(_spell_signs, word)
-    return _HEAD.sub(_spell_signs, inner if inner == word else _TAIL.sub(_spell_signs, inner))
+    spelled = _HEAD.sub(_spell_signs, inner if inner == word else _TAIL.sub(_spell_signs, inner))
+    return spelled.upper() if word.isupper() else spelled
 
 
 def _spell_signs(match: re.Match[str]) -> str:
