@@ -37,7 +37,7 @@ from sluice_models.training.train_fusion import load_encoders, score_parts
 DEFAULT_POLICY = default_policy()
 REVIEW_FLOOR, BLOCK_FLOOR = 0.3, 0.85
 """Lower thresholds would ask for a look at, or block, posts that are more likely harmless than traffic alone shows."""
-SOUND_FLOORS = {"gunshot": 0.92, "scream": 0.8, "shouting": 0.8}
+SOUND_FLOORS = {"gunshot": 0.94, "scream": 0.8, "shouting": 0.8}
 """Of a review for what only sound carries: the sounds to calibrate on are nearly all speech, and lower thresholds flag
 noise and drums. See `sluice_models.measure.everyday_sounds`."""
 FLOORS = Floors(np.array([SOUND_FLOORS.get(label, REVIEW_FLOOR) for label in LABELS]), BLOCK_FLOOR)

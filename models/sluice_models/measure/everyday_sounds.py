@@ -29,7 +29,7 @@ from sluice_models.recipes.audio.channel import pass_channel
 from sluice_models.recipes.audio.sounds import N_SAMPLES, STEADY, Waveform
 from sluice_models.recipes.audio.windows import MIN_HEARD
 
-N_MADE = 400
+N_MADE = 100
 """Sounds of each kind."""
 _SEED = 1812
 KINDS: dict[str, tuple[Callable[[np.random.Generator], Waveform], ...]] = {
