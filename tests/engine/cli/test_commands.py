@@ -123,6 +123,12 @@ def test_schema(sluice, message):
     assert json.loads(result.stdout)["$schema"].endswith("2020-12/schema")
 
 
+def test_the_document_of_the_topics_has_their_names(sluice, monkeypatch):
+    monkeypatch.setenv("SLUICE_TOPIC_POSTS", "mine")
+    document = json.loads(sluice("schema", "asyncapi").stdout)
+    assert (document["asyncapi"], document["channels"]["posts"]["address"]) == ("3.0.0", "mine")
+
+
 @pytest.mark.parametrize("arguments", [["verdicts"], ["dead-letters", "list"], ["publish", "--text", "hi"]])
 def test_no_kafka_is_one_clear_line(sluice, arguments, monkeypatch):
     monkeypatch.setenv("SLUICE_START_TIMEOUT_S", "0.5")

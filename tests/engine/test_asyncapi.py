@@ -1,0 +1,72 @@
+"""The document of the topics, against the messages that go through them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from sluice.asyncapi import describe_topics
+from sluice.config import Topics
+from sluice.kafka import DEAD_LETTER_HEADERS
+from sluice.schema import Media, Post, encode
+from sluice.stream.dead_letters import Message, shorter_letters
+from tests.engine.cli.verdicts import make_reason, make_verdict
+
+TOPICS = Topics("in", "out", "look", "dead")
+DOCUMENT = json.loads(json.dumps(describe_topics(TOPICS)))
+
+
+def find(reference: str) -> Any:
+    """What a reference in the document stands for; fails if it leads nowhere."""
+    found = DOCUMENT
+    for name in reference.removeprefix("#/").split("/"):
+        found = found[name]
+    return found
+
+
+def list_references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        here = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return here + [one for value in node.values() for one in list_references(value)]
+    return [one for value in node for one in list_references(value)] if isinstance(node, list) else []
+
+
+def validate(message: str, value: Any) -> None:
+    payload = find(f"#/components/messages/{message}/payload")
+    Draft202012Validator({**payload, "components": DOCUMENT["components"]}).validate(value)
+
+
+def test_every_topic_is_there_with_who_writes_it() -> None:
+    actions = {find(one["channel"]["$ref"])["address"]: one["action"] for one in DOCUMENT["operations"].values()}
+    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send"}
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = list_references(DOCUMENT)
+    assert len(references) > 10
+    for reference in references:
+        assert find(reference)
+
+
+@pytest.mark.parametrize("post", [Post(id="p", text="hi"), Post(id="p", images=(Media("https://e.org/a.png"),))])
+def test_a_post_is_as_it_says(post: Post) -> None:
+    validate("post", json.loads(encode(post)))
+    with pytest.raises(Exception, match="id"):
+        validate("post", {"text": "hi"})
+
+
+def test_a_verdict_is_as_it_says() -> None:
+    verdict = json.loads(encode(make_verdict(decision="block", reasons=(make_reason("threat", 0.97),))))
+    validate("verdict", verdict)
+    with pytest.raises(Exception, match="maybe"):
+        validate("verdict", {**verdict, "decision": "maybe"})
+
+
+def test_a_dead_letter_has_the_headers_that_it_says() -> None:
+    schema = find("#/components/messages/deadLetter/headers")
+    assert set(DEAD_LETTER_HEADERS) <= set(schema["properties"])
+    for letter in shorter_letters(Message(b"k", b"{", [("trace", b"1")], None, "in/0/1"), "not_json", "line 1"):
+        Draft202012Validator(schema).validate({name: (value or b"").decode() for name, value in letter.headers})
