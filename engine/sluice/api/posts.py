@@ -34,6 +34,9 @@ class PostRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: Id | None = None
+    author_id: str | None = None
+    surface: str | None = None
+    tenant: str | None = None
     text: str | None = None
     images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
     audio: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
@@ -114,6 +117,9 @@ def make_post(wanted: PostRequest, where: str) -> Post:
     """The post that a request describes; raises `RequestProblem` for one that is none."""
     made = Post(
         id=wanted.id or str(uuid.uuid4()),
+        author_id=wanted.author_id,
+        surface=wanted.surface,
+        tenant=wanted.tenant,
         text=wanted.text,
         images=tuple(check_uri(each.uri, f"{where}.images[{n}]") for n, each in enumerate(wanted.images)),
         audio=tuple(check_uri(each.uri, f"{where}.audio[{n}]") for n, each in enumerate(wanted.audio)),

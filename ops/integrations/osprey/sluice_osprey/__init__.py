@@ -1,0 +1,1 @@
+"""Sluice's scores in the rules of Osprey."""
