@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from sluice import __version__
 from sluice.config import Topics
 from sluice.errors import InvalidPost
 from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
@@ -19,13 +18,15 @@ JSON = "application/json"
 _SCHEMAS = "#/components/schemas/{name}"
 
 
-def describe_topics(topics: Topics = Topics()) -> dict[str, Any]:  # noqa: B008  (frozen)
+def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
     """The document, as it would stand in JSON, from the worker's point of view.
 
     Parameters
     ----------
     topics : Topics
         What the topics are called.
+    version : str
+        Of Sluice.
     """
     _, schemas = msgspec.json.schema_components([Post, Verdict], ref_template=_SCHEMAS)
     channels = {
@@ -38,7 +39,7 @@ def describe_topics(topics: Topics = Topics()) -> dict[str, Any]:  # noqa: B008 
         "asyncapi": "3.0.0",
         "info": {
             "title": "Sluice",
-            "version": __version__,
+            "version": version,
             "description": "Posts in, one explained verdict per post out. Every message is UTF-8 JSON.",
             "license": {"name": "Apache-2.0"},
         },

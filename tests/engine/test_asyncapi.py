@@ -16,7 +16,7 @@ from sluice.stream.dead_letters import Message, shorter_letters
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
 TOPICS = Topics("in", "out", "look", "dead")
-DOCUMENT = json.loads(json.dumps(describe_topics(TOPICS)))
+DOCUMENT = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
 
 def find(reference: str) -> Any:

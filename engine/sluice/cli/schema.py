@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sluice import __version__
 from sluice.cli.console import emit
 
 
@@ -37,7 +38,7 @@ def _read_schema(message: MessageChoice) -> dict[str, Any]:
 
     match message:
         case MessageChoice.asyncapi:
-            return describe_topics(load_settings().kafka.topics)
+            return describe_topics(load_settings().kafka.topics, __version__)
         case MessageChoice.post:
             return json_schema("post")
         case MessageChoice.verdict:
