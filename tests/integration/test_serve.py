@@ -83,18 +83,6 @@ def count_calls(address: str) -> float:
     return sum(each.value for each in counts if each.labels["model"] == "text_encoder")
 
 
-def test_a_post_is_scored_and_ctrl_c_ends_the_server(served: tuple[subprocess.Popen[str], str]) -> None:
-    process, address = served
-    with httpx.Client(base_url=address, timeout=60) as client:
-        assert client.get("/readyz").status_code == 200
-        verdict = decode_verdict(client.post("/v1/posts", json={"id": "p-1", "text": "See you at lunch"}).content)
-        assert (verdict.post_id, verdict.decision) == ("p-1", "allow")
-        assert verdict.models["fusion"] == "1"
-        assert "sluice_posts_total" in client.get("/metrics").text
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) in (0, 130)
-
-
 async def test_on_the_page_an_insult_is_marked_where_it_stands(served: tuple[subprocess.Popen[str], str]) -> None:
     _, address = served
     async with open_browser() as browser, open_page(browser, address) as page:
@@ -104,3 +92,16 @@ async def test_on_the_page_an_insult_is_marked_where_it_stands(served: tuple[sub
         await expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "allow", timeout=60_000)
         await expect(page.locator("#marks mark", has_text="stupid")).to_have_count(1)
         await expect(page.locator("#facts")).to_contain_text("English")
+
+
+def test_a_post_is_scored_and_ctrl_c_ends_the_server(served: tuple[subprocess.Popen[str], str]) -> None:
+    """The last one: the server ends for all tests here."""
+    process, address = served
+    with httpx.Client(base_url=address, timeout=60) as client:
+        assert client.get("/readyz").status_code == 200
+        verdict = decode_verdict(client.post("/v1/posts", json={"id": "p-1", "text": "See you at lunch"}).content)
+        assert (verdict.post_id, verdict.decision) == ("p-1", "allow")
+        assert verdict.models["fusion"] == "1"
+        assert "sluice_posts_total" in client.get("/metrics").text
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) in (0, 130)
