@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from sluice.resources import package_root
 
@@ -62,6 +63,16 @@ def confine(max_files: int) -> None:
     set_soft(resource.RLIMIT_CORE, 0)
     set_soft(resource.RLIMIT_FSIZE, 0)
     set_soft(resource.RLIMIT_NOFILE, max_files)
+
+
+def read_data_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """What counts towards ``RLIMIT_DATA`` of this process by now; 0 where the system does not say."""
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0
+    found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    return next(found, 0)
 
 
 def trim_heap() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sluice import children
-from sluice.children import PIPE_BYTES, set_soft, start_child, write_in_pieces
+from sluice.children import PIPE_BYTES, read_data_bytes, set_soft, start_child, write_in_pieces
 from sluice.resources import package_root
 
 SECRET = "made-up-password"
@@ -131,6 +131,15 @@ async def test_a_confined_child_may_do_little(tmp_path: Path, monkeypatch: pytes
         "ignores_ctrl_c": True,
     }
     assert (tmp_path / "written").read_bytes() == b""
+
+
+def test_data_is_counted_as_the_limit_does(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmData:\t    1091 kB\nVmStk:\t     132 kB\n")
+    assert read_data_bytes(status) == 1091 * 1024
+    assert read_data_bytes(tmp_path / "missing") == 0
+    if sys.platform == "linux":
+        assert read_data_bytes() > 2**20
 
 
 @pytest.fixture

@@ -65,17 +65,17 @@ def test_no_window_is_kept_on_a_broker_that_forgets_nothing(kafka, posts, tmp_pa
 def test_redrive_is_remembered_by_the_broker(kafka, posts):
     producer = Producer(kafka.librdkafka())
     for n in range(3):
-        headers = [("trace", b"7"), ("sluice-reason", b"made_up")]
+        headers = [("trace", b"7"), ("sluice-reason", b"crashed_worker")]
         producer.produce(kafka.topics.dead_letters, b"{", f"redrive-{n}".encode(), headers=headers)
     assert producer.flush(30) == 0
-    first = run_sluice("dead-letters", "redrive", "--reason", "made_up", "--limit", "2")
+    first = run_sluice("dead-letters", "redrive", "--reason", "crashed_worker", "--limit", "2")
     assert (first.exit_code, len(first.stdout.splitlines())) == (0, 2), first.output
-    second = run_sluice("dead-letters", "redrive", "--reason", "made_up")
+    second = run_sluice("dead-letters", "redrive", "--reason", "crashed_worker")
     assert len(second.stdout.splitlines()) == 1
-    assert run_sluice("dead-letters", "redrive", "--reason", "made_up").stdout == ""
+    assert run_sluice("dead-letters", "redrive", "--reason", "crashed_worker").stdout == ""
     messages = read_by_key(posts, b"redrive-", 3)
     assert {message.key() for message in messages} == {b"redrive-0", b"redrive-1", b"redrive-2"}
-    assert {tuple(message.headers()) for message in messages} == {(("trace", b"7"),)}
+    assert {tuple(message.headers()) for message in messages} == {(("trace", b"7"), ("sluice-redriven", b"1"))}
 
 
 def test_a_wrong_password_is_one_clear_line(kafka, monkeypatch):

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sluice.children import confine, set_soft
+from sluice.children import confine, read_data_bytes, set_soft
 from sluice.decoding import wire
 from sluice.speech.transcript import Segment, write_segments
 
@@ -60,7 +60,7 @@ def main() -> None:
 
     recogniser = Recogniser(folder)
     confine(_MAX_FILES)
-    set_soft(resource.RLIMIT_DATA, memory_bytes)
+    set_soft(resource.RLIMIT_DATA, read_data_bytes() + memory_bytes)
     serve(sys.stdin.buffer, sink, recogniser.transcribe, cpu_s)
 
 

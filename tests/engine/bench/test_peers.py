@@ -19,7 +19,7 @@ from sluice.local.processes import ChildProcess, python_path
 from sluice.schema import encode
 
 N_POSTS = 24
-ON_KAFKA = [RowName.faust, RowName.aiokafka, RowName.quix]
+ON_KAFKA = [RowName.faust, RowName.aiokafka]
 
 
 @pytest.fixture(scope="module")
