@@ -41,6 +41,8 @@ class Shedding:
         self._window_start = clock()
         self._n_late = self._n_done = 0
         self._owed = dict.fromkeys(ORDER, 0.0)
+        for kind in ORDER:
+            metrics.shed_parts.labels(kind)  # a panel shows nought, and not that it knows nothing
 
     @property
     def level(self) -> float:
