@@ -16,7 +16,7 @@ from sluice.errors import PartLate
 from sluice.local.processes import RunningInside
 from sluice.schema import Verdict
 
-_LATE = f"failed: {PartLate().detail}"
+_LATE = PartLate().detail
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
@@ -29,8 +29,8 @@ class Tally:
     n_outcomes : Counter of str
         Verdicts and dead letters of each post.
     digests : dict of str to set of bytes
-        The different verdicts of each post, times left out. A verdict with a late part is not among them: what a
-        deadline cut off depends on the clock.
+        The different verdicts of each post, times left out, and what was scored for an earlier post. A verdict with a
+        late part, or with one that was read late, is not among them: what a deadline cut off depends on the clock.
     late : set of str
         Posts with a verdict in which a part was late.
     dead : dict of str to str
@@ -50,7 +50,7 @@ class Tally:
             self.dead[post_id] = outcome.dead_letter()["reason"] or ""
             return
         verdict = outcome.verdict()
-        if any(status == _LATE for status in verdict.modalities.values()):
+        if any(_LATE in status for status in verdict.modalities.values()):
             self.late.add(post_id)
         else:
             self.digests[post_id].add(digest(verdict))
@@ -66,13 +66,13 @@ class Tally:
 
     @property
     def different(self) -> list[str]:
-        """Posts whose verdicts differ in more than their times."""
+        """Posts whose verdicts differ in more than their times and what was repeated."""
         return [post_id for post_id, found in self.digests.items() if len(found) > 1]
 
 
 def digest(verdict: Verdict) -> bytes:
-    """Hash of a verdict without its times: equal for equal verdicts."""
-    timeless = msgspec.structs.replace(verdict, latency_ms={}, scored_at="")
+    """Hash of a verdict without its times and without what is said of repeats: equal for equal verdicts."""
+    timeless = msgspec.structs.replace(verdict, latency_ms={}, scored_at="", cached=())
     return hashlib.sha256(_ENCODER.encode(timeless)).digest()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sluice.chaos.audit import Tally, digest
 from sluice.client import Outcome
 from sluice.errors import PartLate
@@ -37,7 +39,7 @@ def test_a_post_without_an_outcome_is_missing() -> None:
 
 def test_the_same_verdict_at_another_time_is_a_duplicate_and_not_different() -> None:
     first = make_verdict("a")
-    again = change(first, latency_ms={"total": 99.0}, scored_at="2027-01-01T00:00:00Z")
+    again = change(first, latency_ms={"total": 99.0}, scored_at="2027-01-01T00:00:00Z", cached=("text",))
     tally = tally_of(outcome_of(first), outcome_of(again))
     assert (tally.n_duplicates, tally.different) == (1, [])
 
@@ -49,8 +51,9 @@ def test_another_score_is_different() -> None:
     assert digest(first) in tally.digests["a"]
 
 
-def test_a_late_part_is_counted_apart() -> None:
+@pytest.mark.parametrize("status", ["failed: {}", "partial: its text: late: {}"])
+def test_a_late_part_is_counted_apart(status: str) -> None:
     first = make_verdict("a")
-    late = change(first, modalities={"text": f"failed: {PartLate().detail}"}, decision="review")
+    late = change(first, modalities={"text": status.format(PartLate().detail)}, decision="review")
     tally = tally_of(outcome_of(first), outcome_of(late))
     assert (tally.late, tally.different) == ({"a"}, [])
