@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 import uvicorn
+from playwright.async_api import Browser, Page
 from prometheus_client import CollectorRegistry
 
 from sluice.api.app import make_app
@@ -25,6 +28,10 @@ from sluice.api.scoring import ScoringService
 from sluice.errors import SluiceError
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.verdict.policy import Policy, Thresholds
+from tests.browser import open_browser, open_page
+
+if TYPE_CHECKING:
+    from tests.engine.api.seeing import SeeingScorer
 
 THRESHOLD = 0.5
 WORDS = {"menace": "threat", "rude": "harassment", "nasty": "toxicity", "casino": "gambling", "vile": "hate"}
@@ -149,3 +156,32 @@ Entry = Callable[..., dict[str, KeyEntry]]
 def key_entry(**fields: object) -> dict[str, KeyEntry]:
     """A ring with one key, `KEY`."""
     return {"test": msgspec.structs.replace(KeyEntry(hash_key(KEY)), **fields)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for a module's tests, which run in one event loop."""
+    async with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def seeing() -> SeeingScorer:
+    """A scorer that shows where it saw what it scores."""
+    from tests.engine.api.seeing import SeeingScorer  # which is made of the scorer here
+
+    return SeeingScorer()
+
+
+@pytest.fixture
+def served(seeing: SeeingScorer) -> Iterator[str]:
+    """The address of a server over `seeing`."""
+    with serving(seeing) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, served: str) -> AsyncIterator[Page]:
+    """The server's page."""
+    async with open_page(browser, served) as opened:
+        yield opened

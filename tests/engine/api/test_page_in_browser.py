@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from PIL import Image
 from playwright.async_api import Browser, FloatRect, Page, expect
 
 from sluice.errors import InferenceUnavailable
-from tests.browser import PHONE, open_browser, open_page
+from tests.browser import PHONE, open_page
 from tests.engine.api.conftest import KEY, key_entry, serving
 from tests.engine.api.seeing import BOX, RANGE_S, SeeingScorer
 
@@ -30,29 +28,6 @@ def draw_png(width: int = 320, height: int = 160) -> bytes:
 
 
 PICTURE = {"name": "sky.png", "mimeType": "image/png", "buffer": draw_png()}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def seeing() -> SeeingScorer:
-    return SeeingScorer()
-
-
-@pytest.fixture
-def served(seeing: SeeingScorer) -> Iterator[str]:
-    with serving(seeing) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser, served: str) -> AsyncIterator[Page]:
-    async with open_page(browser, served) as opened:
-        yield opened
 
 
 async def type_text(page: Page, text: str) -> None:

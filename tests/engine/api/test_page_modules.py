@@ -7,21 +7,18 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from sluice.features.language_names import describe_unread
 from sluice.schema import DECISIONS, LABELS
 from sluice.verdict.policy import Policy, Thresholds, decide, find, parse_policy
-from tests.browser import open_browser, open_page
+from tests.browser import open_page
 from tests.components import require
-from tests.engine.api.conftest import serving
 from tests.engine.api.seeing import SeeingScorer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,29 +26,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STEPS = (None, 0.0, 0.25, 0.5, 0.75, 1.0)
 PAIRS = [(low, high) for low, high in itertools.product(STEPS, STEPS) if low is None or high is None or low <= high]
 NASTY = 'it\'s "quoted" \\ `touch a` $(touch b) $HOME %s\n\tmenace 😀 \u202e\x1b[31m --data @/etc/passwd'
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def seeing() -> SeeingScorer:
-    return SeeingScorer()
-
-
-@pytest.fixture
-def served(seeing: SeeingScorer) -> Iterator[str]:
-    with serving(seeing) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser, served: str) -> AsyncIterator[Page]:
-    async with open_page(browser, served) as opened:
-        yield opened
 
 
 async def call(page: Page, module: str, body: str, argument: Any = None) -> Any:
