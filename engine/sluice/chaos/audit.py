@@ -17,6 +17,7 @@ from sluice.local.processes import RunningInside
 from sluice.schema import Verdict
 
 _LATE = PartLate().detail
+_OF_THE_MOMENT = {"latency_ms", "scored_at", "cached"}
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
@@ -28,9 +29,12 @@ class Tally:
     ----------
     n_outcomes : Counter of str
         Verdicts and dead letters of each post.
-    digests : dict of str to set of bytes
-        The different verdicts of each post, times left out, and what was scored for an earlier post. A verdict with a
-        late part, or with one that was read late, is not among them: what a deadline cut off depends on the clock.
+    digests : dict of str to dict of str to bytes
+        Of each post's first verdict a digest per field; times are left out, and what was scored for an earlier post.
+        A verdict with a late part, or with one that was read late, is not looked at: what a deadline cut off depends
+        on the clock.
+    different : dict of str to set of str
+        Posts whose verdicts differ, and the fields in which they do.
     late : set of str
         Posts with a verdict in which a part was late.
     dead : dict of str to str
@@ -38,7 +42,8 @@ class Tally:
     """
 
     n_outcomes: Counter[str] = field(default_factory=Counter)
-    digests: defaultdict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    digests: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    different: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     late: set[str] = field(default_factory=set)
     dead: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +58,12 @@ class Tally:
         if any(_LATE in status for status in verdict.modalities.values()):
             self.late.add(post_id)
         else:
-            self.digests[post_id].add(digest(verdict))
+            self._compare(post_id, digest(verdict))
+
+    def _compare(self, post_id: str, found: dict[str, bytes]) -> None:
+        first = self.digests.setdefault(post_id, found)
+        if unlike := {name for name in found if found[name] != first[name]}:
+            self.different[post_id] |= unlike
 
     def missing(self, post_ids: Iterable[str]) -> list[str]:
         """Posts without an outcome."""
@@ -64,16 +74,11 @@ class Tally:
         """Outcomes beyond the first of each post."""
         return sum(count - 1 for count in self.n_outcomes.values() if count)
 
-    @property
-    def different(self) -> list[str]:
-        """Posts whose verdicts differ in more than their times and what was repeated."""
-        return [post_id for post_id, found in self.digests.items() if len(found) > 1]
 
-
-def digest(verdict: Verdict) -> bytes:
-    """Hash of a verdict without its times and without what is said of repeats: equal for equal verdicts."""
-    timeless = msgspec.structs.replace(verdict, latency_ms={}, scored_at="", cached=())
-    return hashlib.sha256(_ENCODER.encode(timeless)).digest()
+def digest(verdict: Verdict) -> dict[str, bytes]:
+    """Hashes of a verdict's fields without its times and without what is said of repeats: equal for equal verdicts."""
+    fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__ if name not in _OF_THE_MOMENT}
+    return {name: hashlib.blake2b(_ENCODER.encode(value), digest_size=8).digest() for name, value in fields.items()}
 
 
 class Auditor(RunningInside):

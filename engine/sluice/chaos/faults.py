@@ -126,18 +126,17 @@ class RollingRestart(Fault):
 
 
 class TritonKilled(Fault):
-    """SIGKILL of Triton."""
+    """SIGKILL of Triton, which its supervisor notices and starts again."""
 
     name = "Triton killed"
 
     def begin(self) -> None:
         """See `Fault`."""
-        self._stage.triton.kill()
+        self._stage.triton.crash()
 
     def lift(self) -> None:
         """See `Fault`."""
-        self._stage.triton.start()
-        self._stage.triton.wait_until_ready(START_S)
+        self._stage.wait_for_triton(START_S)
 
 
 class TritonStopped(Fault):

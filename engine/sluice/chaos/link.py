@@ -14,6 +14,8 @@ SLOW_S = 0.2
 """Added to every chunk that passes a slow link, in each direction."""
 GARBLED_BYTES = 9
 """The header of an HTTP/2 frame (RFC 9113, section 4.1)."""
+_LENGTH_BYTES = 3
+"""Of those, the ones that say how long the rest of the frame is."""
 START_S = 10.0
 
 
@@ -24,6 +26,35 @@ class LinkMode(StrEnum):
     slow = "slow"
     corrupt = "corrupt"
     silent = "silent"
+
+
+class Frames:
+    """Where the frames of HTTP/2 begin in what passes, piece by piece."""
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._n_left = 0
+
+    def find_first(self, chunk: bytes) -> int | None:
+        """Offset of the first frame that begins in this chunk, the next one of the stream; None if none does."""
+        first, at = None, 0
+        while at < len(chunk):
+            if not self._n_left and not self._header and first is None:
+                first = at
+            at += self._pass(chunk[at:])
+        return first
+
+    def _pass(self, rest: bytes) -> int:
+        """Go over what is left of a frame or its header; returns how many bytes that was."""
+        if self._n_left:
+            n_bytes = min(self._n_left, len(rest))
+            self._n_left -= n_bytes
+            return n_bytes
+        piece = rest[: GARBLED_BYTES - len(self._header)]
+        self._header += piece
+        if len(self._header) == GARBLED_BYTES:
+            self._n_left, self._header = int.from_bytes(self._header[:_LENGTH_BYTES], "big"), b""
+        return len(piece)
 
 
 class Link(RunningInside):
@@ -105,6 +136,7 @@ class Link(RunningInside):
         )
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, may_corrupt: bool) -> None:
+        frames = Frames()
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK_BYTES):
                 if self._mode is LinkMode.silent:
@@ -112,14 +144,16 @@ class Link(RunningInside):
                     continue
                 if self._mode is LinkMode.slow:
                     await asyncio.sleep(SLOW_S)
-                writer.write(_garble(chunk) if may_corrupt and self._mode is LinkMode.corrupt else chunk)
+                start = frames.find_first(chunk) if may_corrupt else None
+                writer.write(chunk if start is None or self._mode is not LinkMode.corrupt else _garble(chunk, start))
                 await writer.drain()
         writer.close()
 
 
-def _garble(chunk: bytes) -> bytes:
-    """Return the chunk with the bits of its first bytes turned over, where HTTP/2 says what follows.
+def _garble(chunk: bytes, start: int) -> bytes:
+    """Return the chunk with the bits of a frame's first bytes turned over, where HTTP/2 says what follows.
 
     Damage inside a number would go unseen: gRPC has no checksum of its own, TCP and TLS have one below it.
     """
-    return bytes(byte ^ 0xFF for byte in chunk[:GARBLED_BYTES]) + chunk[GARBLED_BYTES:]
+    end = start + GARBLED_BYTES
+    return chunk[:start] + bytes(byte ^ 0xFF for byte in chunk[start:end]) + chunk[end:]

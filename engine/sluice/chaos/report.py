@@ -54,6 +54,8 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
         Outcomes beyond the first of a post: allowed, a crash causes them.
     n_different : int
         Posts with two verdicts that differ in more than their times, verdicts with a late part aside.
+    different_fields : tuple of str
+        In which fields, over all of them.
     n_late : int
         Posts with a part that a deadline cut off, those apart that were stuck on purpose.
     n_unexpected_dead_letters : int
@@ -69,6 +71,7 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
     n_lost: int
     n_duplicates: int
     n_different: int
+    different_fields: tuple[str, ...]
     n_late: int
     n_dead_letters: int
     n_unexpected_dead_letters: int
@@ -83,7 +86,7 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
         if self.n_lost:
             found.append(f"{self.n_lost} posts were lost")
         if self.n_different:
-            found.append(f"{self.n_different} posts have verdicts that differ")
+            found.append(f"{self.n_different} posts have verdicts that differ in {', '.join(self.different_fields)}")
         if self.n_unexpected_dead_letters:
             found.append(f"{self.n_unexpected_dead_letters} posts became dead letters")
         slow = [fault for fault in self.faults if fault.recovery_s is None or fault.recovery_s > MAX_RECOVERY_S]

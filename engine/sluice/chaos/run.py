@@ -141,6 +141,7 @@ def _report(
         n_lost=len(tally.missing(phase.published)),
         n_duplicates=tally.n_duplicates,
         n_different=len(tally.different),
+        different_fields=tuple(sorted(set().union(*tally.different.values()))),
         n_late=len(tally.late - phase.stuck),
         n_dead_letters=len(tally.dead),
         n_unexpected_dead_letters=len(set(tally.dead) - phase.expected_dead),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from sluice.chaos.link import Link
 from sluice.chaos.memory import MemoryWatch
 from sluice.chaos.silence import SilentServer
 from sluice.config import KafkaConfig, Topics
+from sluice.errors import StackError
 from sluice.kafka import ensure_topics
 from sluice.local.kafka import NativeKafka
 from sluice.local.stack import WORKER_COMMAND, Stack, StackConfig
@@ -21,6 +23,7 @@ from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 
 START_S = 120.0
+POLL_S = 0.1
 DEADLINE_MS = 5_000
 WORKER_SETTINGS = {
     "SLUICE_SESSION_TIMEOUT_S": "6",  # the least that Kafka takes: a dead worker's partitions come back after it
@@ -66,6 +69,7 @@ class Stage:
         self.config = config
         self.brokers = None if config.kafka else NativeKafka(config.state_dir, 3, config.topics)
         self.triton = TritonServer(triton_repository(), config.state_dir)
+        self._supervisor = Supervisor("Triton", self.triton)
         self.link = Link(self.triton.address)
         self.silence = SilentServer()
         self.memory = MemoryWatch()
@@ -82,7 +86,7 @@ class Stage:
             ensure_topics(self.kafka, START_S)
             self.triton.wait_until_ready(START_S)
             # Its Python backend may abort when it goes on after a stop: like every server, it is started again.
-            cleanup.enter_context(Supervisor("Triton", self.triton))
+            cleanup.enter_context(self._supervisor)
             for number in range(self.config.n_workers):
                 self.workers.append(cleanup.enter_context(self.make_worker(f"worker-{number + 1}")))
             self._watch_memory()
@@ -98,6 +102,15 @@ class Stage:
     def kafka(self) -> KafkaConfig:
         """How to reach the brokers, with the main run's topics."""
         return self.brokers.kafka if self.brokers else self.config.kafka or KafkaConfig()
+
+    def wait_for_triton(self, timeout_s: float) -> None:
+        """Wait until Triton answers, once it has crashed; raises `StackError` if it is not started again by then."""
+        until = time.monotonic() + timeout_s
+        while not self.triton.is_ready():
+            self._supervisor.check()
+            if time.monotonic() > until:
+                raise StackError(f"Triton was not started again within {timeout_s:g} s")
+            time.sleep(POLL_S)
 
     def make_worker(self, name: str, kafka: KafkaConfig | None = None, command: tuple[str, ...] | None = None) -> Stack:
         """A worker that is not started yet; another `command` than the usual one makes it a control."""

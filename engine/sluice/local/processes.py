@@ -177,8 +177,14 @@ class ChildProcess(RunningInside):
             guard.send(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would end it."""
+        """SIGKILL, and wait; as a crash would end it, but that what is left of it goes too."""
         self._end(signal.SIGKILL)
+
+    def crash(self) -> None:
+        """SIGKILL and wait until it has ended; `check` says so then, and `stop` still has to follow."""
+        if process := self._process:
+            guard.send(process.pid, signal.SIGKILL)
+            process.wait()
 
     def suspend(self) -> None:
         """SIGSTOP: it keeps its connections and answers nothing."""

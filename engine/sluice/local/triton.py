@@ -128,7 +128,11 @@ class TritonServer(RunningInside):
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until every model is loaded; raises `StackError` after `timeout_s`."""
-        self._process.wait_until_ready(lambda: answers_http(f"{self.url}/v2/health/ready"), timeout_s)
+        self._process.wait_until_ready(self.is_ready, timeout_s)
+
+    def is_ready(self) -> bool:
+        """Whether it answers, with every model loaded."""
+        return answers_http(f"{self.url}/v2/health/ready")
 
     def check(self) -> None:
         """Raise `StackError` if it has ended by itself, or one of its models' processes has: ask often."""
@@ -148,8 +152,12 @@ class TritonServer(RunningInside):
         self._process.resume()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would end it."""
+        """SIGKILL, and what it leaves behind is removed."""
         self._process.kill()
+
+    def crash(self) -> None:
+        """SIGKILL from outside: whoever looks after it has to notice."""
+        self._process.crash()
 
     def _arguments(self, repository: Path, backends: Path, config_name: str, shared_memory: str) -> list[str]:
         return [

@@ -76,7 +76,7 @@ def make_stage(noted: list[str]) -> Any:
     )  # fmt: skip
     return SimpleNamespace(
         workers=[calls], triton=calls, brokers=brokers, link=SimpleNamespace(set_mode=noted.append),
-        silence=SimpleNamespace(url=""),
+        silence=SimpleNamespace(url=""), wait_for_triton=calls.wait_for_triton,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def make_stage(noted: list[str]) -> Any:
         (WorkerStopped, ["suspend_worker"], ["resume_worker"]),
         (WorkerLeaves, ["stop_worker"], ["start_worker"]),
         (RollingRestart, ["stop_worker", "start_worker"], []),
-        (TritonKilled, ["kill"], ["start", "wait_until_ready"]),
+        (TritonKilled, ["crash"], ["wait_for_triton"]),
         (TritonStopped, ["suspend"], ["resume"]),
         (TritonSlow, [LinkMode.slow], [LinkMode.faithful]),
         (TritonCorrupt, [LinkMode.corrupt], [LinkMode.faithful]),

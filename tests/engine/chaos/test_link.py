@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluice.chaos.link import GARBLED_BYTES, Link, LinkMode
+from sluice.chaos.link import GARBLED_BYTES, Frames, Link, LinkMode
 
 MESSAGE = b"twenty bytes of text"
 
@@ -37,12 +37,16 @@ def connect(link: Link) -> socket.socket:
     return connection
 
 
-def exchange(connection: socket.socket) -> bytes:
-    connection.sendall(MESSAGE)
+def receive(connection: socket.socket, n_bytes: int) -> bytes:
     received = b""
-    while len(received) < len(MESSAGE) and (chunk := connection.recv(1024)):
+    while len(received) < n_bytes and (chunk := connection.recv(1024)):
         received += chunk
     return received
+
+
+def exchange(connection: socket.socket) -> bytes:
+    connection.sendall(MESSAGE)
+    return receive(connection, len(MESSAGE))
 
 
 @pytest.mark.parametrize("mode", [LinkMode.faithful, LinkMode.slow])
@@ -58,6 +62,33 @@ def test_a_corrupt_link_damages_what_comes_back(link: Link) -> None:
         received = exchange(connection)
     assert received[:GARBLED_BYTES] != MESSAGE[:GARBLED_BYTES]
     assert received[GARBLED_BYTES:] == MESSAGE[GARBLED_BYTES:]
+
+
+def make_frame(n_bytes: int) -> bytes:
+    return n_bytes.to_bytes(3, "big") + bytes(6) + b"x" * n_bytes
+
+
+def test_a_frame_is_found_however_the_stream_is_cut() -> None:
+    stream = make_frame(5) + make_frame(0) + make_frame(300) + make_frame(1)
+    starts = [0, 14, 23, 332]
+    for size in range(1, len(stream) + 1):
+        frames, found = Frames(), []
+        for at in range(0, len(stream), size):
+            first = frames.find_first(stream[at : at + size])
+            found.append(None if first is None else at + first)
+        expected = [next((at for at in starts if begin <= at < begin + size), None) for begin in range(0, 342, size)]
+        assert found == expected
+
+
+def test_a_corrupt_link_leaves_numbers_alone(link: Link) -> None:
+    """What follows in a frame that began before the link was corrupt passes whole."""
+    whole = make_frame(200)
+    with connect(link) as connection:
+        connection.sendall(whole[:100])
+        first = receive(connection, 100)
+        link.set_mode(LinkMode.corrupt)
+        connection.sendall(whole[100:])
+        assert first + receive(connection, len(whole) - 100) == whole
 
 
 def test_a_silent_link_passes_nothing_and_closes_what_it_silenced(link: Link) -> None:

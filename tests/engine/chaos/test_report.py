@@ -19,6 +19,7 @@ PASSED: dict[str, Any] = {
     "n_lost": 0,
     "n_duplicates": 3,
     "n_different": 0,
+    "different_fields": ("scores",),
     "n_late": 1,
     "n_dead_letters": 2,
     "n_unexpected_dead_letters": 0,
@@ -43,7 +44,7 @@ def test_a_run_without_losses_whose_controls_lose_has_no_problems() -> None:
     ("field", "value", "problem"),
     [
         ("n_lost", 2, "2 posts were lost"),
-        ("n_different", 1, "1 posts have verdicts that differ"),
+        ("n_different", 1, "1 posts have verdicts that differ in scores"),
         ("n_unexpected_dead_letters", 5, "5 posts became dead letters"),
         ("faults", (FaultRecord("Triton killed", 7.0, 0.0, None),), "no recovery"),
         ("faults", (FaultRecord("Triton killed", 7.0, 0.0, 31.0),), "no recovery"),

@@ -111,6 +111,16 @@ def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     assert_gone(grandchild)
 
 
+def test_a_crash_is_noticed_where_a_stop_is_not(tmp_path: Path) -> None:
+    with run_python(SLEEP, tmp_path / "log") as child:
+        wait_for_text(child, "up")
+        child.crash()
+        with pytest.raises(StackError, match="status -9"):
+            child.check()
+        child.stop()
+        child.check()
+
+
 def test_a_killed_child_can_start_again(tmp_path: Path) -> None:
     with run_python(SLEEP, tmp_path / "log") as child:
         wait_for_text(child, "up")
