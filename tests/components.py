@@ -16,6 +16,7 @@ from sluice.local.kafka import fetch_jars
 from sluice.resources import kafka_pom
 
 INSTALL = {
+    "amtool": "apt-get install prometheus-alertmanager",
     "chromium": "apt-get install chromium",
     "curl": "apt-get install curl",
     "espeak-ng": "apt-get install espeak-ng",
@@ -24,6 +25,7 @@ INSTALL = {
     "npm": "apt-get install npm",
     "mvn": "apt-get install maven",
     "prometheus": "apt-get install prometheus",
+    "prometheus-alertmanager": "apt-get install prometheus-alertmanager",
     "promtool": "apt-get install prometheus",
 }
 

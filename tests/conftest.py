@@ -29,6 +29,16 @@ def promtool() -> str:
 
 
 @pytest.fixture(scope="session")
+def alertmanager_binary() -> str:
+    return require("prometheus-alertmanager")  # as Debian calls it
+
+
+@pytest.fixture(scope="session")
+def amtool() -> str:
+    return require("amtool")
+
+
+@pytest.fixture(scope="session")
 def triton_files() -> None:
     """The wheel for this platform, or no test."""
     try:

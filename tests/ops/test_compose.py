@@ -46,6 +46,7 @@ SERVICE = {
             "additionalProperties": False,
             "properties": {name: {"type": "string"} for name in ("context", "dockerfile", "target")},
         },
+        "entrypoint": {"type": "array", "items": {"type": "string"}},
         "command": {"type": "array", "items": {"type": "string"}},
         "mem_limit": {"type": "string", "pattern": "^[0-9]+m$"},
         "environment": {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
@@ -140,6 +141,24 @@ def test_prometheus_scrapes_the_port_that_the_worker_serves() -> None:
     ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in scrapes if "dns_sd_configs" in job}
     dockerfile = (ROOT / "ops" / "docker" / "worker.Dockerfile").read_text()
     assert ports == {"sluice-worker": int(re.findall(r"SLUICE_METRICS_PORT=(\d+)", dockerfile)[0]), "triton": 8002}
+
+
+def test_what_prometheus_names_by_name_is_a_service_on_that_port() -> None:
+    config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())
+    jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
+    named = [target for job in jobs for static in job.get("static_configs", []) for target in static["targets"]]
+    ports = {name: re.findall(r":(\d+)/", " ".join(service.get("healthcheck", {"test": []})["test"]))
+             for name, service in SERVICES.items()}  # fmt: skip
+    assert {"alertmanager:9093", "kafka-exporter:9308"} <= set(named)
+    for target in set(named) - {"localhost:9090"}:
+        name, _, port = target.partition(":")
+        assert port in ports[name]
+
+
+def test_alertmanager_reads_the_variables_that_it_is_given() -> None:
+    script = (ROOT / "ops" / "alertmanager" / "start.sh").read_text()
+    (names,) = re.findall(r'^names="(.+)"$', script, re.MULTILINE)
+    assert set(SERVICES["alertmanager"]["environment"]) == set(names.split())
 
 
 def test_kafka_is_the_version_that_the_tests_run() -> None:
