@@ -33,7 +33,14 @@ COLUMNS = 3
 PANEL_INCHES = (5.4, 2.9)
 HEADROOM = 1.3
 """How much taller a plot is than its highest line: room for the legend."""
-UNITS = {"s": "seconds", "ops": "per second", "reqps": "per second", "percentunit": "share", "short": ""}
+UNITS = {
+    "s": "seconds",
+    "ops": "per second",
+    "reqps": "per second",
+    "percentunit": "share",
+    "bytes": "bytes",
+    "short": "",
+}
 
 
 class PrometheusError(Exception):

@@ -20,6 +20,7 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "curl": "apt-get install curl",
     "espeak-ng": "apt-get install espeak-ng",
+    "kubectl": "see kubernetes.io/docs/tasks/tools",
     "java": "apt-get install default-jre-headless",
     "node": "apt-get install nodejs",
     "npm": "apt-get install npm",

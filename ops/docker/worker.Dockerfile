@@ -5,9 +5,9 @@ ARG PYTHON=python:3.11.14-slim-bookworm
 FROM ${PYTHON} AS build
 WORKDIR /src
 COPY pyproject.toml ops/constraints.txt ./
-# The dependencies alone, so that this layer lasts until they change.
-RUN python -c "import tomllib; wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
-        print(*wanted, sep='\n')" > requirements.txt \
+# The dependencies alone, and those of `sluice serve`, so that this layer lasts until they change.
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        print(*project['dependencies'], *project['optional-dependencies']['http'], sep='\n')" > requirements.txt \
     && python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -c constraints.txt
 
@@ -25,6 +25,6 @@ ENV PATH=/venv/bin:$PATH \
     SLUICE_MEDIA_STORE=/media
 WORKDIR /home/sluice
 USER sluice
-EXPOSE 9108
+EXPOSE 8080 9108
 ENTRYPOINT ["python", "-m", "sluice"]
 CMD ["worker"]
