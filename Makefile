@@ -2,10 +2,11 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
 BIN := .venv/bin
 PINS := pyproject.toml ops/constraints.txt
+PYTEST := $(BIN)/pytest --cov --cov-report= --durations=10
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint wheel docs docs-serve bench constraints packages clean
+.PHONY: help demo serve test test-code test-servers test-chaos lint wheel docs docs-serve bench constraints packages clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -18,9 +19,25 @@ serve: .venv/.installed-serve  ## install what scoring over HTTP needs, then ans
 	$(BIN)/sluice serve
 
 test: packages lint  ## install everything, then lint, types, import contracts and every test
-	$(BIN)/pytest --cov --cov-report=
+	@rm -f .coverage*
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-code test-servers
+	@$(MAKE) --no-print-directory test-chaos
+	$(BIN)/coverage combine --keep .coverage.code .coverage.servers .coverage.chaos
 	$(BIN)/coverage report --include='engine/*' --fail-under=94  # 95 is what it comes to; faults reach other lines each time
 	$(BIN)/coverage report --include='models/*' --fail-under=85
+
+# Tests of code keep a core busy while tests of servers wait for them. They are shown when they are done.
+test-code:
+	@mkdir -p var
+	@if COVERAGE_FILE=.coverage.code $(PYTEST) --ignore=tests/integration --ignore=tests/chaos >var/test-code.log 2>&1; \
+		then tail -n 3 var/test-code.log; else cat var/test-code.log; exit 1; fi
+
+test-servers:
+	COVERAGE_FILE=.coverage.servers $(PYTEST) tests/integration
+
+# Alone: what it judges is how soon everything recovers.
+test-chaos:
+	COVERAGE_FILE=.coverage.chaos $(PYTEST) tests/chaos
 
 lint: .venv/.installed-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
