@@ -11,11 +11,12 @@ import numpy as np
 import scipy.optimize
 
 from sluice.bench.measure import GENERATOR
+from sluice.bench.names import RowName
 from sluice.bench.posts import N_PICTURES, Mix
 from sluice.errors import BenchmarkError
 
-ROW = "sluice"
-"""Whose figures are planned with: one worker on Kafka, its default settings but for text in pictures."""
+ROWS = (RowName.sluice, RowName.sluice_whole, RowName.sluice_bare)
+"""Whose figures may be planned with: one worker on Kafka."""
 WORKER, KAFKA = "worker", "kafka"
 _SEVERAL = sum(N_PICTURES) / 2
 
@@ -52,8 +53,8 @@ class Figures:
     cpu_ms: Mapping[str, float]
 
 
-def read_figures(file: Path) -> Figures:
-    """Read what ``sluice bench --out`` wrote.
+def read_figures(file: Path, wanted: RowName = RowName.sluice) -> Figures:
+    """Read what ``sluice bench --out`` wrote of a row.
 
     Raises
     ------
@@ -65,9 +66,9 @@ def read_figures(file: Path) -> Figures:
     except (OSError, msgspec.DecodeError) as error:
         raise BenchmarkError(f"{file} is not what sluice bench --out writes: {error}") from error
     for row in run.rows:
-        if row.row == ROW and row.posts_per_s:
+        if row.row == wanted and row.posts_per_s:
             return Figures(run.setting.shares, run.setting.n_cores, row.posts_per_s, row.cpu_ms_per_post)
-    raise BenchmarkError(f"{file} has no figures of the row {ROW}")
+    raise BenchmarkError(f"{file} has no figures of the row {wanted}")
 
 
 def parts_of(mix: Mix) -> tuple[float, float, float]:
@@ -84,8 +85,9 @@ def cost_of(mix: Mix, runs: Sequence[Figures]) -> dict[str, float]:
     Raises
     ------
     BenchmarkError
-        The runs do not tell the costs of the parts apart.
+        The runs do not tell the costs of the parts apart, or had another share of repeats, which cost next to nothing.
     """
+    _require_repeats(mix, runs)
     wanted = np.array(parts_of(mix))
     for run in runs:
         if np.allclose(parts_of(run.mix), wanted, atol=1e-3):
@@ -101,6 +103,14 @@ def cost_of(mix: Mix, runs: Sequence[Figures]) -> dict[str, float]:
     roles = dict.fromkeys(role for run in runs for role in run.cpu_ms if role != GENERATOR)
     fitted = {r: scipy.optimize.nnls(parts[:, needed], [run.cpu_ms.get(r, 0.0) for run in runs])[0] for r in roles}
     return {role: float(costs @ wanted[needed]) for role, costs in fitted.items()}
+
+
+def _require_repeats(mix: Mix, runs: Sequence[Figures]) -> None:
+    if other := sorted({run.mix.repeats for run in runs} - {mix.repeats}):
+        raise BenchmarkError(
+            f"a run was measured with {other[0]:g} % repeats and is to be planned with {mix.repeats:g} %: "
+            f"plan with --repeats {other[0]:g}, or measure with sluice bench --repeats {mix.repeats:g}"
+        )
 
 
 def _without_generator(cpu_ms: Mapping[str, float]) -> dict[str, float]:

@@ -29,6 +29,7 @@ PARTITIONS_PER_BROKER = 4_000
 """Replicas that Kafka's documentation takes a broker to hold."""
 LEAST_PARTITIONS, PARTITIONS_PER_WORKER = 12, 2
 """A partition is read by one worker; with two for each, one worker more or less moves little."""
+SECONDS_PER_DAY = 86_400
 _BYTES = {"BOOL": 1, "UINT8": 1, "INT64": 8, "FP32": 4}
 
 
@@ -67,6 +68,8 @@ class Plan:
         Instances of the models: cores, or GPUs.
     kafka_gbit, media_gbit, triton_gbit : float
         Gbit/s in and out of the brokers, replication included; of media from their store; between workers and Triton.
+    kafka_tb_per_day : float
+        Terabytes that the brokers write in a day, in all replicas: what retention multiplies.
     machines : mapping of str to float
         Machines that each resource asks for, largest first.
     """
@@ -79,6 +82,7 @@ class Plan:
     kafka_gbit: float
     media_gbit: float
     triton_gbit: float
+    kafka_tb_per_day: float
     cost_per_hour: float
     machines: Mapping[str, float]
 
@@ -135,6 +139,7 @@ def make_plan(rate_per_s: float, mix: Mix, cost_ms: Mapping[str, float], hardwar
         kafka_gbit=_gbit(kafka_bytes),
         media_gbit=_gbit(media_bytes),
         triton_gbit=_gbit(triton_bytes),
+        kafka_tb_per_day=rate_per_s * (POST_BYTES + VERDICT_BYTES) * N_REPLICAS * SECONDS_PER_DAY / 1e12,
         cost_per_hour=n_cores * hardware.core_hour + gpus * hardware.gpu_hour,
         machines=dict(sorted(needs.items(), key=lambda need: -need[1])),
     )
@@ -187,6 +192,7 @@ def describe(plans: Sequence[Plan], is_gpu: bool) -> Iterator[tuple[str, ...]]:
             f"{plan.kafka_gbit:,.2f}",
             f"{plan.media_gbit:,.2f}",
             f"{plan.triton_gbit:,.2f}",
+            f"{plan.kafka_tb_per_day:,.2f}",
             f"{plan.cost_per_hour:,.2f}",
             f"{plan.cost_per_million:,.2f}",
             plan.bottleneck,
@@ -195,5 +201,5 @@ def describe(plans: Sequence[Plan], is_gpu: bool) -> Iterator[tuple[str, ...]]:
 
 COLUMNS = (
     "posts/s", "workers", "Triton", "partitions", "brokers", "Kafka Gbit/s", "media Gbit/s", "Triton Gbit/s",
-    "cost/h", "cost/1M posts", "most machines go to",
+    "Kafka TB/day", "cost/h", "cost/1M posts", "most machines go to",
 )  # fmt: skip

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.bench.names import RowName
 from sluice.cli.console import emit, make_console, say
 from sluice.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from sluice.bench.figures import Figures
-    from sluice.bench.plan import Plan
+    from sluice.bench.plan import Hardware, Plan
+    from sluice.bench.posts import Mix
 
 TOLERANCE = 0.2
 
@@ -23,7 +26,10 @@ def plan(
     rate: Annotated[str, typer.Option(help="Posts per second at the peak; several, separated by commas.")],
     figures: Annotated[list[Path], typer.Option(help="bench.json of sluice bench --out; may be given more than once.")],
     mix: Annotated[str, typer.Option(help="As in sluice bench.")] = "70/20/7/3",
-    repeats: Annotated[float, typer.Option(min=0, max=99, help="As in sluice bench.")] = 15.0,
+    repeats: Annotated[float, typer.Option(min=0, max=99, help="As in sluice bench, and as it was measured.")] = 15.0,
+    row: Annotated[
+        RowName, typer.Option(help="Whose figures; sluice-whole also reads text in pictures.", metavar="ROW")
+    ] = RowName.sluice,
     busy: Annotated[float, typer.Option(min=5, max=100, help="Percent of a core or a link to plan for.")] = 60.0,
     cores: Annotated[int, typer.Option(min=1, help="Of a machine.")] = 16,
     gpu: Annotated[bool, typer.Option("--gpu", help="Triton on GPUs, as fast as the H100 of docs/numbers.md.")] = False,
@@ -43,14 +49,15 @@ def plan(
     from sluice.bench.posts import parse_mix
 
     rates, wanted = parse_rates(rate), parse_mix(mix, repeats)
-    runs = [read_figures(file) for file in figures]
+    check_row(row, gpu)
+    runs = [read_figures(file, row) for file in figures]
     hardware = Hardware(busy / 100, cores, gpu, core_hour, gpu_hour)
     cost_ms = cost_of(wanted, runs)
     plans = [make_plan(each, wanted, cost_ms, hardware) for each in rates]
     checks = [_check(file, run, runs) for file, run in zip(figures, runs, strict=True)]
     if as_json:
         for each in plans:
-            emit(json.dumps({**asdict(each), "bottleneck": each.bottleneck}).encode())
+            emit(_to_json(each, wanted, hardware, row))
     _show(plans, gpu)
     if not all(checks):
         raise typer.Exit(1)
@@ -62,9 +69,26 @@ def parse_rates(given: str) -> list[float]:
         rates = [float(each) for each in given.split(",")]
     except ValueError as error:
         raise BenchmarkError(f"the rates {given!r} are not numbers separated by commas") from error
-    if min(rates) <= 0:
-        raise BenchmarkError(f"the rates {given!r} are not above 0")
+    if not all(0 < rate < math.inf for rate in rates):
+        raise BenchmarkError(f"the rates {given!r} are not above 0 and finite")
     return rates
+
+
+def check_row(row: RowName, is_gpu: bool) -> None:
+    """Raise `BenchmarkError` for a row that cannot be planned with."""
+    from sluice.bench.figures import ROWS
+
+    if row not in ROWS:
+        raise BenchmarkError(f"the row {row} is not one worker on Kafka; there are: {', '.join(ROWS)}")
+    if is_gpu and row == RowName.sluice_whole:
+        raise BenchmarkError("how fast a GPU reads text in pictures was not measured: plan --gpu with the row sluice")
+
+
+def _to_json(plan: Plan, mix: Mix, hardware: Hardware, row: RowName) -> bytes:
+    """A plan as a line, with what it was made for."""
+    made_for = {"mix": asdict(mix), "hardware": asdict(hardware), "row": row}
+    found = {"bottleneck": plan.bottleneck, "cost_per_million": plan.cost_per_million}
+    return json.dumps({**asdict(plan), **found, **made_for}).encode()
 
 
 def _check(file: Path, run: Figures, runs: list[Figures]) -> bool:

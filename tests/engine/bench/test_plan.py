@@ -21,7 +21,7 @@ from sluice.cli import app
 from sluice.contract import FUSION, TEXT_ENCODER
 from sluice.errors import BenchmarkError
 
-TEXT, PICTURE, SOUND = (parse_mix(shares, 0) for shares in ("text", "0/100/0/0", "0/0/0/100"))
+TEXT, PICTURE, SOUND = (parse_mix(shares, 15) for shares in ("text", "0/100/0/0", "0/0/0/100"))
 COSTS = {
     "worker": (1.0, 9.0, 12.0),
     "text_encoder": (5.0, 0.0, 0.0),
@@ -56,6 +56,11 @@ def test_another_mix_is_put_together_from_its_parts(runs):
     assert cost_of(Mix(), runs) == pytest.approx({role: ms for role, ms in expected.items() if role != "generator"})
 
 
+def test_another_share_of_repeats_was_not_measured(runs):
+    with pytest.raises(BenchmarkError, match="15 % repeats and is to be planned with 0 %"):
+        cost_of(parse_mix("text", 0), runs)
+
+
 def test_texts_and_pictures_need_no_run_with_sound(runs):
     assert cost_of(parse_mix("50/50/0/0", 15), runs[:2])["worker"] == pytest.approx(5.5)
 
@@ -78,6 +83,7 @@ def test_ten_times_the_rate_needs_ten_times_as_much(runs):
     assert (small.triton, large.triton) == (50, 500)
     assert small.partitions == 20
     assert large.kafka_gbit == pytest.approx(10 * small.kafka_gbit)
+    assert small.kafka_tb_per_day == pytest.approx(10_000 * 2_100 * 3 * 86_400 / 1e12)
     assert large.cost_per_million < small.cost_per_million  # three brokers are the least there are
 
 
@@ -141,6 +147,8 @@ def test_the_command_plans_and_checks_itself(tmp_path):
     plans = [json.loads(line) for line in done.stdout.splitlines()]
     assert [plan["rate_per_s"] for plan in plans] == [100, 1_000_000]
     assert plans[1]["bottleneck"] == "the models' CPU"
+    assert plans[1]["cost_per_million"] == pytest.approx(plans[1]["cost_per_hour"] / 3600)
+    assert (plans[1]["mix"]["text"], plans[1]["hardware"]["gpu"], plans[1]["row"]) == (70, False, "sluice")
     assert "predicted from the other runs" in done.stderr
 
 
@@ -151,7 +159,20 @@ def test_a_prediction_that_is_off_fails(tmp_path):
     assert "1.49" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--rate", "many"], ["--rate", "-1"], ["--rate", "1", "--mix", "all"]])
+def test_another_row_can_be_planned_with(tmp_path):
+    file = write(tmp_path / "text.json", TEXT, row="sluice-whole")
+    given = ("--rate", "100", "--mix", "text", "--figures", file)
+    assert run(*given, "--row", "sluice-whole").exit_code == 0
+    for refused in (("--row", "faust"), ("--row", "sluice-whole", "--gpu"), ()):
+        done = run(*given, *refused)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "row" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--rate", "many"], ["--rate", "-1"], ["--rate", "nan"], ["--rate", "inf"], ["--rate", "1", "--mix", "all"]],
+)
 def test_wrong_options_are_named(tmp_path, arguments):
     done = run(*arguments, "--figures", write(tmp_path / "text.json", TEXT))
     assert done.exit_code == 1
