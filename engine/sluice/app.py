@@ -129,6 +129,9 @@ async def _listening(config: SpeechConfig) -> AsyncIterator[Listener | None]:
 
 
 def _load_readers(tokenizer: Path | None) -> tuple[TextExtractor, LanguageIdentifier]:
+    # A few short texts are cut into pieces in less time than it takes to share them out among threads of its own and to
+    # wait until each of those has had a core: with the models on all of them, milliseconds in which no post moves.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return TextExtractor(tokenizer), LanguageIdentifier()
 
 

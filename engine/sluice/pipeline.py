@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
-from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores
+from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
 from sluice.verdict.policy import Finding, Policy, decide, find
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
@@ -114,6 +114,10 @@ class Pipeline:
         self._classifier = classifier
         self._policy = policy
         self._metrics = metrics
+        self._stages = {stage: metrics.stage.labels(stage) for stage in STAGES}
+        self._posts, self._findings, self._texts = (  # to look a series up takes longer than to count
+            cache(counter.labels) for counter in (metrics.posts, metrics.findings, metrics.texts)
+        )
         self._clock = clock
         self._prior = Prior(classifier)
 
@@ -168,7 +172,7 @@ class Pipeline:
 
     def _repeat(self, admitted: _Admitted, found: Verdict) -> Verdict:
         """The verdict on another post with the same text, as this post's own."""
-        self._metrics.stage.labels("wait").observe(admitted.wait_s)  # it goes through no other
+        self._stages["wait"].observe(admitted.wait_s)  # it goes through no other
         stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
         self._count(found.decision, find(self._policy, found.scores), found.language)
         return msgspec.structs.replace(
@@ -226,6 +230,8 @@ class Pipeline:
 
     async def _infer_fusion(self, present: list[ScoredPart], due: float) -> list[Arrays]:
         """Outputs for `fusion_rows(present)`; what is left of a post without its only part is known already."""
+        if len(present) == 1:
+            return await self._prior.fuse(whole_row(present[0]), due)
         rows = fusion_rows(present)
         if len(rows) == 2:
             return await self._prior.fuse(rows[0], due)
@@ -237,7 +243,7 @@ class Pipeline:
         stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "read", "encode")}
         stage_s["fuse"] = fused.fuse_s
         for stage, seconds in stage_s.items():
-            self._metrics.stage.labels(stage).observe(seconds)
+            self._stages[stage].observe(seconds)
         for part in fused.parts:
             if part.failure:
                 self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
@@ -269,12 +275,12 @@ class Pipeline:
 
     def _count(self, decision: Decision, findings: Sequence[Finding], language: DetectedLanguage | None) -> None:
         """In the metrics; languages that are not read are one, or there would be a series for each there is."""
-        self._metrics.posts.labels(decision, self._policy.name, self._policy.version).inc()
+        self._posts(decision, self._policy.name, self._policy.version).inc()
         for finding in findings:
-            self._metrics.findings.labels(finding.label, finding.decision).inc()
+            self._findings(finding.label, finding.decision).inc()
         if language is not None:
-            named = {UND, *(self._classifier.languages or ())}
-            self._metrics.texts.labels(language.code if language.code in named else OTHER, decision).inc()
+            is_named = language.code == UND or language.code in (self._classifier.languages or ())
+            self._texts(language.code if is_named else OTHER, decision).inc()
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
         modalities = {part.part.modality: None for part in scored}

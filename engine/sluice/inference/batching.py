@@ -67,7 +67,9 @@ class BatchQueue:
         self._suspects = Suspects(spec.name)
         self._lock = SharedExclusiveLock()
         self._costs = ON_GPU
-        self._measures_length = any(isinstance(size, Axis) for tensor in spec.inputs for size in tensor.shape)
+        self._measured = {axis: (tensor.name, n) for tensor in spec.inputs for axis, n in _axes(tensor)}
+        self._cut_outputs = {tensor.name: tensor for tensor in spec.outputs if any(_axes(tensor))}
+        self._measures_length = bool(self._measured)
         self._batcher = MicroBatcher(self._request, self._choose, spec.n_requests, _BLAMELESS)
         self.circuit = Circuit(spec.name, probe, self._batcher.abort)
 
@@ -191,16 +193,16 @@ class BatchQueue:
 
     def _row_outputs(self, outputs: list[Array], i: int, row: Arrays) -> Arrays:
         """Outputs of row `i`, cut back to the row's own length where the batch was padded."""
-        named = zip(self._spec.outputs, outputs, strict=True)
-        if not self._measures_length:
-            return {tensor.name: array[i] for tensor, array in named}
-        lengths = {axis: size for tensor in self._spec.inputs for axis, size in _axes(tensor, row[tensor.name])}
-        return {tensor.name: array[i][_cut(tensor, lengths)] for tensor, array in named}
+        own = {tensor.name: array[i] for tensor, array in zip(self._spec.outputs, outputs, strict=True)}
+        if self._cut_outputs:
+            lengths = {axis: row[name].shape[n] for axis, (name, n) in self._measured.items()}
+            own |= {name: own[name][_cut(tensor, lengths)] for name, tensor in self._cut_outputs.items()}
+        return own
 
 
-def _axes(tensor: TensorSpec, array: Array) -> Iterator[tuple[Axis, int]]:
-    """The axes along which rows differ, and how long this one is."""
-    return ((axis, size) for axis, size in zip(tensor.shape, array.shape, strict=True) if isinstance(axis, Axis))
+def _axes(tensor: TensorSpec) -> Iterator[tuple[Axis, int]]:
+    """The axes along which rows differ, and where they stand."""
+    return ((axis, n) for n, axis in enumerate(tensor.shape) if isinstance(axis, Axis))
 
 
 def _cut(tensor: TensorSpec, lengths: Mapping[Axis, int]) -> tuple[slice, ...]:

@@ -36,7 +36,8 @@ class TritonClassifier:
     """
 
     def __init__(self, config: InferenceConfig, metrics: Metrics, models: Sequence[ModelSpec] = MODELS) -> None:
-        self._models = {spec.name: _Model(spec, config, metrics) for spec in models}
+        self._versions: dict[str, str] = {}
+        self._models = {spec.name: _Model(spec, config, metrics, self._versions) for spec in models}
 
     async def infer(self, model: ModelSpec, rows: Sequence[Arrays], deadline: float) -> list[Arrays]:
         """See `Classifier.infer`."""
@@ -57,7 +58,7 @@ class TritonClassifier:
     @property
     def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
-        return {name: model.version for name, model in self._models.items() if model.version}
+        return self._versions
 
     @property
     def languages(self) -> tuple[str, ...] | None:
@@ -72,13 +73,15 @@ class TritonClassifier:
 class _Model:
     """One model's requests and probes, on a connection of its own: one that is away disturbs no other."""
 
-    def __init__(self, spec: ModelSpec, config: InferenceConfig, metrics: Metrics) -> None:
+    def __init__(self, spec: ModelSpec, config: InferenceConfig, metrics: Metrics, versions: dict[str, str]) -> None:
         self._spec = spec
         self._config = config
         self._metrics = metrics
+        self._batch_rows = metrics.batch_rows.labels(spec.name)
+        self._inference = metrics.inference.labels(spec.name)
         self._connection = Connection(config, spec.name)
         self._is_known, self._is_stale = False, False
-        self.version = ""
+        self._versions = versions
         self.languages: tuple[str, ...] | None = None
         self.queue = BatchQueue(spec, self._send, self._probe)
 
@@ -89,7 +92,7 @@ class _Model:
 
     async def _send(self, spec: ModelSpec, batch: dict[str, Array], deadline: float) -> list[Array]:
         """One request, tried again while Triton is only briefly away; outputs in the order of `spec.outputs`."""
-        self._metrics.batch_rows.labels(spec.name).observe(len(next(iter(batch.values()))))
+        self._batch_rows.observe(len(next(iter(batch.values()))))
         return await keep_trying(partial(self._send_once, batch, deadline), _while_briefly_away)
 
     async def _send_once(self, batch: dict[str, Array], deadline: float) -> list[Array]:
@@ -98,7 +101,7 @@ class _Model:
             raise InferenceLate(f"{self._spec.name}: the deadline passed before the request was sent")
         inputs = [_infer_input(tensor, batch[tensor.name]) for tensor in self._spec.inputs]
         try:
-            with self._metrics.inference.labels(self._spec.name).time():
+            with self._inference.time():
                 result = await self._connection.infer(inputs, timeout_s)
             outputs = [result.as_numpy(tensor.name) for tensor in self._spec.outputs]
             checked = check_outputs(self._spec, batch, outputs)
@@ -130,10 +133,11 @@ class _Model:
 
     def _note_version(self, version: str) -> None:
         """A model may be reloaded at any time: what counts is what has just answered."""
-        if version != self.version:
-            if self.version:
-                self._metrics.model.remove(self._spec.name, self.version)
-            self.version = version
+        before = self._versions.get(self._spec.name)
+        if version != before:
+            if before:
+                self._metrics.model.remove(self._spec.name, before)
+            self._versions[self._spec.name] = version
             self._metrics.model.labels(self._spec.name, version).set(1)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -68,10 +68,9 @@ class TextModality(Modality[str, TextRow]):
         """The text, unless it is empty."""
         return [Part(self, self.name, post.text)] if post.text else []
 
-    @asynccontextmanager
-    async def fetch(self, part: Part) -> AsyncIterator[str]:
+    def fetch(self, part: Part) -> AbstractAsyncContextManager[str]:
         """The text itself."""
-        yield part.source
+        return nullcontext(part.source)
 
     async def extract(self, source: str) -> Features[TextRow]:
         """See `Modality.extract`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from sluice.stream.pulse import Pulse
 
@@ -69,8 +69,7 @@ class Lanes:
         self._pause_s = pause_s
         self._asking: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def enter(self, *, has_media: bool, rank: float = 0.0) -> AsyncIterator[None]:
+    def enter(self, *, has_media: bool, rank: float = 0.0) -> AbstractAsyncContextManager[None]:
         """Be in a lane, once there is room; raises `Leaving` if this worker leaves before.
 
         Parameters
@@ -78,19 +77,14 @@ class Lanes:
         rank : float
             Of those that wait, the lowest one enters first.
         """
-        lane = self._media if has_media else self._texts
-        if lane.n_free:
-            lane.n_free -= 1
-        else:
-            await self._wait_for_place(lane, rank)
-        try:
-            yield
-        finally:
-            if not lane.n_free:
-                self._pulse.wait()
-            lane.leave()
+        return _Stay(self, self._media if has_media else self._texts, rank)
 
-    async def _wait_for_place(self, lane: _Lane, rank: float) -> None:
+    def note_wait(self) -> None:
+        """Note that posts may wait for one that leaves now."""
+        self._pulse.wait()
+
+    async def wait_for_place(self, lane: _Lane, rank: float) -> None:
+        """Return once there is a place; raises `Leaving`."""
         turn = lane.wait(rank)
         self._ask_later()
         try:
@@ -112,3 +106,23 @@ class Lanes:
                 turn.set_exception(Leaving())
         elif waiting:
             self._ask_later()
+
+
+class _Stay(AbstractAsyncContextManager[None]):
+    """One post's time in a lane."""
+
+    def __init__(self, lanes: Lanes, lane: _Lane, rank: float) -> None:
+        self._lanes = lanes
+        self._lane = lane
+        self._rank = rank
+
+    async def __aenter__(self) -> None:
+        if self._lane.n_free:
+            self._lane.n_free -= 1
+        else:
+            await self._lanes.wait_for_place(self._lane, self._rank)
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._lane.n_free:
+            self._lanes.note_wait()
+        self._lane.leave()

@@ -71,6 +71,18 @@ def fusion_rows(parts: Sequence[ScoredPart]) -> list[Arrays]:
     return [{"tokens": joined, "mask": mask, "kind": kind} for mask in masks]
 
 
+def whole_row(part: ScoredPart) -> Arrays:
+    """The first of `fusion_rows` for the only part of a post: most posts need no other."""
+    tokens = _fused(part.outputs)
+    joined = tokens[0] if len(tokens) == 1 else np.concatenate(tokens)
+    n_tokens = len(joined)
+    return {
+        "tokens": joined,
+        "mask": np.ones(n_tokens, np.bool_),
+        "kind": np.full(n_tokens, part.part.modality.kind, np.int64),
+    }
+
+
 def names_of(parts: Sequence[ScoredPart]) -> list[str]:
     """What is left out in turn: the names of the parts, each once, in order."""
     return list(dict.fromkeys(scored.part.name for scored in parts))
@@ -109,9 +121,10 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     InferenceError
         An output is not a number: it would be under every threshold, and the post allowed.
     """
-    if not all(np.isfinite(array).all() for row in outputs for array in row.values()):
+    read = np.array([array for row in outputs for array in row.values()])  # at once: the arrays are short
+    if not np.isfinite(read).all():
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
-    whole, *without = [_probability(row["logits"]) for row in outputs]
+    whole, *without = _probability(np.array([row["logits"] for row in outputs]))
     losses = {name: whole - rest for name, rest in zip(names_of(parts), without, strict=True)}
     return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses, find_pictured(parts))
 
@@ -140,4 +153,4 @@ def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:
-    return dict(zip(LABELS, np.round(values.astype(np.float64), 4).tolist(), strict=True))
+    return dict(zip(LABELS, values.astype(np.float64).round(4).tolist(), strict=True))

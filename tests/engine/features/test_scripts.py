@@ -49,3 +49,19 @@ def test_kana_and_han_are_one_script_and_a_single_kana_is_decoration() -> None:
 
 def test_a_sign_of_a_dense_script_weighs_several_letters() -> None:
     assert (weigh("Latn", ["tea"]), weigh("Hani", ["茶"]), weigh("Hang", ["차"])) == (3, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Don't stop, y'all: rock'n'roll 'til 9pm",
+        "a_b x'' 'quoted' URL mail me@example.org",
+        "sooooo good",
+        "' ''",
+        "a1b c",
+    ],
+)
+def test_plain_text_has_the_words_that_it_has_beside_a_sign_of_another_script(text: str) -> None:
+    beside = find_words(f"{text} 東")
+    assert beside.pop("Hani") == ["東"]
+    assert find_words(text) == beside

@@ -9,7 +9,7 @@ from sluice.contract import MAX_FUSED_ROWS, N_TOKENS
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.scored import ScoredPart
 from sluice.schema import LABELS
-from sluice.verdict.fusion import find_pictured, fusion_rows, highest_of, most_telling, read_scores
+from sluice.verdict.fusion import find_pictured, fusion_rows, highest_of, most_telling, read_scores, whole_row
 from tests.engine.test_pipeline import Bench
 
 N_LABELS = len(LABELS)
@@ -31,6 +31,16 @@ def test_the_first_row_sees_all_and_each_other_one_part_less() -> None:
     assert whole["mask"].all()
     assert without_text["mask"].tolist() == [False] * 4 + [True] * 8
     assert without_image["mask"].tolist() == [True] * 4 + [False] * 8
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, MAX_FUSED_ROWS + 5])
+def test_the_row_of_an_only_part_is_the_first_of_all_its_rows(n_rows: int) -> None:
+    part = scored("image:0", n_rows)
+    short, whole = whole_row(part), fusion_rows([part])[0]
+    assert short.keys() == whole.keys()
+    for name, array in whole.items():
+        assert short[name].dtype == array.dtype
+        assert np.array_equal(short[name], array)
 
 
 def test_parts_of_one_name_are_left_out_together() -> None:
