@@ -4,6 +4,7 @@
 SluiceError
 ├── SettingsError             a setting is missing or wrong; names the variable
 ├── PolicyError               a policy file is wrong; names file and line
+├── ListError                 a list holds what cannot be looked for; names file and line
 ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
 ├── BenchmarkError            a file is not the public test set it is read as, or a mix or row is none; names it
 ├── InvalidPost               a message is not a post; becomes a dead letter
@@ -39,6 +40,10 @@ class SettingsError(SluiceError):
 
 class PolicyError(SluiceError):
     """A policy file is wrong. The message names the file, the line and the mistake."""
+
+
+class ListError(SluiceError):
+    """A list of words, sites or authors is wrong. The message names the file, the line and the mistake."""
 
 
 class CalibrationError(SluiceError):

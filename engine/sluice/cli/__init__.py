@@ -21,6 +21,7 @@ from sluice.cli import (
     chaos,
     dead_letters,
     demo,
+    lists,
     match,
     plan,
     publish,
@@ -107,6 +108,7 @@ app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(lists.app, name="lists")
 
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

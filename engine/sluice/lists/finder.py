@@ -1,0 +1,115 @@
+"""Looks for the entries of all lists in a post."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from sluice.errors import ListError
+from sluice.features.folding import prepare
+from sluice.features.traces import Int32, Traced
+from sluice.lists.allowances import without_allowed
+from sluice.lists.entries import Entry, Kind, Match
+from sluice.lists.links import Sites, parse_site, read_links
+from sluice.lists.patterns import Patterns
+from sluice.lists.terms import Terms, read_letters, spell
+
+Listed = tuple[str, Entry]
+"""A list's name, and an entry of it."""
+_K = TypeVar("_K", bound=Hashable)
+
+
+class _Searcher(Protocol):
+    def find(self, text: str) -> Iterator[tuple[int, int, int]]: ...
+
+
+class ListFinder:
+    """Finds what lists name.
+
+    Parameters
+    ----------
+    lists : mapping of str to sequence of Entry
+        By name.
+
+    Raises
+    ------
+    ListError
+        An entry cannot be looked for; names its list and its number in it, from 1 on.
+    """
+
+    def __init__(self, lists: Mapping[str, Sequence[Entry]]) -> None:
+        self._readers: list[_Reader[Any]] = []
+        self._authors = _group(lists, ("author",), lambda entry: entry.value)
+        terms = _group(lists, ("word", "phrase"), lambda entry: spell(entry.value))
+        patterns = _group(lists, ("regex",), lambda entry: entry.value)
+        sites = _group(lists, ("domain", "url"), lambda entry: parse_site(entry.value, entry.kind == "url"))
+        if terms:
+            self._readers.append(_Reader(read_letters, Terms(list(terms)), terms))
+        if patterns:
+            self._readers.append(_Reader(prepare, Patterns(list(patterns)), patterns))
+        if sites:
+            self._readers.append(_Reader(read_links, Sites(list(sites)), sites))
+
+    def find(self, text: str | None, author_id: str | None, now: datetime) -> list[Match]:
+        """What a post holds: all that is allowed, and what is blocked and not allowed there. Each entry once.
+
+        Parameters
+        ----------
+        now : datetime
+            With a time zone; what has expired by then is not found.
+        """
+        found = sorted((match for match in self._look(text or "", author_id) if match.entry.holds(now)), key=_place)
+        firsts: dict[Listed, Match] = {}
+        for match in without_allowed(found):
+            firsts.setdefault((match.name, match.entry), match)
+        return list(firsts.values())
+
+    def _look(self, text: str, author_id: str | None) -> Iterator[Match]:
+        yield from (Match(name, entry) for name, entry in self._authors.get(author_id or "", ()))
+        for reader in self._readers:
+            yield from reader.find(text)
+
+
+class _Reader(Generic[_K]):
+    """Finds entries of a few kinds in the text as they see it."""
+
+    def __init__(
+        self, read: Callable[[str], Traced], searcher: _Searcher, listed: Mapping[_K, Sequence[Listed]]
+    ) -> None:
+        self._read = read
+        self._searcher = searcher
+        self._listed = list(listed.values())
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Each place of each entry."""
+        read, origin = self._read(text)
+        for index, start, end in self._searcher.find(read):
+            place = place_in_original(origin, start, end)
+            yield from (Match(name, entry, *place) for name, entry in self._listed[index])
+
+
+def place_in_original(origin: Int32, start: int, end: int) -> tuple[int, int]:
+    """The stretch of the original that a stretch of what was read comes from, also where letters were turned round."""
+    last = int(origin[start:end].max())
+    return int(origin[start:end].min()), max(int(origin[end]), last + 1)
+
+
+def _group(
+    lists: Mapping[str, Sequence[Entry]], kinds: Iterable[Kind], key: Callable[[Entry], _K]
+) -> dict[_K, list[Listed]]:
+    """Entries of these kinds by what is looked for: the same value may stand in several lists."""
+    found: dict[_K, list[Listed]] = {}
+    wanted = frozenset(kinds)
+    for name, entries in lists.items():
+        for number, entry in enumerate(entries, 1):
+            if entry.kind in wanted:
+                try:
+                    found.setdefault(key(entry), []).append((name, entry))
+                except ListError as error:
+                    raise ListError(f"{name}, entry {number}: {error}") from error
+    return found
+
+
+def _place(match: Match) -> tuple[int, int]:
+    return (-1, -1) if match.start is None or match.end is None else (match.start, match.end)

@@ -1,0 +1,89 @@
+"""Addresses in texts, and entries that name a site or a path of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from yarl import URL
+
+from sluice.errors import ListError
+from sluice.features.markup import undo_markup
+from sluice.features.normalisation import normalise
+from sluice.features.traces import Traced
+
+_LINK = re.compile(
+    r"(?:https?://(?:[^\s/@?#]*@)?|(?<![\w@.-]))((?:[\w-]+\.)+[^\W\d_][\w-]*)\.?(?::\d+)?(/[^\s<>\"']*)?", re.IGNORECASE
+)
+"""A host with a dot in it, with or without a scheme, and its path; no e-mail address."""
+_MAX_HOST = 253
+"""RFC 1035, 2.3.4."""
+
+
+def read_links(text: str) -> Traced:
+    """A text without what nobody sees, in which addresses are spelled plainly; letters and digits stay as they are."""
+    shown, origin = undo_markup(text)
+    read, inner = normalise(shown)
+    return read, origin[inner]
+
+
+def find_links(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Host, path, start and end of each address in a text that `read_links` returned."""
+    for match in _LINK.finditer(text):
+        if len(match[1]) <= _MAX_HOST:
+            yield plain_host(match[1]), match[2] or "/", match.start(), match.end()
+
+
+def plain_host(host: str) -> str:
+    """A host as the DNS has it: small letters, and Punycode for others than Latin ones."""
+    try:
+        return URL.build(scheme="http", host=host.rstrip(".").lower()).raw_host or ""
+    except ValueError:
+        return host.rstrip(".").lower()
+
+
+def parse_site(value: str, has_path: bool) -> tuple[str, str]:
+    """Host and path that an entry names; the path of a domain is ``/``.
+
+    Raises
+    ------
+    ListError
+        It is no host with a dot, or a path is there where none belongs or missing where one does.
+    """
+    match = _LINK.fullmatch(value.strip())
+    if match is None or len(match[1]) > _MAX_HOST:
+        raise ListError("it is not a site such as example.org")
+    path = (match[2] or "/").rstrip("/") or "/"
+    if has_path != (path != "/"):
+        raise ListError(
+            "a url has a path, such as example.org/shop" if has_path else "a domain has no path: make it a url"
+        )
+    return plain_host(match[1]), path
+
+
+class Sites:
+    """Many sites and paths, as `parse_site` returns them."""
+
+    def __init__(self, sites: Sequence[tuple[str, str]]) -> None:
+        self._by_host: dict[str, list[tuple[str, int]]] = {}
+        for index, (host, path) in enumerate(sites):
+            self._by_host.setdefault(host, []).append((path, index))
+
+    def find(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Which are linked to in a text that `read_links` returned: index, start and end of each place."""
+        for host, path, start, end in find_links(text):
+            for above in _self_and_above(host):
+                yield from (
+                    (index, start, end) for below, index in self._by_host.get(above, ()) if is_below(path, below)
+                )
+
+
+def is_below(path: str, prefix: str) -> bool:
+    """Whether a path is another, or lies below it: ``/shop/x`` and ``/shop?x`` below ``/shop``, ``/shopping`` not."""
+    return prefix == "/" or (path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/", "?", "#"))
+
+
+def _self_and_above(host: str) -> Iterator[str]:
+    while host:
+        yield host
+        host = host.partition(".")[2]
