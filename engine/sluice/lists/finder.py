@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from sluice.errors import ListError
-from sluice.features.folding import prepare
 from sluice.features.traces import Int32, Traced
 from sluice.lists.allowances import without_allowed
 from sluice.lists.entries import Entry, Kind, Match
-from sluice.lists.links import Sites, parse_site, read_links
+from sluice.lists.links import Sites, parse_site
 from sluice.lists.patterns import Patterns
-from sluice.lists.terms import Terms, read_letters, spell
+from sluice.lists.reading import read_letters, read_plainly, read_words
+from sluice.lists.terms import Terms, spell
 
 Listed = tuple[str, Entry]
 """A list's name, and an entry of it."""
@@ -47,9 +47,9 @@ class ListFinder:
         if terms:
             self._readers.append(_Reader(read_letters, Terms(list(terms)), terms))
         if patterns:
-            self._readers.append(_Reader(prepare, Patterns(list(patterns)), patterns))
+            self._readers.append(_Reader(read_words, Patterns(list(patterns)), patterns))
         if sites:
-            self._readers.append(_Reader(read_links, Sites(list(sites)), sites))
+            self._readers.append(_Reader(lambda plain: plain, Sites(list(sites)), sites))
 
     def find(self, text: str | None, author_id: str | None, now: datetime) -> list[Match]:
         """What a post holds: all that is allowed, and what is blocked and not allowed there. Each entry once.
@@ -67,23 +67,24 @@ class ListFinder:
 
     def _look(self, text: str, author_id: str | None) -> Iterator[Match]:
         yield from (Match(name, entry) for name, entry in self._authors.get(author_id or "", ()))
+        plain = read_plainly(text)
         for reader in self._readers:
-            yield from reader.find(text)
+            yield from reader.find(plain)
 
 
 class _Reader(Generic[_K]):
     """Finds entries of a few kinds in the text as they see it."""
 
     def __init__(
-        self, read: Callable[[str], Traced], searcher: _Searcher, listed: Mapping[_K, Sequence[Listed]]
+        self, read: Callable[[Traced], Traced], searcher: _Searcher, listed: Mapping[_K, Sequence[Listed]]
     ) -> None:
         self._read = read
         self._searcher = searcher
         self._listed = list(listed.values())
 
-    def find(self, text: str) -> Iterator[Match]:
-        """Each place of each entry."""
-        read, origin = self._read(text)
+    def find(self, plain: Traced) -> Iterator[Match]:
+        """Each place of each entry in a text that `read_plainly` returned."""
+        read, origin = self._read(plain)
         for index, start, end in self._searcher.find(read):
             place = place_in_original(origin, start, end)
             yield from (Match(name, entry, *place) for name, entry in self._listed[index])

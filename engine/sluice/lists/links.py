@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 from yarl import URL
 
 from sluice.errors import ListError
-from sluice.features.markup import undo_markup
-from sluice.features.normalisation import normalise
-from sluice.features.traces import Traced
 
 _LINK = re.compile(
     r"(?:https?://(?:[^\s/@?#]*@)?|(?<![\w@.-]))((?:[\w-]+\.)+[^\W\d_][\w-]*)\.?(?::\d+)?(/[^\s<>\"']*)?", re.IGNORECASE
@@ -20,15 +17,8 @@ _MAX_HOST = 253
 """RFC 1035, 2.3.4."""
 
 
-def read_links(text: str) -> Traced:
-    """A text without what nobody sees, in which addresses are spelled plainly; letters and digits stay as they are."""
-    shown, origin = undo_markup(text)
-    read, inner = normalise(shown)
-    return read, origin[inner]
-
-
 def find_links(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """Host, path, start and end of each address in a text that `read_links` returned."""
+    """Host, path, start and end of each address in a text that `read_plainly` returned."""
     for match in _LINK.finditer(text):
         if len(match[1]) <= _MAX_HOST:
             yield plain_host(match[1]), match[2] or "/", match.start(), match.end()
@@ -70,7 +60,7 @@ class Sites:
             self._by_host.setdefault(host, []).append((path, index))
 
     def find(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Which are linked to in a text that `read_links` returned: index, start and end of each place."""
+        """Which are linked to in a text that `read_plainly` returned: index, start and end of each place."""
         for host, path, start, end in find_links(text):
             for above in _self_and_above(host):
                 yield from (

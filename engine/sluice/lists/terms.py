@@ -5,29 +5,20 @@ Aho and Corasick, "Efficient string matching: an aid to bibliographic search" (C
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import ahocorasick_rs
-import numpy as np
 
 from sluice.errors import ListError
-from sluice.features.folding import prepare
-from sluice.features.traces import Traced
+from sluice.lists.reading import read_letters, read_plainly
 
+_PLAIN = re.compile(r"(?!.*(.)\1\1)[a-z]{2,}(?: [a-z]{2,})*")
+"""What every reader leaves as it is: most entries of most lists, and reading a million of the others takes a while."""
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts that set no spaces between words, as Unicode's names of letters begin."""
-
-
-def read_letters(text: str) -> Traced:
-    """A text as its reader gets it, without capitals, and where each character comes from (see `folding.prepare`)."""
-    read, origin = prepare(text)
-    folded = read.casefold()
-    if len(folded) == len(read):
-        return folded, origin
-    lengths = [len(character.casefold()) for character in read]
-    return folded, np.append(np.repeat(origin[:-1], lengths), origin[-1])
 
 
 def spell(value: str) -> str:
@@ -38,7 +29,9 @@ def spell(value: str) -> str:
     ListError
         Nothing of it is left to look for.
     """
-    spelled = read_letters(value)[0].strip()
+    if _PLAIN.fullmatch(value):
+        return value
+    spelled = read_letters(read_plainly(value))[0].strip()
     if not any(_is_letter(character) for character in spelled):
         raise ListError("there is no letter, digit or pictograph in it")
     return spelled

@@ -12,6 +12,8 @@ from sluice.errors import ListError
 from sluice.lists.entries import Action, Entry
 from sluice.lists.finder import ListFinder
 from sluice.lists.patterns import MAX_PATTERNS, Patterns
+from sluice.lists.reading import read_letters, read_plainly
+from sluice.lists.terms import spell
 from tests.engine.lists import reference
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -113,6 +115,13 @@ def test_one_value_may_stand_in_several_lists() -> None:
         ("one", None),
         ("two", "loud"),
     ]
+
+
+def test_entries_that_are_not_read_would_be_read_as_they_are() -> None:
+    rng = random.Random(1)
+    for _ in range(2_000):
+        value = " ".join("".join(rng.choices("abelost", k=rng.randint(1, 5))) for _ in range(rng.randint(1, 3)))
+        assert spell(value) == read_letters(read_plainly(value))[0].strip()
 
 
 @pytest.mark.parametrize("value", ["(", "(?=a)", "a*", "", r"\1"])
