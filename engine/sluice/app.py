@@ -112,7 +112,7 @@ async def open_pipeline(
         repeats = Repeats(cache_mb * 2**20, metrics) if cache_mb else None
         pipeline = Pipeline(modalities, classifier, policy.current, metrics, settings.pipeline, repeats=repeats)
         stack.push_async_callback(pipeline.close)
-        policy.used_by(pipeline.use_policy)
+        policy.used_by(pipeline.use_policies)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
 

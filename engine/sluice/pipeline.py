@@ -31,12 +31,13 @@ from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
+from sluice.verdict.facts import Facts
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
-from sluice.verdict.policy import Finding, Policy, decide, find
+from sluice.verdict.policy import Finding, Policy, find
+from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 from sluice.verdict.repeated import VerdictRepeats
-from sluice.verdict.urgency import find_urgency
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,12 @@ FUSE_SHARE = 0.1
 class _Admitted:
     """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock.
 
-    Without media its parts are not kept for repeats: its verdict is, as a whole.
+    Without media its parts are not kept for repeats: its verdict is, as a whole. It is judged by the policies that were
+    in force when it was picked up.
     """
 
     post: Post
+    policies: PolicySet
     parts: tuple[Part, ...]
     parts_due: float
     verdict_due: float
@@ -83,7 +86,7 @@ class Pipeline:
     modalities : sequence of Modality
         What a post may be made of, in the order in which its verdict names the parts.
     classifier : Classifier
-    policy : Policy
+    policies : PolicySet
     metrics : Metrics
     config : PipelineConfig
     clock : callable
@@ -96,7 +99,7 @@ class Pipeline:
         self,
         modalities: Sequence[AnyModality],
         classifier: Classifier,
-        policy: Policy,
+        policies: PolicySet,
         metrics: Metrics,
         config: PipelineConfig | None = None,
         clock: Callable[[], float] = time.time,
@@ -104,7 +107,7 @@ class Pipeline:
     ) -> None:
         self._modalities = modalities
         self._identities = ModelIdentities(classifier)
-        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities, policy)
+        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities)
         self._config = config or PipelineConfig()
         self._parts = PartScorer(
             classifier,
@@ -112,7 +115,7 @@ class Pipeline:
             Shedding(metrics) if self._config.sheds else None,
         )
         self._classifier = classifier
-        self._policy = policy
+        self._policies = policies
         self._metrics = metrics
         self._stages = {stage: metrics.stage.labels(stage) for stage in STAGES}
         self._posts, self._findings, self._texts = (  # to look a series up takes longer than to count
@@ -123,14 +126,12 @@ class Pipeline:
 
     @property
     def policy(self) -> Policy:
-        """What decides."""
-        return self._policy
+        """What decides the posts that no other policy is for."""
+        return self._policies.default.policy
 
-    def use_policy(self, policy: Policy) -> None:
-        """Decide by another policy from now on; posts that are scored already are decided by it too."""
-        self._policy = policy
-        if self._repeats is not None:
-            self._repeats.use_policy(policy)
+    def use_policies(self, policies: PolicySet) -> None:
+        """Decide by another set from now on; posts that were picked up already are decided by the one before."""
+        self._policies = policies
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
@@ -157,13 +158,11 @@ class Pipeline:
         if self._repeats is None:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
-            found = await self._repeats.board(flight, post, PATIENCE * (admitted.parts_due - _now()))
+            found = await self._repeats.board(flight, post, admitted.policies, PATIENCE * (admitted.parts_due - _now()))
             if found is not None:
                 return self._repeat(admitted, found)
-            policy = self._policy
             verdict = await self._score_anew(admitted)
-            if policy is self._policy:  # else the verdict is by another one than its key says
-                self._repeats.land(flight, verdict)
+            self._repeats.land(flight, verdict)
             return verdict
 
     async def close(self) -> None:
@@ -174,7 +173,8 @@ class Pipeline:
         """The verdict on another post with the same text, as this post's own."""
         self._stages["wait"].observe(admitted.wait_s)  # it goes through no other
         stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
-        self._count(found.decision, find(self._policy, found.scores), found.language)
+        judge = admitted.policies.choose(admitted.post, found.language.code if found.language else "")
+        self._count(found.decision, judge.policy, find(judge.policy, found.scores), found.language)
         return msgspec.structs.replace(
             found,
             post_id=admitted.post.id,
@@ -187,13 +187,14 @@ class Pipeline:
         scored = await self._score_parts(admitted)
         fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
-        return self._judge(admitted.post, fused, stage_s)
+        return self._judge(admitted, fused, stage_s)
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
         now = _now()
         return _Admitted(
             post=post,
+            policies=self._policies,
             parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
             parts_due=now + total_s * (1 - FUSE_SHARE),
             verdict_due=now + total_s,
@@ -249,33 +250,38 @@ class Pipeline:
                 self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
         return {**stage_s, "total": _total_s(admitted)}
 
-    def _judge(self, post: Post, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
-        findings = find(self._policy, fused.scores.probability, fused.scores.pictured)
-        all_scored, all_understood = all(p.complete for p in fused.parts), all(p.understood for p in fused.parts)
-        decision = decide(self._policy, findings, all_scored, all_understood)
+    def _judge(self, admitted: _Admitted, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
+        facts = _facts_of(admitted.post, fused)
+        judge = admitted.policies.choose(admitted.post, facts.language)
+        said = judge.judge(facts)
         language = _language_of(fused.parts)
-        self._count(decision, findings, language)
+        self._count(said.decision, judge.policy, said.findings, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
-            post_id=post.id,
-            decision=decision,
+            post_id=admitted.post.id,
+            decision=said.decision,
             scores=fused.scores.probability,
             severity=fused.scores.severity,
-            reasons=tuple(explain(finding, seen, fused.scores) for finding in findings),
-            modalities=statuses_of(fused.parts),
-            policy=self._policy.ref,
+            reasons=tuple(explain(finding, seen, fused.scores, judge.policy) for finding in said.findings),
+            modalities=dict(facts.parts),
+            policy=judge.ref,
             models=self._models_of(fused.parts),
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
             language=language,
-            urgency=find_urgency(self._policy, findings),
+            urgency=said.urgency,
             cached=find_repeated(fused.parts),
-            **_carried(post),
+            rules=said.rules,
+            queue=said.queue,
+            tags=said.tags,
+            **_carried(admitted.post),
         )
 
-    def _count(self, decision: Decision, findings: Sequence[Finding], language: DetectedLanguage | None) -> None:
+    def _count(
+        self, decision: Decision, policy: Policy, findings: Sequence[Finding], language: DetectedLanguage | None
+    ) -> None:
         """In the metrics; languages that are not read are one, or there would be a series for each there is."""
-        self._posts(decision, self._policy.name, self._policy.version).inc()
+        self._posts(decision, policy.name, policy.version).inc()
         for finding in findings:
             self._findings(finding.label, finding.decision).inc()
         if language is not None:
@@ -291,6 +297,21 @@ class Pipeline:
 def _carried(post: Post) -> dict[str, Any]:
     """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
     return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant}
+
+
+def _facts_of(post: Post, fused: _Fused) -> Facts:
+    language = _language_of(fused.parts)
+    return Facts(
+        post=post,
+        scores=fused.scores.probability,
+        severity=fused.scores.severity,
+        pictured=fused.scores.pictured,
+        parts=statuses_of(fused.parts),
+        all_scored=all(part.complete for part in fused.parts),
+        all_understood=all(part.understood for part in fused.parts),
+        language=language.code if language else "",
+        language_probability=language.probability if language else 0.0,
+    )
 
 
 def _language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:

@@ -58,6 +58,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         1 to 256 characters; also the message's key.
     author_id, surface, tenant : str or None
         Who wrote it, where, and whose community that is; the verdict carries them.
+    author_standing : str or None
+        How the author stands there, in words of your own: ``new``, ``trusted``. Policies may look at it.
     text : str or None
         Any Unicode; lone surrogates are read as U+FFFD.
     images, audio : tuple of Media
@@ -70,6 +72,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     author_id: str | None = None
     surface: str | None = None
     tenant: str | None = None
+    author_standing: str | None = None
     created_at: str | None = None
     text: str | None = None
     images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
@@ -113,6 +116,8 @@ class Reason(msgspec.Struct, frozen=True):
         For each part (``text``, ``image:0``, ...) the score less the score without that part.
     evidence : tuple of Evidence
         Where in the parts the models saw it; may be empty.
+    name : str or None
+        What the policy calls the label, if it has another word for it.
     """
 
     label: str
@@ -120,13 +125,49 @@ class Reason(msgspec.Struct, frozen=True):
     threshold: float
     contributions: dict[str, float]
     evidence: tuple[Evidence, ...] = ()
+    name: str | None = None
 
 
 class PolicyRef(msgspec.Struct, frozen=True):
-    """Which policy decided."""
+    """Which policy decided.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of all that it says, what it inherited included, in hexadecimal; empty for a verdict from before there was one.
+    """
 
     name: str
     version: int
+    sha256: str = ""
+
+
+Scalar = str | int | float | bool
+"""Of what a rule looked at."""
+
+
+class RuleReason(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of the policy that was true of a post, or that could not be evaluated.
+
+    Attributes
+    ----------
+    rule : str
+        Its name.
+    decision, urgency, queue, tags
+        What it asks for, as the policy has them.
+    inputs : dict of str to value
+        What it looked at, and what that was.
+    failed : str or None
+        Why it could not be evaluated; None where it was true.
+    """
+
+    rule: str
+    decision: Decision | None = None
+    urgency: Urgency | None = None
+    queue: str | None = None
+    tags: tuple[str, ...] = ()
+    inputs: dict[str, Scalar | dict[str, str] | list[str]] = {}
+    failed: str | None = None
 
 
 class DetectedLanguage(msgspec.Struct, frozen=True):
@@ -166,6 +207,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         RFC 3339, UTC, milliseconds.
     author_id, surface, tenant : str or None
         The post's; None where it had none.
+    rules : tuple of RuleReason
+        The policy's rules that were true of the post, and those that failed.
+    queue : str or None
+        Where a review belongs, by the first of these rules that says so.
+    tags : tuple of str
+        Of all these rules.
     """
 
     post_id: str
@@ -184,6 +231,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     author_id: str | None = None
     surface: str | None = None
     tenant: str | None = None
+    rules: tuple[RuleReason, ...] = ()
+    queue: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class _Identified(msgspec.Struct):

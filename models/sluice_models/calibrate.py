@@ -22,7 +22,8 @@ from sluice.resources import default_policy
 from sluice.schema import LABELS, MODALITIES, ModalityName
 from sluice.verdict.calibration import Calibrated, Floors, Labelled, Risks, calibrate_policy
 from sluice.verdict.calibration_report import HEADINGS, tabulate, write_policy
-from sluice.verdict.policy import Policy, find, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Policy, find
 from sluice_models.config import RUNS, TextConfig, load_config
 from sluice_models.console import report_errors
 from sluice_models.data.bundle import read_texts

@@ -27,10 +27,12 @@ from sluice.modalities.image import ImageModality
 from sluice.modalities.media import MediaSource
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
-from sluice.schema import LABELS, DetectedLanguage, Media, Post, Verdict, decode_verdict, encode
-from sluice.verdict.policy import Policy, Thresholds
+from sluice.schema import LABELS, DetectedLanguage, Media, PolicyRef, Post, RuleReason, Verdict, decode_verdict, encode
+from sluice.verdict.policy import Policy, Rule, Thresholds
+from sluice.verdict.policy_set import PolicySet
 
 POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4, block=0.9)})
+POLICIES = PolicySet.of(POLICY)
 
 SECRET = b"secret"
 
@@ -109,7 +111,7 @@ class Bench:
         self.pipeline = Pipeline(
             self.modalities,
             self.classifier,
-            POLICY,
+            POLICIES,
             self.metrics,
             PipelineConfig(deadline_ms=20_000),
             clock=lambda: 1000.0,
@@ -185,7 +187,7 @@ async def test_a_language_that_is_not_read_is_told_and_reviewed(bench: Bench) ->
 async def test_a_policy_may_allow_what_is_not_read_and_the_verdict_still_says_so(bench: Bench) -> None:
     bench.languages = Languages(Language("th", 0.99), ("th",))
     lenient = msgspec.structs.replace(POLICY, unread_language="allow")
-    pipeline = Pipeline(bench.modalities, bench.classifier, lenient, Metrics(CollectorRegistry()))
+    pipeline = Pipeline(bench.modalities, bench.classifier, PolicySet.of(lenient), Metrics(CollectorRegistry()))
     verdict = await pipeline.score(Post(id="p", text="see you at lunch"))
     assert (verdict.decision, verdict.modalities["text"]) == ("allow", "partial: Thai is not read")
 
@@ -304,7 +306,7 @@ async def test_labels_over_a_threshold_are_counted_with_what_they_ask_for(bench:
 
 async def test_another_policy_decides_from_then_on(bench: Bench) -> None:
     bench.classifier.script = finds("threat", 0.95, ("text_encoder",))
-    bench.pipeline.use_policy(msgspec.structs.replace(POLICY, version=9, labels={}))
+    bench.pipeline.use_policies(PolicySet.of(msgspec.structs.replace(POLICY, version=9, labels={})))
     verdict = await bench.score(text="hello")
     assert (verdict.decision, verdict.policy.version) == ("allow", 9)
     assert bench.count("sluice_posts_total", decision="allow", policy=POLICY.name, policy_version="9") == 1
@@ -339,3 +341,20 @@ async def test_what_is_left_without_the_only_part_is_known_from_before(bench: Be
     first, second = [await bench.score(text="I will come") for _ in range(2)]
     assert first.reasons == second.reasons
     assert first.reasons[0].contributions == {"text": pytest.approx(0.94)}
+
+
+async def test_each_tenant_is_decided_by_its_own_policy_and_the_verdict_names_it(bench: Bench) -> None:
+    bench.classifier.script = finds("threat", 0.5, ("text_encoder", "fusion"))
+    rule = Rule(name="loud", when="scores.threat > 0.4 && language == 'en' && parts['text'] == 'ok'", queue="loud")
+    theirs = Policy(
+        name="t", version=3, tenant="t", labels={"threat": Thresholds(block=0.45, alias="menace")}, rules=(rule,)
+    )
+    bench.pipeline.use_policies(PolicySet.of(POLICY, theirs))
+    verdict = await bench.score(text="one two", tenant="t")
+    assert (verdict.decision, verdict.policy, verdict.queue) == ("block", PolicyRef("t", 3, theirs.sha256), "loud")
+    assert (verdict.reasons[0].label, verdict.reasons[0].name) == ("threat", "menace")
+    seen = {"scores.threat": 0.5, "language": "en", "parts": {"text": "ok"}}
+    assert verdict.rules == (RuleReason(rule="loud", queue="loud", inputs=seen),)
+    assert decode_verdict(encode(verdict)) == verdict
+    verdict = await bench.score(text="one two", tenant="other")
+    assert (verdict.decision, verdict.policy.name, verdict.rules) == ("review", "test", ())

@@ -29,7 +29,8 @@ from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
 from sluice.repeats import Repeats
 from sluice.schema import Post, Verdict
-from sluice.verdict.policy import Policy, Thresholds
+from sluice.verdict.policy import Policy, Rule, Thresholds
+from sluice.verdict.policy_set import PolicySet
 from tests.engine.modalities.test_picture_text import PAGE
 from tests.engine.test_pipeline import NAMED, POLICY, Bench, extract_image, extract_texts, finds
 
@@ -70,7 +71,7 @@ class RepeatBench(Bench):
     def open(self, policy: Policy) -> Pipeline:
         """Another worker's pipeline on what this one keeps."""
         config = PipelineConfig(deadline_ms=20_000)
-        return Pipeline(self.parts, self.classifier, policy, self.metrics, config, repeats=self.repeats)
+        return Pipeline(self.parts, self.classifier, PolicySet.of(policy), self.metrics, config, repeats=self.repeats)
 
     async def know(self, identities: ModelIdentities | None = None) -> None:
         """Wait until the models are known."""
@@ -221,16 +222,16 @@ async def test_another_policy_decides_anew(bench: RepeatBench) -> None:
     await other.close()
 
 
-async def test_what_was_decided_by_a_policy_that_was_replaced_meanwhile_is_not_kept(bench: RepeatBench) -> None:
+async def test_a_post_is_decided_by_the_policy_it_began_with_and_kept_for_that_one(bench: RepeatBench) -> None:
     bench.classifier.script = finds("threat", 0.5, (TEXT_ENCODER.name,))
     bench.classifier.delay_s[TEXT_ENCODER.name] = 0.02
     scoring = asyncio.create_task(bench.score(text="one two"))
     await asyncio.sleep(0)
     strict = Policy(name="test", version=1, labels={"threat": Thresholds(block=0.45)})
-    bench.pipeline.use_policy(strict)
-    assert (await scoring).decision == "block"
+    bench.pipeline.use_policies(PolicySet.of(strict))
+    assert (await scoring).decision == "review"
     for policy, decision in ((POLICY, "review"), (strict, "block"), (strict, "block")):
-        bench.pipeline.use_policy(policy)
+        bench.pipeline.use_policies(PolicySet.of(policy))
         assert (await bench.score(text="one two")).decision == decision
     assert (await bench.score(text="one two")).cached == ("text",)
 
@@ -263,3 +264,24 @@ async def test_nothing_is_kept_before_the_models_are_known() -> None:
 async def test_what_is_kept_of_media_is_small(bench: RepeatBench) -> None:
     await bench.score(images=[{"uri": "a:ok"}], audio=[{"uri": "b:clip"}])
     assert 0 < bench.count("sluice_cache_bytes") < 40_000
+
+
+async def test_a_repeated_text_is_decided_anew_where_a_policy_can_tell_the_posts_apart(bench: RepeatBench) -> None:
+    strict = Policy(name="strict", version=2, tenant="t-1", labels={}, unscored_part="block")
+    rule = Rule(name="u-2", when="author_id == 'u-2'", decision="review", tags=("seen",))
+    ruled = msgspec.structs.replace(POLICY, rules=(rule,))
+    bench.pipeline.use_policies(PolicySet.of(ruled, strict))
+    first, _ = await bench.scored(text="one two", author_id="u-1")
+    other, asked = await bench.scored(text="one two", author_id="u-2")
+    assert (first.decision, other.decision, other.tags, asked) == (
+        "allow",
+        "review",
+        ("seen",),
+        ["fusion", "text_encoder"],
+    )
+    again, asked = await bench.scored(text="one two", author_id="u-2")
+    assert (asked, again.rules, again.tags) == ([], other.rules, ("seen",))
+    theirs, asked = await bench.scored(text="one two", author_id="u-2", tenant="t-1")
+    assert (theirs.policy, theirs.rules, asked) == (strict.ref, (), ["fusion", "text_encoder"])
+    bench.pipeline.use_policies(PolicySet.of(POLICY))
+    assert (await bench.scored(text="one two", author_id="u-2"))[0].rules == ()

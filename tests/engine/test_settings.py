@@ -9,7 +9,7 @@ from sluice.config import PictureTextConfig
 from sluice.errors import SettingsError
 from sluice.resources import triton_repository
 from sluice.settings import load_settings, name_unknown
-from sluice.verdict.policy import load_policy
+from sluice.verdict.documents import load_policy
 
 
 def test_an_empty_environment_gives_working_defaults(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ from sluice.modalities.media import MediaSource
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
 from sluice.resources import default_policy
-from sluice.verdict.policy import Policy, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Policy
+from sluice.verdict.policy_set import PolicySet
 from sluice_models.config import TRITON_REPO
 from sluice_models.configs import read_languages
 
@@ -104,7 +106,7 @@ async def open_pipeline(policy: Policy | None = None) -> AsyncIterator[Pipeline]
         pipeline = Pipeline(
             all_modalities(MediaSource(fetcher, 2**30), load_extractor().extract_batch, identify, run, run),
             classifier,
-            policy or load_policy(default_policy()),
+            PolicySet.of(policy or load_policy(default_policy())),
             Metrics(CollectorRegistry()),
             PipelineConfig(PATIENCE_MS, PATIENCE_MS),
         )

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from sluice.schema import LABELS
 from sluice.verdict.calibration import Labelled
-from sluice.verdict.policy import load_policy, parse_policy
+from sluice.verdict.documents import load_policy, parse_policy
 from sluice_models import calibrate
 from sluice_models.calibrate import FLOORS, REVIEW_FLOOR, SOUND_FLOORS, Traffic
 from sluice_models.measure.everyday import PER_GROUP

@@ -24,8 +24,9 @@ from sluice.modalities.parts import find_outstanding, is_cleared
 from sluice.resources import default_policy, triton_repository
 from sluice.schema import Decision, Post, decode_post
 from sluice.triton_backend.sessions import quantise_once, read_cpu_flags
+from sluice.verdict.documents import load_policy
 from sluice.verdict.fusion import most_telling
-from sluice.verdict.policy import decide, find, load_policy
+from sluice.verdict.policy import decide, find
 
 Precision = Literal["8bit", "32bit"]
 N_ROWS = 32

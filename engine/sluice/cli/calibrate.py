@@ -73,7 +73,7 @@ def _name(name: str | None, base: Policy) -> str:
 
 def _load_base(policy: Path | None) -> Policy:
     from sluice.resources import default_policy
-    from sluice.verdict.policy import load_policy
+    from sluice.verdict.documents import load_policy
 
     return load_policy(policy or default_policy())
 

@@ -29,7 +29,8 @@ def describe_verdict(verdict: Verdict) -> str:
 
 def all_reasons(verdict: Verdict) -> str:
     """Every reason, that which asks for the strictest decision first, such as ``threat 0.97, violence 0.61``."""
-    return ", ".join(f"{reason.label} {reason.score:.2f}" for reason in verdict.reasons)
+    labels = (f"{reason.name or reason.label} {reason.score:.2f}" for reason in verdict.reasons)
+    return ", ".join([*labels, *(f"rule {reason.rule}" for reason in verdict.rules)])
 
 
 def evidence(verdict: Verdict, text: str | None = None) -> str:

@@ -52,7 +52,7 @@ def gather(source: str, outcomes: Iterable[tuple[int, bytes]], policy: Path | No
 
     from sluice.report.gathering import Summary
     from sluice.resources import default_policy
-    from sluice.verdict.policy import load_policy
+    from sluice.verdict.documents import load_policy
 
     summary = Summary(load_policy(policy or default_policy()))
     for number, line in outcomes:

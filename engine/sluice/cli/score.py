@@ -111,11 +111,11 @@ def offline_settings(policy: Path | None) -> Settings:
         One is wrong: to be said before anything is waited for.
     """
     from sluice.settings import load_settings
-    from sluice.verdict.policy import load_policy
+    from sluice.verdict.policy_set import load_policies
 
     settings = load_settings(os.environ)
     path = policy or settings.policy_path
-    load_policy(path)
+    load_policies(path)
     pipeline = dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS)
     pages = dataclasses.replace(settings.picture_text, max_waiting_bytes=MAX_WAITING_BYTES)
     return dataclasses.replace(settings, pipeline=pipeline, picture_text=pages, policy_path=path)

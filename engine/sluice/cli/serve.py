@@ -45,7 +45,7 @@ def serve(
     from sluice.api.config import ApiConfig
     from sluice.cli.stacks import open_triton
     from sluice.settings import load_settings
-    from sluice.verdict.policy import load_policy
+    from sluice.verdict.policy_set import load_policies
 
     run_server = _load_server()
 
@@ -53,7 +53,7 @@ def serve(
     config = ApiConfig(keys_file=keys, max_in_flight=max_in_flight, cors_origins=tuple(cors_origin or ()))
     if keys is None and host in EVERYWHERE:
         say("no --keys: everybody who can reach this machine may call")
-    load_policy(policy or settings.policy_path)  # what is wrong is said before Triton is waited for
+    load_policies(policy or settings.policy_path)  # what is wrong is said before Triton is waited for
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         address = cleanup.enter_context(open_triton(triton))

@@ -82,11 +82,11 @@ def _refuse_ports_of_others(servers: dict[str, tuple[str | None, int]]) -> None:
 def _check_settings(policy: Path | None) -> dict[str, str]:
     """The worker's further settings; raises `SettingsError` or `PolicyError` before anything is started."""
     from sluice.settings import load_settings
-    from sluice.verdict.policy import load_policy
+    from sluice.verdict.policy_set import load_policies
 
     settings = load_settings()
     path = (policy or settings.policy_path).resolve()
-    load_policy(path)
+    load_policies(path)
     return {"SLUICE_MEDIA_STORE": settings.media_store, "SLUICE_POLICY": str(path)}
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
-import yaml
 
-from sluice.errors import PolicyError
-from sluice.schema import DECISIONS, LABELS, Decision, PolicyRef
-
-_S = TypeVar("_S", bound=msgspec.Struct)
+from sluice.schema import DECISIONS, Decision, PolicyRef, Post
 
 Threshold = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -35,9 +30,63 @@ class Thresholds(Limits, frozen=True, forbid_unknown_fields=True):
         In place of the label's own where an image says most of it, by what it shows or by the words in it, and not
         below them; None for the same ones. Pictures are known less well than texts, and a receipt reads like an
         advertisement: more may be needed to believe them.
+    alias : str or None
+        ``as`` in the file: what the tenant calls the label; a reason carries it as ``name``.
     """
 
     image: Limits | None = None
+    alias: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = msgspec.field(default=None, name="as")
+
+
+class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To which of a tenant's posts a policy applies: each field that is given holds the post's own.
+
+    Attributes
+    ----------
+    surface, author_standing : tuple of str
+        As the post has them.
+    language : tuple of str
+        Codes as a verdict's `language` has them; empty text for a post without one.
+    """
+
+    surface: tuple[str, ...] = ()
+    author_standing: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+
+    def match(self, post: Post, language: str) -> bool:
+        """Whether they hold a post."""
+        return (
+            (not self.surface or post.surface in self.surface)
+            and (not self.author_standing or post.author_standing in self.author_standing)
+            and (not self.language or language in self.language)
+        )
+
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done with the posts for which an expression is true.
+
+    Attributes
+    ----------
+    name : str
+        Of letters, digits, ``.``, ``_`` and ``-``; a verdict names it.
+    when : str
+        In the Common Expression Language; see `sluice.verdict.rules`.
+    decision, urgency : str or None
+        The least that the verdict says.
+    queue : str or None
+        Where the review belongs.
+    tags : tuple of str
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,64}$")]
+    when: str
+    decision: Literal["review", "block"] | None = None
+    urgency: Literal["concern", "urgent"] | None = None
+    queue: Word | None = None
+    tags: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,21 +103,43 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     urgent_self_harm : float
         The score of ``self_harm`` from which a post's `Urgency` is ``urgent``; from its review threshold on it is
         ``concern``.
+    failed_rule : str
+        The least decision for a post on which a rule could not be evaluated.
+    tenant : str or None
+        Whose posts it is for; None for everybody's.
+    applies : Selectors or "never"
+        For which of them; ``never`` for a policy that others only extend.
     labels : dict of str to Thresholds
         A label that is missing here never decides.
+    rules : tuple of Rule
+        In the order in which their queues count.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     version: Annotated[int, msgspec.Meta(ge=1)]
+    tenant: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    applies: Selectors | Literal["never"] = Selectors()
     unscored_part: Decision = "review"
     unread_language: Decision = "review"
+    failed_rule: Decision = "review"
     urgent_self_harm: Threshold = 0.8
     labels: dict[str, Thresholds]
+    rules: tuple[Rule, ...] = ()
 
     @property
     def ref(self) -> PolicyRef:
-        """The policy's name and version, as a verdict carries them."""
-        return PolicyRef(self.name, self.version)
+        """The policy's name, version and `sha256`, as a verdict carries them."""
+        return PolicyRef(self.name, self.version, self.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that it says, what it inherited included: as JSON whose keys are sorted."""
+        return hash_of(self)
+
+
+def hash_of(value: object) -> str:
+    """SHA-256, in hexadecimal, of a value's canonical form: JSON with sorted keys."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,106 +192,3 @@ def decide(policy: Policy, findings: tuple[Finding, ...], all_parts_scored: bool
     if not all_understood:
         asked.append(policy.unread_language)
     return max(asked, key=DECISIONS.index, default="allow")
-
-
-def load_policy(path: Path) -> Policy:
-    """Read a policy from a YAML file.
-
-    Raises
-    ------
-    PolicyError
-        Naming the file and the line of the mistake.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"{path}: {error}") from error
-    return parse_policy(text, str(path))
-
-
-def parse_policy(text: str, source: str = "policy") -> Policy:
-    """Read a policy from YAML text; `source` is its name in errors.
-
-    Raises
-    ------
-    PolicyError
-        Naming `source` and the line of the mistake.
-    """
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        fields = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise PolicyError(f"{source}: {error}") from error
-    if not isinstance(root, yaml.MappingNode):
-        raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
-    _refuse_repeated(root, source)
-    entries = _convert(fields, _Entries, root, source).labels
-    policy = _convert({**fields, "labels": {}}, Policy, root, source)
-    nodes = _mapping(_mapping(root)["labels"][1])
-    labels = {label: _thresholds(label, entry, *nodes[label], source) for label, entry in entries.items()}
-    return msgspec.structs.replace(policy, labels=labels)
-
-
-def _refuse_repeated(node: yaml.MappingNode, source: str) -> None:
-    """YAML's reader takes the last of several entries with one key, and says nothing."""
-    lines: dict[str, int] = {}
-    for key, value in node.value:
-        if key.value in lines:
-            raise PolicyError(f"{source}:{_line(key)}: {key.value!r} stands here again, after line {lines[key.value]}")
-        lines[str(key.value)] = _line(key)
-        if isinstance(value, yaml.MappingNode):
-            _refuse_repeated(value, source)
-
-
-class _Entries(msgspec.Struct):
-    """The labels of a policy one by one: msgspec's errors don't name the keys of a mapping."""
-
-    labels: dict[str, Any]
-
-
-def _thresholds(label: str, entry: Any, key: yaml.Node, node: yaml.Node, source: str) -> Thresholds:
-    where = f"{source}:{_line(key)}"
-    if label not in LABELS:
-        raise PolicyError(f"{where}: unknown label {label!r}; known: {', '.join(LABELS)}")
-    thresholds = _convert(entry, Thresholds, node, source)
-    for name, limits in ((label, thresholds), (f"{label}: image", thresholds.image or Limits())):
-        review, block = limits.review, limits.block
-        if review is not None and block is not None and review > block:
-            raise PolicyError(f"{where}: {name}: review ({review}) is above block ({block}) and would never be reached")
-    if thresholds.image and _asks_for_less(thresholds.image, thresholds):
-        raise PolicyError(f"{where}: {label}: image asks for less than the label does elsewhere")
-    return thresholds
-
-
-def _asks_for_less(limits: Limits, other: Limits) -> bool:
-    pairs = (limits.review, other.review), (limits.block, other.block)
-    return any(own is not None and (least is None or own < least) for own, least in pairs)
-
-
-def _convert(fields: Any, kind: type[_S], node: yaml.Node, source: str) -> _S:
-    try:
-        return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
-        allowed = f"; allowed: {', '.join(DECISIONS)}" if str(error).startswith("Invalid enum value") else ""
-        raise PolicyError(f"{source}:{_line_of_mistake(node, str(error))}: {error}{allowed}") from error
-
-
-def _line_of_mistake(node: yaml.Node, message: str) -> int:
-    """The line of the field that msgspec names: ``... at `$.review` `` or ``unknown field `x` ``."""
-    named = re.search(r"at `\$\.(\w+)|unknown field `(.+?)`", message)
-    entries = _mapping(node)
-    field = (named.group(1) or named.group(2)) if named else None
-    return _line(entries[field][0] if field in entries else node)
-
-
-def _mapping(node: yaml.Node) -> dict[str | None, tuple[yaml.Node, yaml.Node]]:
-    """The key and value nodes of a YAML mapping by key; empty for any other node."""
-    if not isinstance(node, yaml.MappingNode):
-        return {}
-    return {str(key.value): (key, value) for key, value in node.value}
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1

@@ -11,7 +11,7 @@ from sluice.features.text import MAX_WHOLE_CHARS
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
-from sluice.verdict.policy import Policy
+from sluice.verdict.policy_set import PolicySet
 
 MODELS = (TEXT_ENCODER, FUSION)
 """A text's scores are theirs; the fusion's row in `ModelIdentities` also tells when its scores of nothing change."""
@@ -19,31 +19,27 @@ PARTS = ("text",)
 
 
 class VerdictRepeats:
-    """Verdicts on posts that are a text and nothing else, by that text, the models and the policy.
+    """Verdicts on posts that are a text and nothing else, by that text, the models, and what policies decide by.
 
     Parameters
     ----------
     repeats : Repeats
     identities : ModelIdentities
-    policy : Policy
-        What else of a post a verdict comes to depend on belongs into the key.
     """
 
-    def __init__(self, repeats: Repeats, identities: ModelIdentities, policy: Policy) -> None:
+    def __init__(self, repeats: Repeats, identities: ModelIdentities) -> None:
         self._repeats = repeats
         self._identities = identities
-        self.use_policy(policy)
-
-    def use_policy(self, policy: Policy) -> None:
-        """Verdicts are by another policy from now on; those by the one before are not found."""
-        self._policy = msgspec.json.encode(policy)
 
     def flight(self) -> Flight[bytes]:
         """See `Repeats.flight`."""
         return self._repeats.flight("post")
 
-    async def board(self, flight: Flight[bytes], post: Post, patience_s: float) -> Verdict | None:
-        """The verdict on the same text, still with the other post's id and times; None if it has to be scored."""
+    async def board(self, flight: Flight[bytes], post: Post, policies: PolicySet, patience_s: float) -> Verdict | None:
+        """The verdict on the same text, still with the other post's id and times; None if it has to be scored.
+
+        It is by the same policies, and on a post that they cannot tell from this one.
+        """
         if not post.text or post.images or post.audio:
             return None
         if len(post.text) > MAX_WHOLE_CHARS:  # it is read in part, and its verdict is not kept
@@ -51,7 +47,7 @@ class VerdictRepeats:
         models = self._identities.find(MODELS)
         if models is None:
             return None
-        key = digest(models, self._policy, post.text.encode("utf-8", "surrogatepass"))
+        key = digest(models, policies.key(post), post.text.encode("utf-8", "surrogatepass"))
         found = await flight.board(key, patience_s)
         return None if found is None else msgspec.structs.replace(decode_verdict(found), cached=PARTS)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sluice.resources import default_policy
 from sluice.schema import ModalityName
-from sluice.verdict.policy import Limits, Policy, limits_of, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Limits, Policy, limits_of
 from sluice_models.config import TextConfig, TextRecipe, load_config
 from sluice_models.data.bundle import Example, Split, read_texts
 from sluice_models.measure.score_media import MediaScorer

@@ -16,7 +16,8 @@ from playwright.async_api import Browser, Page, expect
 
 from sluice.features.language_names import describe_unread
 from sluice.schema import DECISIONS, LABELS
-from sluice.verdict.policy import Policy, Thresholds, decide, find, parse_policy
+from sluice.verdict.documents import parse_policy
+from sluice.verdict.policy import Policy, Thresholds, decide, find
 from tests.browser import open_page
 from tests.components import require
 from tests.engine.api.seeing import SeeingScorer

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from sluice.cli import app
 from sluice.resources import default_policy
 from sluice.schema import LABELS, encode
-from sluice.verdict.policy import load_policy, parse_policy
+from sluice.verdict.documents import load_policy, parse_policy
 from tests.engine.cli.verdicts import make_verdict
 
 DEAD_LETTER = b'{"dead_letter": {"reason": "not_json", "line": 3}}'

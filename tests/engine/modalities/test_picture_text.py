@@ -21,7 +21,7 @@ from sluice.modalities.reading import PageReader
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, DetectedLanguage, ImageEvidence, TextEvidence
-from tests.engine.test_pipeline import POLICY, Bench, extract_image, extract_texts, finds
+from tests.engine.test_pipeline import POLICIES, Bench, extract_image, extract_texts, finds
 
 PAGE = Page(np.zeros((100, 400, 3), np.uint8), (0.0, 0.5, 1.0, 1.0))
 IMAGES = [{"uri": "a:ok"}]
@@ -42,7 +42,7 @@ class PictureBench(Bench):
         in_pictures = PictureTextModality(PageReader(self.classifier, self.metrics, config), text)
         images = ImageModality(MediaSource(self.fetcher, 2**30), run, extract_with_page, in_pictures)
         patience = PipelineConfig(deadline_ms=20_000)
-        self.pipeline = Pipeline([text, images], self.classifier, POLICY, self.metrics, patience)
+        self.pipeline = Pipeline([text, images], self.classifier, POLICIES, self.metrics, patience)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sluice.modalities.parts import PartScorer
 from sluice.modalities.shedding import FALL, LEAST_LATE, LEAST_S, ORDER, RISE, WINDOW_S, Shedding
 from sluice.pipeline import Pipeline
 from sluice.schema import Media, Post
-from tests.engine.test_pipeline import POLICY, Bench
+from tests.engine.test_pipeline import POLICIES, Bench
 
 PICTURE = Post(id="p", images=(Media("a:ok"),))
 
@@ -150,4 +150,4 @@ async def test_it_can_be_switched_off() -> None:
     bench = Bench()
     assert bench.pipeline._parts._shedding is not None
     off = PipelineConfig(sheds=False)
-    assert Pipeline(bench.modalities, bench.classifier, POLICY, bench.metrics, off)._parts._shedding is None
+    assert Pipeline(bench.modalities, bench.classifier, POLICIES, bench.metrics, off)._parts._shedding is None

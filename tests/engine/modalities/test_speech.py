@@ -24,7 +24,7 @@ from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, AudioEvidence, DetectedLanguage
 from sluice.speech.listener import SpeechUnread
 from sluice.speech.transcript import Segment
-from tests.engine.test_pipeline import POLICY, Bench, extract_audio, extract_texts, finds
+from tests.engine.test_pipeline import POLICIES, Bench, extract_audio, extract_texts, finds
 
 SPEECH = Speech(np.zeros(3 * 16_000, np.int16), ((5.0, 7.0), (9.0, 10.0)))
 CLIPS = [{"uri": "a:ok"}]
@@ -56,7 +56,7 @@ class SpokenBench(Bench):
         media = MediaSource(self.fetcher, 2**30)
         clips = AudioModality(media, run, self.extract, SpeechModality(self.transcriber, text))
         config = PipelineConfig(deadline_ms=20_000)
-        self.pipeline = Pipeline([text, clips], self.classifier, POLICY, self.metrics, config)
+        self.pipeline = Pipeline([text, clips], self.classifier, POLICIES, self.metrics, config)
 
     def extract(self, content: bytes) -> Features[AudioRow]:
         return Features(extract_audio(content).rows, speech=self.speech)

@@ -100,7 +100,7 @@ async def test_what_is_not_a_post_becomes_a_dead_letter_as_it_came(desk: Desk) -
 
 
 async def test_a_fault_of_ours_becomes_a_dead_letter_too(desk: Desk) -> None:
-    desk.bench.pipeline._policy = None  # type: ignore[assignment]
+    desk.bench.pipeline._policies = None  # type: ignore[assignment]
     await desk.handle(b'{"id": "p-1", "text": "hello"}')
     assert desk.outbox.topics() == [TOPICS.dead_letters]
     assert dict(desk.outbox.sent[0][3])["sluice-reason"] == b"unscorable"

@@ -7,7 +7,8 @@ from sluice.errors import CalibrationError
 from sluice.schema import LABELS
 from sluice.verdict.calibration import MIN_POSITIVES, Labelled, Risks, calibrate_policy
 from sluice.verdict.calibration_report import figures_json, tabulate, write_policy
-from sluice.verdict.policy import Limits, Policy, Thresholds, parse_policy
+from sluice.verdict.documents import parse_policy
+from sluice.verdict.policy import Limits, Policy, Thresholds
 
 THREAT, SPAM, HATE = (LABELS.index(label) for label in ("threat", "spam", "hate"))
 BASE = Policy(

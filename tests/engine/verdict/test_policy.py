@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sluice.errors import PolicyError
 from sluice.resources import default_policy
 from sluice.schema import DECISIONS, LABELS
-from sluice.verdict.policy import Limits, Policy, Thresholds, decide, find, load_policy, parse_policy
+from sluice.verdict.documents import load_policy, parse_policy
+from sluice.verdict.policy import Limits, Policy, Rule, Selectors, Thresholds, decide, find
 
 POLICY = Policy(
     name="test", version=2, labels={"threat": Thresholds(review=0.4, block=0.9), "spam": Thresholds(review=0.5)}
@@ -73,8 +74,10 @@ def test_what_an_unread_language_means_is_read_from_the_file() -> None:
 
 def test_every_field_is_read_from_the_file() -> None:
     written = Policy(
-        name="strict", version=3, unscored_part="block", unread_language="allow", urgent_self_harm=0.6,
-        labels={"threat": Thresholds(0.25, 0.75, Limits(0.5)), "spam": Thresholds()},
+        name="strict", version=3, tenant="t", applies=Selectors(("chat",), ("new",), ("de",)),
+        unscored_part="block", unread_language="allow", failed_rule="block", urgent_self_harm=0.6,
+        labels={"threat": Thresholds(0.25, 0.75, Limits(0.5)), "spam": Thresholds(alias="adverts")},
+        rules=(Rule(name="r", when="true", decision="block", urgency="urgent", queue="q", tags=("t",)),),
     )  # fmt: skip
     fields = msgspec.structs.fields(Policy)
     assert all(getattr(written, field.name) != field.default for field in fields), "a field is missing above"

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from sluice.errors import PolicyError
 from sluice.metrics import Metrics
-from sluice.verdict.policy import Policy
 from sluice.verdict.policy_file import PolicyFile
+from sluice.verdict.policy_set import PolicySet
 
 
 class Worker:
@@ -22,7 +22,7 @@ class Worker:
         self.write(1)
         self.metrics = Metrics(CollectorRegistry())
         self.file = PolicyFile(self.path, self.metrics)
-        self.used: list[Policy] = []
+        self.used: list[PolicySet] = []
         self.file.used_by(self.used.append)
 
     def write(self, version: object) -> None:
@@ -41,7 +41,7 @@ def worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Worker:
 def test_a_new_version_is_used_logged_and_counted(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
     worker.write(2)
     worker.file.reload()
-    assert [policy.version for policy in worker.used] == [2] == [worker.file.current.version]
+    assert [used.default.ref.version for used in worker.used] == [2] == [worker.file.current.default.ref.version]
     assert f"policy mine version 2, from {worker.path}" in caplog.messages
     assert worker.count("sluice_policy_info", name="mine", version="2") == 1
     assert worker.count("sluice_policy_info", name="mine", version="1") is None
@@ -51,7 +51,7 @@ def test_a_new_version_is_used_logged_and_counted(worker: Worker, caplog: pytest
 def test_a_wrong_one_is_named_and_the_former_stays(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
     worker.write("two")
     worker.file.reload()
-    assert (worker.used, worker.file.current.version) == ([], 1)
+    assert (worker.used, worker.file.current.default.ref.version) == ([], 1)
     assert any(f"the policy stays mine version 1: {worker.path}:2" in line for line in caplog.messages)
     assert worker.count("sluice_policy_reloads_total", result="refused") == 1
     assert worker.count("sluice_policy_info", name="mine", version="1") == 1

@@ -10,7 +10,7 @@ from sluice.schema import LABELS, ImageEvidence, Reason
 from sluice.verdict.fusion import Scores
 from sluice.verdict.policy import Finding
 from sluice.verdict.reasons import explain
-from tests.engine.test_pipeline import Bench, extract_image
+from tests.engine.test_pipeline import POLICY, Bench, extract_image
 
 IMAGES = next(modality for modality in Bench().modalities if modality.name == "image")
 THREAT = LABELS.index("threat")
@@ -27,7 +27,7 @@ def look_at(index: int) -> ScoredPart:
 def explain_images(*losses: float) -> Reason:
     parts = [look_at(index) for index in range(len(losses))]
     by_part = {part.part.name: np.eye(len(LABELS))[THREAT] * loss for part, loss in zip(parts, losses, strict=True)}
-    return explain(Finding("threat", 0.9, 0.5, "block"), parts, Scores({}, {}, by_part))
+    return explain(Finding("threat", 0.9, 0.5, "block"), parts, Scores({}, {}, by_part), POLICY)
 
 
 def shown(reason: Reason) -> list[int]:
@@ -45,4 +45,4 @@ def test_the_weightiest_part_is_pointed_into_however_little_it_adds() -> None:
 
 
 def test_without_contributions_nothing_is_pointed_into() -> None:
-    assert explain(Finding("threat", 0.9, 0.5, "block"), [look_at(0)], Scores({}, {}, {})).evidence == ()
+    assert explain(Finding("threat", 0.9, 0.5, "block"), [look_at(0)], Scores({}, {}, {}), POLICY).evidence == ()

@@ -3,7 +3,8 @@
 import pytest
 
 from sluice.resources import default_policy
-from sluice.verdict.policy import Policy, Thresholds, decide, find, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Policy, Thresholds, decide, find
 from sluice.verdict.urgency import AT_OTHERS, find_urgency
 
 POLICY = Policy(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sluice.resources import default_policy
-from sluice.verdict.policy import Limits, Policy, Thresholds, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Limits, Policy, Thresholds
 from sluice_models.measure import context as module
 from sluice_models.measure.context import EvaluationContext, thresholds_of
 from sluice_models.networks.fusion import Fusion

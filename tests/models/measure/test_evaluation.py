@@ -10,7 +10,8 @@ import torch
 from sluice.intervals import draw_counts
 from sluice.resources import default_policy
 from sluice.schema import LABELS
-from sluice.verdict.policy import Policy, Thresholds, load_policy
+from sluice.verdict.documents import load_policy
+from sluice.verdict.policy import Policy, Thresholds
 from sluice_models.data.bundle import Example
 from sluice_models.measure.bias import find_any_member, find_members, report_identity
 from sluice_models.measure.context import thresholds_of

@@ -1,0 +1,104 @@
+"""What is known of a post when it is decided, and what of it a policy's rules may look at, each under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sluice.schema import LABELS, Decision, Post
+
+MAX_CHARS = 256
+"""Of a field as rules see it: what is longer is cut, so that no post makes a rule slow."""
+
+Kind = Literal["double", "int", "string", "strings", "string map"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a post before it is decided.
+
+    Attributes
+    ----------
+    scores, severity : mapping of str to float
+        Per label, in [0, 1].
+    pictured : collection of str
+        Labels of which an image says most.
+    parts : mapping of str to str
+        Per part: ``ok``, ``partial: …`` or ``failed: …``.
+    all_scored, all_understood : bool
+        Whether every part was read as a whole, and in a language that is read.
+    language : str
+        As `DetectedLanguage.code` has it; empty without a text that was read.
+    """
+
+    post: Post
+    scores: Mapping[str, float]
+    severity: Mapping[str, float] = field(default_factory=dict)
+    pictured: Collection[str] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
+    all_scored: bool = True
+    all_understood: bool = True
+    language: str = ""
+    language_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A post whose thresholds have spoken.
+
+    Attributes
+    ----------
+    decision : str
+        What scores and unread parts ask for.
+    labels : tuple of str
+        Those over a threshold.
+    """
+
+    facts: Facts
+    decision: Decision
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One name that a rule may use.
+
+    Attributes
+    ----------
+    post_field : str or None
+        The field of the post that it is, beside text and media: two posts that differ in it may be decided otherwise.
+    """
+
+    kind: Kind
+    read: Callable[[Question], Any]
+    post_field: str | None = None
+
+
+def _of_post(name: str) -> Input:
+    return Input("string", lambda asked: (getattr(asked.facts.post, name) or "")[:MAX_CHARS], name)
+
+
+def _per_label(name: str) -> dict[str, Input]:
+    def read(label: str) -> Callable[[Question], float]:
+        return lambda asked: float(getattr(asked.facts, name).get(label, 0.0))
+
+    return {f"{name}.{label}": Input("double", read(label)) for label in LABELS}
+
+
+POST_FIELDS = ("tenant", "surface", "author_id", "author_standing", "created_at")
+
+INPUTS: dict[str, Input] = {
+    **_per_label("scores"),
+    **_per_label("severity"),
+    **{name: _of_post(name) for name in POST_FIELDS},
+    "language": Input("string", lambda asked: asked.facts.language),
+    "language_probability": Input("double", lambda asked: asked.facts.language_probability),
+    "parts": Input("string map", lambda asked: dict(asked.facts.parts)),
+    "text_chars": Input("int", lambda asked: len(asked.facts.post.text or "")),
+    "n_images": Input("int", lambda asked: len(asked.facts.post.images)),
+    "n_clips": Input("int", lambda asked: len(asked.facts.post.audio)),
+    "decision": Input("string", lambda asked: asked.decision),
+    "labels": Input("strings", lambda asked: list(asked.labels)),
+}
+"""By name. What lists, hashes or an author's history say of a post becomes a line here, and a field of `Facts`."""

@@ -1,0 +1,189 @@
+"""YAML whose mistakes have a line: read once, bounded, and turned into typed structures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from sluice.errors import PolicyError
+from sluice.schema import DECISIONS
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+MAX_CHARS = 2**20
+"""Of one document: a policy of 500 rules has a tenth of them."""
+
+MAX_NODES = 100_000
+"""Of one document with its aliases written out: a few lines of aliases of aliases would fill the memory."""
+
+MAX_DEPTH = 200
+"""Brackets within brackets, also those in texts."""
+
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast, where PyYAML was built with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A value of a document, and where it stands.
+
+    Attributes
+    ----------
+    value : object
+        As YAML means it.
+    node : yaml.Node
+    source : str
+        The document's name in errors.
+    """
+
+    value: Any
+    node: yaml.Node
+    source: str
+
+    @property
+    def line(self) -> int:
+        """Of its first character, from 1 on."""
+        return line_of(self.node)
+
+    def line_within(self, n: int) -> int:
+        """The document's line on which line `n` of this text stands; a block begins on the line after its ``|``."""
+        is_block = isinstance(self.node, yaml.ScalarNode) and self.node.style in ("|", ">")
+        return self.line + n - 1 + is_block
+
+    def error(self, message: str) -> PolicyError:
+        """What is wrong here."""
+        return PolicyError(f"{self.source}:{self.line}: {message}")
+
+    def entries(self) -> Iterator[tuple[Located, Located]]:
+        """Keys and values of a mapping; nothing of anything else."""
+        for name, (key, value) in mapping_of(self.node).items():
+            yield Located(name, key, self.source), Located(self.value[_key_in(self.value, name)], value, self.source)
+
+    def items(self) -> Iterator[Located]:
+        """What a list holds; raises `PolicyError` if it is none."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self.error("a list was expected here")
+        for value, node in zip(self.value, self.node.value, strict=True):
+            yield Located(value, node, self.source)
+
+    def get(self, name: str) -> Located | None:
+        """The value under a key of a mapping; None without one."""
+        return next((value for key, value in self.entries() if key.value == name), None)
+
+    def convert(self, kind: type[_S], fields: Any = None) -> _S:
+        """The value as a structure.
+
+        Parameters
+        ----------
+        fields : object
+            In place of the value itself: a part of it, say.
+
+        Raises
+        ------
+        PolicyError
+            With the line of the field that is wrong.
+        """
+        try:
+            return msgspec.convert(self.value if fields is None else fields, kind)
+        except msgspec.ValidationError as error:
+            allowed = f"; allowed: {', '.join(DECISIONS)}" if _is_about_decisions(error, kind) else ""
+            line = _line_of_mistake(self.node, str(error))
+            raise PolicyError(f"{self.source}:{line}: {error}{allowed}") from error
+
+
+def _key_in(mapping: dict[Any, Any], name: str | None) -> Any:
+    """The key as YAML means it: ``1`` and ``on`` are no strings."""
+    return name if name in mapping else next(key for key in mapping if str(key).lower() == str(name).lower())
+
+
+def _is_about_decisions(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> bool:
+    named = re.search(r"^Invalid enum value .* at `\$\.(\w+)`", str(error))
+    return named is not None and named.group(1) in ("decision", "unscored_part", "unread_language", "failed_rule")
+
+
+def read_yaml(text: str, source: str) -> Located:
+    """Read a document that is a mapping.
+
+    Raises
+    ------
+    PolicyError
+        It is no YAML, no mapping, too large, or names something twice.
+    """
+    if len(text) > MAX_CHARS:
+        raise PolicyError(f"{source}:1: {len(text)} characters; a policy has at most {MAX_CHARS}")
+    try:
+        _bound_depth(text, source)
+        root = yaml.compose(text, _LOADER)
+        if not isinstance(root, yaml.MappingNode):
+            raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
+        _bound(root, source)
+        _refuse_repeated(root, source)
+        return Located(yaml.SafeLoader("").construct_document(root), root, source)
+    except RecursionError as error:
+        raise PolicyError(f"{source}:1: nested too deeply") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise PolicyError(f"{source}: {error}") from error
+
+
+def _bound_depth(text: str, source: str) -> None:
+    """Before the parser sees it: its time grows with the square of the depth."""
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > MAX_DEPTH:
+            raise PolicyError(f"{source}:1: nested too deeply")
+
+
+def _bound(root: yaml.Node, source: str) -> None:
+    left, waiting = MAX_NODES, [root]
+    while waiting:
+        node = waiting.pop()
+        left -= 1
+        if left < 0:
+            raise PolicyError(f"{source}:{line_of(root)}: more than {MAX_NODES} values, its aliases written out")
+        waiting.extend(_children(node))
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _refuse_repeated(node: yaml.Node, source: str) -> None:
+    """YAML's reader takes the last of several entries with one key, and says nothing."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        name = str(key.value)
+        if name in lines:
+            raise PolicyError(f"{source}:{line_of(key)}: {name!r} stands here again, after line {lines[name]}")
+        lines[name] = line_of(key)
+    for child in _children(node):
+        _refuse_repeated(child, source)
+
+
+def _line_of_mistake(node: yaml.Node, message: str) -> int:
+    """The line of the field that msgspec names: ``... at `$.review` `` or ``unknown field `x` ``."""
+    named = re.search(r"at `\$\.(\w+)|unknown field `(.+?)`", message)
+    entries = mapping_of(node)
+    field = (named.group(1) or named.group(2)) if named else None
+    return line_of(entries[field][0] if field in entries else node)
+
+
+def mapping_of(node: yaml.Node) -> dict[str | None, tuple[yaml.Node, yaml.Node]]:
+    """The key and value nodes of a YAML mapping by key; empty for any other node."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {str(key.value): (key, value) for key, value in node.value}
+
+
+def line_of(node: yaml.Node) -> int:
+    """Of its first character, from 1 on."""
+    return int(node.start_mark.line) + 1
