@@ -37,6 +37,7 @@ from sluice.modalities.parts import trace_of
 from sluice.modalities.reading import PageReader
 from sluice.modalities.registry import all_modalities
 from sluice.pipeline import Pipeline
+from sluice.policies.follower import following
 from sluice.repeats import Repeats
 from sluice.settings import Settings
 from sluice.speech.listener import Listener
@@ -213,8 +214,8 @@ async def _serve(
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             spare_collections()
-            started.set()
-            async with _watching(app.transport, kafka):
+            async with following(kafka, policy, timeout_s), _watching(app.transport, kafka):
+                started.set()
                 await _moderate(app, pipeline, settings, metrics, until, intake_type, health)
 
 
@@ -262,7 +263,7 @@ async def _moderate(
     ready = all_of(
         when(lambda: None if has_joined(app) else "the consumer group is not joined yet"),
         when(lambda: pulse.unpublished),
-        TopicsExist(topics.all(), TopicNames(settings.kafka).read),
+        TopicsExist(topics.of_posts(), TopicNames(settings.kafka).read),
         models_answer(pipeline.confirm),
     )
     log_rebalances(app)

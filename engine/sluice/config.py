@@ -18,10 +18,15 @@ class Topics:
     verdicts: str = "moderation.verdicts"
     reviews: str = "moderation.reviews"
     dead_letters: str = "moderation.dead-letters"
+    policies: str = "moderation.policies"
+
+    def of_posts(self) -> tuple[str, ...]:
+        """Those of posts and outcomes, the input first."""
+        return (self.posts, self.verdicts, self.reviews, self.dead_letters)
 
     def all(self) -> tuple[str, ...]:
         """Every topic, the input first."""
-        return (self.posts, self.verdicts, self.reviews, self.dead_letters)
+        return (*self.of_posts(), self.policies)
 
 
 @dataclass(frozen=True)

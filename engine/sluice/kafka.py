@@ -56,7 +56,7 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[s
         reraise=True,
     )
     try:
-        attempts(_create_missing, admin, names or kafka.topics.all())
+        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics.policies)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
@@ -138,10 +138,10 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
         raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def _create_missing(admin: AdminClient, names: Sequence[str]) -> None:
+def _create_missing(admin: AdminClient, names: Sequence[str], compacted: str) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
     missing = [topic for topic in names if admin.list_topics(topic, timeout=2.0).topics[topic].error]
-    created = admin.create_topics([_new_topic(topic) for topic in missing]) if missing else {}
+    created = admin.create_topics([_new_topic(topic, topic == compacted) for topic in missing]) if missing else {}
     for future in created.values():
         try:
             future.result()
@@ -150,5 +150,8 @@ def _create_missing(admin: AdminClient, names: Sequence[str]) -> None:
                 raise
 
 
-def _new_topic(name: str) -> NewTopic:
-    return NewTopic(name, N_PARTITIONS, config={"max.message.bytes": str(MAX_MESSAGE_BYTES)})
+def _new_topic(name: str, is_compacted: bool) -> NewTopic:
+    config = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    if not is_compacted:
+        return NewTopic(name, N_PARTITIONS, config=config)
+    return NewTopic(name, 1, config={**config, "cleanup.policy": "compact"})  # one: its records have one order

@@ -94,7 +94,7 @@ class Metrics:
         self.model = Gauge("sluice_model_info", "1 for each model in use.", ["model", "version"], registry=registry)
         self.policy = Gauge("sluice_policy_info", "1 for the policy in use.", ["name", "version"], registry=registry)
         self.policy_reloads = Counter(
-            "sluice_policy_reloads", "Policy files read again: taken, or refused and the former kept.",
+            "sluice_policy_reloads", "Changes of policies: taken, or refused and the former kept.",
             ["result"], registry=registry,
         )  # fmt: skip
 

@@ -166,6 +166,7 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
         verdicts=read.text("SLUICE_TOPIC_VERDICTS", Topics.verdicts),
         reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
         dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
+        policies=read.text("SLUICE_TOPIC_POLICIES", Topics.policies),
     )
     if len(set(topics.all())) < len(topics.all()):
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")

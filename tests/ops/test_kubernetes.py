@@ -19,7 +19,7 @@ from sluice.cli import app
 from sluice.config import AgentConfig, PipelineConfig, Topics
 from sluice.memory_plan import MemoryPlan
 from sluice.settings import load_settings, name_unknown
-from sluice.verdict.policy import load_policy
+from sluice.verdict.documents import load_policy
 from tests.components import require
 from tests.ops.manifests import CUSTOM, NAME, OVERLAYS, ROOT, containers, of_kind, pods, render, selects
 

@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, openai, page, perspective, posts
+from sluice.api import azure, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -27,6 +27,7 @@ from sluice.api.keys import KeyRing
 from sluice.api.reference import show_document, show_reference
 from sluice.api.scoring import ScoringService
 from sluice.errors import InferenceUnavailable
+from sluice.policies.desk import PolicyDesk
 
 REQUEST_ID = "x-request-id"
 MAX_REQUEST_ID = 128
@@ -62,7 +63,12 @@ _OWN = Router(
 
 
 def make_app(
-    config: ApiConfig, service: ScoringService, registry: CollectorRegistry, ring: KeyRing | None, feedback: Feedback
+    config: ApiConfig,
+    service: ScoringService,
+    registry: CollectorRegistry,
+    ring: KeyRing | None,
+    feedback: Feedback,
+    desk: PolicyDesk | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -70,10 +76,16 @@ def make_app(
     ----------
     ring : KeyRing or None
         Whose keys may call; None lets everybody.
+    desk : PolicyDesk or None
+        Where policies are changed; None has no endpoints for it.
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
+    routers = [_OWN, page.ROUTER, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER]
+    if desk is not None:
+        shared["desk"] = desk
+        routers.append(policies.ROUTER)
     return Litestar(
-        route_handlers=[_OWN, page.ROUTER, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER],
+        route_handlers=routers,
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},
         state=State({KEYRING_STATE: ring}),
         exception_handlers=PROBLEMS,

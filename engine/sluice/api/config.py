@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice.config import KafkaConfig
+
 
 @dataclass(frozen=True, slots=True)
 class ApiConfig:
@@ -28,6 +30,8 @@ class ApiConfig:
         Seconds that its body may take after that.
     cors_origins : tuple of str
         Origins whose pages may call from a browser; none by default.
+    kafka : KafkaConfig or None
+        Whose policies topic is followed, and written to by whoever has a key for it; None for no Kafka at all.
     """
 
     keys_file: Path | None = None
@@ -38,3 +42,4 @@ class ApiConfig:
     head_timeout_s: float = 10.0
     body_timeout_s: float = 30.0
     cors_origins: tuple[str, ...] = ()
+    kafka: KafkaConfig | None = None

@@ -19,7 +19,7 @@ import msgspec
 
 from sluice.errors import SettingsError
 
-Scope = Literal["score", "feedback", "metrics"]
+Scope = Literal["score", "feedback", "metrics", "policies"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEY_BYTES = 32
 KEY_PREFIX = "sk-sluice-"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -19,9 +20,15 @@ from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
 from sluice.app import open_pipeline
 from sluice.errors import SettingsError
+from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
+from sluice.policies.desk import PolicyDesk
+from sluice.policies.follower import following
 from sluice.settings import Settings
 from sluice.verdict.policy_file import PolicyFile
+
+ANSWER_S = 10.0
+"""How long a request about policies waits for Kafka."""
 
 
 def run_server(
@@ -53,6 +60,18 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
+@asynccontextmanager
+async def _sharing(settings: Settings, config: ApiConfig, policy: PolicyFile) -> AsyncIterator[PolicyDesk | None]:
+    """Decide by the topic's policies, where there is a Kafka; raises `KafkaUnavailable`."""
+    if config.kafka is None:
+        yield None
+        return
+    timeout_s = settings.start_timeout_s
+    await asyncio.to_thread(ensure_topics, config.kafka, timeout_s, (config.kafka.topics.policies,))
+    async with following(config.kafka, policy, timeout_s):
+        yield PolicyDesk(config.kafka, settings.policy_path, ANSWER_S)
+
+
 async def _serve(
     settings: Settings,
     config: ApiConfig,
@@ -66,9 +85,9 @@ async def _serve(
     metrics.add_process()
     policy = PolicyFile(settings.policy_path, metrics)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, policy.reload)
-    async with open_pipeline(settings, metrics, policy) as pipeline:
+    async with open_pipeline(settings, metrics, policy) as pipeline, _sharing(settings, config, policy) as desk:
         service = ScoringService(pipeline, config.max_in_flight)
-        app = make_app(config, service, metrics.registry, ring, feedback)
+        app = make_app(config, service, metrics.registry, ring, feedback, desk)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

@@ -152,7 +152,7 @@ class Servers:
         broker = self._embedded if row is RowName.sluice_embedded else self._kafka
         if broker is None:
             raise ValueError(f"no broker was started for {row}")
-        topics = Topics(f"{name}.posts", f"{name}.verdicts", f"{name}.reviews", f"{name}.dead-letters")
+        topics = Topics(*(f"{name}.{kind}" for kind in ("posts", "verdicts", "reviews", "dead-letters", "policies")))
         kafka = replace(broker.kafka, topics=topics)
         ensure_topics(kafka, START_S)
         return kafka

@@ -83,7 +83,7 @@ def _configure(config: ChaosConfig, state_dir: Path, prefix: str) -> StageConfig
 
 def name_topics(prefix: str) -> Topics:
     """Topics of a run's own, so that it can share a cluster."""
-    return Topics(f"{prefix}.posts", f"{prefix}.verdicts", f"{prefix}.reviews", f"{prefix}.dead-letters")
+    return Topics(*(f"{prefix}.{kind}" for kind in ("posts", "verdicts", "reviews", "dead-letters", "policies")))
 
 
 def _run_faults(config: ChaosConfig, stage: Stage, prefix: str, say: Say) -> FaultPhase:

@@ -24,6 +24,7 @@ from sluice.cli import (
     lists,
     match,
     plan,
+    policy,
     publish,
     report,
     schema,
@@ -109,6 +110,7 @@ app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(lists.app, name="lists")
+app.add_typer(policy.app, name="policy")
 
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -16,6 +16,7 @@ from sluice.cli.options import TritonOption
 from sluice.errors import SettingsError
 
 if TYPE_CHECKING:
+    from sluice.config import KafkaConfig
     from sluice.settings import Settings
 
 KEYS_HELP = "A file of API keys, as new-key writes them; without one everybody who can connect may call."
@@ -26,7 +27,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8080,
     triton: TritonOption = None,
-    policy: Annotated[Path | None, typer.Option(help="Decide by this policy file.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Decide by this policy file, or this folder of them.")] = None,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Follow this Kafka's policies, and let keys change them.")
+    ] = None,
     keys: Annotated[Path | None, typer.Option(help=KEYS_HELP, envvar="SLUICE_API_KEYS")] = None,
     feedback: Annotated[
         Path | None, typer.Option(help="Append what suggestscore is told to this file; default: refuse it.")
@@ -50,7 +54,8 @@ def serve(
     run_server = _load_server()
 
     settings = load_settings(os.environ)
-    config = ApiConfig(keys_file=keys, max_in_flight=max_in_flight, cors_origins=tuple(cors_origin or ()))
+    shared = _find_kafka(kafka) if kafka else None
+    config = ApiConfig(keys_file=keys, max_in_flight=max_in_flight, cors_origins=tuple(cors_origin or ()), kafka=shared)
     if keys is None and host in EVERYWHERE:
         say("no --keys: everybody who can reach this machine may call")
     load_policies(policy or settings.policy_path)  # what is wrong is said before Triton is waited for
@@ -58,6 +63,12 @@ def serve(
         cleanup.enter_context(ending_like_ctrl_c())
         address = cleanup.enter_context(open_triton(triton))
         run_server(_with(settings, address, policy), config, host, port, feedback, say)
+
+
+def _find_kafka(bootstrap: str) -> KafkaConfig:
+    from sluice.connection import find_connection
+
+    return find_connection(bootstrap).recognised().kafka
 
 
 def _load_server() -> Callable[..., None]:
@@ -81,7 +92,7 @@ def _with(settings: Settings, triton: str, policy: Path | None) -> Settings:
 def new_key(
     name: Annotated[str, typer.Argument(help="Of whoever gets it.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="score (default), feedback, metrics; may be repeated.")
+        list[str] | None, typer.Option(help="score (default), feedback, metrics, policies; may be repeated.")
     ] = None,
 ) -> None:
     """Make an API key: the key on standard error, and on standard output the entry for the file of keys.

@@ -296,6 +296,7 @@ def kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
         "SLUICE_TOPIC_VERDICTS": kafka.topics.verdicts,
         "SLUICE_TOPIC_REVIEWS": kafka.topics.reviews,
         "SLUICE_TOPIC_DEAD_LETTERS": kafka.topics.dead_letters,
+        "SLUICE_TOPIC_POLICIES": kafka.topics.policies,
     }
     if kafka.oauth is not None:
         settings |= {

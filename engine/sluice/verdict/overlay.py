@@ -79,7 +79,8 @@ def _all_at_once(builder: SetBuilder, files: Sequence[Document], wanted: Sequenc
 def _one_by_one(builder: SetBuilder, files: Sequence[Document], wanted: Sequence[Wanted]) -> Overlaid:
     """Each in turn; one that extends what comes later is tried again then."""
     documents = tuple(files)
-    policies, waiting, refused = builder.build(documents), list(wanted), dict[str, list[str]]()
+    policies, waiting = builder.build(documents), list(wanted)
+    refused: dict[str, list[str]] = {}
     while waiting:
         for each in waiting:
             found, refused[each.name] = _first_that_fits(builder, documents, each)
@@ -97,7 +98,7 @@ def _first_that_fits(
     builder: SetBuilder, documents: Sequence[Document], wanted: Wanted
 ) -> tuple[tuple[tuple[Document, ...], PolicySet] | None, list[str]]:
     """The documents with the first text that goes together with them, their set, and why those before it do not."""
-    refused = []
+    refused: list[str] = []
     for text in wanted.texts:
         try:
             together = tuple(_replaced(documents, [read_document(text.text, text.source)]))

@@ -118,7 +118,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: Annotated[str, msgspec.Meta(min_length=1)]
     version: Annotated[int, msgspec.Meta(ge=1)]
     tenant: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    applies: Selectors | Literal["never"] = Selectors()
+    applies: Selectors | Literal["never"] = msgspec.field(default_factory=Selectors)
     unscored_part: Decision = "review"
     unread_language: Decision = "review"
     failed_rule: Decision = "review"

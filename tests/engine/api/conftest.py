@@ -26,6 +26,7 @@ from sluice.api.feedback import Feedback
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
 from sluice.errors import SluiceError
+from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.verdict.policy import Policy, Thresholds
 from tests.browser import open_browser, open_page
@@ -103,12 +104,13 @@ def serving(
     config: ApiConfig | None = None,
     keys: dict[str, KeyEntry] | None = None,
     feedback: Path | None = None,
+    desk: PolicyDesk | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
     service = ScoringService(scorer, config.max_in_flight)
     ring = KeyRing(keys) if keys is not None else None
-    app = make_app(config, service, CollectorRegistry(), ring, Feedback(feedback))
+    app = make_app(config, service, CollectorRegistry(), ring, Feedback(feedback), desk)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = make_server(app, config)
         started = threading.Event()

@@ -70,7 +70,7 @@ def test_the_policy_names_every_label(client: httpx.Client) -> None:
     policy = client.get("/v1/policy").json()
     assert (policy["name"], policy["version"]) == ("test", 1)
     assert list(policy["labels"]) == list(LABELS)
-    assert policy["labels"]["hate"] == {"review": 0.5, "block": None, "image": None}
+    assert policy["labels"]["hate"] == {"review": 0.5, "block": None, "image": None, "as": None}
 
 
 def test_without_a_key_there_is_a_form_and_nothing_else(guarded: httpx.Client) -> None:
