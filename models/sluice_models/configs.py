@@ -87,13 +87,14 @@ VARIANTS = (
 )
 
 CPU_COSTS_US = {
-    "text_encoder": (2000, 65),
-    "image_encoder": (2000, 16000),
-    "audio_encoder": (2000, 4000),
-    "fusion": (1500, 15),
+    "text_encoder": (5114, 192),
+    "image_encoder": (4095, 29447),
+    "audio_encoder": (2985, 4799),
+    "fusion": (1826, 31),
 }
-"""A request by itself and each of its cells, in microseconds: round estimates, of which the ratio counts. On two shared
-cores ``python ops/bench/costs.py`` measured 4834 and 104, 1740 and 27190, 2012 and 3861, 1666 and 28."""
+"""A request by itself and each of its cells, in microseconds; the ratio counts. ``python ops/bench/costs.py`` measured
+them on two cores of a busy server (AMD EPYC, AVX2 without VNNI) whose other work gave way; with VNNI all are smaller. A
+run just before said 5544 and 216, 6620 and 33128, 3087 and 5189, 2421 and 34."""
 
 
 def _render_parameter(name: str, value: str) -> str:

@@ -47,7 +47,7 @@ class Costs:
         return is_short and self.cell_us * n_padded <= self.request_us
 
 
-ON_CPU, ON_GPU = Costs(2000.0, 65.0), Costs(1000.0, 1.0)
+ON_CPU, ON_GPU = Costs(5100.0, 190.0), Costs(1000.0, 1.0)
 """What requests to the text encoder cost, roughly: on a core of a CPU, and on an H100
 (``ops/bench/half_precision.py``) with the way to it."""
 
