@@ -53,6 +53,8 @@ class BuriedRow:
         The harmful sentence by itself, and among harmless ones.
     kept : Figure
         Among harmless ones, of those that are found by themselves.
+    never : Figure
+        Missed by themselves as well, of those that are missed among harmless ones: company takes nothing from these.
     alarms : Figure
         The harmless ones without it.
     """
@@ -62,6 +64,7 @@ class BuriedRow:
     alone: Figure
     buried: Figure
     kept: Figure
+    never: Figure
     alarms: Figure
 
 
@@ -102,14 +105,19 @@ def measure_buried(scorer: TextScorer, posts: Sequence[BuriedPost], review: Mapp
     )
 
     def report(language: str, chosen: Bools) -> BuriedRow:
-        known = chosen & (alone == 1)
-        kept = find_mean(buried[known]) if known.any() else NO_FIGURE
+        kept = _find_share(buried == 1, chosen & (alone == 1))
+        never = _find_share(alone == 0, chosen & (buried == 0))
         found, among, alarms = (find_mean(each[chosen]) for each in (alone, buried, others))
-        return BuriedRow(language, int(chosen.sum()), found, among, kept, alarms)
+        return BuriedRow(language, int(chosen.sum()), found, among, kept, never, alarms)
 
     languages = np.array([post.language for post in posts])
     rows = [report(language, languages == language) for language in sorted(set(languages.tolist()))]
     return [report(EVERY_LANGUAGE, np.ones(len(posts), np.bool_)), *rows] if posts else []
+
+
+def _find_share(found: Bools, chosen: Bools) -> Figure:
+    """Of the chosen rows those found; no figure where there are none."""
+    return find_mean(found[chosen].astype(np.float32)) if chosen.any() else NO_FIGURE
 
 
 class Buried(Report[BuriedRow]):
@@ -129,6 +137,7 @@ class Buried(Report[BuriedRow]):
             "found by itself": lambda row: row.alone,
             "found among others": lambda row: row.buried,
             "of those found by themselves": lambda row: row.kept,
+            "of those missed, missed by themselves too": lambda row: row.never,
             "the others alone flagged": lambda row: row.alarms,
         }
         yield Table("buried", columns, evaluation.of(Buried))

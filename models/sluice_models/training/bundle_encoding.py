@@ -23,6 +23,7 @@ from sluice_models.recipes.fusion.pairs import PairTexts, write_lines
 from sluice_models.recipes.image.pictures import DRAWN, augment, load_pictures
 from sluice_models.recipes.text.stream import Mixer
 from sluice_models.recipes.text.texts import RARE, complete_targets
+from sluice_models.training.device import knows_bfloat16
 from sluice_models.training.text_encoding import EncoderFunction, encode_texts
 
 N_BATCH = 64
@@ -127,9 +128,10 @@ def encode_pairs(
 def encode_rows(
     encoder: EncoderFunction, batches: Iterable[tuple[Tensor, ...]], targets: Float32, sources: list[str], split: Split
 ) -> Encoded:
-    """Parts of one row each, targets of shape = (n, labels); training rows in bfloat16, faster and robustly rough."""
+    """Parts of one row each, targets of shape = (n, labels); training rows in bfloat16 where that is faster."""
     tokens, logits = [], []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=split == "train"):
+    rough = split == "train" and knows_bfloat16("cpu")
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=rough):
         for batch in batches:
             outputs = encoder(*batch)
             tokens.append(outputs[0].float().numpy())

@@ -9,11 +9,20 @@ import torch
 from torch import Tensor
 
 BatchT = TypeVar("BatchT")
+_WITHOUT_BFLOAT16 = ("DEFAULT", "AVX2")
 
 
 def best_device() -> torch.device:
     """The first GPU that CUDA finds, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def knows_bfloat16(device_type: str) -> bool:
+    """Whether products in bfloat16 are made for this kind of device, "cpu" or "cuda".
+
+    Processors without AVX-512 emulate them, which takes many times as long as single precision.
+    """
+    return device_type != "cpu" or torch.backends.cpu.get_cpu_capability() not in _WITHOUT_BFLOAT16
 
 
 def move(batch: BatchT, device: torch.device) -> BatchT:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sluice_models.config import Training
 from sluice_models.training import checkpoint
-from sluice_models.training.device import best_device, move
+from sluice_models.training.device import best_device, knows_bfloat16, move
 
 SAVE_EVERY_S = 90.0
 N_POINTS = 200
@@ -39,7 +39,7 @@ class Task(Generic[BatchT]):
     batches : iterator
         Endless and the same at each start, so that a resumed run sees what an uninterrupted one would.
     loss : callable
-        A batch, on the model's device, to a scalar; run under bfloat16 autocast.
+        A batch, on the model's device, to a scalar; run under bfloat16 autocast where that is fast.
     """
 
     name: str
@@ -121,7 +121,7 @@ def _set_rates(optimiser: torch.optim.Optimizer, peaks: list[float], share: floa
 
 
 def _step(task: Task[BatchT], batch: BatchT, device: torch.device, optimiser: torch.optim.Optimizer) -> float:
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=knows_bfloat16(device.type)):
         loss = task.loss(batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -19,6 +19,7 @@ from sluice_models.config import D_TOKEN, N_TOKENS
 from sluice_models.networks.heads import N_LABELS
 from sluice_models.recipes.fusion.encoded import Bools, Float16, Float32
 from sluice_models.recipes.text.reading import pad
+from sluice_models.training.device import knows_bfloat16
 
 N_BATCH, N_CHUNK = 64, 1024
 """Rows that are encoded at a time, and texts."""
@@ -58,7 +59,7 @@ def encode_texts(
     device : torch.device, optional
         Where the encoder is; the CPU by default.
     rough : bool
-        In bfloat16: faster, and as imprecise as what is served.
+        In bfloat16 where that is faster: as imprecise as what is served.
     """
     parts = [
         _encode(encoder, extractor, texts[start : start + N_CHUNK], device or torch.device("cpu"), rough)
@@ -73,7 +74,8 @@ def _encode(
 ) -> EncodedTexts:
     features = extractor.extract_batch(texts)
     ranges = list(pairwise(np.cumsum([0, *(len(each.rows) for each in features)]).tolist()))
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=rough):
+    halved = rough and knows_bfloat16(device.type)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=halved):
         tokens, logits = _run(encoder, [row for each in features for row in each.rows], device)
         again = _look_again(features, logits, ranges)
         if again:

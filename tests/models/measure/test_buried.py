@@ -58,6 +58,16 @@ def test_what_drowns_is_what_was_found_by_itself():
     assert kept[1].buried.value == 0.5
 
 
+def test_of_those_missed_it_is_told_who_is_missed_by_themselves_too():
+    posts = [make_post("en", "bad"), make_post("en", "bad"), make_post("en", "bad"), make_post("en", "fine")]
+    drowned, *_ = measure_buried(Finds("bad", most=0), posts, REVIEW)
+    assert drowned.never.value == 0.25
+    missed, *_ = measure_buried(Finds("bad"), posts, REVIEW)
+    assert missed.never.value == 1.0
+    nothing, *_ = measure_buried(Finds("bad"), posts[:1], REVIEW)
+    assert np.isnan(nothing.never.value)
+
+
 def test_false_alarms_are_those_without_the_harmful_sentence():
     (row, _) = measure_buried(Finds("so on"), [make_post("en", "bad")], REVIEW)
     assert (row.alone.value, row.buried.value, row.alarms.value) == (0.0, 1.0, 1.0)

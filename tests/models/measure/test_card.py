@@ -65,7 +65,7 @@ def make_evaluation(**changes):
         "bias": (BiasRow("made", "age", 4, 5, FIGURE, FIGURE, FIGURE),),
         "swaps": (SwapRow("dialect, English", "African-American", 40, FIGURE, 0.1, 0.05),),
         "twins": (TwinRow("en", False, 30, 0.02, 0.1, 0.03, 0.2, 0.1),),
-        "buried": (BuriedRow("en", 30, FIGURE, FIGURE, FIGURE, FIGURE),),
+        "buried": (BuriedRow("en", 30, FIGURE, FIGURE, FIGURE, FIGURE, FIGURE),),
         "robustness": (
             RobustnessRow("spacing", "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.9, trained=True),
             RobustnessRow(ALL_TRICKS, "en", "hate", 4, FIGURE, FIGURE, FIGURE, 0.8),

@@ -1,4 +1,4 @@
-"""A batch goes to the device whole, whatever it is made of."""
+"""A batch goes to the device whole, whatever it is made of; what computes in bfloat16."""
 
 from dataclasses import fields
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sluice_models.recipes.text.reading import TextBatch
-from sluice_models.training.device import move
+from sluice_models.training.device import knows_bfloat16, move
 
 pytestmark = pytest.mark.torch
 NOWHERE = torch.device("meta")
@@ -28,3 +28,10 @@ def test_tensors_in_tuples_and_dataclasses_move_and_the_rest_stays():
     assert batch.targets.device == NOWHERE
     assert batch.sources == ("a source",)
     assert [part.device for part in move((torch.zeros(1), torch.zeros(1)), NOWHERE)] == [NOWHERE, NOWHERE]
+
+
+@pytest.mark.parametrize(("capability", "known"), [("DEFAULT", False), ("AVX2", False), ("AVX512", True)])
+def test_processors_know_bfloat16_from_avx_512_on(monkeypatch, capability, known):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert knows_bfloat16("cpu") is known
+    assert knows_bfloat16("cuda")
