@@ -84,7 +84,7 @@ async def push_policy(
     request: AnyRequest, name: FromPath[str], desk: NamedDependency[PolicyDesk], note: Note = ""
 ) -> PolicyRow:
     """The body is the policy's YAML, whose name is that of the address. It is checked as `sluice policy push` does."""
-    document = _read(await request.body(), name)
+    document = await asyncio.to_thread(_read, await request.body(), name)  # a long one would hold up everybody's posts
     (row,) = await asyncio.to_thread(desk.push, [document], _who(request), note)
     return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sluice.errors import PolicyError
 from sluice.verdict.documents import Document, read_document
@@ -69,7 +70,7 @@ def lay_over(builder: SetBuilder, files: Sequence[Document], wanted: Sequence[Wa
 
 def _all_at_once(builder: SetBuilder, files: Sequence[Document], wanted: Sequence[Wanted]) -> Overlaid | None:
     try:
-        newest = [read_document(each.texts[0].text, each.texts[0].source) for each in wanted]
+        newest = [_read(each.texts[0]) for each in wanted]
         together = tuple(_replaced(files, newest))
         return Overlaid(builder.build(together), together, ())
     except PolicyError:
@@ -101,11 +102,17 @@ def _first_that_fits(
     refused: list[str] = []
     for text in wanted.texts:
         try:
-            together = tuple(_replaced(documents, [read_document(text.text, text.source)]))
+            together = tuple(_replaced(documents, [_read(text)]))
             return (together, builder.build(together)), refused
         except PolicyError as error:
             refused.append(str(error))
     return None, refused
+
+
+@lru_cache(maxsize=4096)
+def _read(written: Written) -> Document:
+    """With every change all are wanted, and few of them are new."""
+    return read_document(written.text, written.source)
 
 
 def _replaced(documents: Sequence[Document], others: Sequence[Document]) -> Iterator[Document]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import msgspec
@@ -95,10 +94,13 @@ class PolicySet:
 
 def _by_tenant(judges: Sequence[Judge]) -> dict[str | None, tuple[Judge, ...]]:
     """Whom to ask for each tenant's posts, those first that say most closely for whom they are."""
-    applying = [judge for judge in judges if judge.policy.applies != "never"]
-    tenants = {judge.policy.tenant for judge in applying} | {None}
-    of_tenant = {tenant: [each for each in applying if each.policy.tenant in (None, tenant)] for tenant in tenants}
-    return {tenant: tuple(sorted(those, key=_rank)) for tenant, those in of_tenant.items()}
+    of_tenant: dict[str | None, list[Judge]] = {None: []}
+    for judge in judges:
+        if judge.policy.applies != "never":
+            of_tenant.setdefault(judge.policy.tenant, []).append(judge)
+    for_all = sorted(of_tenant.pop(None), key=_rank)
+    own = {tenant: (*sorted(those, key=_rank), *for_all) for tenant, those in of_tenant.items()}
+    return {None: tuple(for_all), **own}
 
 
 def _rank(judge: Judge) -> tuple[bool, ...]:
@@ -154,7 +156,8 @@ class SetBuilder:
         line = [document, *_bases(document, known)]
         key = tuple(f"{each.source}\n{each.sha256}" for each in line)
         if key not in made:
-            made[key] = self._made.get(key) or _judge_of(line)
+            base = self._make(line[1], known, made).policy if len(line) > 1 else None
+            made[key] = self._made.get(key) or _judge_of(document, base)
         return made[key]
 
 
@@ -183,9 +186,8 @@ def _bases(document: Document, known: Mapping[str, Document]) -> Iterator[Docume
         yield document
 
 
-def _judge_of(line: Sequence[Document]) -> Judge:
-    document, *bases = line
-    policy = resolve(document, _judge_of(bases).policy if bases else None)
+def _judge_of(document: Document, base: Policy | None) -> Judge:
+    policy = resolve(document, base)
     check_rules(document.root.get("rules"))
     return Judge(policy)
 
@@ -201,17 +203,18 @@ def _refuse_ambiguous(members: Sequence[Member]) -> None:
     applying = [member for member in members if member.policy.applies != "never"]
     if not any(is_for_all(member.policy) for member in applying):
         raise members[0].document.root.error("no policy is for all other posts: one has neither tenant nor applies")
-    for one, other in combinations(applying, 2):
-        if _overlap(one.policy, other.policy):
-            where = other.document.root.get("applies") or other.document.root
-            raise where.error(f"it is for the same posts as {one.policy.name!r} ({one.document.source})")
+    of_tenant: dict[str | None, list[Member]] = {}
+    for member in applying:
+        for other in of_tenant.setdefault(member.policy.tenant, []):
+            if _overlap(other.policy, member.policy):
+                where = member.document.root.get("applies") or member.document.root
+                raise where.error(f"it is for the same posts as {other.policy.name!r} ({other.document.source})")
+        of_tenant[member.policy.tenant].append(member)
 
 
 def _overlap(one: Policy, other: Policy) -> bool:
-    """Whether a post may match both, and neither comes first."""
+    """Whether a post may match both of one tenant, and neither comes first."""
     mine, theirs = _selectors(one), _selectors(other)
-    if one.tenant != other.tenant:
-        return False
     pairs = [(set(getattr(mine, name)), set(getattr(theirs, name))) for name in ORDER]
     return all(bool(a) == bool(b) and (not a or a & b) for a, b in pairs)
 

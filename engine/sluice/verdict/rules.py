@@ -178,9 +178,16 @@ class RuleSet:
 
 def _group(rules: tuple[Rule, ...]) -> _Group:
     expressions = tuple(compile_expression(rule.when) for rule in rules)
-    # Each on lines of its own: a comment at the end of one must not reach the next.
-    together = _environment().compile("[" + ",".join(f"(\n{each.source}\n)" for each in expressions) + "]")
-    return _Group(rules, expressions, together)
+    return _Group(rules, expressions, _compile_together(tuple(each.source for each in expressions)))
+
+
+@lru_cache(maxsize=1024)
+def _compile_together(sources: tuple[str, ...]) -> cel.Expression:
+    """One list of them all; policies that inherit the same rules share it.
+
+    Each is on lines of its own: a comment at the end of one must not reach the next.
+    """
+    return _environment().compile("[" + ",".join(f"(\n{source}\n)" for source in sources) + "]")
 
 
 def _ask(group: _Group, activation: cel.Activation, values: dict[str, Any]) -> Iterator[RuleReason]:
