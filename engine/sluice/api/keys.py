@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+import yaml
 
 from sluice.errors import SettingsError
+from sluice.yaml_keys import find_repeated, line_of
 
 Scope = Literal["score", "feedback", "metrics", "policies"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -184,17 +186,44 @@ def load_keys(file: Path) -> dict[str, KeyEntry]:
     Raises
     ------
     SettingsError
-        Naming the file and what is wrong; never a hash.
+        Naming the file and what is wrong, with its line where something stands there twice; never a hash.
     """
     try:
-        entries = msgspec.yaml.decode(file.read_bytes(), type=dict[str, KeyEntry])
+        content = file.read_bytes()
+        entries = msgspec.yaml.decode(content, type=dict[str, KeyEntry])
+        lines = _read_lines(content)
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise SettingsError(f"{file}: not a file of keys: {error}") from error
+    except _Repeats as error:
+        raise SettingsError(f"{file}:{error}") from error
     for name, entry in entries.items():
         _check(file, name, entry)
+    _refuse_shared(file, entries, lines)
     return entries
+
+
+class _Repeats(Exception):
+    """A name, or a field, that stands twice."""
+
+
+def _read_lines(content: bytes) -> dict[str, int]:
+    """The line of each name; raises `_Repeats`."""
+    root = yaml.compose(content, yaml.SafeLoader)
+    if repeated := find_repeated(root):
+        raise _Repeats(f"{repeated.line}: {repeated}")
+    entries: list[tuple[yaml.Node, yaml.Node]] = root.value if isinstance(root, yaml.MappingNode) else []
+    return {str(key.value): line_of(key) for key, _ in entries}
+
+
+def _refuse_shared(file: Path, entries: Mapping[str, KeyEntry], lines: Mapping[str, int]) -> None:
+    """One key under two names would have the limits and scopes of the last one."""
+    owners: dict[str, str] = {}
+    for name, entry in entries.items():
+        owner = owners.setdefault(entry.sha256.lower(), name)
+        if owner != name:
+            raise SettingsError(f"{file}:{lines[name]}: {name} has the key of {owner} in line {lines[owner]}")
 
 
 def _check(file: Path, name: str, entry: KeyEntry) -> None:

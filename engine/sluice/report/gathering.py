@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.schema import DECISIONS, LABELS, Decision, Verdict
-from sluice.verdict.policy import Policy, find
+from sluice.verdict.policy import Limits, Policy, find, limits_of
 
 N_SHOWN = 20
 """Of the most certain posts, and of the borderline ones."""
@@ -154,35 +154,67 @@ class Summary:
         if verdict.reasons:
             certainty = max(reason.score - reason.threshold for reason in verdict.reasons)
             self.certain.offer(DECISIONS.index(verdict.decision) + certainty, verdict)
-        self.borderline.offer(-find_margin(self.policy, verdict.scores), verdict)
+        margin = find_margin(self.policy, verdict.scores, find_pictured(self.policy, verdict))
+        self.borderline.offer(-margin, verdict)
 
 
-def find_margin(policy: Policy, scores: dict[str, float]) -> float:
+def find_pictured(policy: Policy, verdict: Verdict) -> frozenset[str]:
+    """Labels of which an image says most, as far as a verdict tells: by the threshold that it names, or did not reach.
+
+    Where a score is below both of a label's limits in a post of several kinds of parts, the lower ones are taken.
+    """
+    kinds = {part.partition(":")[0] for part in verdict.modalities}
+    if "image" not in kinds:
+        return frozenset()
+    if kinds == {"image"}:
+        return frozenset(policy.labels)
+    reached = {reason.label: reason.threshold for reason in verdict.reasons}
+    return frozenset(
+        label
+        for label, limits in policy.labels.items()
+        if limits.image
+        and _counted_as_pictured(limits, limits.image, reached.get(label), verdict.scores.get(label, 0.0))
+    )
+
+
+def _counted_as_pictured(own: Limits, image: Limits, reached: float | None, score: float) -> bool:
+    if reached is not None:
+        return reached in (image.review, image.block)
+    return own.review is not None and score >= own.review
+
+
+def find_margin(policy: Policy, scores: dict[str, float], pictured: Collection[str] = ()) -> float:
     """By how much scores would have to move for another decision.
 
     Down: all findings of the strictest decision would have to fall. Up: the score nearest below a threshold of
     a stricter one.
+
+    Parameters
+    ----------
+    pictured : collection of str
+        See `sluice.verdict.policy.find`.
 
     Returns
     -------
     float
         In [0, 1]; 1 where no threshold is near or set.
     """
-    findings = find(policy, scores)
+    findings = find(policy, scores, pictured)
     decision: Decision = findings[0].decision if findings else "allow"
     down = [finding.score - finding.threshold for finding in findings if finding.decision == decision]
-    up = [bar - scores[label] for label, bar in _bars_above(policy, decision) if bar > scores.get(label, bar)]
+    up = [bar - scores[label] for label, bar in _bars_above(policy, decision, pictured) if bar > scores.get(label, bar)]
     return min([1.0, *up, *([max(down)] if down else [])])
 
 
-def _bars_above(policy: Policy, decision: Decision) -> Iterator[tuple[str, float]]:
+def _bars_above(policy: Policy, decision: Decision, pictured: Collection[str]) -> Iterator[tuple[str, float]]:
     """Labels, each with its thresholds of stricter decisions."""
     is_allowed = decision == "allow"
-    for label, thresholds in policy.labels.items():
-        if is_allowed and thresholds.review is not None:
-            yield label, thresholds.review
-        if decision != "block" and thresholds.block is not None:
-            yield label, thresholds.block
+    for label in policy.labels:
+        limits = limits_of(policy, label, label in pictured) or Limits()
+        if is_allowed and limits.review is not None:
+            yield label, limits.review
+        if decision != "block" and limits.block is not None:
+            yield label, limits.block
 
 
 def summarise(outcomes: Iterable[bytes], policy: Policy) -> Summary:

@@ -12,6 +12,7 @@ import yaml
 
 from sluice.errors import PolicyError
 from sluice.schema import DECISIONS
+from sluice.yaml_keys import children_of, find_repeated, line_of
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -124,7 +125,8 @@ def read_yaml(text: str, source: str) -> Located:
         if not isinstance(root, yaml.MappingNode):
             raise PolicyError(f"{source}:1: a policy is a mapping with name, version and labels")
         _bound(root, source)
-        _refuse_repeated(root, source)
+        if repeated := find_repeated(root):
+            raise PolicyError(f"{source}:{repeated.line}: {repeated}")
         return Located(yaml.SafeLoader("").construct_document(root), root, source)
     except RecursionError as error:
         raise PolicyError(f"{source}:1: nested too deeply") from error
@@ -148,25 +150,7 @@ def _bound(root: yaml.Node, source: str) -> None:
         left -= 1
         if left < 0:
             raise PolicyError(f"{source}:{line_of(root)}: more than {MAX_NODES} values, its aliases written out")
-        waiting.extend(_children(node))
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [child for pair in node.value for child in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def _refuse_repeated(node: yaml.Node, source: str) -> None:
-    """YAML's reader takes the last of several entries with one key, and says nothing."""
-    lines: dict[str, int] = {}
-    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        name = str(key.value)
-        if name in lines:
-            raise PolicyError(f"{source}:{line_of(key)}: {name!r} stands here again, after line {lines[name]}")
-        lines[name] = line_of(key)
-    for child in _children(node):
-        _refuse_repeated(child, source)
+        waiting.extend(children_of(node))
 
 
 def _line_of_mistake(node: yaml.Node, message: str) -> int:
@@ -182,8 +166,3 @@ def mapping_of(node: yaml.Node) -> dict[str | None, tuple[yaml.Node, yaml.Node]]
     if not isinstance(node, yaml.MappingNode):
         return {}
     return {str(key.value): (key, value) for key, value in node.value}
-
-
-def line_of(node: yaml.Node) -> int:
-    """Of its first character, from 1 on."""
-    return int(node.start_mark.line) + 1

@@ -81,6 +81,25 @@ def test_a_mistake_in_the_file_is_named_without_hashes(tmp_path: Path, content: 
     assert HASH not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("second", "mistake"),
+    [
+        (f"forum: {{sha256: {hash_key('other')}}}", "keys.yaml:2: 'forum' stands here again, after line 1"),
+        (f"blog: {{sha256: {HASH.upper()}}}", "keys.yaml:2: blog has the key of forum in line 1"),
+        (
+            f"blog:\n  sha256: {hash_key('other')}\n  sha256: {HASH}",
+            "keys.yaml:4: 'sha256' stands here again, after line 3",
+        ),
+    ],
+)
+def test_what_stands_twice_is_refused_with_its_line(tmp_path: Path, second: str, mistake: str) -> None:
+    (tmp_path / "keys.yaml").write_text(f"forum: {{sha256: {HASH}}}\n{second}\n")
+    with pytest.raises(SettingsError) as raised:
+        load_keys(tmp_path / "keys.yaml")
+    assert str(raised.value).endswith(mistake)
+    assert HASH not in str(raised.value)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"keys\.yaml: No such file"):
         load_keys(tmp_path / "keys.yaml")

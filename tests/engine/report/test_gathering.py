@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.report.gathering import BestFew, find_margin, ordered_labels, summarise
+from sluice.report.gathering import BestFew, find_margin, find_pictured, ordered_labels, summarise
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Reason, encode
-from sluice.verdict.policy import Policy, Thresholds, decide, find
+from sluice.verdict.policy import Limits, Policy, Thresholds, decide, find
 from tests.engine.cli.verdicts import make_verdict
 
 POLICY = Policy(name="p", version=2, labels={"hate": Thresholds(0.5, 0.9), "spam": Thresholds(0.25)})
@@ -54,6 +54,27 @@ def test_scores_at_the_ends_fall_into_the_last_bins() -> None:
     summary = summarise([judge("a", hate=1.0, spam=0.0)], POLICY)
     assert summary.histograms["hate"][-1] == 1
     assert summary.histograms["spam"][0] == 1
+
+
+IMAGE_POLICY = Policy(name="p", version=2, labels={"weapons": Thresholds(0.5, 0.9, Limits(0.7))})
+
+
+@pytest.mark.parametrize(
+    ("parts", "score", "reached", "expected"),
+    [
+        ({"text": "ok"}, 0.45, None, 0.05),  # the label's own limit
+        ({"image:0": "ok"}, 0.45, None, 0.25),  # an image's, far above
+        ({"text": "ok", "image:0": "ok"}, 0.45, None, 0.05),  # nobody can tell: the nearer one
+        ({"text": "ok", "image:0": "ok"}, 0.68, None, 0.02),  # over the label's own and allowed: it was the image's
+        ({"text": "ok", "image:0": "ok"}, 0.72, 0.7, 0.02),  # the verdict says which it reached
+        ({"text": "ok", "image:0": "ok"}, 0.72, 0.5, 0.18),
+    ],
+)
+def test_what_an_image_says_has_limits_of_its_own(parts, score: float, reached: float | None, expected: float) -> None:
+    reasons = () if reached is None else (Reason("weapons", score, reached, {}),)
+    scores = {"weapons": score}
+    verdict = make_verdict("a", "review" if reasons else "allow", scores=scores, reasons=reasons, modalities=parts)
+    assert find_margin(IMAGE_POLICY, scores, find_pictured(IMAGE_POLICY, verdict)) == pytest.approx(expected)
 
 
 def test_the_most_certain_and_the_borderline_posts_are_chosen() -> None:
