@@ -24,8 +24,8 @@ from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, answer
 from sluice.resources import package_root
 
 SHARED_MEMORY_PREFIX = "sluice-"
-EXIT_GRACE_S = 1
-"""A stateless server: whoever stops it has its answers. Unloading the models in order would take 3 s."""
+EXIT_GRACE_S = 0
+"""A stateless server: whoever stops it has its answers. To unload the models in order takes 3 s."""
 MODEL_START_S = 120
 """For a model's process to import what it runs. Triton's own 30 s are short for six of them on a busy machine."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
