@@ -56,6 +56,7 @@ from sluice.stream.readiness import Check, TopicsExist, all_of, models_answer, w
 from sluice.stream.topics import TopicWatch
 from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
 from sluice.stream.watchdog import Watchdog
+from sluice.tracing import UNTRACED, Tracer, open_tracer
 from sluice.verdict.policy_file import PolicyFile
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ MARGIN_S = 10.0
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, metrics: Metrics, policy: PolicyFile | None = None
+    settings: Settings, metrics: Metrics, policy: PolicyFile | None = None, tracer: Tracer = UNTRACED
 ) -> AsyncIterator[Pipeline]:
     """Build the pipeline on a Triton that answers, and close it all after.
 
@@ -81,6 +82,8 @@ async def open_pipeline(
     ----------
     policy : PolicyFile or None
         What to decide by; None reads the settings' file.
+    tracer : Tracer
+        Makes spans of a post's way; the caller's to close.
 
     Raises
     ------
@@ -111,7 +114,9 @@ async def open_pipeline(
         modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader, listener)
         cache_mb = settings.memory.cache_mb
         repeats = Repeats(cache_mb * 2**20, metrics) if cache_mb else None
-        pipeline = Pipeline(modalities, classifier, policy.current, metrics, settings.pipeline, repeats=repeats)
+        pipeline = Pipeline(
+            modalities, classifier, policy.current, metrics, settings.pipeline, repeats=repeats, tracer=tracer
+        )
         stack.push_async_callback(pipeline.close)
         policy.used_by(pipeline.use_policies)
         await _prepare(pipeline, settings.start_timeout_s)
@@ -186,12 +191,13 @@ async def serve(
     SluiceError
         Kafka or Triton did not answer in time, or a setting is wrong.
     """
-    health = HealthServer(metrics.registry)
+    health, tracer = HealthServer(metrics.registry), open_tracer(settings.tracing)
     await health.start(settings.metrics_host, settings.metrics_port)
     try:
-        await _serve(settings, policy, metrics, until, started, intake_type, health)
+        await _serve(settings, policy, metrics, until, started, intake_type, health, tracer)
     finally:
         await health.stop()
+        await asyncio.to_thread(tracer.close)
 
 
 async def _serve(
@@ -202,6 +208,7 @@ async def _serve(
     started: asyncio.Event,
     intake_type: type[Intake],
     health: HealthServer,
+    tracer: Tracer,
 ) -> None:
     timeout_s = settings.start_timeout_s
     logger.info("connecting to Kafka at %s and Triton at %s", settings.kafka.bootstrap, settings.inference.triton)
@@ -209,14 +216,14 @@ async def _serve(
         await asyncio.to_thread(ensure_topics, settings.kafka, timeout_s)
     kafka = await asyncio.to_thread(recognise, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
-        async with open_pipeline(settings, metrics, policy) as pipeline:
+        async with open_pipeline(settings, metrics, policy, tracer) as pipeline:
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             spare_collections()
             async with following(kafka, policy, timeout_s), _watching(app.transport, kafka):
                 started.set()
-                await _moderate(app, pipeline, settings, metrics, until, intake_type, health)
+                await _moderate(app, pipeline, settings, metrics, until, intake_type, health, tracer)
 
 
 @contextmanager
@@ -253,11 +260,23 @@ async def _moderate(
     until: asyncio.Event,
     intake_type: type[Intake],
     health: HealthServer,
+    tracer: Tracer,
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
     outbox, n_at_once = FaustOutbox(app), settings.agent.max_in_flight
     rank = newest_deadline_first(settings.pipeline.deadline_ms) if settings.agent.newest_first else first_come
-    moderator = Moderator(pipeline, outbox, topics, metrics, leaving(app), n_at_once, pulse=pulse, rank=rank)
+    moderator = Moderator(
+        pipeline,
+        outbox,
+        topics,
+        metrics,
+        leaving(app),
+        n_at_once,
+        pulse=pulse,
+        rank=rank,
+        tracer=tracer,
+        verdict_format=settings.verdict_format,
+    )
     intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
     declare_agent(app, topics.posts, intake)
     ready = all_of(

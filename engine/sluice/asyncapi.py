@@ -5,12 +5,14 @@ Source: the AsyncAPI specification 3.0.0, with its Kafka bindings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sluice.config import Topics
 from sluice.errors import InvalidPost
+from sluice.formats import CONTENT_TYPE_HEADER, CONTENT_TYPES, FORMATS, Format, Name, read_schema
 from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
 from sluice.schema import Post, Verdict
 
@@ -30,17 +32,18 @@ def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
     """
     _, schemas = msgspec.json.schema_components([Post, Verdict], ref_template=_SCHEMAS)
     channels = {
-        "posts": _channel(topics.posts, "post", "What publishers write."),
-        "verdicts": _channel(topics.verdicts, "verdict", "One verdict per post."),
-        "reviews": _channel(topics.reviews, "verdict", "The verdicts whose decision is review, once more."),
-        "deadLetters": _channel(topics.dead_letters, "deadLetter", "Messages that are no posts, as they came."),
+        "posts": _channel(topics.posts, _forms("post"), "What publishers write."),
+        "verdicts": _channel(topics.verdicts, _forms("verdict"), "One verdict per post."),
+        "reviews": _channel(topics.reviews, _forms("verdict"), "The verdicts whose decision is review, once more."),
+        "deadLetters": _channel(topics.dead_letters, ["deadLetter"], "Messages that are no posts, as they came."),
+        "feedback": _channel(topics.feedback, ["suggestion"], "What comments:suggestscore is told over HTTP."),
     }
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Sluice",
             "version": version,
-            "description": "Posts in, one explained verdict per post out. Every message is UTF-8 JSON.",
+            "description": "Posts in, one explained verdict per post out.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": JSON,
@@ -57,11 +60,20 @@ def _without_discriminators(schema: Any) -> Any:
     return [_without_discriminators(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def _channel(address: str, message: str, description: str) -> dict[str, Any]:
+def _forms(name: Name) -> list[str]:
+    """A message in each of its forms; the worker reads all of a post's, and writes the one of a verdict it is told."""
+    return [_in_form(name, form) for form in FORMATS]
+
+
+def _in_form(name: Name, form: Format) -> str:
+    return name if form == "json" else f"{name}{form.title()}"
+
+
+def _channel(address: str, messages: Sequence[str], description: str) -> dict[str, Any]:
     return {
         "address": address,
         "description": description,
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in messages},
         "bindings": {"kafka": {"topic": address, "bindingVersion": "0.5.0"}},
     }
 
@@ -72,21 +84,42 @@ def _operation(channel: str) -> dict[str, Any]:
 
 
 def _messages() -> dict[str, Any]:
+    verdict_key = "The id of the post. Headers are those of the post."
     return {
-        "post": _message("Post", "The id of the post."),
-        "verdict": _message("Verdict", "The id of the post. Headers are those of the post."),
+        **{_in_form("post", form): _message("post", form, "The id of the post.") for form in FORMATS},
+        **{_in_form("verdict", form): _message("verdict", form, verdict_key) for form in FORMATS},
         "deadLetter": {
             "description": "The original bytes, key and headers of a message that is no post.",
             "contentType": "application/octet-stream",
             "payload": {"description": "Whatever came; empty where the topic had no room for it."},
             "headers": _dead_letter_headers(),
         },
+        "suggestion": {
+            "description": "The body of a request to Perspective's comments:suggestscore.",
+            "contentType": JSON,
+            "payload": {"type": "object", "required": ["comment", "attributeScores"]},
+        },
     }
 
 
-def _message(schema: str, key: str) -> dict[str, Any]:
+def _message(name: Name, form: Format, key: str) -> dict[str, Any]:
     bindings = {"kafka": {"key": {"type": "string", "description": key}, "bindingVersion": "0.5.0"}}
-    return {"contentType": JSON, "payload": {"$ref": _SCHEMAS.format(name=schema)}, "bindings": bindings}
+    message = {"contentType": CONTENT_TYPES[form], "payload": _payload(name, form), "bindings": bindings}
+    if form != "json":
+        header = {"type": "string", "const": CONTENT_TYPES[form]}
+        message["headers"] = {"type": "object", "properties": {CONTENT_TYPE_HEADER: header}}
+    return message
+
+
+def _payload(name: Name, form: Format) -> dict[str, Any]:
+    match form:
+        case "json":
+            return {"$ref": _SCHEMAS.format(name=name.title())}
+        case "avro":
+            schema: Any = msgspec.json.decode(read_schema(name, form))
+            return {"schemaFormat": "application/vnd.apache.avro;version=1.11.0", "schema": schema}
+        case "protobuf":
+            return {"schemaFormat": "application/vnd.google.protobuf;version=3", "schema": read_schema(name, form)}
 
 
 def _dead_letter_headers() -> dict[str, Any]:

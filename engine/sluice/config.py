@@ -19,13 +19,14 @@ class Topics:
     reviews: str = "moderation.reviews"
     dead_letters: str = "moderation.dead-letters"
     policies: str = "moderation.policies"
+    feedback: str = "moderation.feedback"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
         return (self.posts, self.verdicts, self.reviews, self.dead_letters)
 
     def all(self) -> tuple[str, ...]:
-        """Every topic, the input first."""
+        """Every topic of the worker, the input first; what is suggested over HTTP goes to another."""
         return (*self.of_posts(), self.policies)
 
 
@@ -252,6 +253,24 @@ class PipelineConfig:
     deadline_ms: int = 5_000
     max_deadline_ms: int = 20_000
     sheds: bool = True
+
+
+@dataclass(frozen=True)
+class TracingConfig:
+    """Whether spans are sent, and how. Everything else about them is read by OpenTelemetry's own SDK.
+
+    Attributes
+    ----------
+    enabled : bool
+    protocol : {"http/protobuf", "grpc"}
+        Of OTLP.
+    has_service_name : bool
+        Whether the environment names the service.
+    """
+
+    enabled: bool = False
+    protocol: str = "http/protobuf"
+    has_service_name: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,10 @@ class InvalidPost(SluiceError):
         What was wrong and where, without the post's content.
     """
 
-    REASONS = ("not_utf8", "not_json", "invalid", "too_large", "unscorable", "verdict_too_large", "crashed_worker")
+    REASONS = (
+        "not_utf8", "not_json", "not_avro", "not_protobuf", "invalid", "too_large", "unscorable", "verdict_too_large",
+        "crashed_worker",
+    )  # fmt: skip
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

@@ -31,6 +31,7 @@ from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
 from sluice.schema import Decision, DetectedLanguage, Post, Verdict
+from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.facts import Facts
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
 from sluice.verdict.policy import Finding, Policy, find
@@ -93,6 +94,8 @@ class Pipeline:
         Seconds since the epoch.
     repeats : Repeats or None
         What is kept of posts for those that repeat them; None scores everything anew.
+    tracer : Tracer
+        Makes spans of a post's way.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class Pipeline:
         config: PipelineConfig | None = None,
         clock: Callable[[], float] = time.time,
         repeats: Repeats | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._modalities = modalities
         self._identities = ModelIdentities(classifier)
@@ -113,7 +117,9 @@ class Pipeline:
             classifier,
             None if repeats is None else PartRepeats(repeats, self._identities),
             Shedding(metrics) if self._config.sheds else None,
+            tracer,
         )
+        self._tracer = tracer
         self._classifier = classifier
         self._policies = policies
         self._metrics = metrics
@@ -154,7 +160,13 @@ class Pipeline:
         InferenceUnavailable
             A model is away: score the post again when it has recovered.
         """
-        admitted = self._admit(post, published_at)
+        with self._tracer.span("score", sluice__post_id=post.id):
+            verdict = await self._score(self._admit(post, published_at))
+            self._tracer.note(sluice__decision=verdict.decision)
+            return verdict
+
+    async def _score(self, admitted: _Admitted) -> Verdict:
+        post = admitted.post
         if self._repeats is None:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
@@ -185,9 +197,11 @@ class Pipeline:
 
     async def _score_anew(self, admitted: _Admitted) -> Verdict:
         scored = await self._score_parts(admitted)
-        fused = await self._fuse(scored, admitted.verdict_due)
+        with self._tracer.span("fuse", sluice__n_parts=len(scored)):
+            fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
-        return self._judge(admitted, fused, stage_s)
+        with self._tracer.span("decide"):
+            return self._judge(admitted, fused, stage_s)
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000

@@ -265,7 +265,11 @@ def decode_post(raw: bytes | None) -> Post:
         raise InvalidPost("invalid", "the message has no value: it is a tombstone")
     if len(raw) > MAX_POST_BYTES:
         raise InvalidPost("too_large", f"the message has {len(raw)} bytes, the limit is {MAX_POST_BYTES}")
-    post = _decode(raw)
+    return require_part(_decode(raw))
+
+
+def require_part(post: Post) -> Post:
+    """The post; raises `InvalidPost` if it has nothing to score."""
     if not (post.text or post.images or post.audio):
         raise InvalidPost("invalid", "the post has no text, no images and no audio")
     return post

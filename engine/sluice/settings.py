@@ -24,8 +24,10 @@ from sluice.config import (
     SecurityProtocol,
     SpeechConfig,
     Topics,
+    TracingConfig,
 )
 from sluice.errors import SettingsError
+from sluice.formats import FORMATS, Format, load_codec
 from sluice.media.store import local_folder
 from sluice.memory_plan import MemoryPlan
 from sluice.resources import default_policy
@@ -47,6 +49,10 @@ class Settings:
         How long to wait for Kafka and Triton at start, in seconds.
     memory : MemoryPlan
         How the worker's memory is shared out.
+    tracing : TracingConfig
+        Whether spans are sent.
+    verdict_format : {"json", "avro", "protobuf"}
+        What the worker writes verdicts in.
     """
 
     kafka: KafkaConfig
@@ -63,6 +69,8 @@ class Settings:
     metrics_port: int
     start_timeout_s: float
     memory: MemoryPlan
+    tracing: TracingConfig
+    verdict_format: Format
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -140,6 +148,39 @@ def _read_all(read: _Reader) -> Settings:
         metrics_port=read.integer("SLUICE_METRICS_PORT", 9108, 0, 65_535),
         start_timeout_s=read.number("SLUICE_START_TIMEOUT_S", 60.0, 0.1, 3600.0),
         memory=memory,
+        tracing=_read_tracing(read),
+        verdict_format=_read_format(read),
+    )
+
+
+def _read_format(read: _Reader) -> Format:
+    name, names = "SLUICE_VERDICT_FORMAT", [form.upper() for form in FORMATS]
+    form = FORMATS[names.index(read.choice(name, "JSON", names))]
+    if form != "json":
+        load_codec(form)  # what is missing is said before anything is waited for
+    return form
+
+
+_OTLP = "OTEL_EXPORTER_OTLP"
+_ASK_FOR_TRACES = ("OTEL_TRACES_EXPORTER", f"{_OTLP}_ENDPOINT", f"{_OTLP}_TRACES_ENDPOINT")
+"""Of OpenTelemetry's variables, those that nobody sets who wants no traces."""
+
+
+def _read_tracing(read: _Reader) -> TracingConfig:
+    """As OpenTelemetry's specification has it, but that nothing is sent unless a variable asks for it."""
+    given = read.environ
+    exporter = given.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if exporter not in ("otlp", "none"):
+        raise SettingsError(f"OTEL_TRACES_EXPORTER: {exporter!r} is none of otlp, none")
+    protocol = given.get(f"{_OTLP}_TRACES_PROTOCOL") or given.get(f"{_OTLP}_PROTOCOL") or TracingConfig.protocol
+    if protocol not in ("http/protobuf", "grpc"):
+        raise SettingsError(f"{_OTLP}_PROTOCOL: {protocol!r} is none of http/protobuf, grpc")
+    is_off = exporter == "none" or given.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return TracingConfig(
+        enabled=not is_off and any(map(given.get, _ASK_FOR_TRACES)),
+        protocol=protocol,
+        has_service_name=bool(given.get("OTEL_SERVICE_NAME"))
+        or "service.name=" in given.get("OTEL_RESOURCE_ATTRIBUTES", ""),
     )
 
 
@@ -167,8 +208,10 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
         reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
         dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
         policies=read.text("SLUICE_TOPIC_POLICIES", Topics.policies),
+        feedback=read.text("SLUICE_TOPIC_FEEDBACK", Topics.feedback),
     )
-    if len(set(topics.all())) < len(topics.all()):
+    names = (*topics.all(), topics.feedback)
+    if len(set(names)) < len(names):
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
     kafka = KafkaConfig(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import fastavro
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from sluice.api.perspective import SuggestRequest, TextEntry
 from sluice.asyncapi import describe_topics
 from sluice.config import Topics
 from sluice.kafka import DEAD_LETTER_HEADERS
@@ -15,7 +18,7 @@ from sluice.schema import Media, Post, encode
 from sluice.stream.dead_letters import Message, shorter_letters
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
-TOPICS = Topics("in", "out", "look", "dead")
+TOPICS = Topics("in", "out", "look", "dead", "rules", "told")
 DOCUMENT = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
 
@@ -41,7 +44,7 @@ def validate(message: str, value: Any) -> None:
 
 def test_every_topic_is_there_with_who_writes_it() -> None:
     actions = {find(one["channel"]["$ref"])["address"]: one["action"] for one in DOCUMENT["operations"].values()}
-    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send"}
+    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send", "told": "send"}
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -70,3 +73,19 @@ def test_a_dead_letter_has_the_headers_that_it_says() -> None:
     assert set(DEAD_LETTER_HEADERS) <= set(schema["properties"])
     for letter in shorter_letters(Message(b"k", b"{", [("trace", b"1")], None, "in/0/1"), "not_json", "line 1"):
         Draft202012Validator(schema).validate({name: (value or b"").decode() for name, value in letter.headers})
+
+
+def test_every_form_of_a_message_is_there_with_its_header_and_schema() -> None:
+    for channel, name in {"posts": "post", "verdicts": "verdict", "reviews": "verdict"}.items():
+        assert set(DOCUMENT["channels"][channel]["messages"]) == {name, f"{name}Avro", f"{name}Protobuf"}
+    avro, protobuf = (find(f"#/components/messages/verdict{form}") for form in ("Avro", "Protobuf"))
+    assert avro["headers"]["properties"]["content-type"]["const"] == avro["contentType"] == "application/avro"
+    assert fastavro.parse_schema(avro["payload"]["schema"])["name"] == "sluice.v1.Verdict"
+    assert "message Verdict {" in protobuf["payload"]["schema"]
+
+
+def test_a_suggestion_is_as_it_says() -> None:
+    suggestion = SuggestRequest(comment=TextEntry("hi"), attribute_scores={"TOXICITY": {}})
+    validate("suggestion", json.loads(msgspec.json.encode(suggestion)))
+    with pytest.raises(Exception, match="attributeScores"):
+        validate("suggestion", {"comment": {"text": "hi"}})

@@ -26,8 +26,10 @@ from sluice.api.intake import Bodies
 from sluice.api.keys import KeyRing
 from sluice.api.reference import show_document, show_reference
 from sluice.api.scoring import ScoringService
+from sluice.api.traces import tracing
 from sluice.errors import InferenceUnavailable
 from sluice.policies.desk import PolicyDesk
+from sluice.tracing import UNTRACED, Tracer
 
 REQUEST_ID = "x-request-id"
 MAX_REQUEST_ID = 128
@@ -69,6 +71,7 @@ def make_app(
     ring: KeyRing | None,
     feedback: Feedback,
     desk: PolicyDesk | None = None,
+    tracer: Tracer = UNTRACED,
 ) -> Litestar:
     """Put the application together.
 
@@ -78,6 +81,8 @@ def make_app(
         Whose keys may call; None lets everybody.
     desk : PolicyDesk or None
         Where policies are changed; None has no endpoints for it.
+    tracer : Tracer
+        Makes a span of each request.
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
     routers = [_OWN, page.ROUTER, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER]
@@ -89,7 +94,7 @@ def make_app(
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},
         state=State({KEYRING_STATE: ring}),
         exception_handlers=PROBLEMS,
-        middleware=[Bodies(config.max_bodies_bytes, config.body_timeout_s).around],
+        middleware=[tracing(tracer), Bodies(config.max_bodies_bytes, config.body_timeout_s).around],
         cors_config=_cross_origin(config.cors_origins),
         request_max_body_size=config.max_body_bytes,
         openapi_config=_describe(),

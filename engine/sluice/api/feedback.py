@@ -1,13 +1,28 @@
-"""What users of the endpoints think the scores should be: kept in a file of JSON lines, if the operator names one."""
+"""What users of the endpoints think the scores should be: kept in a file of JSON lines, a topic, or both."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
+from confluent_kafka import KafkaException, Producer
 
-from sluice.api.problems import RequestProblem
+from sluice.api.problems import RETRY_S, RequestProblem
+from sluice.config import KafkaConfig
+
+DELIVERY_S = 10.0
+"""For Kafka to acknowledge a suggestion: whoever made it waits."""
+
+
+class Sink(Protocol):
+    """Where suggestions are kept."""
+
+    async def keep(self, suggestion: bytes) -> None:
+        """Return once it is kept; raises `RequestProblem` where it is not."""
+        ...
 
 
 class Feedback:
@@ -15,23 +30,65 @@ class Feedback:
 
     Parameters
     ----------
-    file : Path or None
-        One JSON object a line is appended; None refuses every suggestion, so that none is lost in silence.
+    sinks : sequence of Sink
+        All of which get each suggestion; none refuses every suggestion, so that none is lost in silence.
     """
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, sinks: Sequence[Sink] = ()) -> None:
+        self._sinks = sinks
+
+    async def keep(self, suggestion: msgspec.Struct) -> None:
+        """Keep a suggestion; raises `RequestProblem` where suggestions are not kept."""
+        if not self._sinks:
+            raise RequestProblem(501, "not_kept", "suggestions are not kept here (serve --feedback, --feedback-kafka)")
+        encoded = msgspec.json.encode(suggestion)
+        for sink in self._sinks:
+            await sink.keep(encoded)
+
+
+class FeedbackFile:
+    """A file to which one JSON object a line is appended."""
+
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = asyncio.Lock()
 
-    async def keep(self, suggestion: msgspec.Struct) -> None:
-        """Append a suggestion; raises `RequestProblem` where suggestions are not kept."""
-        if self._file is None:
-            raise RequestProblem(501, "not_kept", "suggestions are not kept here (serve --feedback FILE)")
-        line = msgspec.json.encode(suggestion) + b"\n"
+    async def keep(self, suggestion: bytes) -> None:
+        """See `Sink.keep`."""
         async with self._lock:
-            await asyncio.to_thread(_append, self._file, line)
+            await asyncio.to_thread(self._append, suggestion + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        with self._file.open("ab") as opened:
+            opened.write(line)
 
 
-def _append(file: Path, line: bytes) -> None:
-    with file.open("ab") as opened:
-        opened.write(line)
+class FeedbackTopic:
+    """A topic: a JSON object a message."""
+
+    def __init__(self, kafka: KafkaConfig, timeout_s: float = DELIVERY_S) -> None:
+        self._topic = kafka.topics.feedback
+        self._timeout_s = timeout_s
+        self._producer = Producer(
+            {
+                **kafka.librdkafka(),
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "message.timeout.ms": int(timeout_s * 1000),
+                "log_level": 0,
+            }
+        )
+
+    async def keep(self, suggestion: bytes) -> None:
+        """See `Sink.keep`."""
+        if not await asyncio.to_thread(self._send, suggestion):
+            raise RequestProblem(503, "not_kept", "the suggestion could not be kept: Kafka did not take it", RETRY_S)
+
+    def _send(self, suggestion: bytes) -> bool:
+        errors: list[object] = []
+        try:
+            self._producer.produce(self._topic, suggestion, on_delivery=lambda error, _: errors.append(error))
+        except (BufferError, KafkaException):
+            return False
+        self._producer.flush(self._timeout_s)
+        return errors == [None]

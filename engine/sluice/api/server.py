@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -15,16 +15,18 @@ from sluice import __version__
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
 from sluice.api.connections import make_server
-from sluice.api.feedback import Feedback
+from sluice.api.feedback import Feedback, FeedbackFile, FeedbackTopic
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
 from sluice.app import open_pipeline
+from sluice.config import KafkaConfig
 from sluice.errors import SettingsError
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.policies.desk import PolicyDesk
 from sluice.policies.follower import following
 from sluice.settings import Settings
+from sluice.tracing import open_tracer
 from sluice.verdict.policy_file import PolicyFile
 
 ANSWER_S = 10.0
@@ -32,25 +34,43 @@ ANSWER_S = 10.0
 
 
 def run_server(
-    settings: Settings, config: ApiConfig, host: str, port: int, feedback: Path | None, say: Callable[[str], None]
+    settings: Settings,
+    config: ApiConfig,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    feedback_file: Path | None = None,
+    feedback_kafka: KafkaConfig | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Parameters
     ----------
-    feedback : Path or None
-        Where suggestions are kept.
     say : callable
         Told the address once requests are answered.
+    feedback_file : Path or None
+        Where suggestions are kept.
+    feedback_kafka : KafkaConfig or None
+        On which cluster's topic they are.
 
     Raises
     ------
     SettingsError
         The address is taken, or the file of keys is wrong.
+    KafkaUnavailable
+        There is no topic for suggestions.
     """
     ring = KeyRing(load_keys(config.keys_file)) if config.keys_file else None
+    if feedback_kafka is not None:
+        ensure_topics(feedback_kafka, settings.start_timeout_s, (feedback_kafka.topics.feedback,))
+    feedback = _keep_feedback(feedback_file, feedback_kafka)
     with _listen(host, port) as listening:
-        asyncio.run(_serve(settings, config, ring, Feedback(feedback), listening, say))
+        asyncio.run(_serve(settings, config, ring, feedback, listening, say))
+
+
+def _keep_feedback(file: Path | None, kafka: KafkaConfig | None) -> Feedback:
+    files = [FeedbackFile(file)] if file else []
+    return Feedback([*files, *([FeedbackTopic(kafka)] if kafka else [])])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -85,9 +105,13 @@ async def _serve(
     metrics.add_process()
     policy = PolicyFile(settings.policy_path, metrics)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, policy.reload)
-    async with open_pipeline(settings, metrics, policy) as pipeline, _sharing(settings, config, policy) as desk:
+    async with AsyncExitStack() as stack:
+        tracer = open_tracer(settings.tracing)
+        stack.callback(tracer.close)
+        pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer))
+        desk = await stack.enter_async_context(_sharing(settings, config, policy))
         service = ScoringService(pipeline, config.max_in_flight)
-        app = make_app(config, service, metrics.registry, ring, feedback, desk)
+        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

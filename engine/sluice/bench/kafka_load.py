@@ -124,7 +124,7 @@ class KafkaLoad:
             trace.done[post_id] = time.time()
             trace.n_dead += outcome.kind == "dead_letter"
             if len(trace.answers) < N_ANSWERS and outcome.kind == "verdict":
-                trace.answers[post_id] = outcome.value or b""
+                trace.answers[post_id] = outcome.verdict_json()
 
     def _drain(self, patience_s: float) -> None:
         end = time.time() + patience_s

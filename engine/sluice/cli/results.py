@@ -71,7 +71,7 @@ class Results:
         except msgspec.DecodeError as error:
             self.problems.append(f"line {self.lines[index]}: what came is no verdict: {error}")
         else:
-            self.found[index] = Result(self.lines[index], verdict, "", outcome.value or b"", elapsed_s)
+            self.found[index] = Result(self.lines[index], verdict, "", outcome.verdict_json(), elapsed_s)
 
     def _keep_dead_letter(self, index: int, letter: dict[str, object], elapsed_s: float) -> None:
         line = self.lines[index]

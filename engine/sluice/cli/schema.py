@@ -19,16 +19,40 @@ class MessageChoice(StrEnum):
     asyncapi = "asyncapi"
 
 
-def print_schema(message: Annotated[MessageChoice, typer.Argument(help="Of what.")]) -> None:
-    """Print the JSON Schema (2020-12) of a message, or the AsyncAPI document of all topics.
+class FormChoice(StrEnum):
+    """What messages are written in."""
+
+    json = "json"
+    avro = "avro"
+    protobuf = "protobuf"
+
+
+def print_schema(
+    message: Annotated[MessageChoice, typer.Argument(help="Of what.")],
+    form: Annotated[FormChoice, typer.Option("--format", help="Of the message.")] = FormChoice.json,
+) -> None:
+    """Print the schema of a message (JSON Schema 2020-12, Avro, Protobuf), or the AsyncAPI document of all topics.
 
     Example: sluice schema post > post.schema.json
+
+    Example: sluice schema verdict --format avro > verdict.avsc
 
     Example: sluice schema asyncapi > asyncapi.json
     """
     import json
 
-    emit(json.dumps(_read_schema(message), indent=2).encode())
+    if form is FormChoice.json:
+        emit(json.dumps(_read_schema(message), indent=2).encode())
+    else:
+        emit(_read_other(message, form).rstrip("\n").encode())
+
+
+def _read_other(message: MessageChoice, form: FormChoice) -> str:
+    from sluice.formats import read_schema
+
+    if message is MessageChoice.asyncapi:
+        raise typer.BadParameter("the AsyncAPI document is JSON, and names every form", param_hint="--format")
+    return read_schema("post" if message is MessageChoice.post else "verdict", form.value)
 
 
 def _read_schema(message: MessageChoice) -> dict[str, Any]:

@@ -35,6 +35,9 @@ def serve(
     feedback: Annotated[
         Path | None, typer.Option(help="Append what suggestscore is told to this file; default: refuse it.")
     ] = None,
+    feedback_kafka: Annotated[
+        bool, typer.Option("--feedback-kafka", help="Publish it to SLUICE_TOPIC_FEEDBACK on SLUICE_KAFKA.")
+    ] = False,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="An origin whose pages may call; may be repeated.")
     ] = None,
@@ -48,6 +51,7 @@ def serve(
     """
     from sluice.api.config import ApiConfig
     from sluice.cli.stacks import open_triton
+    from sluice.connection import find_connection
     from sluice.settings import load_settings
     from sluice.verdict.policy_set import load_policies
 
@@ -62,7 +66,8 @@ def serve(
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         address = cleanup.enter_context(open_triton(triton))
-        run_server(_with(settings, address, policy), config, host, port, feedback, say)
+        kafka = find_connection().kafka if feedback_kafka else None
+        run_server(_with(settings, address, policy), config, host, port, say, feedback, kafka)
 
 
 def _find_kafka(bootstrap: str) -> KafkaConfig:

@@ -65,6 +65,6 @@ def _show(outcome: Outcome, verdict: Verdict, as_json: bool) -> None:
     from sluice.cli.render import describe_verdict
 
     if as_json:
-        emit(outcome.value or b"")
+        emit(outcome.verdict_json())
     else:
         say(describe_verdict(verdict))

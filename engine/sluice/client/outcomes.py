@@ -15,8 +15,9 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
+from sluice.formats import decode_verdict, form_of
 from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
-from sluice.schema import Verdict, decode_verdict
+from sluice.schema import Verdict, encode
 
 CORRELATION_HEADER = "sluice-correlation"
 """A publisher may set it on a post; it travels to the post's outcome."""
@@ -35,7 +36,7 @@ class Outcome:
     Attributes
     ----------
     value : bytes or None
-        The verdict's JSON, or the original bytes of the dead letter: None for a message that had no value.
+        The verdict as it was written, or the original bytes of the dead letter: None for a message that had no value.
     partition, offset : int
         Where it lies in its topic.
     timestamp_s : float or None
@@ -51,8 +52,13 @@ class Outcome:
     timestamp_s: float | None
 
     def verdict(self) -> Verdict:
-        """Decode a verdict; raises `msgspec.DecodeError` if it is none."""
-        return decode_verdict(self.value or b"")
+        """Decode a verdict, in whatever form it is; raises `msgspec.DecodeError` if it is none."""
+        return decode_verdict(self.value, self.headers)
+
+    def verdict_json(self) -> bytes:
+        """A verdict's JSON: as it was written, or made of another form; raises as `verdict` does."""
+        is_json = form_of(self.value, self.headers) == "json"
+        return self.value or b"" if is_json else encode(self.verdict())
 
     def header(self, name: str) -> str | None:
         """The last header of this name, as text."""

@@ -13,8 +13,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from sluice.client.inline_media import move_inline_media
 from sluice.config import KafkaConfig
 from sluice.errors import PostTooLarge, PublishError
+from sluice.formats import CONTENT_TYPE_HEADER, CONTENT_TYPES, Format, decode_post, encode_as, load_codec
 from sluice.kafka import MAX_MESSAGE_BYTES
 from sluice.schema import Post, encode, read_id
+from sluice.tracing import context_of_caller
 
 if TYPE_CHECKING:
     from sluice.media.store import MediaStore
@@ -35,6 +37,13 @@ class Publisher:
         Takes inline media above 64 KiB; None leaves them in the message.
     delivery_timeout_s : float
         How long one message may wait for its acknowledgement.
+    form : {"json", "avro", "protobuf"}
+        What `publish` writes posts in.
+
+    Raises
+    ------
+    SettingsError
+        The form's extra is not installed.
 
     Notes
     -----
@@ -43,8 +52,16 @@ class Publisher:
     """
 
     def __init__(
-        self, kafka: KafkaConfig, store: MediaStore | None = None, *, delivery_timeout_s: float = 30.0
+        self,
+        kafka: KafkaConfig,
+        store: MediaStore | None = None,
+        *,
+        delivery_timeout_s: float = 30.0,
+        form: Format = "json",
     ) -> None:
+        if form != "json":
+            load_codec(form)
+        self._form: Format = form
         self._kafka = kafka
         self._store = store
         self._failure: PublishError | None = None
@@ -78,7 +95,11 @@ class Publisher:
         PublishError
             An earlier message was not delivered.
         """
-        self.publish_bytes(encode(post), post.id.encode(), headers)
+        value, key = encode(post), post.id.encode()
+        if self._form != "json":
+            value = encode_as(decode_post(self.move_media(value)), self._form)
+            headers = [*headers, (CONTENT_TYPE_HEADER, CONTENT_TYPES[self._form])]
+        self.publish_bytes(value, key, headers)
 
     def publish_bytes(
         self,
@@ -113,7 +134,7 @@ class Publisher:
         n_bytes = len(message or b"")
         if n_bytes + len(key or b"") > MAX_MESSAGE_BYTES:
             raise PostTooLarge(f"the message has {n_bytes} bytes, the limit is {MAX_MESSAGE_BYTES}")
-        self._produce(message, key, list(headers), self._settle(on_delivery))
+        self._produce(message, key, _in_trace(headers), self._settle(on_delivery))
         self._producer.poll(0)
         return n_bytes
 
@@ -205,6 +226,13 @@ class Publisher:
             self.close()
         else:  # the body failed: do not hide its error behind a wait for a broker that may be gone
             self._producer.purge()
+
+
+def _in_trace(headers: Headers) -> _HeaderList:
+    """Headers with the context of the caller's span, unless they name one."""
+    given = list(headers)
+    names = {name for name, _ in given}
+    return [*given, *((name, value) for name, value in context_of_caller().items() if name not in names)]
 
 
 def producer_properties(kafka: KafkaConfig, delivery_timeout_s: float) -> dict[str, str | int | float | bool]:

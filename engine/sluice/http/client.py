@@ -12,6 +12,7 @@ import tenacity
 from sluice.http.messages import PATH, make_options, read_verdicts, split, unreachable
 from sluice.http.retries import Retries
 from sluice.schema import Post, Verdict
+from sluice.tracing import context_of_caller
 
 TIMEOUT_S = 60.0
 
@@ -70,7 +71,7 @@ class Client:
 
     def _send(self, body: bytes) -> tuple[Verdict, ...]:
         try:
-            response = self._http.post(PATH, content=body)
+            response = self._http.post(PATH, content=body, headers=context_of_caller())
         except httpx.TransportError as error:
             raise unreachable(error) from error
         return read_verdicts(response)
@@ -116,7 +117,7 @@ class AsyncClient:
 
     async def _send(self, body: bytes) -> tuple[Verdict, ...]:
         try:
-            response = await self._http.post(PATH, content=body)
+            response = await self._http.post(PATH, content=body, headers=context_of_caller())
         except httpx.TransportError as error:
             raise unreachable(error) from error
         return read_verdicts(response)

@@ -221,10 +221,11 @@ class Stack:
 
     def stop(self) -> None:
         """Stop the worker, then the servers it needs."""
-        if self._http:
-            self._http.stop()
-        if self._worker:
-            self._worker.stop()
+        children = [child for child in (self._http, self._worker) if child]
+        for child in children:
+            child.terminate()  # they end together, and somebody waits at a terminal
+        for child in children:
+            child.stop()
         if self._supervisor:
             self._supervisor.stop()
         for server in self._servers():
@@ -253,9 +254,10 @@ class Stack:
     def _start_http(self) -> None:
         """Start ``sluice serve`` on our Triton, without waiting for it."""
         self._http_port = self._http_port or find_free_ports(1)[0]
-        command = [*SERVE_COMMAND, "--port", str(self._http_port), "--triton", self.triton]
+        port = str(self._http_port)
+        command = [*SERVE_COMMAND, "--port", port, "--triton", self.triton, "--feedback-kafka"]
         log, address = self.config.state_dir / "http.log", f"{LOOPBACK}:{self._http_port}"
-        environment = {**python_path(), **self.config.worker_environment}
+        environment = {**python_path(), **kafka_environment(self.kafka), **self.config.worker_environment}
         self._http = ChildProcess("scoring over HTTP", command, log, address, environment=environment)
         self._http.start()
 
@@ -297,6 +299,7 @@ def kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
         "SLUICE_TOPIC_REVIEWS": kafka.topics.reviews,
         "SLUICE_TOPIC_DEAD_LETTERS": kafka.topics.dead_letters,
         "SLUICE_TOPIC_POLICIES": kafka.topics.policies,
+        "SLUICE_TOPIC_FEEDBACK": kafka.topics.feedback,
     }
     if kafka.oauth is not None:
         settings |= {

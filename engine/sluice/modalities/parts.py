@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from sluice.modalities.repeated import PartRepeats, Scored
 from sluice.modalities.scored import ScoredPart
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Flight
+from sluice.tracing import UNTRACED, Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,21 @@ class PartScorer:
         What was scored before; without it everything is scored each time.
     shedding : Shedding or None
         What is not begun; without it everything is.
+    tracer : Tracer
+        Makes a span of each stage.
     """
 
     def __init__(
-        self, classifier: Classifier, repeats: PartRepeats | None = None, shedding: Shedding | None = None
+        self,
+        classifier: Classifier,
+        repeats: PartRepeats | None = None,
+        shedding: Shedding | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._classifier = classifier
         self._repeats = repeats
         self._shedding = shedding
+        self._tracer = tracer
 
     async def score(self, part: Part, deadline: float, *, may_repeat: bool = False) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
@@ -118,7 +126,7 @@ class PartScorer:
         if isinstance(features, list):
             return features, None
         model = part.modality.model
-        with _Timed(stage_s, "encode"):
+        with self._stage(stage_s, "encode", part):
             outputs = await self._infer(model, features.rows, deadline)
             again = find_outstanding(features, outputs)
             closer = dict(zip(again, await self._infer(model, list(again.values()), deadline), strict=True))
@@ -133,15 +141,19 @@ class PartScorer:
     ) -> Features[Any] | list[ScoredPart]:
         """Features of the part, or what came of the same before; its bytes are let go of before this returns."""
         async with AsyncExitStack() as held:
-            with _Timed(stage_s, "fetch"):
+            with self._stage(stage_s, "fetch", part):
                 source = await held.enter_async_context(part.modality.fetch(part))
             if flight is not None and self._repeats is not None:
                 found = await self._repeats.board(flight, part, source, deadline)
                 if found is not None:
                     return [replace(each, stage_s=stage_s) for each in found]
-            with _Timed(stage_s, part.modality.extract_stage):
+            with self._stage(stage_s, part.modality.extract_stage, part):
                 features: Features[Any] = await part.modality.extract(source)
                 return features
+
+    def _stage(self, stage_s: dict[str, float], stage: str, part: Part) -> _Timed:
+        """Time a stage, and make a span of it."""
+        return _Timed(stage_s, stage, self._tracer.span(stage, sluice__part=part.name))
 
     async def _infer(self, model: ModelSpec, rows: Sequence[Row], deadline: float) -> list[Arrays]:
         inputs = [inputs_of(model, row) for row in rows]
@@ -179,19 +191,22 @@ def describe_refusal(error: InferenceError) -> PartFailed:
 
 
 class _Timed:
-    """Notes how long its block took; a context like those of `contextlib`, in a third of their time."""
+    """Notes how long its block took, inside a span; a context like those of `contextlib`, in a third of their time."""
 
-    __slots__ = ("_stage", "_stage_s", "_start")
+    __slots__ = ("_span", "_stage", "_stage_s", "_start")
 
-    def __init__(self, stage_s: dict[str, float], stage: str) -> None:
+    def __init__(self, stage_s: dict[str, float], stage: str, span: AbstractContextManager[None]) -> None:
         self._stage_s = stage_s
         self._stage = stage
+        self._span = span
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
+        self._span.__enter__()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self._stage_s[self._stage] = time.perf_counter() - self._start
+        self._span.__exit__(*raised)
 
 
 def trace_of(error: BaseException) -> str:

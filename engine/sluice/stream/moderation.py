@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
 
@@ -13,15 +14,17 @@ import tenacity
 
 from sluice.config import Topics
 from sluice.errors import InferenceUnavailable, InvalidPost, MessageRefused
+from sluice.formats import Format, decode_post, encode_as, headers_for
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
 from sluice.pipeline import Pipeline
 from sluice.retrying import keep_trying
-from sluice.schema import Post, Verdict, decode_post, encode
+from sluice.schema import Post, Verdict
 from sluice.stream.backlog import Rank, first_come
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
 from sluice.stream.lanes import Lanes, Leaving
 from sluice.stream.pulse import Pulse
+from sluice.tracing import UNTRACED, Tracer, carrier_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,10 @@ class Moderator:
         Told of everything that is waited for.
     rank : callable
         In which order posts begin.
+    tracer : Tracer
+        Makes spans of a post's way; a post may come with a trace's context, and its verdict goes with one.
+    verdict_format : {"json", "avro", "protobuf"}
+        What verdicts are written in; a post says by itself what it is written in.
     """
 
     def __init__(
@@ -68,9 +75,13 @@ class Moderator:
         max_pause_s: float = 2.0,
         pulse: Pulse | None = None,
         rank: Rank = first_come,
+        tracer: Tracer = UNTRACED,
+        verdict_format: Format = "json",
     ) -> None:
         self._pipeline = pipeline
         self._rank = rank
+        self._tracer = tracer
+        self._format: Format = verdict_format
         self._outbox = outbox
         self._topics = topics
         self._metrics = metrics
@@ -87,8 +98,26 @@ class Moderator:
         Leaving
             There is no outcome, and the message must not be acknowledged.
         """
+        with self._trace(message):
+            await self._handle(message)
+
+    def _trace(self, message: Message) -> AbstractContextManager[None]:
+        topic, partition, offset = message.source.rsplit("/", 2)
+        return self._tracer.continued(
+            carrier_of(message.headers),
+            "moderate",
+            "consumer",
+            messaging__system="kafka",
+            messaging__destination__name=topic,
+            messaging__destination__partition__id=partition,
+            messaging__kafka__offset=int(offset),
+            messaging__message__body__size=message.n_bytes,
+        )
+
+    async def _handle(self, message: Message) -> None:
         try:
-            post = _read(message)
+            with self._tracer.span("receive"):
+                post = _read(message)
             has_media, rank = bool(post.images or post.audio), self._rank(message, post)
             async with self._lanes.enter(has_media=has_media, rank=rank):
                 await self._publish_verdict(message, await self._score(message, post))
@@ -158,7 +187,7 @@ class Moderator:
 
     async def _publish_verdict(self, message: Message, verdict: Verdict) -> None:
         topics = [self._topics.reviews] if verdict.decision == "review" else []
-        key, value = verdict.post_id.encode(), encode(verdict)
+        key, value = verdict.post_id.encode(), encode_as(verdict, self._format)
         for topic in [*topics, self._topics.verdicts]:
             await self._publish_with_headers(topic, key, value, message)
         if message.published_at is not None:
@@ -166,15 +195,19 @@ class Moderator:
 
     async def _publish_with_headers(self, topic: str, key: bytes, value: bytes, message: Message) -> None:
         """A verdict with a long post's headers may be longer than the post was, and over the topic's limit."""
-        try:
-            await self._publish(topic, key, value, message.headers)
-        except MessageRefused:
-            logger.warning("%s: too large for %s with all its headers", message.source, topic)
-            await self._publish_short(topic, key, value, message)
+        with self._tracer.span(
+            "publish", "producer", messaging__destination__name=topic, messaging__message__body__size=len(value)
+        ):
+            headers = self._tracer.hand_on(headers_for(self._format, message.headers))
+            try:
+                await self._publish(topic, key, value, headers)
+            except MessageRefused:
+                logger.warning("%s: too large for %s with all its headers", message.source, topic)
+                await self._publish_short(topic, key, value, headers)
 
-    async def _publish_short(self, topic: str, key: bytes, value: bytes, message: Message) -> None:
+    async def _publish_short(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
         try:
-            await self._publish(topic, key, value, short(message.headers))
+            await self._publish(topic, key, value, short(headers))
         except MessageRefused as error:
             detail = f"the verdict has {len(value)} bytes, more than {topic} takes"
             raise InvalidPost("verdict_too_large", detail) from error
@@ -224,7 +257,7 @@ class Moderator:
 def _read(message: Message) -> Post:
     """Raises `InvalidPost`."""
     try:
-        return decode_post(message.value)
+        return decode_post(message.value, message.headers)
     except InvalidPost:
         raise
     except Exception as error:

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -33,11 +33,14 @@ class Webhook:
     ----------
     identifier : str
         The same for every try, so that a receiver can know a message that comes twice.
+    trace : dict of str to str
+        The ``traceparent`` that the verdict came with, if it did.
     """
 
     identifier: str
     body: bytes
     content_type: str
+    trace: dict[str, str] = field(default_factory=dict)
 
 
 def make_webhook(identifier: str, verdict: Verdict, as_json: bytes, form: Form) -> Webhook:
@@ -96,6 +99,7 @@ def sign(webhook: Webhook, keys: Sequence[bytes], now: int) -> dict[str, str]:
     signed = f"{webhook.identifier}.{now}.".encode() + webhook.body
     digests = (hmac.digest(key, signed, hashlib.sha256) for key in keys)
     return {
+        **webhook.trace,
         "content-type": webhook.content_type,
         "webhook-id": webhook.identifier,
         "webhook-timestamp": str(now),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from typing import cast
 
 import msgspec
 from confluent_kafka import Message
 
 from sluice.config import KafkaConfig
+from sluice.formats import decode_verdict, form_of
 from sluice.kafka import ensure_topics
-from sluice.schema import Verdict, decode_verdict
+from sluice.schema import Verdict, encode
+from sluice.tracing import parent_of
 from sluice.webhooks.config import WebhookConfig
 from sluice.webhooks.delivery import Deliverer
 from sluice.webhooks.feed import DeadLetters, VerdictFeed
@@ -62,21 +66,32 @@ class _Work:
         return self._deliverer.n_taken
 
     async def handle(self, message: Message) -> None:
-        verdict = _decode(message.value())
+        verdict = _decode(message)
         if verdict is None:
             await self._letters.put(message, NOT_A_VERDICT, "")
         elif verdict.decision in self._config.decisions:
             await self._deliver(message, verdict)
 
     async def _deliver(self, message: Message, verdict: Verdict) -> None:
-        webhook = make_webhook(_identify(message), verdict, message.value() or b"", self._config.form)
+        webhook = make_webhook(_identify(message), verdict, _as_json(message, verdict), self._config.form)
+        webhook = replace(webhook, trace=parent_of(_headers_of(message)))
         if why := await self._deliverer.deliver(webhook):
             await self._letters.put(message, NOT_TAKEN, why)
 
 
-def _decode(value: bytes | None) -> Verdict | None:
+def _headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
+
+
+def _as_json(message: Message, verdict: Verdict) -> bytes:
+    """As it came, or as it would have come in JSON."""
+    value = message.value() or b""
+    return value if form_of(value, _headers_of(message)) == "json" else encode(verdict)
+
+
+def _decode(message: Message) -> Verdict | None:
     try:
-        return decode_verdict(value or b"")
+        return decode_verdict(message.value(), _headers_of(message))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

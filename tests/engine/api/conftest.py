@@ -22,12 +22,13 @@ from prometheus_client import CollectorRegistry
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
 from sluice.api.connections import make_server
-from sluice.api.feedback import Feedback
+from sluice.api.feedback import Feedback, FeedbackFile
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
 from sluice.errors import SluiceError
 from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
+from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.policy import Policy, Thresholds
 from tests.browser import open_browser, open_page
 
@@ -105,12 +106,14 @@ def serving(
     keys: dict[str, KeyEntry] | None = None,
     feedback: Path | None = None,
     desk: PolicyDesk | None = None,
+    tracer: Tracer = UNTRACED,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
     service = ScoringService(scorer, config.max_in_flight)
     ring = KeyRing(keys) if keys is not None else None
-    app = make_app(config, service, CollectorRegistry(), ring, Feedback(feedback), desk)
+    kept = Feedback([FeedbackFile(feedback)] if feedback else [])
+    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = make_server(app, config)
         started = threading.Event()

@@ -123,6 +123,13 @@ def test_schema(sluice, message):
     assert json.loads(result.stdout)["$schema"].endswith("2020-12/schema")
 
 
+@pytest.mark.parametrize("message", ["post", "verdict"])
+def test_schemas_of_the_other_forms(sluice, message):
+    assert json.loads(sluice("schema", message, "--format", "avro").stdout)["name"] == message.title()
+    assert f"message {message.title()} {{" in sluice("schema", message, "--format", "protobuf").stdout
+    assert sluice("schema", "asyncapi", "--format", "avro").exit_code == 2
+
+
 def test_the_document_of_the_topics_has_their_names(sluice, monkeypatch):
     monkeypatch.setenv("SLUICE_TOPIC_POSTS", "mine")
     document = json.loads(sluice("schema", "asyncapi").stdout)

@@ -109,7 +109,7 @@ async def test_a_fault_of_ours_becomes_a_dead_letter_too(desk: Desk) -> None:
 async def test_a_fault_of_ours_while_reading_becomes_a_dead_letter_without_content_in_the_log(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(raw: bytes) -> None:
+    def fail(raw: bytes, headers: Headers) -> None:
         raise RuntimeError(raw.decode())
 
     monkeypatch.setattr("sluice.stream.moderation.decode_post", fail)
