@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -47,6 +48,7 @@ N_IDLE = 100
 def main() -> None:
     """Measure and print."""
     options = read_options()
+    os.environ["SLUICE_CACHE_MB"] = "0"  # of every process below: the rounds send the same posts again
     texts = make_texts(options.posts)
     with (
         tempfile.TemporaryDirectory() as folder,

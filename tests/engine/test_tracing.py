@@ -121,6 +121,19 @@ def test_a_request_is_a_span_below_the_callers_and_without_its_query(
     assert "hidden" not in span.to_json()
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"), [("/v1/posts", "{", 400), ("/v1/posts", '{"text": ""}', 400), ("/v1/nowhere", "{}", 404)]
+)
+def test_a_request_that_is_refused_is_answered_as_without_a_trace(
+    path: str, body: str, status: int, tracer: SpanTracer, exporter: InMemorySpanExporter
+) -> None:
+    with serving(FakeScorer(), tracer=tracer) as address:
+        headers = {"Content-Type": "application/json"}
+        assert httpx.post(address + path, content=body, headers=headers).status_code == status
+    statuses = [span.attributes.get("http.response.status_code") for span in exporter.get_finished_spans()]
+    assert statuses in ([status], [])
+
+
 def test_a_program_that_uses_opentelemetry_hands_its_span_on(tracer: SpanTracer) -> None:
     assert context_of_caller() == {}
     with tracer.span("a publisher's"):
