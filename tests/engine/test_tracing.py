@@ -122,7 +122,8 @@ def test_a_request_is_a_span_below_the_callers_and_without_its_query(
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status"), [("/v1/posts", "{", 400), ("/v1/posts", '{"text": ""}', 400), ("/v1/nowhere", "{}", 404)]
+    ("path", "body", "status"),
+    [("/v1/posts", "{", 400), ("/v1/posts", '{"text": ""}', 400), ("/v1/nowhere", "{}", 404)],
 )
 def test_a_request_that_is_refused_is_answered_as_without_a_trace(
     path: str, body: str, status: int, tracer: SpanTracer, exporter: InMemorySpanExporter

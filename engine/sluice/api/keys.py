@@ -211,10 +211,11 @@ class _Repeats(Exception):
 def _read_lines(content: bytes) -> dict[str, int]:
     """The line of each name; raises `_Repeats`."""
     root = yaml.compose(content, yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        return {}
     if repeated := find_repeated(root):
         raise _Repeats(f"{repeated.line}: {repeated}")
-    entries: list[tuple[yaml.Node, yaml.Node]] = root.value if isinstance(root, yaml.MappingNode) else []
-    return {str(key.value): line_of(key) for key, _ in entries}
+    return {str(key.value): line_of(key) for key, _ in root.value}
 
 
 def _refuse_shared(file: Path, entries: Mapping[str, KeyEntry], lines: Mapping[str, int]) -> None:

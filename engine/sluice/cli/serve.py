@@ -36,7 +36,7 @@ def serve(
         Path | None, typer.Option(help="Append what suggestscore is told to this file; default: refuse it.")
     ] = None,
     feedback_kafka: Annotated[
-        bool, typer.Option("--feedback-kafka", help="Publish it to SLUICE_TOPIC_FEEDBACK on SLUICE_KAFKA.")
+        bool, typer.Option("--feedback-kafka", help="Publish it to SLUICE_TOPIC_FEEDBACK on --kafka or SLUICE_KAFKA.")
     ] = False,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="An origin whose pages may call; may be repeated.")
@@ -66,8 +66,8 @@ def serve(
     with ExitStack() as cleanup:
         cleanup.enter_context(ending_like_ctrl_c())
         address = cleanup.enter_context(open_triton(triton))
-        kafka = find_connection().kafka if feedback_kafka else None
-        run_server(_with(settings, address, policy), config, host, port, say, feedback, kafka)
+        told = find_connection(kafka).kafka if feedback_kafka else None
+        run_server(_with(settings, address, policy), config, host, port, say, feedback, told)
 
 
 def _find_kafka(bootstrap: str) -> KafkaConfig:
