@@ -225,8 +225,8 @@ def test_after_a_failure_the_logs_that_the_error_names_stay_and_nothing_else() -
 
 
 PASSED = ChaosReport(
-    minutes=0.5, seed=3, n_workers=2, n_posts=100, n_lost=0, n_duplicates=1, n_different=0, n_late=0, n_dead_letters=2,
-    n_unexpected_dead_letters=0, faults=(FaultRecord("worker killed", 1.0, 0.0, 4.0),),
+    minutes=0.5, seed=3, n_workers=2, n_posts=100, n_lost=0, n_duplicates=1, n_different=0, different_fields=(),
+    n_late=0, n_dead_letters=2, n_unexpected_dead_letters=0, faults=(FaultRecord("worker killed", 1.0, 0.0, 4.0),),
     scenarios=(ScenarioRecord("ordered", False, 10, 0), ScenarioRecord("unordered", True, 10, 4)), peak_memory_mb={},
 )  # fmt: skip
 LOST = ChaosReport(**{name: getattr(PASSED, name) for name in PASSED.__struct_fields__} | {"n_lost": 2})
