@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
+from sluice.api.config import ApiConfig
+from sluice.api.server import _sharing
 from sluice.config import KafkaConfig
+from sluice.metrics import Metrics
 from sluice.policies.desk import PolicyDesk
 from sluice.resources import default_policy
+from sluice.settings import load_settings
+from sluice.verdict.documents import read_document
+from sluice.verdict.policy_file import PolicyFile
+from sluice.verdict.policy_set import PolicySet
 from tests.engine.api.conftest import KEY, FakeScorer, key_entry, serving
 
 POLICY = "tenant: forum\nversion: {}\nextends: default\nlabels: {{threat: {{review: 0.2}}}}\n"
@@ -84,3 +93,15 @@ def test_kafka_that_is_away_is_said(tmp_path: Path) -> None:
 def test_a_server_without_kafka_has_no_such_endpoints() -> None:
     with serving(FakeScorer()) as address, httpx.Client(base_url=address) as client:
         assert client.get("/v1/policies").status_code == 404
+
+
+async def test_a_server_on_kafka_decides_by_what_is_pushed(kafka: KafkaConfig) -> None:
+    policies, sets = PolicyFile(default_policy(), Metrics(CollectorRegistry())), asyncio.Queue[PolicySet]()
+    policies.used_by(sets.put_nowait)
+    async with _sharing(load_settings({}), ApiConfig(kafka=kafka), policies) as desk:
+        assert desk is not None
+        await asyncio.to_thread(desk.push, [read_document(POLICY.format(1))], "ann")
+        pushed = await asyncio.wait_for(sets.get(), 30)
+    assert {ref.name: ref.version for ref in pushed.refs}["forum"] == 1
+    async with _sharing(load_settings({}), ApiConfig(), policies) as desk:
+        assert desk is None
