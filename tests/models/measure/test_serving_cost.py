@@ -1,4 +1,4 @@
-"""Sizes and latencies of exported models; the models here are a node or two."""
+"""Sizes and CPU times of exported models; the models here are a node or two."""
 
 from __future__ import annotations
 
