@@ -113,3 +113,9 @@ def test_what_is_not_there_is_named(desk: Desk) -> None:
         result = desk.run(*arguments)
         assert result.exit_code == 1
         assert mistake in result.stderr
+
+
+def test_the_policy_in_the_documentation_holds(desk: Desk) -> None:
+    documented = Path("docs/policies.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (row,) = desk.rows("check", desk.write(documented), on_kafka=False)
+    assert (row["name"], row["cases"]) == ("forum-a", 1)
