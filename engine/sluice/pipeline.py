@@ -30,9 +30,9 @@ from sluice.modalities.repeated import PATIENCE, PartRepeats
 from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
-from sluice.schema import Decision, DetectedLanguage, Post, Verdict
+from sluice.schema import Basis, Decision, DetectedLanguage, Post, Verdict
 from sluice.tracing import UNTRACED, Tracer
-from sluice.verdict.facts import Facts
+from sluice.verdict.facts import Facts, basis_of
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
 from sluice.verdict.policy import Finding, Policy, find
 from sluice.verdict.policy_set import PolicySet
@@ -192,6 +192,7 @@ class Pipeline:
             post_id=admitted.post.id,
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
+            basis=_rebase(found.basis, admitted.post),
             **_carried(admitted.post),
         )
 
@@ -288,6 +289,7 @@ class Pipeline:
             rules=said.rules,
             queue=said.queue,
             tags=said.tags,
+            basis=basis_of(facts),
             **_carried(admitted.post),
         )
 
@@ -311,6 +313,13 @@ class Pipeline:
 def _carried(post: Post) -> dict[str, Any]:
     """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
     return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant}
+
+
+def _rebase(basis: Basis | None, post: Post) -> Basis | None:
+    """For a post that says the same as the one before, in its own words about its author and time."""
+    if basis is None:
+        return None
+    return msgspec.structs.replace(basis, author_standing=post.author_standing, created_at=post.created_at)
 
 
 def _facts_of(post: Post, fused: _Fused) -> Facts:

@@ -186,6 +186,29 @@ class DetectedLanguage(msgspec.Struct, frozen=True):
     probability: Share
 
 
+class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a decision rests on beside the scores, for whoever decides the post anew: see `sluice backtest`.
+
+    Attributes
+    ----------
+    pictured : tuple of str
+        Labels of which an image says most.
+    all_scored, all_understood : bool
+        Whether every part was read as a whole, and in a language that is read.
+    author_standing, created_at, text_chars, n_images, n_clips
+        The post's; the length of its text in characters.
+    """
+
+    pictured: tuple[str, ...] = ()
+    all_scored: bool = True
+    all_understood: bool = True
+    author_standing: str | None = None
+    created_at: str | None = None
+    text_chars: int = 0
+    n_images: int = 0
+    n_clips: int = 0
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What comes out on ``moderation.verdicts``, once per post.
 
@@ -213,6 +236,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Where a review belongs, by the first of these rules that says so.
     tags : tuple of str
         Of all these rules.
+    basis : Basis or None
+        None in verdicts of earlier versions.
     """
 
     post_id: str
@@ -234,6 +259,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RuleReason, ...] = ()
     queue: str | None = None
     tags: tuple[str, ...] = ()
+    basis: Basis | None = None
 
 
 class _Identified(msgspec.Struct):

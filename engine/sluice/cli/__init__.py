@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from sluice import __version__
 from sluice.cli import (
+    backtest,
     bench,
     benchmark,
     calibrate,
@@ -97,6 +98,7 @@ app.command("publish")(publish.publish)
 app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("backtest")(backtest.backtest)
 app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
 app.command("webhooks")(webhooks.webhooks)

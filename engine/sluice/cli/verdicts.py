@@ -46,12 +46,13 @@ def read_verdicts(
     as_json = wants_json(as_json)
     to, start = find_connection(kafka).recognised(), _START[follow]
     with Outcomes(to.kafka, start=start, kinds=("verdict",), timeout_s=to.timeout_s) as outcomes:
-        for outcome, verdict in _decode(outcomes.follow() if follow else outcomes.read_to_end()):
+        for outcome, verdict in decode(outcomes.follow() if follow else outcomes.read_to_end()):
             if decision is None or verdict.decision == decision.value:
                 _show(outcome, verdict, as_json)
 
 
-def _decode(outcomes: Iterator[Outcome]) -> Iterator[tuple[Outcome, Verdict]]:
+def decode(outcomes: Iterator[Outcome]) -> Iterator[tuple[Outcome, Verdict]]:
+    """Each with its verdict; one that is none is named and passed over."""
     import msgspec
 
     for outcome in outcomes:

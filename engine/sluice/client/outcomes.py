@@ -100,6 +100,8 @@ class Outcomes:
         Where from.
     start : {"end", "beginning"}
         ``end``: only what comes after this call has returned.
+    since_s : float or None
+        In seconds since 1970: what was produced before is left out, wherever it starts.
     kinds : tuple of {"verdict", "dead_letter"}
         What to read.
     timeout_s : float
@@ -116,17 +118,19 @@ class Outcomes:
         kafka: KafkaConfig,
         *,
         start: Literal["beginning", "end"] = "end",
+        since_s: float | None = None,
         kinds: tuple[Kind, ...] = KINDS,
         timeout_s: float = 15.0,
     ) -> None:
         self._kafka = kafka
         names = {"verdict": kafka.topics.verdicts, "dead_letter": kafka.topics.dead_letters}
         self._kinds: dict[str, Kind] = {names[kind]: kind for kind in kinds}
+        self._since_s = since_s or 0.0
         self._consumer = Consumer(consumer_properties(kafka, f"sluice-reader-{uuid.uuid4()}"))
         try:
             self._partitions = find_partitions(self._consumer, kafka, tuple(self._kinds), timeout_s)
             self._ends = find_ends(self._consumer, kafka, self._partitions, timeout_s)
-            self._consumer.assign(self._starts(start))
+            self._consumer.assign(self._starts(start) if since_s is None else self._starts_since(since_s, timeout_s))
         except BaseException:
             self._consumer.close()
             raise
@@ -136,9 +140,26 @@ class Outcomes:
             return [Partition(topic, number, end) for (topic, number), end in self._ends.items()]
         return [Partition(topic, number, OFFSET_BEGINNING) for topic, number in self._partitions]
 
+    def _starts_since(self, since_s: float, timeout_s: float) -> list[Partition]:
+        """Offsets of the first messages that are not older; behind the last one where all are.
+
+        The embedded broker cannot say (librdkafka's mock cluster looks up no times): there everything is read.
+        """
+        if self._kafka.embedded:
+            return self._starts("beginning")
+        wanted = [Partition(topic, number, max(0, int(since_s * 1000))) for topic, number in self._partitions]
+        try:
+            return self._consumer.offsets_for_times(wanted, timeout=timeout_s)
+        except KafkaException as error:
+            raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
+
     def poll(self, timeout_s: float = 0.1) -> list[Outcome]:
         """What has come in; waits until there is something, at most `timeout_s` seconds."""
-        return [self._outcome(message) for message in self._messages(timeout_s) if message.error() is None]
+        found = [self._outcome(message) for message in self._messages(timeout_s) if message.error() is None]
+        return [outcome for outcome in found if not self._is_old(outcome)]
+
+    def _is_old(self, outcome: Outcome) -> bool:
+        return outcome.timestamp_s is not None and outcome.timestamp_s < self._since_s
 
     def follow(self) -> Iterator[Outcome]:
         """Everything, for ever."""
@@ -152,7 +173,9 @@ class Outcomes:
             for message in self._messages(0.5):
                 topic, number, offset = _locate(message)
                 if message.error() is None and offset < self._ends[topic, number]:
-                    yield self._outcome(message)
+                    outcome = self._outcome(message)
+                    if not self._is_old(outcome):
+                        yield outcome
                 if _is_end(message.error()) or offset + 1 >= self._ends.get((topic, number), 0):
                     left.discard((topic, number))
 

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +22,9 @@ N_BINS = 20
 """Of a label's histogram."""
 
 
+ShownT = TypeVar("ShownT")
+
+
 class _Letter(msgspec.Struct):
     reason: str = "unknown"
 
@@ -33,26 +37,43 @@ _VERDICTS = msgspec.json.Decoder(Verdict)
 _DEAD_LETTERS = msgspec.json.Decoder(_DeadLetter)
 
 
-class BestFew:
-    """The verdicts with the highest rank, of any number that are offered."""
+def read_outcome(line: bytes) -> Verdict | str:
+    """A verdict, or the reason of a dead letter; raises `msgspec.DecodeError` for a line that is neither."""
+    try:
+        return _VERDICTS.decode(line)
+    except msgspec.ValidationError as error:
+        return _read_reason(line, error)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(type(error).__name__) from error
+
+
+def _read_reason(line: bytes, error: msgspec.ValidationError) -> str:
+    try:
+        return _DEAD_LETTERS.decode(line).dead_letter.reason
+    except msgspec.ValidationError:
+        raise error from None
+
+
+class BestFew(Generic[ShownT]):
+    """Those with the highest rank, of any number that are offered."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[float, int, Verdict]] = []
+        self._heap: list[tuple[float, int, ShownT]] = []
         self._n_offered = 0
 
-    def offer(self, rank: float, verdict: Verdict) -> None:
+    def offer(self, rank: float, shown: ShownT) -> None:
         """Keep it if it ranks among the highest; of equal ones the first stays."""
         self._n_offered += 1
-        entry = (rank, -self._n_offered, verdict)
+        entry = (rank, -self._n_offered, shown)
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
 
-    def ordered(self) -> list[Verdict]:
+    def ordered(self) -> list[ShownT]:
         """From the highest rank down."""
-        return [verdict for _, _, verdict in sorted(self._heap, reverse=True)]
+        return [shown for _, _, shown in sorted(self._heap, reverse=True)]
 
 
 def _make_counters() -> defaultdict[str, Counter[str]]:
@@ -95,8 +116,8 @@ class Summary:
     policies: Counter[tuple[str, int]] = field(default_factory=Counter)
     histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     latency_ms: dict[str, array[float]] = field(default_factory=dict)
-    certain: BestFew = field(default_factory=lambda: BestFew(N_SHOWN))
-    borderline: BestFew = field(default_factory=lambda: BestFew(N_SHOWN))
+    certain: BestFew[Verdict] = field(default_factory=lambda: BestFew(N_SHOWN))
+    borderline: BestFew[Verdict] = field(default_factory=lambda: BestFew(N_SHOWN))
     _seen: set[str] = field(default_factory=set)
 
     @property
@@ -106,24 +127,15 @@ class Summary:
 
     def add(self, line: bytes) -> None:
         """Count an outcome; raises `msgspec.DecodeError` for a line that is neither a verdict nor a dead letter."""
-        try:
-            verdict = _VERDICTS.decode(line)
-        except msgspec.ValidationError as error:
-            self._add_dead_letter(line, error)
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise msgspec.DecodeError(type(error).__name__) from error
+        outcome = read_outcome(line)
+        if isinstance(outcome, Verdict):
+            self._add_verdict(outcome)
         else:
-            self._add_verdict(verdict)
+            self.dead_letters[outcome] += 1
 
     def shown_ids(self) -> set[str]:
         """Of the posts that are shown."""
         return {verdict.post_id for few in (self.certain, self.borderline) for verdict in few.ordered()}
-
-    def _add_dead_letter(self, line: bytes, error: msgspec.ValidationError) -> None:
-        try:
-            self.dead_letters[_DEAD_LETTERS.decode(line).dead_letter.reason] += 1
-        except msgspec.ValidationError:
-            raise error from None
 
     def _add_verdict(self, verdict: Verdict) -> None:
         if verdict.post_id in self._seen:

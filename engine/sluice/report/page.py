@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sluice.features.language_names import name_language
+from sluice.report.elements import draw_decisions, make_section, make_table, make_tile, name_code, write_document
 from sluice.report.gathering import N_BINS, Summary, ordered_labels
-from sluice.report.html import Element, make, write
+from sluice.report.html import Element, make
 from sluice.report.posts import show_post
 from sluice.schema import DECISIONS, Post, Verdict
 from sluice.verdict.policy import Policy
@@ -30,42 +27,31 @@ def write_report(summary: Summary, posts: Mapping[str, Post]) -> str:
     posts : mapping of str to Post
         By id; those of `Summary.shown_ids` are shown.
     """
-    style = files("sluice.report").joinpath("report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    allowed = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = make(
-        "head",
-        make("meta", charset="utf-8"),
-        make("meta", http_equiv="Content-Security-Policy", content=allowed),
-        make("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        make("meta", name="color-scheme", content="light dark"),
-        make("title", "Moderation report"),
-        make("style", style),
-    )
-    return write(make("html", head, make("body", make("main", *_sections(summary, posts))), lang="en"))
+    return write_document("Moderation report", *_sections(summary, posts))
 
 
 def _sections(summary: Summary, posts: Mapping[str, Post]) -> list[Element | None]:
     return [
-        make("h1", "Moderation report"),
         make("p", _describe(summary), class_="muted"),
         _tiles(summary),
-        _section(
+        make_section(
             "Decisions by label", _decisions(summary.by_label, "label", str), "Posts with a reason of that label."
         ),
-        _section("Decisions by language", _decisions(summary.by_language, "language", _name), "Of posts with a text."),
-        _section("Scores", _histograms(summary), "How many posts have which score; the heights are logarithmic."),
-        _section(
+        make_section(
+            "Decisions by language", _decisions(summary.by_language, "language", name_code), "Of posts with a text."
+        ),
+        make_section("Scores", _histograms(summary), "How many posts have which score; the heights are logarithmic."),
+        make_section(
             "Most certain", _show(summary.certain.ordered(), posts), "The strictest first, by the highest scores."
         ),
-        _section(
+        make_section(
             "Borderline",
             _show(summary.borderline.ordered(), posts),
             "A small change of a score would turn the decision.",
         ),
-        _section("Not read, or not whole", _statuses(summary), "Parts of posts."),
-        _section("Dead letters", _counts(summary.dead_letters, "reason"), "Messages that were no posts."),
-        _section("Latency", _latency(summary), "Milliseconds per post."),
+        make_section("Not read, or not whole", _statuses(summary), "Parts of posts."),
+        make_section("Dead letters", _counts(summary.dead_letters, "reason"), "Messages that were no posts."),
+        make_section("Latency", _latency(summary), "Milliseconds per post."),
     ]
 
 
@@ -78,28 +64,12 @@ def _describe(summary: Summary) -> str:
     return f"{said} This file holds what people posted: keep it as you keep their posts."
 
 
-def _section(title: str, content: Element | None, note: str) -> Element | None:
-    if content is None:
-        return None
-    return make("section", make("h2", title), make("p", note, class_="muted"), content)
-
-
 def _tiles(summary: Summary) -> Element:
     n = max(1, summary.n_verdicts)
     counts = [(decision, summary.decisions[decision]) for decision in DECISIONS]
-    tiles = [_tile(decision, count, f"{count / n:.1%}") for decision, count in counts]
-    tiles += [_tile("dead letter", summary.dead_letters.total(), "")] if summary.dead_letters else []
+    tiles = [make_tile(decision, count, f"{count / n:.1%}") for decision, count in counts]
+    tiles += [make_tile("dead letter", summary.dead_letters.total(), "")] if summary.dead_letters else []
     return make("ul", *tiles, class_="tiles")
-
-
-def _tile(name: str, count: int, share: str) -> Element:
-    return make(
-        "li", make("b", f"{count:,}"), make("span", name), make("span", share, class_="muted"), class_=name.split()[0]
-    )
-
-
-def _name(code: str) -> str:
-    return "not sure" if code == "und" else name_language(code)
 
 
 def _decisions(counted: Mapping[str, Counter[str]], what: str, name: object) -> Element | None:
@@ -113,21 +83,11 @@ def _decisions(counted: Mapping[str, Counter[str]], what: str, name: object) -> 
             "tr",
             make("th", call(key), scope="row"),
             *(make("td", f"{counts[each]:,}" if counts[each] else "–") for each in DECISIONS),
-            make("td", _stacked(counts, most), class_="bar"),
+            make("td", draw_decisions(counts, most), class_="bar"),
         )
         for key, counts in ordered[:MAX_ROWS]
     ]
-    return _table([what, *DECISIONS, ""], rows)
-
-
-def _stacked(counts: Counter[str], most: int) -> Element:
-    """A bar of a row's decisions, as long as the row is large."""
-    bars, at = [], 0.0
-    for decision in DECISIONS:
-        width = 100 * counts[decision] / most
-        bars.append(make("rect", x=f"{at:.3f}", y=0, width=f"{width:.3f}", height=10, class_=decision))
-        at += width
-    return make("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+    return make_table([what, *DECISIONS, ""], rows)
 
 
 def _histograms(summary: Summary) -> Element | None:
@@ -172,7 +132,7 @@ def _statuses(summary: Summary) -> Element | None:
 
 def _counts(counts: Counter[str], what: str) -> Element | None:
     rows = [make("tr", make("th", key, scope="row"), make("td", f"{n:,}")) for key, n in counts.most_common(MAX_ROWS)]
-    return _table([what, "posts"], rows) if rows else None
+    return make_table([what, "posts"], rows) if rows else None
 
 
 def _latency(summary: Summary) -> Element | None:
@@ -180,9 +140,4 @@ def _latency(summary: Summary) -> Element | None:
     for stage, values in summary.latency_ms.items():
         found = np.percentile(np.frombuffer(values), SHARES, method="inverted_cdf")
         rows.append(make("tr", make("th", stage, scope="row"), *(make("td", f"{value:,.1f}") for value in found)))
-    return _table(["stage", *(f"p{share}" for share in SHARES)], rows) if rows else None
-
-
-def _table(names: Iterable[str], rows: Sequence[Element]) -> Element:
-    head = make("thead", make("tr", *(make("th", name, scope="col") if name else make("td") for name in names)))
-    return make("div", make("table", head, make("tbody", *rows)), class_="table")
+    return make_table(["stage", *(f"p{share}" for share in SHARES)], rows) if rows else None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sluice.schema import LABELS, Decision, Post
+from sluice.schema import LABELS, Basis, Decision, Media, Post, Verdict
 
 MAX_CHARS = 256
 """Of a field as rules see it: what is longer is cut, so that no post makes a rule slow."""
+
+_NOTHING = (Media("data:,"),)
 
 Kind = Literal["double", "int", "string", "strings", "string map"]
 
@@ -41,6 +43,54 @@ class Facts:
     all_understood: bool = True
     language: str = ""
     language_probability: float = 0.0
+
+
+def basis_of(facts: Facts) -> Basis:
+    """What of the facts a verdict keeps beside what else it says."""
+    post = facts.post
+    return Basis(
+        pictured=tuple(sorted(facts.pictured)),
+        all_scored=facts.all_scored,
+        all_understood=facts.all_understood,
+        author_standing=post.author_standing,
+        created_at=post.created_at,
+        text_chars=len(post.text or ""),
+        n_images=len(post.images),
+        n_clips=len(post.audio),
+    )
+
+
+def recall(verdict: Verdict) -> Facts:
+    """The facts that a verdict was decided on; its post has the size of the one that was, and says nothing.
+
+    A verdict without `Basis` counts as one whose parts were all read, as far as its `modalities` say so.
+    """
+    basis = verdict.basis or Basis(all_scored=all(status == "ok" for status in verdict.modalities.values()))
+    return Facts(
+        post=_stand_in(verdict, basis),
+        scores=verdict.scores,
+        severity=verdict.severity,
+        pictured=basis.pictured,
+        parts=verdict.modalities,
+        all_scored=basis.all_scored,
+        all_understood=basis.all_understood,
+        language=verdict.language.code if verdict.language else "",
+        language_probability=verdict.language.probability if verdict.language else 0.0,
+    )
+
+
+def _stand_in(verdict: Verdict, basis: Basis) -> Post:
+    return Post(
+        id=verdict.post_id,
+        text=" " * basis.text_chars or None,
+        images=_NOTHING * basis.n_images,
+        audio=_NOTHING * basis.n_clips,
+        author_id=verdict.author_id,
+        surface=verdict.surface,
+        tenant=verdict.tenant,
+        author_standing=basis.author_standing,
+        created_at=basis.created_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
