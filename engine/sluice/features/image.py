@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Reserve, heif, jpeg, unlimited
+from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Reserve, heif, jpeg, unlimited, webp
 from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
 from sluice.features.colours import is_flat, profile_of, read_colours
 from sluice.features.deep import rawmode_of, restore_depth
@@ -22,7 +22,6 @@ from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
 from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, view_picture
 from sluice.features.views import WHOLE, plain_boxes
-from sluice.features.webp import CUT_SHORT, keep_whole_frames
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 10**6
@@ -123,7 +122,7 @@ def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[Imag
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
     content = drop_remarks(strip_leading(content))
     if not content.startswith(jpeg.BEGINNING):
-        return keep_whole_frames(content)
+        return webp.mend(content)
     try:
         return jpeg.cut_scans(content)
     except DECODE_ERRORS as error:
@@ -211,7 +210,7 @@ def _decode_still(content: bytes, fineness: int, reserve: Reserve) -> tuple[Imag
         image, is_cut = _salvage(content, image, fineness)
     else:
         is_cut = image.format == "JPEG" and jpeg.may_be_cut(image) and _is_cut(content, image, fineness)
-    return _turn_upright(restore_depth(image, rawmode, lambda: _open(content))), CUT_SHORT if is_cut else None
+    return _turn_upright(restore_depth(image, rawmode, lambda: _open(content))), webp.CUT_SHORT if is_cut else None
 
 
 def _estimate_bytes(image: Image.Image, n_whole: int) -> int:

@@ -1,42 +1,77 @@
-"""WebP animations whose end is missing: libwebp refuses such a file whole, so its whole frames are kept here."""
+"""WebP files whose sizes or ends are wrong: libwebp refuses them whole, so what there is of them is mended here."""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 _HEADER_BYTES = 12
 _FRAME = b"ANMF"
+_STILL = (b"VP8 ", b"VP8L")
+_SPARE_BYTES = 64 * 1024
+"""Zeros may be read as values that take more room than those that are missing."""
 CUT_SHORT = "the file is cut short"
 
 
-def keep_whole_frames(content: bytes) -> tuple[bytes, str | None]:
-    """The file up to its last whole frame, and what is missing.
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """What a file is made of.
+
+    Attributes
+    ----------
+    end : int
+        Behind the last chunk that is whole.
+    n_frames : int
+        Of an animation, among those.
+    has_picture : bool
+        Whether one of those is a still picture.
+    missing : int
+        Bytes that the chunk behind them lacks, if that is a still picture; else 0.
+    """
+
+    end: int
+    n_frames: int
+    has_picture: bool
+    missing: int
+
+
+def mend(content: bytes) -> tuple[bytes, str | None]:
+    """The file with its right size, without what is not whole of an animation, and what is missing.
 
     Parameters
     ----------
     content : bytes
-        Returned as it is if it is no WebP, is whole, or has no whole frame: of a still picture libwebp's decoder
-        for files gives no part.
+        Returned as it is if it is no WebP, is whole, or has nothing to be seen. What a still picture lacks is filled
+        with zeros, of which libwebp makes something: its first lines are there, as browsers show them.
     """
-    if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or _size_at(content, 4) + 8 <= len(content):
+    if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         return content, None
-    end, n_frames = _whole_chunks(content)
-    if not n_frames:
-        return content, None
-    return content[:4] + struct.pack("<I", end - 8) + content[8:end], CUT_SHORT
+    chunks = _find_chunks(content)
+    if chunks.n_frames or chunks.has_picture:
+        note = CUT_SHORT if _size_at(content, 4) + 8 > len(content) > chunks.end else None
+        return _resized(content[: chunks.end]), note
+    if chunks.missing:
+        size = _size_at(content, chunks.end + 4) + _SPARE_BYTES
+        filled = content[: chunks.end + 4] + struct.pack("<I", size) + content[chunks.end + 8 :]
+        return _resized(filled + bytes(chunks.missing + _SPARE_BYTES + size % 2)), CUT_SHORT
+    return content, None
 
 
-def _whole_chunks(content: bytes) -> tuple[int, int]:
-    """Where the last whole chunk ends, and how many of them are frames."""
-    place, n_frames = _HEADER_BYTES, 0
+def _resized(content: bytes) -> bytes:
+    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+
+
+def _find_chunks(content: bytes) -> _Chunks:
+    place, n_frames, has_picture = _HEADER_BYTES, 0, False
     while place + 8 <= len(content):
-        size = _size_at(content, place + 4)
-        end = place + 8 + size + size % 2
+        name, size = content[place : place + 4], _size_at(content, place + 4)
+        end = place + 8 + size
         if end > len(content):
-            break
-        n_frames += content[place : place + 4] == _FRAME
-        place = end
-    return place, n_frames
+            return _Chunks(place, n_frames, has_picture, end - len(content) if name in _STILL else 0)
+        n_frames += name == _FRAME
+        has_picture = has_picture or name in _STILL
+        place = min(end + size % 2, len(content))
+    return _Chunks(place, n_frames, has_picture, 0)
 
 
 def _size_at(content: bytes, place: int) -> int:

@@ -97,11 +97,6 @@ def test_of_a_truncated_image_what_is_there_is_read(kind: str) -> None:
     assert len(features.rows) == 1
 
 
-def test_a_truncated_webp_is_refused() -> None:
-    content = encode(make_noise(), "WEBP")
-    assert refuse(content[: len(content) // 2]) in {"truncated", "not_image"}
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_an_image_of_which_nothing_arrived_is_refused(kind: str) -> None:
     content = encode(draw(1200, 900), kind)

@@ -30,6 +30,29 @@ def test_a_jpeg_that_ends_early_by_its_own_word_is_partial() -> None:
     assert extract_image(content[: len(content) // 2] + b"\xff\xd9").partial == CUT_SHORT
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.98])
+@pytest.mark.parametrize("behind", [b"", b"abc" * 100 + b"\xff\xd9"])
+def test_what_stands_behind_its_end_does_not_make_a_jpeg_whole(share: float, behind: bytes) -> None:
+    content = encode(make_noise(), "JPEG")
+    cut = content[: int(len(content) * share)]
+    assert extract_image(cut + b"\xff\xd9" + behind).partial == CUT_SHORT
+
+
+@pytest.mark.parametrize("filler", [b"\xff\xda" * 200, b"\xff\xd9" * 200, b"\xff" * 99])
+def test_what_segments_hold_is_no_scan_and_no_end(filler: bytes) -> None:
+    content = encode(make_noise(), "JPEG")
+    segment = b"\xff\xe4" + (len(filler) + 2).to_bytes(2, "big") + filler
+    features = extract_image(content[:2] + segment + content[2:])
+    assert features.partial is None
+    assert (features.rows[0].pixels == extract_image(content).rows[0].pixels).all()
+
+
+def test_a_film_behind_a_photo_holds_no_scans_of_it() -> None:
+    """As phones write them: the photo, then a second of film."""
+    content = encode(make_noise(), "JPEG")
+    assert extract_image(content + b"\xff\xda\x00\x08" * 5_000).partial is None
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_without_its_end_is_whole(progressive: bool) -> None:
     content = encode(make_noise(), "JPEG", progressive=progressive)
