@@ -53,12 +53,13 @@ def mend(content: bytes) -> tuple[bytes, str | None]:
     if chunks.missing:
         size = _size_at(content, chunks.end + 4) + _SPARE_BYTES
         filled = content[: chunks.end + 4] + struct.pack("<I", size) + content[chunks.end + 8 :]
-        return _resized(filled + bytes(chunks.missing + _SPARE_BYTES + size % 2)), CUT_SHORT
+        return _resized(filled + bytes(chunks.missing + _SPARE_BYTES)), CUT_SHORT
     return content, None
 
 
 def _resized(content: bytes) -> bytes:
-    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+    whole = content + bytes(len(content) % 2)  # chunks end at even places
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
 
 
 def _find_chunks(content: bytes) -> _Chunks:
