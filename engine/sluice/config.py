@@ -44,7 +44,7 @@ class OAuthConfig:
         PEM of the authority that signed the endpoint's certificate; None takes the system's.
     """
 
-    token_url: str
+    token_url: str = field(repr=False)  # it may hold a password
     client_id: str
     client_secret: str = field(repr=False)
     scope: str | None = None
@@ -228,7 +228,7 @@ class MediaConfig:
     """
 
     roots: tuple[Path, ...] = ()
-    store_urls: tuple[str, ...] = ()
+    store_urls: tuple[str, ...] = field(default=(), repr=False)  # a URL may hold a key
     allow_private: bool = False
     max_bytes: int = 20 * 2**20
     timeout_s: float = 5.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -64,7 +64,7 @@ class Settings:
     speech: SpeechConfig
     policy_path: Path
     tokenizer: Path | None
-    media_store: str
+    media_store: str = field(repr=False)  # a URL may hold a key
     metrics_host: str
     metrics_port: int
     start_timeout_s: float

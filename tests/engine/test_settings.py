@@ -49,6 +49,8 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
         "SLUICE_KAFKA_CERTIFICATE_FILE": PEM,
         "SLUICE_KAFKA_KEY_PASSWORD": "hush",
         "SLUICE_KAFKA_SASL_PASSWORD": "hush",
+        "SLUICE_MEDIA_STORE": "s3://key:hush@bucket",
+        "SLUICE_KAFKA_OAUTH_TOKEN_URL": "https://name:hush@idp.example/token",
     }
     settings = load_settings({**OAUTH, **keys})
     assert settings.kafka.oauth is not None

@@ -14,6 +14,7 @@ from sluice.errors import InvalidPost
 from sluice.schema import decode_post
 
 CHUNK_BYTES = 1024 * 1024
+_BEGINNINGS = (b'{"post_id":', b'{"dead_letter":')
 
 
 class _Letter(msgspec.Struct):
@@ -93,9 +94,17 @@ def open_previous(path: Path) -> tuple[FileIO, PreviousOutcomes]:
             end += len(whole) + 1
             _add(previous, whole, path, number)
         begun += rest
+    _check_rest(bytes(begun), path, number + 1)
     file.truncate(end)
     file.seek(end)
     return file, previous
+
+
+def _check_rest(rest: bytes, path: Path, number: int) -> None:
+    """Only what was one of our lines is cut off: anything else is somebody's file."""
+    begun = rest.rstrip(b"\0")  # what a machine that lost its power may leave
+    if not any(begun.startswith(each) or each.startswith(begun) for each in _BEGINNINGS):
+        raise typer.BadParameter(f"{path}:{number} is no line that sluice score writes", param_hint="--resume")
 
 
 def _add(previous: PreviousOutcomes, line: bytes, path: Path, number: int) -> None:

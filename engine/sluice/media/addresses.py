@@ -44,6 +44,8 @@ def is_public(address: Address) -> bool:
     Refused are private, loopback, link-local, multicast, reserved, unspecified, carrier-grade NAT and documentation
     addresses, clouds' own services, and IPv6 addresses that carry one of these (mapped, NAT64, 6to4, Teredo, ISATAP).
     """
+    if _is_isatap(address) and not is_public(_last_bits(address)):
+        return False
     carried = _unwrap(address)
     if carried:
         return all(is_public(inner) for inner in carried)
@@ -55,14 +57,15 @@ def is_public(address: Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Whether a network is IANA's for unicast, and an ISATAP address in it leads outside."""
-    if address not in _PUBLIC_IPV6 or address in _DOCUMENTATION:
-        return False
-    is_isatap = int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
-    return not is_isatap or is_public(_last_bits(address))
+    """Whether a network is IANA's for unicast."""
+    return address in _PUBLIC_IPV6 and address not in _DOCUMENTATION
 
 
-def _last_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+def _is_isatap(address: Address) -> bool:
+    return isinstance(address, ipaddress.IPv6Address) and int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
+
+
+def _last_bits(address: Address) -> ipaddress.IPv4Address:
     return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
 
 

@@ -70,8 +70,9 @@ def shorter_letters(message: Message, reason: str, detail: str) -> Iterator[Lett
     yield letter()
     headers, steps = short(headers), [f"headers: {len(headers) - len(short(headers))} of {len(headers)}"]
     yield letter(*steps)
-    value, steps = b"", [*steps, f"value: {message.n_bytes} bytes"]
-    yield letter(*steps)
+    if value is not None:  # a tombstone stays one
+        value, steps = b"", [*steps, f"value: {message.n_bytes} bytes"]
+        yield letter(*steps)
     key, steps = _hash(key), [*steps, f"key: {len(key or b'')} bytes, its SHA-256 in its place"]
     yield letter(*steps)
     steps[0] = f"headers: all {len(message.headers)}"

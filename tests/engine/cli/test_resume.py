@@ -53,7 +53,7 @@ def test_a_second_outcome_is_nobody_elses(tmp_path):
     assert previous.n_lines - previous.n_known == 1
 
 
-@pytest.mark.parametrize("cut", [b'{"post_id": "b", "dec', b'{"post_id": "b", "decision": "allow"}', b"\xff"])
+@pytest.mark.parametrize("cut", [b'{"post_id": "b", "dec', b'{"post_id": "b", "decision": "allow"}', b"{", b"\0\0"])
 def test_a_line_that_was_cut_off_is_written_again(tmp_path, cut):
     (tmp_path / "out").write_bytes(verdict("a") + cut)
     file, previous = open_previous(tmp_path / "out")
@@ -67,6 +67,14 @@ def test_a_line_longer_than_what_is_read_at_once_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr("sluice.cli.resume.CHUNK_BYTES", 7)
     previous = opened(tmp_path / "out", verdict("a") + b"\n" + letter(2))
     assert [previous.has(1, post("a")), previous.has(2, b"?")] == [True, True]
+
+
+@pytest.mark.parametrize("content", [b"my diary, one line", b'{"id": "a"}', b"\xff"])
+def test_a_file_of_one_line_without_an_end_is_left_alone(tmp_path, content):
+    (tmp_path / "out").write_bytes(content)
+    with pytest.raises(typer.BadParameter, match="out:1 is no line"):
+        open_previous(tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == content
 
 
 @pytest.mark.parametrize("wrong", [b"hello", b"[]", b'{"id": "a", "text": "x"}', b'{"dead_letter": {"reason": "x"}}'])
