@@ -27,12 +27,12 @@ from sluice.metrics import STAGES, Metrics
 from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.parts import PartScorer, describe_refusal
 from sluice.modalities.repeated import PATIENCE, PartRepeats
-from sluice.modalities.scored import ScoredPart, find_repeated, statuses_of
+from sluice.modalities.scored import ScoredPart, find_repeated
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
-from sluice.schema import Basis, Decision, DetectedLanguage, Post, Verdict
+from sluice.schema import Decision, DetectedLanguage, Post, Verdict
 from sluice.tracing import UNTRACED, Tracer
-from sluice.verdict.facts import Facts, basis_of
+from sluice.verdict.facts import basis_of, facts_of, language_of, rebase
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
 from sluice.verdict.policy import Finding, Policy, find
 from sluice.verdict.policy_set import PolicySet
@@ -192,7 +192,7 @@ class Pipeline:
             post_id=admitted.post.id,
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
-            basis=_rebase(found.basis, admitted.post),
+            basis=rebase(found.basis, admitted.post),
             **_carried(admitted.post),
         )
 
@@ -266,10 +266,10 @@ class Pipeline:
         return {**stage_s, "total": _total_s(admitted)}
 
     def _judge(self, admitted: _Admitted, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
-        facts = _facts_of(admitted.post, fused)
+        facts = facts_of(admitted.post, fused.parts, fused.scores)
         judge = admitted.policies.choose(admitted.post, facts.language)
         said = judge.judge(facts)
-        language = _language_of(fused.parts)
+        language = language_of(fused.parts)
         self._count(said.decision, judge.policy, said.findings, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
@@ -313,33 +313,6 @@ class Pipeline:
 def _carried(post: Post) -> dict[str, Any]:
     """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
     return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant}
-
-
-def _rebase(basis: Basis | None, post: Post) -> Basis | None:
-    """For a post that says the same as the one before, in its own words about its author and time."""
-    if basis is None:
-        return None
-    return msgspec.structs.replace(basis, author_standing=post.author_standing, created_at=post.created_at)
-
-
-def _facts_of(post: Post, fused: _Fused) -> Facts:
-    language = _language_of(fused.parts)
-    return Facts(
-        post=post,
-        scores=fused.scores.probability,
-        severity=fused.scores.severity,
-        pictured=fused.scores.pictured,
-        parts=statuses_of(fused.parts),
-        all_scored=all(part.complete for part in fused.parts),
-        all_understood=all(part.understood for part in fused.parts),
-        language=language.code if language else "",
-        language_probability=language.probability if language else 0.0,
-    )
-
-
-def _language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:
-    found = next((part.languages.main for part in scored if part.languages), None)
-    return None if found is None else DetectedLanguage(found.code, min(1.0, round(found.probability, 4)))
 
 
 def _now() -> float:

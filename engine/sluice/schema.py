@@ -142,8 +142,7 @@ class PolicyRef(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
-Scalar = str | int | float | bool
-"""Of what a rule looked at."""
+Scalar = str | int | float | bool  # what a rule looked at
 
 
 class RuleReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,10 +231,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         The post's; None where it had none.
     rules : tuple of RuleReason
         The policy's rules that were true of the post, and those that failed.
-    queue : str or None
-        Where a review belongs, by the first of these rules that says so.
-    tags : tuple of str
-        Of all these rules.
+    queue, tags
+        Where a review belongs, by the first of these rules that says so; the tags of all of them.
     basis : Basis or None
         None in verdicts of earlier versions.
     """

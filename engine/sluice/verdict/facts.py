@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sluice.schema import LABELS, Basis, Decision, Media, Post, Verdict
+import msgspec
+
+from sluice.modalities.scored import ScoredPart, statuses_of
+from sluice.schema import LABELS, Basis, Decision, DetectedLanguage, Media, Post, Verdict
+from sluice.verdict.fusion import Scores
 
 MAX_CHARS = 256
 """Of a field as rules see it: what is longer is cut, so that no post makes a rule slow."""
@@ -43,6 +47,35 @@ class Facts:
     all_understood: bool = True
     language: str = ""
     language_probability: float = 0.0
+
+
+def facts_of(post: Post, scored: Sequence[ScoredPart], scores: Scores) -> Facts:
+    """What the scored parts of a post say of it."""
+    language = language_of(scored)
+    return Facts(
+        post=post,
+        scores=scores.probability,
+        severity=scores.severity,
+        pictured=scores.pictured,
+        parts=statuses_of(scored),
+        all_scored=all(part.complete for part in scored),
+        all_understood=all(part.understood for part in scored),
+        language=language.code if language else "",
+        language_probability=language.probability if language else 0.0,
+    )
+
+
+def language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:
+    """The language of the first part in which there is one."""
+    found = next((part.languages.main for part in scored if part.languages), None)
+    return None if found is None else DetectedLanguage(found.code, min(1.0, round(found.probability, 4)))
+
+
+def rebase(basis: Basis | None, post: Post) -> Basis | None:
+    """For a post that says the same as the one before, in its own words about its author and time."""
+    if basis is None:
+        return None
+    return msgspec.structs.replace(basis, author_standing=post.author_standing, created_at=post.created_at)
 
 
 def basis_of(facts: Facts) -> Basis:
