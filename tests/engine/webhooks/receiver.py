@@ -25,6 +25,7 @@ class Receiver:
         (self.port,) = find_free_ports(1)
         self.taken: list[str] = []
         self.identifiers: set[str] = set()
+        self.traces: list[str | None] = []
         self.refused: set[str] = set()
         self.n_refused = 0
         self.on_refusal: Callable[[int], None] = lambda _: None
@@ -40,6 +41,7 @@ class Receiver:
             return web.Response(status=422)
         self.taken.append(verdict["post_id"])
         self.identifiers.add(request.headers["webhook-id"])
+        self.traces.append(request.headers.get("traceparent"))
         return web.Response(status=204)
 
     async def start(self) -> None:

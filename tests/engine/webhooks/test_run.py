@@ -11,10 +11,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sluice.config import KafkaConfig
+from sluice.formats import CONTENT_TYPES, Format, encode_as
 from sluice.webhooks import delivery
 from sluice.webhooks.config import WebhookConfig
 from sluice.webhooks.message import read_secrets
 from sluice.webhooks.run import run_webhooks
+from tests.engine.cli.verdicts import make_verdict
 from tests.engine.webhooks.receiver import SECRET, Receiver, leave
 
 DEAD_LETTERS = WebhookConfig.dead_letters
@@ -87,6 +89,21 @@ async def test_what_is_refused_alone_is_a_dead_letter_and_so_is_what_is_no_verdi
     assert reasons["not_a_verdict"][0] == b"not a verdict"
     assert json.loads(reasons["not_taken"][0])["post_id"] == "bad"
     assert reasons["not_taken"][1] == "status 422"
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf"])
+async def test_a_verdict_in_another_form_is_posted_as_json_with_its_trace(
+    form: Format, kafka: KafkaConfig, receiver: Receiver, start: Start
+) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = [("content-type", CONTENT_TYPES[form].encode()), ("traceparent", parent.encode())]
+    producer = Producer(kafka.librdkafka())
+    producer.produce(kafka.topics.verdicts, encode_as(make_verdict("p-1", "block"), form), b"p-1", headers=headers)
+    assert producer.flush(10) == 0
+    await receiver.start()
+    start()
+    await receiver.until(lambda: bool(receiver.taken))
+    assert (receiver.taken, receiver.traces) == (["p-1"], [parent])
 
 
 def read_dead_letters(kafka: KafkaConfig, n: int) -> list[tuple[bytes, dict[str, str]]]:
