@@ -19,7 +19,7 @@ from sluice.stream.dead_letters import Message, shorter_letters
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
 TOPICS = Topics("in", "out", "look", "dead", "rules", "told")
-DOCUMENT = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
+DOCUMENT: Any = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
 
 def find(reference: str) -> Any:
@@ -80,7 +80,8 @@ def test_every_form_of_a_message_is_there_with_its_header_and_schema() -> None:
         assert set(DOCUMENT["channels"][channel]["messages"]) == {name, f"{name}Avro", f"{name}Protobuf"}
     avro, protobuf = (find(f"#/components/messages/verdict{form}") for form in ("Avro", "Protobuf"))
     assert avro["headers"]["properties"]["content-type"]["const"] == avro["contentType"] == "application/avro"
-    assert fastavro.parse_schema(avro["payload"]["schema"])["name"] == "sluice.v1.Verdict"
+    parsed: Any = fastavro.parse_schema(avro["payload"]["schema"])
+    assert parsed["name"] == "sluice.v1.Verdict"
     assert "message Verdict {" in protobuf["payload"]["schema"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,10 +18,11 @@ from prometheus_client import CollectorRegistry
 
 from sluice import tracing
 from sluice.config import Topics, TracingConfig
+from sluice.errors import SettingsError
 from sluice.metrics import Metrics
 from sluice.pipeline import Pipeline
 from sluice.schema import Media, Post, encode
-from sluice.settings import SettingsError, load_settings
+from sluice.settings import load_settings
 from sluice.stream.dead_letters import Headers, Message
 from sluice.stream.moderation import Moderator
 from sluice.tracing import UNTRACED, SpanTracer, Tracer, carrier_of, context_of_caller, open_tracer, parent_of
@@ -79,7 +81,7 @@ async def test_every_step_of_a_post_is_a_span_below_the_publishers(
     assert spans["moderate"].parent.span_id == int(CALLER, 16)
     assert {span.context.trace_id for span in spans.values()} == {int(TRACE, 16)}
     assert spans["score"].attributes == {"sluice.post_id": "p-1", "sluice.decision": "allow"}
-    parts = [span.attributes["sluice.part"] for span in exporter.get_finished_spans() if span.name == "encode"]
+    parts = [str(span.attributes["sluice.part"]) for span in exporter.get_finished_spans() if span.name == "encode"]
     assert sorted(parts) == ["image:0", "text"]
     ((_, _, _, headers),) = outbox.sent
     publish = spans["publish"].context
@@ -143,7 +145,7 @@ def test_a_program_that_uses_opentelemetry_hands_its_span_on(tracer: SpanTracer)
 
 
 def test_one_that_has_not_loaded_it_hands_on_nothing(tracer: SpanTracer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(tracing.sys.modules, "opentelemetry.trace")
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     with tracer.span("a publisher's"):
         assert context_of_caller() == {}
 
@@ -184,7 +186,7 @@ def test_what_cannot_be_sent_is_named(variable: str, value: str) -> None:
 def test_without_the_extra_nothing_is_traced_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(tracing.sys.modules, "opentelemetry.sdk.trace", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     assert open_tracer(TracingConfig(enabled=True)) is UNTRACED
     assert "need the extra [tracing]" in caplog.text
 
