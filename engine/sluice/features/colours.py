@@ -18,6 +18,7 @@ _UNSEEN_STEP = 3
 _SAMPLE_PX = 256
 _HIDDEN_ALPHA = 128
 _HIDDEN_STEP, _HIDDEN_SHARE = 24, 0.02
+_LOOK_PX, _MUCH_MORE = 64, 2.0
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 Transform = ImageCms.ImageCmsTransform
@@ -96,9 +97,20 @@ def _read_transparency(rgba: Image.Image) -> list[Image.Image]:
     readings = [_lay_on(rgba, "white")]
     if _hides_colours(rgba):
         readings.append(rgba.convert("RGB"))
-    elif is_flat(readings[0]):
-        readings.append(_lay_on(rgba, "black"))
+    elif _shows_more(on_black := _lay_on(rgba, "black"), readings[0]):
+        readings.append(on_black)
     return [reading for reading in readings if not is_flat(reading)] or readings[:1]
+
+
+def _shows_more(one: Image.Image, other: Image.Image) -> bool:
+    """Whether much more stands out in one reading: a white drawing on black, though a dark spot is seen on white."""
+    return is_flat(other) or _contrast(one) > _MUCH_MORE * _contrast(other)
+
+
+def _contrast(rgb: Image.Image) -> float:
+    """Standard deviation of the brightness, of a small copy."""
+    grey = rgb.resize([min(side, _LOOK_PX) for side in rgb.size], Image.Resampling.BOX).convert("L")
+    return float(np.asarray(grey, np.float32).std())
 
 
 def _lay_on(rgba: Image.Image, colour: str) -> Image.Image:

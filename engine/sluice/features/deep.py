@@ -11,6 +11,8 @@ from PIL import Image
 from sluice.features.colours import narrow_deep
 
 _OTHER_BYTE = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
+_MODES = {"RGB", "RGBA"}
+"""Pillow can load the other byte of these; grey with transparency stays as dark as viewers show it."""
 _DARK = 64
 """Upper bytes below this leave at least two of their bits unused."""
 _N_COLOURS = 3
@@ -28,8 +30,8 @@ def restore_depth(image: Image.Image, rawmode: str, reopen: Callable[[], Image.I
     reopen : callable
         Opens the same picture anew.
     """
-    suffix = rawmode.partition(";")[2]
-    if suffix not in _OTHER_BYTE or image.mode not in {"RGB", "RGBA"}:
+    channels, _, suffix = rawmode.partition(";")
+    if suffix not in _OTHER_BYTE or channels not in _MODES or image.mode not in _MODES:
         return image
     colours = image.getextrema()[:_N_COLOURS]
     if max(high for _, high in colours) >= _DARK:  # type: ignore[misc]

@@ -25,6 +25,8 @@ from sluice.media.data_uri import decode_base64, split_data_uri
 from sluice.media.downloads import Downloads, limits_of
 
 _N_THREADS = 8
+_AROUND = "\ufeff" + "".join(map(chr, range(0x21)))
+"""What may stand around a URI and means nothing: a byte order mark, and what the WHATWG's URL standard takes away."""
 _LOCAL_HOSTS = {"", "localhost"}
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block the open
 
@@ -83,7 +85,7 @@ class MediaFetcher:
         """
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                return await self._dispatch(uri, lease)
+                return await self._dispatch(uri.strip(_AROUND), lease)
         except TimeoutError as error:
             raise MediaUnavailable("late", f"not fetched within {self._config.timeout_s:g} s") from error
 

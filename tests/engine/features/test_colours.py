@@ -102,6 +102,19 @@ def test_a_picture_hidden_beside_a_shown_one_is_a_reading_of_its_own() -> None:
     assert_close(read_colour(hidden, 0.2), RED)
 
 
+def test_a_dark_spot_does_not_hide_a_white_drawing() -> None:
+    rgba = Image.new("RGBA", (120, 120), (255, 255, 255, 0))
+    rgba.paste((255, 255, 255, 255), (10, 10, 90, 60))
+    rgba.paste((0, 0, 0, 255), (100, 100, 112, 112))
+    assert len(extract_image(encode(rgba, "PNG")).rows) == 2
+
+
+def test_a_dark_drawing_on_nothing_has_one_reading() -> None:
+    rgba = Image.new("RGBA", (120, 120), (0, 0, 0, 0))
+    rgba.paste((20, 20, 20, 255), (10, 10, 90, 60))
+    assert len(extract_image(encode(rgba, "PNG")).rows) == 1
+
+
 def test_white_letters_on_nothing_are_laid_on_black() -> None:
     image = Image.new("RGBA", (60, 40), (255, 255, 255, 0))
     image.paste((255, 255, 255, 255), (0, 0, 30, 40))
@@ -146,10 +159,17 @@ def test_few_bits_in_16_are_not_black(kind: str, n_bits: int) -> None:
     assert_close(read_colour(row, 0.8), WHITE)
 
 
+def test_grey_with_transparency_and_few_bits_in_16_is_read() -> None:
+    values = np.zeros((40, 60, 2), dtype=np.uint16)
+    values[:, :30, 0], values[..., 1] = 0x0FFF, 0xFFFF
+    assert extract_image(make_deep_png(values)).partial is None
+
+
 def make_deep_png(values: np.ndarray[Any, np.dtype[np.uint16]]) -> bytes:
     height, width, _ = values.shape
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    kind = 2 if values.shape[2] == 3 else 4
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
     chunks = [make_chunk(b"IHDR", header), make_chunk(b"IDAT", zlib.compress(lines)), make_chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 

@@ -56,6 +56,12 @@ def inline(content: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+@pytest.mark.parametrize("before", [" ", "\ufeff", "\r\n\t", "\0"])
+async def test_what_stands_around_a_uri_means_nothing(before: str, root: Path) -> None:
+    assert await fetch(inline(BODY) + before, MediaConfig()) == BODY
+    assert await fetch(f"{before}{(root / 'below' / 'picture.png').as_uri()}", MediaConfig(roots=(root,))) == BODY
+
+
 @pytest.mark.parametrize("kind", ["image/png", "", "text/plain;charset=utf-8", "IMAGE/PNG"])
 async def test_data_is_decoded(kind: str) -> None:
     assert await fetch(inline(BODY, kind), MediaConfig()) == BODY
