@@ -111,7 +111,7 @@ def test_no_shift_of_all_scores_within_the_margin_turns_the_decision(scores: dic
 
 @given(st.lists(st.integers(0, 5), max_size=50), st.integers(1, 5))
 def test_the_best_few_are_those_of_a_sort(ranks: list[int], size: int) -> None:
-    few = BestFew(size)
+    few: BestFew = BestFew(size)
     for number, rank in enumerate(ranks):
         few.offer(rank, make_verdict(str(number)))
     best = sorted(range(len(ranks)), key=lambda number: (-ranks[number], number))[:size]
