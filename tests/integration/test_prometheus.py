@@ -22,11 +22,14 @@ from sluice.client import Outcomes, Publisher, WindowedPublisher
 from sluice.config import KafkaConfig
 from sluice.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
 from sluice.local.stack import Stack, StackConfig
+from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 from tests.components import wait_for
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = sorted(OPS.glob("prometheus/rules/*.yml"))
+DASHBOARDS = [OPS / "grafana" / "dashboards" / f"sluice-{name}.json" for name in ("latency", "operations")]
+"""Of workers and Triton; `test_kafka_exporter` has the one of Kafka."""
 PATIENCE_S = 60.0
 """Bounds a wait for Prometheus' next scrape or evaluation, both every second here."""
 
@@ -54,15 +57,38 @@ def _rules(kind: str) -> list[dict[str, Any]]:
 
 
 def _panel_expressions() -> list[Any]:
-    panels = picture.read_panels()
+    panels = [panel for dashboard in DASHBOARDS for panel in picture.read_panels(dashboard)]
     queries = [(panel.title, query.expression) for panel in panels for query in panel.queries]
-    return [pytest.param(expression, id=f"{title}-{n}") for n, (title, expression) in enumerate(queries)]
+    return [
+        pytest.param(expression, id=f"{title}-{n}")
+        for n, (title, expression) in enumerate(queries)
+        if not expression.startswith("nv_gpu_")  # Triton has these only where a GPU is
+    ]
 
 
 @pytest.fixture(scope="module")
-def stack(triton_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A broker, Triton and a worker that scores the demo's posts, again and again."""
-    with Stack(StackConfig(tmp_path_factory.mktemp("stack"), triton_repository(), start_timeout_s=240.0)) as stack:
+def triton_metrics() -> str:
+    """Where Triton's own metrics are to be."""
+    return f"{LOOPBACK}:{find_free_ports(1)[0]}"
+
+
+@pytest.fixture(scope="module")
+def triton(triton_files: None, triton_metrics: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """A Triton that has metrics of its own, as those of the compose file have."""
+    host, _, port = triton_metrics.partition(":")
+    options = ["--allow-metrics=true", f"--metrics-address={host}", f"--metrics-port={port}"]
+    with TritonServer(triton_repository(), tmp_path_factory.mktemp("triton"), options=options) as server:
+        server.wait_until_ready(240.0)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A broker and a worker that scores the demo's posts, again and again."""
+    config = StackConfig(
+        tmp_path_factory.mktemp("stack"), triton_repository(), triton=triton.address, start_timeout_s=240.0
+    )
+    with Stack(config) as stack:
         stop = threading.Event()
         traffic = threading.Thread(target=_publish_until, args=(stop, stack.kafka), daemon=True)
         traffic.start()
@@ -98,12 +124,14 @@ class Prometheus:
         return wait_for(lambda: [value for value in self.query(expression) if math.isfinite(value)], expression)
 
 
-def _write_config(folder: Path, target: str) -> Path:
-    """Our rules over one worker, everything every second."""
+def _write_config(folder: Path, targets: dict[str, str]) -> Path:
+    """Our rules over what is there, by job; everything every second."""
     content = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(path) for path in RULES],
-        "scrape_configs": [{"job_name": "sluice-worker", "static_configs": [{"targets": [target]}]}],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
+        ],
     }
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(content))
@@ -111,12 +139,15 @@ def _write_config(folder: Path, target: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prometheus(stack: Stack, prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(
+    stack: Stack, triton_metrics: str, prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
     address = f"{LOOPBACK}:{find_free_ports(1)[0]}"
+    targets = {"sluice-worker": stack.addresses.metrics.removeprefix("http://"), "triton": triton_metrics}
     command = [
         prometheus_binary,
-        f"--config.file={_write_config(folder, stack.addresses.metrics.removeprefix('http://'))}",
+        f"--config.file={_write_config(folder, targets)}",
         f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address={address}",
     ]
