@@ -172,7 +172,7 @@ def test_a_page_of_another_origin_is_told_nothing(scorer: FakeScorer) -> None:
 
 
 def test_every_route_but_health_and_reference_needs_a_key(scorer: FakeScorer) -> None:
-    app = make_app(ApiConfig(), ScoringService(scorer, 1), CollectorRegistry(), None, Feedback(None))
+    app = make_app(ApiConfig(), ScoringService(scorer, 1), CollectorRegistry(), None, Feedback())
     routes = [(route.path, method) for route in app.routes for method in route.methods if method != "OPTIONS"]
     assert {path for path, _ in routes} >= {*FREE, *ENDPOINTS, "/metrics", "/openapi.json"}
     with serving(scorer, keys=key_entry()) as address, httpx.Client(base_url=address) as client:
