@@ -23,7 +23,7 @@ from tests.components import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
-TOPICS = Topics(*(f"readiness.{name}" for name in ("posts", "verdicts", "reviews", "dead-letters")))
+TOPICS = Topics(*(f"readiness.{name}" for name in ("posts", "verdicts", "reviews", "dead-letters", "policies")))
 
 
 def ask(stack: Stack) -> str:
