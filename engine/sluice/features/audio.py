@@ -16,7 +16,7 @@ from sluice.errors import MediaInvalid
 from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features, Reserve, unlimited
 from sluice.features.channels import is_lost, mean_and_residue, split_mean
 from sluice.features.mel import mel_filters
-from sluice.features.sources import BLOCK_S, Source, open_sources
+from sluice.features.sources import BLOCK_S, Source, join_notes, open_sources
 from sluice.features.speech import FindSpeech, find_speech, no_speech
 
 N_FFT = 1024  # 64 ms: resolves the harmonics of a voice
@@ -76,7 +76,7 @@ def extract_audio_and_speech(content: bytes, reserve: Reserve = unlimited) -> Fe
 
 
 def _extract(content: bytes, reserve: Reserve, listen: FindSpeech) -> Features[AudioRow]:
-    sources, cut = open_sources(content, MAX_READ_S + BLOCK_S)
+    sources = open_sources(content, MAX_READ_S + BLOCK_S)
     reserve(max(source.n_channels for source in sources) * _CHANNEL_BYTES)
     heard = _ClipReader()
     for source in sources:
@@ -85,7 +85,8 @@ def _extract(content: bytes, reserve: Reserve, listen: FindSpeech) -> Features[A
     mean, residue = heard.finish()
     rows = [*_cut_windows(mean), *_lost_windows(mean, residue)]
     _check_waveform(mean, rows)
-    partial = "; ".join(filter(None, (cut, heard.note, _describe_rest(sources, len(mean))))) or None
+    notes = [source.note for source in sources]
+    partial = join_notes(*notes, heard.note, _describe_rest(sources, len(mean)))
     return Features(tuple(rows), partial, speech=listen(mean))
 
 

@@ -44,9 +44,10 @@ _SIGNATURES = (
 _PATTERNS = [(re.compile(pattern, re.DOTALL | re.IGNORECASE), name) for pattern, name in _SIGNATURES]
 
 _LEADING = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}(?:WEBP|WAVE)|fLaC|OggS\0\x02|ID3[\2-\4]\0", re.DOTALL
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}(?:WEBP|WAVE)|fLaC|OggS\0\x02|ID3[\2-\4]\0|\0\0..ftyp",
+    re.DOTALL,
 )
-"""Beginnings that are long enough to be looked for behind other bytes."""
+"""Beginnings that are long enough to be looked for behind other bytes; a box begins with zeros of its own."""
 MAX_LEADING_BYTES = 1024
 _LEADING_BLANKS = b"\0\r\n\t \xef\xbb\xbf"
 

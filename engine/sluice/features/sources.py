@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import soundfile
 
 from sluice.errors import MediaInvalid
 from sluice.features import mpeg, ogg, riff, voice_notes
+from sluice.features.levels import find_scale
 from sluice.features.sniffing import name_of, strip_leading
 
 Float32 = npt.NDArray[np.float32]
@@ -23,8 +25,6 @@ _MAX_CHANNELS = 16
 _MAX_LINKS = 256
 _UNKNOWN_FRAMES = 2**62  # libsndfile's answer for a FLAC written to a pipe is the largest integer
 _FLOATS = {"FLOAT", "DOUBLE"}
-_LOUD = 8.0
-"""Float samples belong in [-1, 1], and a mix may overshoot; beyond this they use a scale of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,19 @@ class Source:
         By the file's word, per channel; None if it does not say.
     blocks : iterator of ndarray of float32, shape = (samples, n_channels)
         About `BLOCK_S` each; raises `MediaInvalid` (``truncated``) where the stream is damaged.
+    note : str or None
+        What of it is missing or cannot be heard.
     """
 
     rate_hz: int
     n_channels: int
     n_samples: int | None
     blocks: Iterator[Float32]
+    note: str | None = None
 
 
-def open_sources(content: bytes, max_s: float) -> tuple[list[Source], str | None]:
-    """The streams of a clip, to be heard one after another, and what its header says is missing.
+def open_sources(content: bytes, max_s: float) -> list[Source]:
+    """The streams of a clip, to be heard one after another.
 
     Parameters
     ----------
@@ -63,19 +66,19 @@ def open_sources(content: bytes, max_s: float) -> tuple[list[Source], str | None
     content = strip_leading(content)
     name = name_of(content)
     if name in voice_notes.CONTAINERS:
-        return [_check(Source(*voice_notes.open_stream(content, name)))], None
+        return [_check(Source(*voice_notes.open_stream(content, name)))]
     if name is None and (start := mpeg.find_frames(content)) is not None:
         name, content = "MP3", content[start:]
     if name == "MP3":
         segments = mpeg.split_segments(content, max_s)[:_MAX_LINKS]
-        return [_open(each.content, name, each.is_counted) for each in segments], None
+        return [_open(each.content, name, is_counted=each.is_counted) for each in segments]
     if name == "Ogg":
-        return [_open(link, name) for link in ogg.split_links(content)[:_MAX_LINKS]], None
+        return [_open(link, name) for link in ogg.split_links(content)[:_MAX_LINKS]]
     content, cut = riff.repair_sizes(content)
-    return [_open(content, name)], cut
+    return [_open(content, name, cut)]
 
 
-def _open(content: bytes, name: str | None, is_counted: bool = True) -> Source:
+def _open(content: bytes, name: str | None, note: str | None = None, is_counted: bool = True) -> Source:
     if name not in {"WAV", "FLAC", "Ogg", "MP3"}:  # libsndfile would try decoders of odd formats too
         raise _refuse(name)
     try:
@@ -83,7 +86,26 @@ def _open(content: bytes, name: str | None, is_counted: bool = True) -> Source:
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise MediaInvalid("not_audio", "not audio") from error
     n_samples = clip.frames if is_counted and clip.frames < _UNKNOWN_FRAMES else None
-    return _check(Source(clip.samplerate, clip.channels, n_samples, _read_blocks(clip)))
+    plain = _check(Source(clip.samplerate, clip.channels, n_samples, _read(clip, "float32"), note))
+    return _bring_to_scale(plain, clip) if clip.subtype in _FLOATS else plain
+
+
+def _bring_to_scale(source: Source, clip: soundfile.SoundFile) -> Source:
+    scale = find_scale(_read_measurable(clip), source.n_channels)
+    clip.seek(0)
+    blocks = map(scale.apply, _read(clip, "float64"))
+    return replace(source, blocks=blocks, note=join_notes(source.note, scale.note))
+
+
+def _read_measurable(clip: soundfile.SoundFile) -> Iterator[npt.NDArray[Any]]:
+    """Blocks up to where the stream is damaged."""
+    with suppress(MediaInvalid):
+        yield from _read(clip, "float64")
+
+
+def join_notes(*notes: str | None) -> str | None:
+    """Each of some notes once, in one line; None of none."""
+    return "; ".join(dict.fromkeys(filter(None, notes))) or None
 
 
 def _refuse(name: str | None) -> MediaInvalid:
@@ -96,14 +118,6 @@ def _check(source: Source) -> Source:
     return source
 
 
-def _read_blocks(clip: soundfile.SoundFile) -> Iterator[Float32]:
-    gain = _find_gain(clip)
-    dtype = "float64" if clip.subtype == "DOUBLE" or gain != 1.0 else "float32"
-    for block in _read(clip, dtype):
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield (block if gain == 1.0 else block * gain).astype(np.float32, copy=False)
-
-
 def _read(clip: soundfile.SoundFile, dtype: str) -> Iterator[npt.NDArray[Any]]:
     n_block = round(BLOCK_S * clip.samplerate)
     while True:
@@ -114,16 +128,3 @@ def _read(clip: soundfile.SoundFile, dtype: str) -> Iterator[npt.NDArray[Any]]:
         if not len(block):
             return
         yield block
-
-
-def _find_gain(clip: soundfile.SoundFile) -> float:
-    """What brings float samples on a scale of their own into [-1, 1]; 1 for all others."""
-    if clip.subtype not in _FLOATS:
-        return 1.0
-    peak = max((_finite_peak(block) for block in _read(clip, "float64")), default=0.0)
-    clip.seek(0)
-    return 1.0 / peak if peak > _LOUD else 1.0
-
-
-def _finite_peak(block: npt.NDArray[Any]) -> float:
-    return float(np.abs(block[np.isfinite(block)]).max(initial=0.0))

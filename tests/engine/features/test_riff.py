@@ -38,3 +38,20 @@ def test_what_is_missing_is_said() -> None:
 )
 def test_other_bytes_come_back_as_they_are(content: bytes) -> None:
     assert repair_sizes(content) == (content, None)
+
+
+@pytest.mark.parametrize(("declared", "size"), [(200, 2**32 - 1), (20, 2**32 - 1), (0, 2**32 - 1), (200, 200)])
+def test_rf64_becomes_riff_with_the_sizes_that_it_has(declared: int, size: int) -> None:
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 0, declared, 0, 0)
+    content = make_wav(size)
+    mended, cut = repair_sizes(b"RF64" + content[4:12] + sizes + content[12:])
+    assert cut is None
+    assert mended[4:8] == struct.pack("<I", len(mended) - 8)
+    assert mended.startswith(b"RIFF")
+    assert mended.endswith(RIGHT[12:])
+
+
+def test_what_an_rf64_lacks_is_said() -> None:
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 0, 1_000, 0, 0)
+    content = make_wav(2**32 - 1)
+    assert repair_sizes(b"RF64" + content[4:12] + sizes + content[12:])[1] == "200 of 1000 bytes of sound are there"

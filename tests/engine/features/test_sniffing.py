@@ -21,6 +21,12 @@ def test_what_stands_before_a_file_is_left_out(before: bytes) -> None:
     assert strip_leading(before + b"\x89PNG\r\n\x1a\nrest") == b"\x89PNG\r\n\x1a\nrest"
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"\0" * 900, b"words\n"])
+@pytest.mark.parametrize("brand", [b"M4A ", b"avif", b"heic", b"3gp4"])
+def test_the_zeros_of_a_box_belong_to_it(before: bytes, brand: bytes) -> None:
+    assert strip_leading(before + b"\0\0\0\x18ftyp" + brand) == b"\0\0\0\x18ftyp" + brand
+
+
 def test_a_beginning_far_behind_is_not_looked_for() -> None:
     content = b"x" * MAX_LEADING_BYTES + b"\x89PNG\r\n\x1a\n"
     assert strip_leading(content) == content
