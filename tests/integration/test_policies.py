@@ -34,8 +34,7 @@ from tests.components import wait_for
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
 TENANTS = ("a", "b")
-POSTS_PER_S = 200
-"""What two workers, Kafka, Triton and the test have time for on two cores that others use too."""
+POSTS_PER_S = 500
 N_TEXTS = 20
 
 POLICY = """\
