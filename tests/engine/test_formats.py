@@ -32,6 +32,7 @@ from sluice.schema import (
     MAX_LISTED,
     MAX_POST_BYTES,
     AudioEvidence,
+    Basis,
     DetectedLanguage,
     ImageEvidence,
     Media,
@@ -81,6 +82,17 @@ RULES = st.builds(
     inputs=st.dictionaries(WORDS, INPUTS | st.dictionaries(WORDS, WORDS, max_size=2) | st.lists(WORDS, max_size=2)),
     failed=st.none() | WORDS,
 )
+BASES = st.builds(
+    Basis,
+    pictured=TAGS,
+    all_scored=st.booleans(),
+    all_understood=st.booleans(),
+    author_standing=st.none() | WORDS,
+    created_at=st.none() | WORDS,
+    text_chars=COUNTS,
+    n_images=COUNTS,
+    n_clips=COUNTS,
+)
 VERDICTS = st.builds(
     Verdict,
     post_id=WORDS,
@@ -99,6 +111,7 @@ VERDICTS = st.builds(
     rules=st.lists(RULES, max_size=2).map(tuple),
     queue=st.none() | WORDS,
     tags=TAGS,
+    basis=st.none() | BASES,
     **CARRIED,
 )
 

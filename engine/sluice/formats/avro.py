@@ -56,7 +56,7 @@ def encode(message: Post | Verdict) -> bytes:
     schema = _VERDICT if isinstance(message, Verdict) else _POST
     written = io.BytesIO()
     written.write(schema.head)
-    fastavro.schemaless_writer(written, schema.parsed, fields)
+    fastavro.schemaless_writer(written, schema.parsed, fields, strict_allow_default=True)  # no field is left out
     return written.getvalue()
 
 
@@ -90,7 +90,7 @@ def _read(raw: bytes, schema: _Schema, make_stream: type[io.BytesIO]) -> dict[st
 
 def _name_records(reason: dict[str, Any]) -> dict[str, Any]:
     """Evidence as members of a union."""
-    evidence = [(_EVIDENCE[each["modality"]], each) for each in reason["evidence"]]
+    evidence = [(_EVIDENCE[each.pop("modality")], each) for each in map(dict, reason["evidence"])]
     return {**reason, "evidence": evidence}
 
 
