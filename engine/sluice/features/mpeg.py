@@ -17,7 +17,10 @@ _MONO = 0b11
 _COUNTERS = (b"Xing", b"Info")
 _VBRI, _VBRI_OFFSET = b"VBRI", 36
 _COUNT_SLACK = 2
+_XING_FIELDS = (4, 4, 100, 4)
+_TRIM_OFFSET, _MAX_TRIM = 21, 3_000  # two frames and a decoder's own delay are 2,833
 _COUNTER_BITRATE = 4
+_ID3_BYTES = 10
 MAX_SEARCH_BYTES = 64 * 1024
 
 
@@ -66,13 +69,26 @@ def split_segments(content: bytes, max_s: float) -> list[Segment]:
     max_s : float
         Frames are looked at up to here, in seconds.
     """
+    content = _without_false_tag(content)
     runs = _group(_frames(content, max_s))
     if sum(map(len, runs)) < 2:
         return [Segment(content, True)]
+    content = _without_false_trims(content, [run[0] for run in runs])
     ends = [run[0].start for run in runs[1:]] + [len(content)]
     if len(runs) == 1:
         return [_segment(content, runs[0], 0, len(content))]
     return [_segment(content, run, run[0].start, end) for run, end in zip(runs, ends, strict=True)]
+
+
+def _without_false_tag(content: bytes) -> bytes:
+    """A file from its first frame on, where its tag is longer or shorter than it says."""
+    if content[:3] != b"ID3":
+        return content
+    behind = skip_tag(content, 0)
+    if behind is not None and _is_frame(content, behind):
+        return content
+    start = _find_frame(content[: (behind or 0) + MAX_SEARCH_BYTES], behind or _ID3_BYTES)
+    return content if start is None else content[start:]
 
 
 def find_frames(content: bytes) -> int | None:
@@ -91,6 +107,26 @@ def _segment(content: bytes, run: list[Frame], start: int, end: int) -> Segment:
     place = _VBRI_OFFSET + 14 if head[_VBRI_OFFSET : _VBRI_OFFSET + 4] == _VBRI else 4 + first.n_side + 8
     head[place : place + 4] = n_sounding.to_bytes(4, "big")
     return Segment(bytes(head) + content[first.start + first.n_bytes : end], False)
+
+
+def _without_false_trims(content: bytes, firsts: list[Frame]) -> bytes:
+    """A file whose headers cut off no more of its start and end than encoders add."""
+    for frame in firsts:
+        place = frame.start + 4 + frame.n_side
+        if content[place : place + 4] in _COUNTERS:
+            content = _without_false_trim(content, place)
+    return content
+
+
+def _without_false_trim(content: bytes, xing: int) -> bytes:
+    """LAME writes twelve bits of delay and twelve of padding behind the fields that a Xing header has by its flags."""
+    flags = int.from_bytes(content[xing + 4 : xing + 8], "big")
+    fields = sum(size for bit, size in enumerate(_XING_FIELDS) if flags >> bit & 1)
+    place = xing + 8 + fields + _TRIM_OFFSET
+    trims = int.from_bytes(content[place : place + 3], "big")
+    if max(trims >> 12, trims & 0xFFF) <= _MAX_TRIM or place + 3 > len(content):
+        return content
+    return content[:place] + bytes(3) + content[place + 3 :]
 
 
 def _varies(run: list[Frame]) -> bool:
@@ -122,7 +158,7 @@ def _group(frames: Iterator[Frame]) -> list[list[Frame]]:
 
 def _frames(content: bytes, max_s: float) -> Iterator[Frame]:
     """Frames one after another; what lies between them, such as tags, is passed over."""
-    place, seconds = _skip_tag(content, 0), 0.0
+    place, seconds = skip_tag(content, 0), 0.0
     while place is not None and seconds <= max_s:
         frame = _read_frame(content, place)
         if frame is None or not _is_followed(content, frame):
@@ -130,7 +166,7 @@ def _frames(content: bytes, max_s: float) -> Iterator[Frame]:
             continue
         yield frame
         seconds += frame.seconds
-        place = _skip_tag(content, frame.start + frame.n_bytes)
+        place = skip_tag(content, frame.start + frame.n_bytes)
 
 
 def _find_frame(content: bytes, place: int) -> int | None:
@@ -152,13 +188,13 @@ def _is_frame(content: bytes, place: int) -> bool:
     return _read_frame(content, place) is not None
 
 
-def _skip_tag(content: bytes, place: int) -> int | None:
+def skip_tag(content: bytes, place: int) -> int | None:
     """Behind an ID3 tag: version 2 states its size in four times seven bits, version 1 has 128 bytes."""
-    if content[place : place + 3] == b"ID3" and place + 10 <= len(content):
+    if content[place : place + 3] == b"ID3" and place + _ID3_BYTES <= len(content):
         size = 0
-        for seven_bits in content[place + 6 : place + 10]:
+        for seven_bits in content[place + 6 : place + _ID3_BYTES]:
             size = size << 7 | seven_bits & 0x7F
-        place += 10 + size
+        place += _ID3_BYTES + size
     if content[place : place + 3] == b"TAG":
         place += 128
     return place if place < len(content) else None

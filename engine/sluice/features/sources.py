@@ -13,7 +13,7 @@ import numpy.typing as npt
 import soundfile
 
 from sluice.errors import MediaInvalid
-from sluice.features import mpeg, ogg, riff, voice_notes
+from sluice.features import flac, joined, mpeg, ogg, riff, voice_notes
 from sluice.features.levels import find_scale
 from sluice.features.sniffing import name_of, strip_leading
 
@@ -67,15 +67,32 @@ def open_sources(content: bytes, max_s: float) -> list[Source]:
     name = name_of(content)
     if name in voice_notes.CONTAINERS:
         return [_check(Source(*voice_notes.open_stream(content, name)))]
-    if name is None and (start := mpeg.find_frames(content)) is not None:
+    first, *others = joined.split_files(content)
+    sources = _open_file(first, max_s)
+    for other in others:
+        try:
+            sources += _open_file(other, max_s)
+        except MediaInvalid:
+            sources[-1] = replace(sources[-1], note=join_notes(sources[-1].note, joined.UNREAD))
+    return sources[:_MAX_LINKS]
+
+
+def _open_file(content: bytes, max_s: float) -> list[Source]:
+    name = name_of(content)
+    if name in {None, "HTML"} and (start := mpeg.find_frames(content)) is not None:
         name, content = "MP3", content[start:]
     if name == "MP3":
         segments = mpeg.split_segments(content, max_s)[:_MAX_LINKS]
         return [_open(each.content, name, is_counted=each.is_counted) for each in segments]
     if name == "Ogg":
-        return [_open(link, name) for link in ogg.split_links(content)[:_MAX_LINKS]]
-    content, cut = riff.repair_sizes(content)
+        return [_open(*_repair_link(link)) for link in ogg.split_links(content)[:_MAX_LINKS]]
+    content, cut = riff.repair_sizes(flac.repair_length(content))
     return [_open(content, name, cut)]
+
+
+def _repair_link(link: bytes) -> tuple[bytes, str, str | None]:
+    mended, note = ogg.repair_lengths(link)
+    return mended, "Ogg", note
 
 
 def _open(content: bytes, name: str | None, note: str | None = None, is_counted: bool = True) -> Source:

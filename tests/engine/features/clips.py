@@ -50,3 +50,26 @@ def refuse(content: bytes) -> str:
 
 def find_bands(rows: tuple[AudioRow, ...]) -> list[int]:
     return [find_loudest_band(row) for row in rows]
+
+
+def split_pages(content: bytes) -> list[bytearray]:
+    """The pages of a whole Ogg file."""
+    pages, place = [], 0
+    while place < len(content):
+        n_segments = content[place + 26]
+        end = place + 27 + n_segments + sum(content[place + 27 : place + 27 + n_segments])
+        pages.append(bytearray(content[place:end]))
+        place = end
+    return pages
+
+
+def sign_page(page: bytearray) -> bytes:
+    """A page with the checksum that belongs to it, computed bit by bit."""
+    page[22:26] = bytes(4)
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C1_1DB7) & 0xFFFF_FFFF if crc >> 31 else crc << 1
+    page[22:26] = crc.to_bytes(4, "little")
+    return bytes(page)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.features.audio import extract_audio
 from sluice.features.mpeg import find_frames, split_segments
 from tests.engine.features.clips import encode, play_tone
 
@@ -57,3 +58,22 @@ def test_frames_are_found_behind_other_bytes() -> None:
 @given(st.binary(max_size=400), st.integers(0, 400))
 def test_any_bytes_have_segments(content: bytes, place: int) -> None:
     assert split_segments(ONE[:place] + content + ONE[place:], 10.0)
+
+
+@pytest.mark.parametrize("tag", [b"ID3\x03\0\0\x7f\x7f\x7f\x7f", b"ID3\x03\0\0\0\0\0\0" + b"x" * 3_000])
+def test_a_tag_of_a_wrong_size_hides_no_frames(tag: bytes) -> None:
+    (segment,) = split_segments(tag + ONE, 120.0)
+    assert segment.content == ONE
+
+
+def test_frames_behind_a_page_are_heard() -> None:
+    assert extract_audio(b"<html>sorry</html>\n" + ONE).rows[0].end_s == pytest.approx(2.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("trims", "is_kept"), [(b"\xff\xff\xff", False), (b"\x24\x0f\xff", False), (b"\x45\x06\x00", True)]
+)
+def test_no_more_is_trimmed_than_encoders_add(trims: bytes, is_kept: bool) -> None:
+    place = max(ONE.find(b"Xing"), ONE.find(b"Info")) + 141
+    (segment,) = split_segments(ONE[:place] + trims + ONE[place + 3 :], 120.0)
+    assert segment.content == ONE[:place] + (trims if is_kept else bytes(3)) + ONE[place + 3 :]
