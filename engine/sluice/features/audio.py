@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import soxr
 from sluice.contract import MAX_AUDIO_ROWS
 from sluice.errors import MediaInvalid
 from sluice.features import HOP_S, N_FRAMES, N_MELS, SAMPLE_RATE_HZ, WINDOW_S, AudioRow, Features, Reserve, unlimited
-from sluice.features.channels import is_lost, mean_and_residue, split_mean
+from sluice.features.channels import find_residues, is_lost, mean_and_sides, split_mean
 from sluice.features.mel import mel_filters
 from sluice.features.sources import BLOCK_S, Source, join_notes, open_sources
 from sluice.features.speech import FindSpeech, find_speech, no_speech
@@ -26,7 +27,7 @@ F_MIN_HZ, F_MAX_HZ = 50.0, 8_000.0
 WINDOW_HOP_S = 3.0
 """From the start of a window to the next: a sound of up to a second is whole in at least one."""
 MAX_WINDOWS = MAX_AUDIO_ROWS // 2
-"""Each may have a second row, of what cancels between channels."""
+"""Each may have a second row, of what cancels between channels; in a short clip of many channels, two more."""
 MAX_READ_S = (MAX_WINDOWS - 1) * WINDOW_HOP_S + WINDOW_S  # 121 s
 RANGE_DB = 80.0
 SILENCE_DBFS = -70.0
@@ -40,6 +41,7 @@ _MAX_STRANGE_SHARE = 0.01
 _CHANNEL_BYTES = _MAX_SAMPLES * 4 * 4
 """Of a channel: blocks, joined, carrying, less the mean; four bytes a sample."""
 CUT_SHORT = "the clip is cut short"
+MORE_CANCELS = "more cancels between channels than is listened to"
 
 Float32 = npt.NDArray[np.float32]
 
@@ -57,9 +59,9 @@ def extract_audio(content: bytes, reserve: Reserve = unlimited) -> Features[Audi
     Returns
     -------
     Features[AudioRow]
-        A row of `WINDOW_S` seconds every `WINDOW_HOP_S`, the last one padded; and one more where channels cancel each
-        other, of what their mean lacks. `partial` says how much of a clip longer than `MAX_READ_S` was read, its
-        start, and where a clip is cut short.
+        A row of `WINDOW_S` seconds every `WINDOW_HOP_S`, the last one padded; and more where channels cancel each
+        other, of what their mean lacks: one of two channels, up to three of more, `MAX_AUDIO_ROWS` in all. `partial`
+        says how much of a clip longer than `MAX_READ_S` was read, its start, and what is missing or not heard.
 
     Raises
     ------
@@ -76,18 +78,19 @@ def extract_audio_and_speech(content: bytes, reserve: Reserve = unlimited) -> Fe
 
 
 def _extract(content: bytes, reserve: Reserve, listen: FindSpeech) -> Features[AudioRow]:
-    sources = open_sources(content, MAX_READ_S + BLOCK_S)
-    reserve(max(source.n_channels for source in sources) * _CHANNEL_BYTES)
+    streams = open_sources(content, MAX_READ_S + BLOCK_S)
+    reserve(max(source.n_channels for source in streams) * _CHANNEL_BYTES)
     heard = _ClipReader()
-    for source in sources:
+    for source in streams:
         if not heard.is_full:
             heard.listen(source)
-    mean, residue = heard.finish()
-    rows = [*_cut_windows(mean), *_lost_windows(mean, residue)]
+    mean, sides = heard.finish()
+    rows = [*_cut_windows(mean), *_lost_windows(mean, sides)]
     _check_waveform(mean, rows)
-    notes = [source.note for source in sources]
-    partial = join_notes(*notes, heard.note, _describe_rest(sources, len(mean)))
-    return Features(tuple(rows), partial, speech=listen(mean))
+    notes = [source.note for source in streams]
+    more = MORE_CANCELS if len(rows) > MAX_AUDIO_ROWS else None
+    partial = join_notes(*notes, heard.note, more, _describe_rest(streams, len(mean)))
+    return Features(tuple(rows[:MAX_AUDIO_ROWS]), partial, speech=listen(mean))
 
 
 def log_mel(waveform: Float32) -> Float32:
@@ -153,7 +156,7 @@ class _ClipReader:
     def __init__(self) -> None:
         self.note: str | None = None
         self._means: list[Float32] = []
-        self._residues: list[Float32 | None] = []
+        self._sides: list[Float32] = []
         self._n_strange = self._n_read = 0
 
     @property
@@ -163,19 +166,17 @@ class _ClipReader:
 
     def listen(self, source: Source) -> None:
         """Read a stream to its end or to the limit."""
-        mean, residue = mean_and_residue(self._resample(source))
+        mean, sides = mean_and_sides(self._resample(source))
         self._means.append(mean)
-        self._residues.append(residue)
+        self._sides.append(sides)
 
-    def finish(self) -> tuple[Float32, Float32 | None]:
-        """The mean of the channels, and what it lacks, of all streams."""
+    def finish(self) -> tuple[Float32, Float32]:
+        """Of all streams the mean of the channels, and the sides of which it may lack something."""
         if self._n_strange > _MAX_STRANGE_SHARE * self._n_read:
             self._note_strange()
-        if all(residue is None for residue in self._residues):
-            return np.concatenate(self._means)[:_MAX_SAMPLES], None
-        pairs = zip(self._means, self._residues, strict=True)
-        residues = [np.zeros_like(mean) if residue is None else residue for mean, residue in pairs]
-        return np.concatenate(self._means)[:_MAX_SAMPLES], np.concatenate(residues)[:_MAX_SAMPLES]
+        n_sides = max(sides.shape[1] for sides in self._sides)
+        padded = [np.pad(sides, ((0, 0), (0, n_sides - sides.shape[1]))) for sides in self._sides]
+        return np.concatenate(self._means)[:_MAX_SAMPLES], np.concatenate(padded)[:_MAX_SAMPLES]
 
     def _note_strange(self) -> None:
         if self._n_strange == self._n_read:
@@ -243,14 +244,22 @@ def _cut_windows(mean: Float32) -> Iterator[AudioRow]:
             yield _make_row(_mel_power(mean[start:stop]), start, stop)
 
 
-def _lost_windows(mean: Float32, residue: Float32 | None) -> Iterator[AudioRow]:
-    """Windows of what cancels in the mean, where that can be heard."""
-    if residue is None or _is_silent(residue):
-        return
-    for start, stop in _windows(len(mean)):
-        lost = _mel_power(residue[start:stop])
-        if is_lost(_mel_power(mean[start:stop]), lost):
-            yield _make_row(lost, start, stop)
+def _lost_windows(mean: Float32, sides: Float32) -> list[AudioRow]:
+    """Windows of what cancels in the mean, where that can be heard; the loudest of each window first."""
+    if _is_silent(sides):
+        return []
+    lost = [found for start, stop in _windows(len(mean)) for found in _lost_in(mean, sides, start, stop)]
+    return [row for _, row in sorted(lost, key=itemgetter(0))]
+
+
+def _lost_in(mean: Float32, sides: Float32, start: int, stop: int) -> Iterator[tuple[int, AudioRow]]:
+    """Rank and row of what cancels in a window."""
+    heard = _mel_power(mean[start:stop])
+    for rank, residue in enumerate(find_residues(mean[start:stop], sides[start:stop])):
+        lost = _mel_power(residue)
+        if is_lost(heard, lost):
+            yield rank, _make_row(lost, start, stop)
+            heard = heard + lost
 
 
 def _describe_rest(sources: list[Source], n_samples: int) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,10 +11,12 @@ Float32 = npt.NDArray[np.float32]
 
 _SILENT_SHARE = 1e-4
 """Of the loudest channel's power, -40 dB: one with less carries nothing, and the mean is not to be thinned by it."""
+_MOMENT_SAMPLES = 1_600  # 0.1 s
 _LOST_RATIO = 9.0
 """A frequency whose residue has so many times the power of its mean cancels there; independent channels have 1."""
 _AUDIBLE_SHARE = 1e-3
 """Of all power, -30 dB: what cancels is heard from here on."""
+_MAX_RESIDUES = 3
 _N_SMOOTHED_FRAMES = 10
 """0.2 s: single frames of independent channels cancel by chance."""
 
@@ -34,8 +38,8 @@ def split_mean(block: Float32) -> Float32:
     return np.stack([block.mean(axis=1), (block[:, 0] - block[:, 1]) * np.float32(0.5)], axis=1)
 
 
-def mean_and_residue(channels: Float32) -> tuple[Float32, Float32 | None]:
-    """What `split_mean` made of one or two channels, or the same of more.
+def mean_and_sides(channels: Float32) -> tuple[Float32, Float32]:
+    """What `split_mean` made of one or two channels, or the mean of more.
 
     Parameters
     ----------
@@ -44,18 +48,52 @@ def mean_and_residue(channels: Float32) -> tuple[Float32, Float32 | None]:
 
     Returns
     -------
-    mean, residue : ndarray of float32, shape = (samples,)
-        No residue of a single channel. Of many channels it is the one furthest from the mean, less the mean.
+    mean : ndarray of float32, shape = (samples,)
+    sides : ndarray of float32, shape = (samples, sides)
+        In which something may cancel: none of a single channel, the residue of two, and all of more.
     """
     if channels.shape[1] <= 2:
-        return channels[:, 0], channels[:, 1] if channels.shape[1] == 2 else None
-    power = np.square(channels).mean(axis=0)
+        return channels[:, 0], channels[:, 1:]
+    power = _loudest_moments(channels)
     carrying = channels[:, power > _SILENT_SHARE * power.max(initial=0.0)]
-    if carrying.shape[1] < 2:
-        return np.ascontiguousarray(carrying[:, 0] if carrying.size else channels[:, 0]), None
-    mean = carrying.mean(axis=1)
-    residues = carrying - mean[:, None]
-    return mean, np.ascontiguousarray(residues[:, int(np.square(residues).mean(axis=0).argmax())])
+    mean = carrying.mean(axis=1) if carrying.shape[1] else channels[:, 0]
+    return np.ascontiguousarray(mean), channels
+
+
+def _loudest_moments(channels: Float32) -> Float32:
+    """Power of each channel's loudest moment, shape = (channels,): a brief sound is one too."""
+    starts = range(0, len(channels), _MOMENT_SAMPLES)
+    moments = [np.square(channels[start : start + _MOMENT_SAMPLES]).mean(axis=0) for start in starts]
+    return np.max(moments, axis=0) if moments else np.zeros(channels.shape[1], np.float32)
+
+
+def find_residues(mean: Float32, sides: Float32) -> Iterator[Float32]:
+    """What the mean may lack of a window: of many sides the loudest ones, without what is in those before.
+
+    Parameters
+    ----------
+    mean : ndarray of float32, shape = (samples,)
+    sides : ndarray of float32, shape = (samples, sides)
+
+    Yields
+    ------
+    ndarray of float32, shape = (samples,)
+        At most `_MAX_RESIDUES`.
+    """
+    if sides.shape[1] <= 1:
+        yield from sides.T
+        return
+    heard, rest = mean, sides
+    for _ in range(_MAX_RESIDUES):
+        rest = _without(rest, heard)
+        heard = np.ascontiguousarray(rest[:, int(np.square(rest).sum(axis=0).argmax())])
+        yield heard
+
+
+def _without(sides: Float32, heard: Float32) -> Float32:
+    """Sides less what of each is a multiple of what was heard."""
+    power = float(heard @ heard)
+    return sides - np.outer(heard, (heard @ sides) / np.float32(power)) if power > 0.0 else sides
 
 
 def is_lost(mean_mel: Float32, residue_mel: Float32) -> bool:
