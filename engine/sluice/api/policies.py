@@ -22,7 +22,7 @@ from sluice.api.problems import MEDIA_TYPE, ProblemDetails, RequestProblem
 from sluice.errors import PolicyError
 from sluice.policies.changes import read_version
 from sluice.policies.desk import PolicyDesk, PolicyRow
-from sluice.policies.records import Change
+from sluice.policies.records import Change, TopicState
 from sluice.verdict.documents import Document, read_document
 
 DECLARED = declaring(ProblemDetails, {404: "There is no such policy on the topic"}, MEDIA_TYPE)
@@ -72,11 +72,15 @@ async def list_policies(desk: NamedDependency[PolicyDesk]) -> Policies:
 async def show_policy(name: FromPath[str], desk: NamedDependency[PolicyDesk]) -> PolicyText:
     """As YAML. Only those on the topic: files are where the server was started."""
     state = await asyncio.to_thread(desk.read)
+    document = _find(state, name)
+    return PolicyText(name, document.version, document.text, state.in_force[name].changes)
+
+
+def _find(state: TopicState, name: str) -> Document:
     try:
-        document = read_version(state, name)
+        return read_version(state, name)
     except PolicyError as error:
         raise RequestProblem(404, "not_found", str(error)) from error
-    return PolicyText(name, document.version, document.text, state.in_force[name].changes)
 
 
 @put("/v1/policies/{name:str}", responses=DECLARED_PROBLEMS, summary="Put a policy in force on every worker")
