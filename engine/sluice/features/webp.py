@@ -48,7 +48,8 @@ def mend(content: bytes) -> tuple[bytes, str | None]:
         return content, None
     chunks = _find_chunks(content)
     if chunks.n_frames or chunks.has_picture:
-        note = CUT_SHORT if _size_at(content, 4) + 8 > len(content) > chunks.end else None
+        is_short = _size_at(content, 4) + 8 > len(content)
+        note = CUT_SHORT if is_short and (chunks.n_frames or len(content) > chunks.end) else None
         return _resized(content[: chunks.end]), note
     if chunks.missing:
         size = _size_at(content, chunks.end + 4) + _SPARE_BYTES

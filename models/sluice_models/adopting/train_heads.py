@@ -158,7 +158,7 @@ def train_head(head: LabelHead, part: Encoded, context: TrainingContext, trainin
     weights = weigh_positives(part.targets, training.max_positive_weight)
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return masked_loss(head(batch[0]), *batch[1:], weights)
+        return masked_loss(head(batch[0].float()), *batch[1:], weights)  # tokens are kept in half precision
 
     context.train("head", head, _token_batches(part, training.n_batch), loss, training)
 

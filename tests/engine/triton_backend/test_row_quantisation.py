@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from sluice.triton_backend.row_quantisation import choose_weight_steps, quantise_file
+from sluice.triton_backend.sessions import read_cpu_flags
 
 VNNI = frozenset({"avx512_vnni"})
 D_IN, D_OUT = 256, 192
@@ -68,11 +69,13 @@ def test_large_products_are_replaced_and_close(
     tmp_path: Path, rows: npt.NDArray[np.float32], opset: int, half: bool
 ) -> None:
     weight = write_model(tmp_path / "model.onnx", opset, half=half)
-    assert quantise_file(tmp_path / "model.onnx", tmp_path / "small.onnx", VNNI) == 2
+    flags = read_cpu_flags()  # products with the steps of another processor may overflow on this one
+    coarser = 127 / choose_weight_steps(flags)
+    assert quantise_file(tmp_path / "model.onnx", tmp_path / "small.onnx", flags) == 2
     wide, _ = run(tmp_path / "small.onnx", rows)
     expected = rows @ weight
-    assert np.abs(wide - expected).max() / np.linalg.norm(expected, axis=-1).max() < 0.01
-    assert _largest_error(wide, expected) < 0.02
+    assert np.abs(wide - expected).max() / np.linalg.norm(expected, axis=-1).max() < 0.01 * coarser
+    assert _largest_error(wide, expected) < 0.02 * coarser
     assert not wide[3].any()
 
 
