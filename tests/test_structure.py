@@ -10,6 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+MAX_LINES = 350
 ROOTS = {"sluice": Path("engine"), "sluice_models": Path("models")}
 
 
@@ -34,6 +35,12 @@ def order_children(graph: grimp.ImportGraph, package: str) -> list[str]:
         for child in children
     }  # fmt: skip
     return list(TopologicalSorter(needs).static_order())
+
+
+def test_no_file_is_longer_than_can_be_held_in_mind() -> None:
+    files = [path for room in ("engine", "models", "ops", "tests") for path in Path(room).rglob("*.py")]
+    assert len(files) > 500
+    assert {str(path): n for path in files if (n := len(path.read_text().splitlines())) > MAX_LINES} == {}
 
 
 def test_no_package_holds_a_cycle_of_folders_or_files(imports: grimp.ImportGraph) -> None:

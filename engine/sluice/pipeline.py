@@ -266,10 +266,10 @@ class Pipeline:
         return {**stage_s, "total": _total_s(admitted)}
 
     def _judge(self, admitted: _Admitted, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
-        facts = facts_of(admitted.post, fused.parts, fused.scores)
+        language = language_of(fused.parts)
+        facts = facts_of(admitted.post, fused.parts, fused.scores, language)
         judge = admitted.policies.choose(admitted.post, facts.language)
         said = judge.judge(facts)
-        language = language_of(fused.parts)
         self._count(said.decision, judge.policy, said.findings, language)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(

@@ -26,6 +26,7 @@ from sluice.config import (
     Topics,
     TracingConfig,
 )
+from sluice.environment import Reader
 from sluice.errors import SettingsError
 from sluice.formats import FORMATS, Format, load_codec
 from sluice.media.store import local_folder
@@ -81,7 +82,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     SettingsError
         Naming the variable and what it takes.
     """
-    return _read_all(_Reader(environ))
+    return _read_all(Reader(environ))
 
 
 PREFIX = "SLUICE_"
@@ -105,7 +106,7 @@ def load_webhook_secret(environ: Mapping[str, str] = os.environ) -> str:
     SettingsError
         The file that holds them cannot be read.
     """
-    return _Reader(environ).secret("SLUICE_WEBHOOK_SECRET") or ""
+    return Reader(environ).secret("SLUICE_WEBHOOK_SECRET") or ""
 
 
 def name_unknown(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -116,7 +117,7 @@ def name_unknown(environ: Mapping[str, str] = os.environ) -> list[str]:
     given = sorted(name for name in environ if name.startswith(PREFIX))
     if not given:
         return []
-    reader = _Reader({})
+    reader = Reader({})
     _read_all(reader)
     known = [*reader.names, *READ_ELSEWHERE]
     return [_describe_unknown(name, known) for name in given if name not in known]
@@ -127,7 +128,7 @@ def _describe_unknown(name: str, known: Sequence[str]) -> str:
     return f"{name} is no setting" + (f": did you mean {PREFIX}{meant[0]}?" if meant else "")
 
 
-def _read_all(read: _Reader) -> Settings:
+def _read_all(read: Reader) -> Settings:
     store = read.text("SLUICE_MEDIA_STORE", str(data_folder(read.environ) / "media"))
     pipeline, memory = _read_pipeline(read), _read_memory(read)
     return Settings(
@@ -153,7 +154,7 @@ def _read_all(read: _Reader) -> Settings:
     )
 
 
-def _read_format(read: _Reader) -> Format:
+def _read_format(read: Reader) -> Format:
     name, names = "SLUICE_VERDICT_FORMAT", [form.upper() for form in FORMATS]
     form = FORMATS[names.index(read.choice(name, "JSON", names))]
     if form != "json":
@@ -166,7 +167,7 @@ _ASK_FOR_TRACES = ("OTEL_TRACES_EXPORTER", f"{_OTLP}_ENDPOINT", f"{_OTLP}_TRACES
 """Of OpenTelemetry's variables, those that nobody sets who wants no traces."""
 
 
-def _read_tracing(read: _Reader) -> TracingConfig:
+def _read_tracing(read: Reader) -> TracingConfig:
     """As OpenTelemetry's specification has it, but that nothing is sent unless a variable asks for it."""
     given = read.environ
     exporter = given.get("OTEL_TRACES_EXPORTER") or "otlp"
@@ -184,7 +185,7 @@ def _read_tracing(read: _Reader) -> TracingConfig:
     )
 
 
-def _read_memory(read: _Reader) -> MemoryPlan:
+def _read_memory(read: Reader) -> MemoryPlan:
     n_decoders = read.integer("SLUICE_DECODERS", 4, 1, 64)
     total_mb = read.integer("SLUICE_MEMORY_MB", MemoryPlan.total_mb, 1, 2**20)
     plan = MemoryPlan(total_mb, n_decoders, read.integer("SLUICE_CACHE_MB", MemoryPlan.cache_mb, 0, 2**16))
@@ -201,7 +202,7 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sluice"
 
 
-def _read_kafka(read: _Reader) -> KafkaConfig:
+def _read_kafka(read: Reader) -> KafkaConfig:
     topics = Topics(
         posts=read.text("SLUICE_TOPIC_POSTS", Topics.posts),
         verdicts=read.text("SLUICE_TOPIC_VERDICTS", Topics.verdicts),
@@ -232,7 +233,7 @@ def _read_kafka(read: _Reader) -> KafkaConfig:
     return kafka
 
 
-def _read_oauth(read: _Reader) -> OAuthConfig | None:
+def _read_oauth(read: Reader) -> OAuthConfig | None:
     url, client = read.optional("SLUICE_KAFKA_OAUTH_TOKEN_URL"), read.optional("SLUICE_KAFKA_OAUTH_CLIENT_ID")
     secret, scope = read.secret("SLUICE_KAFKA_OAUTH_CLIENT_SECRET"), read.optional("SLUICE_KAFKA_OAUTH_SCOPE")
     ca_file = read.file("SLUICE_KAFKA_OAUTH_CA_FILE")
@@ -255,7 +256,7 @@ def _check_security(kafka: KafkaConfig) -> None:
         raise SettingsError("SLUICE_KAFKA_KEY_FILE: there is no SLUICE_KAFKA_CERTIFICATE_FILE that it belongs to")
 
 
-def _read_agent(read: _Reader, pipeline: PipelineConfig, memory: MemoryPlan) -> AgentConfig:
+def _read_agent(read: Reader, pipeline: PipelineConfig, memory: MemoryPlan) -> AgentConfig:
     agent = AgentConfig(
         group=read.text("SLUICE_GROUP", AgentConfig.group),
         max_in_flight=read.integer("SLUICE_MAX_IN_FLIGHT", AgentConfig.max_in_flight, 1, 100_000),
@@ -273,7 +274,7 @@ def _read_agent(read: _Reader, pipeline: PipelineConfig, memory: MemoryPlan) -> 
     return agent
 
 
-def _read_pipeline(read: _Reader) -> PipelineConfig:
+def _read_pipeline(read: Reader) -> PipelineConfig:
     return PipelineConfig(
         deadline_ms=read.integer("SLUICE_DEADLINE_MS", PipelineConfig.deadline_ms, 1, 600_000),
         max_deadline_ms=read.integer("SLUICE_MAX_DEADLINE_MS", PipelineConfig.max_deadline_ms, 1, 600_000),
@@ -281,7 +282,7 @@ def _read_pipeline(read: _Reader) -> PipelineConfig:
     )
 
 
-def _read_inference(read: _Reader) -> InferenceConfig:
+def _read_inference(read: Reader) -> InferenceConfig:
     inference = InferenceConfig(
         triton=read.text("SLUICE_TRITON", InferenceConfig.triton),
         tls=read.flag("SLUICE_TRITON_TLS"),
@@ -294,12 +295,12 @@ def _read_inference(read: _Reader) -> InferenceConfig:
     return inference
 
 
-def _read_tokenizer(read: _Reader) -> Path | None:
+def _read_tokenizer(read: Reader) -> Path | None:
     chosen = read.file("SLUICE_TOKENIZER")
     return None if chosen is None else Path(chosen)
 
 
-def _read_media(read: _Reader, store: str) -> MediaConfig:
+def _read_media(read: Reader, store: str) -> MediaConfig:
     folder = local_folder(store)
     roots = [Path(root) for root in read.text("SLUICE_MEDIA_ROOTS", "").split(os.pathsep) if root]
     return MediaConfig(
@@ -312,80 +313,8 @@ def _read_media(read: _Reader, store: str) -> MediaConfig:
     )
 
 
-def _read_contact(read: _Reader) -> str:
+def _read_contact(read: Reader) -> str:
     contact = read.text("SLUICE_MEDIA_CONTACT", "")
     if not (contact.isascii() and contact.isprintable() and not set(contact) & set("()")):
         raise SettingsError("SLUICE_MEDIA_CONTACT: it goes into a header: printable ASCII without brackets")
     return contact
-
-
-class _Reader:
-    """Reads variables; a wrong one is named in the error, its value is not shown where it may be secret.
-
-    Attributes
-    ----------
-    names : list of str
-        Of the variables that were asked for.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.names: list[str] = []
-
-    def optional(self, name: str) -> str | None:
-        self.names.append(name)
-        return self.environ.get(name) or None
-
-    def secret(self, name: str) -> str | None:
-        """A secret, or the content of the file that the variable with ``_FILE`` behind it names."""
-        given, path = self.optional(name), self.optional(f"{name}_FILE")
-        if path is None:
-            return given
-        if given is not None:
-            raise SettingsError(f"{name} and {name}_FILE: only one of them can be meant")
-        try:
-            return Path(path).read_text().rstrip("\r\n") or None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}_FILE: cannot read {path}: {type(error).__name__}") from error
-
-    def file(self, name: str) -> str | None:
-        """The path of a file, which has to be there."""
-        path = self.optional(name)
-        if path is not None and not Path(path).is_file():
-            raise SettingsError(f"{name}: {path} does not exist")
-        return path
-
-    def text(self, name: str, default: str) -> str:
-        return self.optional(name) or default
-
-    def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
-        value = self.text(name, default).upper()
-        if value not in choices:
-            raise SettingsError(f"{name}: {value!r} is none of {', '.join(choices)}")
-        return value
-
-    def flag(self, name: str, default: str = "0") -> bool:
-        value = self.text(name, default).lower()
-        if value not in ("0", "1", "true", "false", "yes", "no"):
-            raise SettingsError(f"{name}: {value!r} is not 1 or 0")
-        return value in ("1", "true", "yes")
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.text(name, str(default))
-        try:
-            number = int(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
-        return number
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise SettingsError(f"{name}: {value!r} is not a number from {low:g} to {high:g}")
-        return number

@@ -52,7 +52,7 @@ class Tracer:
         return _NOTHING
 
     def continued(
-        self, carrier: Mapping[str, str], name: str, kind: Kind, **attributes: Attribute
+        self, headers: Iterable[tuple[str, bytes | None]], name: str, kind: Kind, **attributes: Attribute
     ) -> AbstractContextManager[None]:
         """As `span`, below the span that another process names in its headers; the first of a trace without one."""
         return _NOTHING
@@ -94,10 +94,10 @@ class SpanTracer(Tracer):
         return self._run(name, kind, attributes, None)
 
     def continued(
-        self, carrier: Mapping[str, str], name: str, kind: Kind, **attributes: Attribute
+        self, headers: Iterable[tuple[str, bytes | None]], name: str, kind: Kind, **attributes: Attribute
     ) -> AbstractContextManager[None]:
         """See `Tracer.continued`."""
-        return self._run(name, kind, attributes, self._format.extract(carrier))
+        return self._run(name, kind, attributes, self._format.extract(carrier_of(headers)))
 
     def note(self, **attributes: Attribute) -> None:
         """See `Tracer.note`."""

@@ -32,7 +32,7 @@ from sluice.schema import Post, Verdict
 from sluice.verdict.policy import Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
 from tests.engine.modalities.test_picture_text import PAGE
-from tests.engine.test_pipeline import NAMED, POLICY, Bench, extract_image, extract_texts, finds
+from tests.engine.pipelines import NAMED, POLICY, Bench, extract_image, extract_texts, finds
 
 TIMES = {"post_id": "", "latency_ms": {}, "scored_at": "", "cached": ()}
 """What the verdict on a repeated post may have otherwise."""

@@ -27,8 +27,8 @@ from sluice.stream.dead_letters import Headers, Message
 from sluice.stream.moderation import Moderator
 from sluice.tracing import UNTRACED, SpanTracer, Tracer, carrier_of, context_of_caller, open_tracer, parent_of
 from tests.engine.api.conftest import FakeScorer, serving
+from tests.engine.pipelines import POLICIES, Bench
 from tests.engine.stream.test_moderation import FakeOutbox
-from tests.engine.test_pipeline import POLICIES, Bench
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{CALLER}-01"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
 
-from sluice.tracing import UNTRACED, Tracer, carrier_of
+from sluice.tracing import UNTRACED, Tracer
 
 
 def tracing(tracer: Tracer) -> Middleware:
@@ -25,9 +25,9 @@ def tracing(tracer: Tracer) -> Middleware:
                     tracer.note(http__response__status_code=message["status"])
                 await send(message)
 
-            carrier = carrier_of((name.decode("latin-1"), value) for name, value in scope["headers"])
+            headers = ((name.decode("latin-1"), value) for name, value in scope["headers"])
             route = f"{scope['method']} {scope['path_template']}"
-            with tracer.continued(carrier, route, "server", http__request__method=scope["method"]):
+            with tracer.continued(headers, route, "server", http__request__method=scope["method"]):
                 await app(scope, receive, note)
 
         return traced

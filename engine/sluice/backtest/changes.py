@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sluice.report.gathering import BestFew
-from sluice.schema import DECISIONS, Decision, Verdict
+from sluice.schema import DECISIONS, Verdict
 from sluice.verdict.facts import recall
 from sluice.verdict.judgement import Judgement
 from sluice.verdict.policy_set import PolicySet
@@ -83,7 +83,7 @@ class Changes:
         """Of those, the ones with another decision."""
         return sum(count for (old, new), count in self.turns.items() if old != new)
 
-    def count(self, decision: Decision) -> tuple[int, int]:
+    def count(self, decision: str) -> tuple[int, int]:
         """How many posts have a decision, and would have it."""
         was = sum(n for (old, _), n in self.turns.items() if old == decision)
         return was, sum(n for (_, new), n in self.turns.items() if new == decision)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from sluice.backtest.changes import Changes, Example, Turns
-from sluice.backtest.guards import Guard, find_interval
+from sluice.backtest.guards import Guard, wilson_interval
 from sluice.schema import DECISIONS
 
 
@@ -120,7 +120,7 @@ def make_figures(changes: Changes, guards: tuple[Guard, ...] = ()) -> BacktestFi
 
 def _turns(changes: Changes) -> Iterator[TurnFigure]:
     for (was, would_be), n_posts in sorted(changes.turns.items(), key=lambda entry: -entry[1]):
-        low, high = find_interval(n_posts, changes.n_posts)
+        low, high = wilson_interval(n_posts, changes.n_posts)
         yield TurnFigure(was, would_be, n_posts, n_posts / changes.n_posts, low, high)
 
 
@@ -128,7 +128,7 @@ def _groups(counted: Mapping[str, Turns]) -> Iterator[GroupFigure]:
     for name, turns in sorted(counted.items(), key=lambda entry: (-entry[1].total(), entry[0])):
         moved = {f"{was}>{would_be}": n for (was, would_be), n in turns.most_common() if was != would_be}
         n_posts, n_changed = turns.total(), sum(moved.values())
-        low, high = find_interval(n_changed, n_posts)
+        low, high = wilson_interval(n_changed, n_posts)
         yield GroupFigure(name, n_posts, n_changed, n_changed / n_posts, low, high, moved)
 
 

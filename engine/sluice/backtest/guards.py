@@ -41,7 +41,7 @@ class Guard:
         """What the limit is held against, in percent; infinite where there was none before."""
         if self.what == CHANGED:
             return 100 * changes.n_changed / max(1, changes.n_posts)
-        was, would_be = next(changes.count(each) for each in DECISIONS if each == self.what)
+        was, would_be = changes.count(self.what)
         return 100 * (would_be - was) / was if was else math.inf if would_be else 0.0
 
     def is_broken(self, changes: Changes) -> bool:
@@ -58,7 +58,7 @@ def parse_guard(text: str) -> Guard:
     return Guard(found["what"], float(found["percent"]))
 
 
-def find_interval(n_found: int, n_all: int) -> tuple[float, float]:
+def wilson_interval(n_found: int, n_all: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson, 1927), in [0, 1]."""
     if not n_all:
         return 0.0, 1.0

@@ -24,7 +24,7 @@ from sluice.stream.backlog import Rank, first_come
 from sluice.stream.dead_letters import Headers, Message, short, shorter_letters
 from sluice.stream.lanes import Lanes, Leaving
 from sluice.stream.pulse import Pulse
-from sluice.tracing import UNTRACED, Tracer, carrier_of
+from sluice.tracing import UNTRACED, Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Moderator:
     def _trace(self, message: Message) -> AbstractContextManager[None]:
         topic, partition, offset = message.source.rsplit("/", 2)
         return self._tracer.continued(
-            carrier_of(message.headers),
+            message.headers,
             "moderate",
             "consumer",
             messaging__system="kafka",

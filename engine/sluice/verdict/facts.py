@@ -49,9 +49,8 @@ class Facts:
     language_probability: float = 0.0
 
 
-def facts_of(post: Post, scored: Sequence[ScoredPart], scores: Scores) -> Facts:
-    """What the scored parts of a post say of it."""
-    language = language_of(scored)
+def facts_of(post: Post, scored: Sequence[ScoredPart], scores: Scores, language: DetectedLanguage | None) -> Facts:
+    """What the scored parts of a post say of it; `language` is `language_of` them."""
     return Facts(
         post=post,
         scores=scores.probability,

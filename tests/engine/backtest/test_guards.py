@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from sluice.backtest.guards import Guard, find_interval, parse_guard
+from sluice.backtest.guards import Guard, parse_guard, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def test_what_is_no_guard_says_what_one_is(text: str) -> None:
 @pytest.mark.parametrize(("n_found", "n_all"), [(0, 10), (3, 10), (10, 10), (1, 5000)])
 def test_the_interval_is_wilsons(n_found: int, n_all: int) -> None:
     expected = binomtest(n_found, n_all).proportion_ci(0.95, "wilson")
-    assert find_interval(n_found, n_all) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert wilson_interval(n_found, n_all) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_of_nothing_nothing_is_known() -> None:
-    assert find_interval(0, 0) == (0.0, 1.0)
+    assert wilson_interval(0, 0) == (0.0, 1.0)

@@ -21,7 +21,7 @@ from sluice.modalities.reading import PageReader
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, DetectedLanguage, ImageEvidence, TextEvidence
-from tests.engine.test_pipeline import POLICIES, Bench, extract_image, extract_texts, finds
+from tests.engine.pipelines import POLICIES, Bench, extract_image, extract_texts, finds
 
 PAGE = Page(np.zeros((100, 400, 3), np.uint8), (0.0, 0.5, 1.0, 1.0))
 IMAGES = [{"uri": "a:ok"}]

@@ -16,7 +16,7 @@ from sluice.modalities.parts import PartScorer
 from sluice.modalities.shedding import FALL, LEAST_LATE, LEAST_S, ORDER, RISE, WINDOW_S, Shedding
 from sluice.pipeline import Pipeline
 from sluice.schema import Media, Post
-from tests.engine.test_pipeline import POLICIES, Bench
+from tests.engine.pipelines import POLICIES, Bench
 
 PICTURE = Post(id="p", images=(Media("a:ok"),))
 

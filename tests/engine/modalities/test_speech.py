@@ -24,7 +24,7 @@ from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, AudioEvidence, DetectedLanguage
 from sluice.speech.listener import SpeechUnread
 from sluice.speech.transcript import Segment
-from tests.engine.test_pipeline import POLICIES, Bench, extract_audio, extract_texts, finds
+from tests.engine.pipelines import POLICIES, Bench, extract_audio, extract_texts, finds
 
 SPEECH = Speech(np.zeros(3 * 16_000, np.int16), ((5.0, 7.0), (9.0, 10.0)))
 CLIPS = [{"uri": "a:ok"}]

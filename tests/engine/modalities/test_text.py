@@ -22,7 +22,7 @@ from sluice.modalities.text import (
     find_spans,
 )
 from sluice.schema import LABELS, Post
-from tests.engine.test_pipeline import extract_text
+from tests.engine.pipelines import extract_text
 
 
 class Panic(BaseException):

@@ -25,7 +25,7 @@ from sluice.modalities.extraction import on_threads
 from sluice.modalities.marks import find_runs
 from sluice.modalities.media import MediaModality, MediaSource
 from sluice.schema import Media, Post, TextEvidence, Verdict, decode_verdict, encode
-from tests.engine.test_pipeline import Bench, finds
+from tests.engine.pipelines import Bench, finds
 
 LENGTH = Axis("length", (1, 8, 64))
 

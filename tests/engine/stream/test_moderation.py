@@ -16,7 +16,7 @@ from sluice.stream.backlog import Rank, first_come, newest_deadline_first
 from sluice.stream.dead_letters import MAX_HEADERS_BYTES, Headers, Message, short
 from sluice.stream.lanes import Leaving
 from sluice.stream.moderation import Moderator
-from tests.engine.test_pipeline import Bench, finds
+from tests.engine.pipelines import Bench, finds
 
 TOPICS = Topics()
 

@@ -10,7 +10,7 @@ from sluice.modalities.base import AnyModality, Part
 from sluice.modalities.scored import ScoredPart
 from sluice.schema import LABELS
 from sluice.verdict.fusion import find_pictured, fusion_rows, highest_of, most_telling, read_scores, whole_row
-from tests.engine.test_pipeline import Bench
+from tests.engine.pipelines import Bench
 
 N_LABELS = len(LABELS)
 MODALITIES: dict[str, AnyModality] = {each.name: each for each in Bench().modalities}

@@ -10,7 +10,7 @@ from sluice.schema import LABELS, ImageEvidence, Reason
 from sluice.verdict.fusion import Scores
 from sluice.verdict.policy import Finding
 from sluice.verdict.reasons import explain
-from tests.engine.test_pipeline import POLICY, Bench, extract_image
+from tests.engine.pipelines import POLICY, Bench, extract_image
 
 IMAGES = next(modality for modality in Bench().modalities if modality.name == "image")
 THREAT = LABELS.index("threat")
