@@ -27,7 +27,7 @@ class Reader:
         return self.environ.get(name) or None
 
     def secret(self, name: str) -> str | None:
-        """A secret, or the content of the file that the variable with ``_FILE`` behind it names; raises `SettingsError`."""
+        """A secret, or what the file holds that its variable with ``_FILE`` names; raises `SettingsError`."""
         given, path = self.optional(name), self.optional(f"{name}_FILE")
         if path is None:
             return given
