@@ -7,6 +7,7 @@ byte now and then hold all the connections that there are (slowloris).
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import h11
@@ -15,6 +16,7 @@ from litestar.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sluice.api.config import ApiConfig
+from sluice.errors import SettingsError
 
 KEEP_ALIVE_S = 30
 GRACE_S = 10
@@ -36,6 +38,20 @@ def make_server(app: ASGIApp, config: ApiConfig) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections send at once; raises `SettingsError`.
+
+    uvicorn writes an answer's head and body apart. asyncio sets ``TCP_NODELAY`` only where a socket names its protocol,
+    which those of `socket.create_server` do not: the body would wait 40 ms for the client to acknowledge the head.
+    """
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    return listening
 
 
 def impatient(head_timeout_s: float) -> type[H11Protocol]:

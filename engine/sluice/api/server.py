@@ -14,13 +14,12 @@ from prometheus_client import CollectorRegistry
 from sluice import __version__
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
-from sluice.api.connections import make_server
+from sluice.api.connections import listen, make_server
 from sluice.api.feedback import Feedback, FeedbackFile, FeedbackTopic
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
 from sluice.app import open_pipeline
 from sluice.config import KafkaConfig
-from sluice.errors import SettingsError
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.policies.desk import PolicyDesk
@@ -64,20 +63,13 @@ def run_server(
     if feedback_kafka is not None:
         ensure_topics(feedback_kafka, settings.start_timeout_s, (feedback_kafka.topics.feedback,))
     feedback = _keep_feedback(feedback_file, feedback_kafka)
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         asyncio.run(_serve(settings, config, ring, feedback, listening, say))
 
 
 def _keep_feedback(file: Path | None, kafka: KafkaConfig | None) -> Feedback:
     files = [FeedbackFile(file)] if file else []
     return Feedback([*files, *([FeedbackTopic(kafka)] if kafka else [])])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 @asynccontextmanager

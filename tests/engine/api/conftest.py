@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
-from sluice.api.connections import make_server
+from sluice.api.connections import listen, make_server
 from sluice.api.feedback import Feedback, FeedbackFile
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
@@ -114,7 +114,7 @@ def serving(
     ring = KeyRing(keys) if keys is not None else None
     kept = Feedback([FeedbackFile(feedback)] if feedback else [])
     app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
         started = threading.Event()
         thread = threading.Thread(target=_run, args=(server, listening, started))
