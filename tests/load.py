@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.config import Topics
 from sluice.errors import InferenceUnavailable
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.pipeline import Pipeline
 from sluice.schema import Post, Verdict, decode_verdict, encode
 from sluice.settings import load_settings

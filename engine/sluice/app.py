@@ -7,9 +7,8 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
@@ -19,29 +18,15 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice import __version__
-from sluice.config import AgentConfig, KafkaConfig, SpeechConfig
-from sluice.contract import MODELS, OCR_MODELS, ModelSpec
-from sluice.decoding.pool import DecodingPool
-from sluice.errors import InferenceUnavailable, SluiceError
-from sluice.features import Languages
-from sluice.features.language import LanguageIdentifier
-from sluice.features.text import TextExtractor
-from sluice.inference.repository import find_missing
-from sluice.inference.triton import TritonClassifier
+from sluice.config import AgentConfig, KafkaConfig
+from sluice.errors import SluiceError
 from sluice.kafka import TopicIds, TopicNames, ensure_topics, recognise
-from sluice.media.fetcher import MediaFetcher
 from sluice.metrics import Metrics
-from sluice.modalities.extraction import on_threads
-from sluice.modalities.media import MediaSource
 from sluice.modalities.parts import trace_of
-from sluice.modalities.reading import PageReader
-from sluice.modalities.registry import all_modalities
+from sluice.opening import open_pipeline, saying_if_late
 from sluice.pipeline import Pipeline
 from sluice.policies.follower import following
-from sluice.repeats import Repeats
 from sluice.settings import Settings
-from sluice.speech.listener import Listener
-from sluice.speech.weights import prepare_weights
 from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.backlog import first_come, newest_deadline_first
 from sluice.stream.faust_app import build_faust
@@ -56,124 +41,15 @@ from sluice.stream.readiness import Check, TopicsExist, all_of, models_answer, w
 from sluice.stream.topics import TopicWatch
 from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
 from sluice.stream.watchdog import Watchdog
-from sluice.tracing import UNTRACED, Tracer, open_tracer
+from sluice.tracing import Tracer, open_tracer
 from sluice.verdict.policy_file import PolicyFile
 
 logger = logging.getLogger(__name__)
 
-THREAD_NAME = "extract"
-
 READY_CHECK_S = 0.2
-
-LATE_S = 5.0
-"""A server that has not answered for so long is named in the log."""
 
 MARGIN_S = 10.0
 """For what a busy machine adds, before a worker counts as standing still."""
-
-
-@asynccontextmanager
-async def open_pipeline(
-    settings: Settings, metrics: Metrics, policy: PolicyFile | None = None, tracer: Tracer = UNTRACED
-) -> AsyncIterator[Pipeline]:
-    """Build the pipeline on a Triton that answers, and close it all after.
-
-    Parameters
-    ----------
-    policy : PolicyFile or None
-        What to decide by; None reads the settings' file.
-    tracer : Tracer
-        Makes spans of a post's way; the caller's to close.
-
-    Raises
-    ------
-    InferenceUnavailable
-        Triton did not answer within `settings.start_timeout_s`; names its address.
-    PolicyError
-        The policy file is wrong.
-    """
-    policy = policy or PolicyFile(settings.policy_path, metrics)
-    async with AsyncExitStack() as stack:
-        words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
-        decoders = DecodingPool(settings.memory.decoding)
-        stack.push_async_callback(decoders.close)
-        await decoders.start()
-        fetcher = MediaFetcher(settings.media)
-        ocr_models = await _find_ocr_models(settings)
-        classifier = TritonClassifier(settings.inference, metrics, (*MODELS, *ocr_models))
-        stack.push_async_callback(fetcher.close)
-        stack.push_async_callback(classifier.close)
-        text, identifier = await asyncio.get_running_loop().run_in_executor(words, _load_readers, settings.tokenizer)
-        held = MediaSource(fetcher, settings.memory.media_bytes)
-
-        def identify(texts: list[str]) -> list[Languages]:
-            return identifier.identify(texts, classifier.languages)
-
-        reader = PageReader(classifier, metrics, settings.picture_text) if ocr_models else None
-        listener = await stack.enter_async_context(_listening(settings.speech))
-        modalities = all_modalities(held, text.extract_batch, identify, on_threads(words), decoders, reader, listener)
-        cache_mb = settings.memory.cache_mb
-        repeats = Repeats(cache_mb * 2**20, metrics) if cache_mb else None
-        pipeline = Pipeline(
-            modalities, classifier, policy.current, metrics, settings.pipeline, repeats=repeats, tracer=tracer
-        )
-        stack.push_async_callback(pipeline.close)
-        policy.used_by(pipeline.use_policies)
-        await _prepare(pipeline, settings.start_timeout_s)
-        yield pipeline
-
-
-@asynccontextmanager
-async def _listening(config: SpeechConfig) -> AsyncIterator[Listener | None]:
-    """What transcribes speech; None where that is not wanted. Raises `SettingsError` without the extra ``speech``."""
-    if not config.enabled:
-        yield None
-        return
-    folder = await asyncio.to_thread(prepare_weights)
-    async with Listener(folder, config) as listener:
-        yield listener
-
-
-def _load_readers(tokenizer: Path | None) -> tuple[TextExtractor, LanguageIdentifier]:
-    # A few short texts are cut into pieces in less time than it takes to share them out among threads of its own and to
-    # wait until each of those has had a core: with the models on all of them, milliseconds in which no post moves.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return TextExtractor(tokenizer), LanguageIdentifier()
-
-
-@contextmanager
-def _threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads for extraction; one that hangs in a decoder must not keep the process alive."""
-    executor = ThreadPoolExecutor(n_threads, thread_name_prefix=THREAD_NAME)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-
-
-async def _find_ocr_models(settings: Settings) -> tuple[ModelSpec, ...]:
-    """The models that read text in pictures; none where that is not wanted, or the repository lacks one."""
-    if not settings.picture_text.enabled:
-        return ()
-    missing: list[str] = await _until_available(settings.start_timeout_s)(find_missing, settings.inference, OCR_MODELS)
-    if missing:
-        logger.warning("text in pictures is not read: Triton has no model %s", " and no model ".join(missing))
-        return ()
-    return OCR_MODELS
-
-
-async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:
-    with saying_if_late("Triton", timeout_s):
-        await _until_available(timeout_s)(pipeline.confirm)
-
-
-def _until_available(timeout_s: float) -> tenacity.AsyncRetrying:
-    return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(InferenceUnavailable),
-        wait=tenacity.wait_exponential(multiplier=0.1, max=1.0),
-        stop=tenacity.stop_after_delay(timeout_s),
-        reraise=True,
-    )
 
 
 async def serve(
@@ -224,17 +100,6 @@ async def _serve(
             async with following(kafka, policy, timeout_s), _watching(app.transport, kafka):
                 started.set()
                 await _moderate(app, pipeline, settings, metrics, until, intake_type, health, tracer)
-
-
-@contextmanager
-def saying_if_late(what: str, timeout_s: float) -> Iterator[None]:
-    """Name in the log what has not answered for `LATE_S`, long before it is given up."""
-    late = "%s has not answered for %g s; it is given up after %g s (SLUICE_START_TIMEOUT_S)"
-    timer = asyncio.get_running_loop().call_later(LATE_S, logger.warning, late, what, LATE_S, timeout_s)
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @asynccontextmanager

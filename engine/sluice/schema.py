@@ -13,6 +13,11 @@ from sluice.contract import LABELS as LABELS
 from sluice.contract import MODALITIES as MODALITIES
 from sluice.contract import ModalityName as ModalityName
 from sluice.errors import InvalidPost
+from sluice.evidence import AudioEvidence as AudioEvidence
+from sluice.evidence import Evidence as Evidence
+from sluice.evidence import ImageEvidence as ImageEvidence
+from sluice.evidence import Share
+from sluice.evidence import TextEvidence as TextEvidence
 from sluice.loose_json import BYTE_ORDER_MARK, read_loosely
 
 Decision = Literal["allow", "review", "block"]
@@ -29,7 +34,6 @@ MAX_POST_BYTES = 2 * 2**20
 """A post's message may be this long; media above 64 KiB travel by reference, so only text fills it."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -78,31 +82,6 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
     audio: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = None
-
-
-class TextEvidence(msgspec.Struct, frozen=True, tag_field="modality", tag="text"):
-    """A span of the text as published: characters (code points) `start` to `end`, half open."""
-
-    start: int
-    end: int
-
-
-class ImageEvidence(msgspec.Struct, frozen=True, tag_field="modality", tag="image"):
-    """A box in image `index`: left, top, right, bottom as shares of its width and height."""
-
-    index: int
-    box: tuple[Share, Share, Share, Share]
-
-
-class AudioEvidence(msgspec.Struct, frozen=True, tag_field="modality", tag="audio"):
-    """A time range in clip `index`, in seconds from its start."""
-
-    index: int
-    start_s: float
-    end_s: float
-
-
-Evidence = TextEvidence | ImageEvidence | AudioEvidence
 
 
 class Reason(msgspec.Struct, frozen=True):

@@ -20,10 +20,10 @@ from noto_cjk_sans_jp_regular import FONT_PATH
 from PIL import Image, ImageDraw, ImageFont
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.cli.stacks import open_triton
 from sluice.client.inline_media import encode_inline
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.pipeline import Pipeline
 from sluice.schema import Media, Post, Verdict
 from sluice.settings import load_settings

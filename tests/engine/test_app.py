@@ -17,13 +17,13 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sluice import app
-from sluice.app import THREAD_NAME, _listening, open_pipeline
+from sluice import opening
 from sluice.config import KafkaConfig, PictureTextConfig, SpeechConfig
 from sluice.errors import InferenceUnavailable, PolicyError
 from sluice.local.processes import python_path
 from sluice.local.stack import kafka_environment
 from sluice.metrics import Metrics
+from sluice.opening import THREAD_NAME, _listening, open_pipeline
 from sluice.settings import Settings, load_settings
 from tests.components import require_module, wait_for
 from tests.kserve import KServe, serving
@@ -136,13 +136,13 @@ def test_a_taken_port_is_told_before_kafka_is_waited_for(nobody: str) -> None:
 async def test_what_does_not_answer_is_named_long_before_it_is_given_up(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert app.LATE_S <= 10.0
-    monkeypatch.setattr(app, "LATE_S", 0.0)
-    with app.saying_if_late("Kafka at k:9092", 60.0):
+    assert opening.LATE_S <= 10.0
+    monkeypatch.setattr(opening, "LATE_S", 0.0)
+    with opening.saying_if_late("Kafka at k:9092", 60.0):
         await wait_until(lambda: bool(caplog.messages))
     assert caplog.messages[0].startswith("Kafka at k:9092 has not answered for 0 s; it is given up after 60 s")
     caplog.clear()
-    with app.saying_if_late("Kafka at k:9092", 60.0):
+    with opening.saying_if_late("Kafka at k:9092", 60.0):
         pass
     await asyncio.sleep(0)
     assert caplog.messages == []

@@ -31,7 +31,7 @@ MARK = "a text that no library can read"
 
 ABORTING_WORKER = f"""
 import os
-import sluice.app
+import sluice.opening
 from sluice.features.text import TextExtractor
 
 class AbortingExtractor(TextExtractor):
@@ -42,7 +42,7 @@ class AbortingExtractor(TextExtractor):
             os.abort()
         return super().extract_batch(texts)
 
-sluice.app.TextExtractor = AbortingExtractor
+sluice.opening.TextExtractor = AbortingExtractor
 from sluice.app import run_worker
 from sluice.cli.worker_log import log_to_standard_error
 from sluice.settings import load_settings

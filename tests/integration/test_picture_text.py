@@ -12,7 +12,6 @@ from noto_cjk_sans_jp_regular import FONT_PATH
 from PIL import Image, ImageDraw, ImageFont
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.client.inline_media import encode_inline
 from sluice.config import InferenceConfig
 from sluice.contract import MODELS, OCR_MODELS
@@ -23,6 +22,7 @@ from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
 from sluice.modalities.lettering import lay_out
 from sluice.modalities.reading import PageReader
+from sluice.opening import open_pipeline
 from sluice.pipeline import Pipeline
 from sluice.schema import ImageEvidence, Media, Post, Verdict
 from sluice.settings import load_settings

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.client.inline_media import encode_inline
 from sluice.contract import FUSION
 from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.pipeline import Pipeline
 from sluice.schema import Media, Post, Verdict
 from sluice.settings import load_settings

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.client.inline_media import encode_inline
 from sluice.features import SAMPLE_RATE_HZ
 from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.pipeline import Pipeline
 from sluice.schema import AudioEvidence, Media, Post, Verdict
 from sluice.settings import load_settings

@@ -9,10 +9,10 @@ import pytest
 import trustme
 from prometheus_client import CollectorRegistry
 
-from sluice.app import open_pipeline
 from sluice.errors import InferenceUnavailable, SettingsError
 from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.resources import triton_repository
 from sluice.schema import Post
 from sluice.settings import load_settings

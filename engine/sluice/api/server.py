@@ -18,10 +18,10 @@ from sluice.api.connections import listen, make_server
 from sluice.api.feedback import Feedback, FeedbackFile, FeedbackTopic
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
-from sluice.app import open_pipeline
 from sluice.config import KafkaConfig
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
+from sluice.opening import open_pipeline
 from sluice.policies.desk import PolicyDesk
 from sluice.policies.follower import following
 from sluice.settings import Settings

@@ -130,9 +130,9 @@ async def score_all(settings: Settings, work: ScoringJob) -> tuple[int, float]:
     """Score every line that is not skipped; returns how many there were and the seconds it took."""
     from prometheus_client import CollectorRegistry
 
-    from sluice.app import open_pipeline
     from sluice.cli.scoring import score_lines
     from sluice.metrics import Metrics
+    from sluice.opening import open_pipeline
 
     n_done = 0
     with make_progress(make_console(), work.shares_rows) as progress:
