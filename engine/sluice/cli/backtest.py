@@ -14,7 +14,7 @@ import typer
 from sluice.cli.console import emit, make_console, make_progress, say
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import KafkaOption
-from sluice.cli.report import read_posts
+from sluice.cli.report import read_posts, save_page
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -123,17 +123,13 @@ def read_topic(kafka: str | None, since_s: float) -> Iterator[Verdict]:
 
 
 def write_page(figures: BacktestFigures, changes: Changes, posts: str | None, out: Path) -> None:
-    """Write the page; a file that cannot be written is a mistake of usage."""
+    """Write the page, with what is known of the posts that change most."""
     from sluice.backtest.page import write_backtest
     from sluice.report.posts import pick_posts
 
     examples = changes.examples()
     wanted = {example.verdict.post_id for example in examples}
-    page = write_backtest(figures, examples, pick_posts(read_posts(posts), wanted))
-    try:
-        out.write_text(page, "utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"cannot write {out}: {error.strerror}", param_hint="--out") from error
+    save_page(write_backtest(figures, examples, pick_posts(read_posts(posts), wanted)), out)
     say(f"the page: {out}")
 
 

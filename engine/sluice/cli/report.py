@@ -64,16 +64,20 @@ def gather(source: str, outcomes: Iterable[tuple[int, bytes]], policy: Path | No
 
 
 def write_page(summary: Summary, posts: Iterable[bytes], out: Path) -> None:
-    """Write the report, with what is shown of the posts; a file that cannot be written is a mistake of usage."""
+    """Write the report, with what is shown of the posts."""
     from sluice.report.page import write_report
     from sluice.report.posts import pick_posts
 
-    page = write_report(summary, pick_posts(posts, summary.shown_ids()))
+    save_page(write_report(summary, pick_posts(posts, summary.shown_ids())), out)
+    say(f"{summary.n_verdicts} verdicts, {summary.dead_letters.total()} dead letters: {out}")
+
+
+def save_page(page: str, out: Path) -> None:
+    """Write an HTML file; one that cannot be written is a mistake of usage."""
     try:
         out.write_text(page, "utf-8")
     except OSError as error:
         raise typer.BadParameter(f"cannot write {out}: {error.strerror}", param_hint="--out") from error
-    say(f"{summary.n_verdicts} verdicts, {summary.dead_letters.total()} dead letters: {out}")
 
 
 def read_posts(name: str | None) -> Iterator[bytes]:
