@@ -9,6 +9,7 @@ twice. The notes need no disk, and they go where the partition goes.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ N_ALONE = 2
 
 N_SUSPECTS = 1024
 """Offsets, from the committed one on, that a worker may have been at when it ended: those in flight, and those done
-since the last commit."""
+since the last commit. Messages that came later are not among them."""
 
 FORGET_S = 900.0
 """Ends further apart have nothing to do with one another; Kubernetes starts a container again after 300 s at most."""
@@ -76,15 +77,23 @@ class Note:
         numbers = (self.n_crashes, self.end, self.crashed_at, self.suspect, self.n_alone)
         return " ".join((_FORMAT, self.state, *map(str, numbers)))
 
-    def take_over(self, offset: int, now: float) -> Note:
-        """The note of a worker that begins at `offset` after the one that left this note."""
+    def take_over(self, offset: int, now: float, newest: int | None = None) -> Note:
+        """The note of a worker that begins at `offset` after the one that left this note.
+
+        Parameters
+        ----------
+        now : float
+            In seconds since the epoch.
+        newest : int or None
+            The partition ends before this offset, or did a moment ago; None if that is not known.
+        """
         known = self if now - self.crashed_at < FORGET_S and offset < self.end else Note(self.state)
         if known.state is State.IDLE:
             return replace(known, state=State.BUSY)
         return Note(
             State.BUSY,
             n_crashes=known.n_crashes + 1,
-            end=known.end if known.n_crashes else offset + N_SUSPECTS,
+            end=min(known.end if known.n_crashes else offset + N_SUSPECTS, sys.maxsize if newest is None else newest),
             crashed_at=int(now),
             suspect=known.suspect,
             n_alone=known.n_alone + (known.state is State.ALONE),
@@ -126,6 +135,10 @@ class Store(Protocol):
         """Commit an offset, with `CrashLog.text` beside it; whether that is done."""
         ...
 
+    def newest(self, place: Place) -> int | None:
+        """The offset behind the last message, as far as it is known since the partition came to this worker."""
+        ...
+
 
 @dataclass(slots=True)
 class CrashLog:
@@ -149,7 +162,7 @@ class CrashLog:
         if self._generations.get(place) == generation:
             return
         before = read_note(await self.store.read_text(place))
-        self._notes[place] = note = before.take_over(offset, self.clock())
+        self._notes[place] = note = before.take_over(offset, self.clock(), self.store.newest(place))
         self._generations[place] = generation
         if note.n_crashes > before.n_crashes:
             logger.warning(

@@ -161,8 +161,12 @@ class _Consumer(Eager, Consumer):
         if self.flow_active and generation == self.app.consumer_generation_id:
             self._note_positions()
 
+    def spans(self) -> dict[TP, Span]:
+        """See `_Thread.spans`."""
+        return cast(_Thread, self._thread).spans()
+
     def _note_positions(self) -> None:
-        spans = cast(_Thread, self._thread).spans()
+        spans = self.spans()
         if spans:  # else the topic may be gone, and what was unread of it with it
             cast(WorkerTransport, self.transport).unread = spans
         for partition, span in spans.items():
@@ -258,6 +262,11 @@ class WorkerTransport(Transport):
     async def commit(self, place: Place, offset: int) -> bool:
         """See `crashes.Store`."""
         return await cast(_Consumer, self.app.consumer).commit_note(place, offset)
+
+    def newest(self, place: Place) -> int | None:
+        """See `crashes.Store`."""
+        span = cast(_Consumer, self.app.consumer).spans().get(TP(*place))
+        return span.end if span else None
 
     def note_begin(self, partition: TP, position: int | None, start: int) -> None:
         """Note that a partition is read from `start` on, although `position` came next."""

@@ -83,7 +83,11 @@ class FakeStore:
     def __init__(self) -> None:
         self.committed: dict[Place, tuple[int, str]] = {}
         self.works = True
+        self.end: int | None = None
         self.crashes: CrashLog
+
+    def newest(self, place: Place) -> int | None:
+        return self.end
 
     async def read_text(self, place: Place) -> str:
         return self.committed.get(place, (0, ""))[1]

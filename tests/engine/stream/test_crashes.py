@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.stream.crashes import FORGET_S, N_SUSPECTS, Note, State, read_note
+from sluice.stream.crashes import FORGET_S, N_SUSPECTS, CrashLog, Note, State, read_note
 from tests.engine.stream.test_agents import PLACE, FakeStore, kill_at
 
 NUMBER = st.integers(-1, 2**62)
@@ -40,6 +40,25 @@ def test_ends_without_a_goodbye_are_counted_up_to_where_the_last_worker_may_have
     assert (second.n_crashes, second.end) == (2, 100 + N_SUSPECTS)
     assert second.suspects(150)
     assert not second.suspects(second.end)
+
+
+def test_what_came_after_a_worker_has_ended_is_not_suspected() -> None:
+    first = Note(State.BUSY).take_over(100, now=5_000.0, newest=130)
+    assert first.end == 130
+    second = first.take_over(110, now=5_001.0, newest=190)
+    assert second.suspects(129)
+    assert not second.suspects(130)
+    assert Note(State.BUSY).take_over(100, now=5_000.0, newest=10**6).end == 100 + N_SUSPECTS
+
+
+async def test_a_worker_asks_how_far_a_partition_went_when_it_takes_it_over() -> None:
+    store = FakeStore()
+    store.end = 3
+    for _ in range(2):
+        await kill_at(1, store, n_posts=12)
+    log = CrashLog(store, clock=lambda: 1_000.0)
+    await log.open(PLACE, 1, 1)
+    assert [offset for offset in range(12) if log.suspects(PLACE, offset)] == [0, 1, 2]
 
 
 def test_what_lies_behind_or_long_ago_has_nothing_to_do_with_it() -> None:
