@@ -20,6 +20,7 @@ class Topics:
     dead_letters: str = "moderation.dead-letters"
     policies: str = "moderation.policies"
     feedback: str = "moderation.feedback"
+    shadow: str = "moderation.shadow"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""

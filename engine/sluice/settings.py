@@ -210,8 +210,9 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
         policies=read.text("SLUICE_TOPIC_POLICIES", Topics.policies),
         feedback=read.text("SLUICE_TOPIC_FEEDBACK", Topics.feedback),
+        shadow=read.text("SLUICE_TOPIC_SHADOW", Topics.shadow),
     )
-    names = (*topics.all(), topics.feedback)
+    names = (*topics.all(), topics.feedback, topics.shadow)
     if len(set(names)) < len(names):
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from sluice.backtest.changes import Changes
+from sluice.backtest.changes import Retrial
 from sluice.backtest.figures import make_figures
 from sluice.report.gathering import read_outcome
 from sluice.resources import default_policy
@@ -61,13 +61,17 @@ def main() -> None:
     parser.add_argument("--rules", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one object")
     arguments = parser.parse_args()
-    changes = Changes(make_policies(arguments.rules))
+    retrial = Retrial(make_policies(arguments.rules))
     lines, begun, cpu_begun = write_lines(arguments.verdicts), time.perf_counter(), time.process_time()
     for line in lines:
         outcome = read_outcome(line)
         if isinstance(outcome, Verdict):
-            changes.add(outcome)
-    figures, seconds, cpu_s = make_figures(changes), time.perf_counter() - begun, time.process_time() - cpu_begun
+            retrial.add(outcome)
+    figures, seconds, cpu_s = (
+        make_figures(retrial.changes, retrial.policies.names),
+        time.perf_counter() - begun,
+        time.process_time() - cpu_begun,
+    )
     found = {
         "verdicts": figures.posts,
         "rules": arguments.rules,

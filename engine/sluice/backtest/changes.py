@@ -1,4 +1,4 @@
-"""Verdicts and a policy → how many posts it would decide otherwise, and which."""
+"""Verdicts, and what else was said of their posts → how many were decided otherwise, and which."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sluice.report.gathering import BestFew
-from sluice.schema import DECISIONS, Verdict
+from sluice.schema import DECISIONS, Decision, Verdict
 from sluice.verdict.facts import recall
-from sluice.verdict.judgement import Judgement
 from sluice.verdict.policy_set import PolicySet
 
 N_SHOWN = 20
@@ -26,11 +25,57 @@ Turns = Counter[Turn]
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of a post that has a verdict, by other policies or other models.
+
+    Attributes
+    ----------
+    labels, rules : tuple of str
+        Those over a threshold, and those that were true.
+    policy : str
+        Name and version of what decided.
+    a_rule_failed : bool
+        Whether one could not be evaluated.
+    """
+
+    decision: Decision
+    labels: tuple[str, ...]
+    rules: tuple[str, ...]
+    policy: str
+    a_rule_failed: bool = False
+
+
+def decide_anew(policies: PolicySet, verdict: Verdict) -> Said:
+    """What policies say of a post that is scored already."""
+    facts = recall(verdict)
+    judge = policies.choose(facts.post, facts.language)
+    judgement = judge.judge(facts)
+    return Said(
+        judgement.decision,
+        labels=tuple(finding.label for finding in judgement.findings),
+        rules=tuple(rule.rule for rule in judgement.rules if rule.failed is None),
+        policy=f"{judge.policy.name} {judge.policy.version}",
+        a_rule_failed=any(rule.failed is not None for rule in judgement.rules),
+    )
+
+
+def read_said(verdict: Verdict) -> Said:
+    """What a verdict says."""
+    return Said(
+        verdict.decision,
+        labels=tuple(reason.label for reason in verdict.reasons),
+        rules=tuple(rule.rule for rule in verdict.rules if rule.failed is None),
+        policy=f"{verdict.policy.name} {verdict.policy.version}",
+        a_rule_failed=any(rule.failed is not None for rule in verdict.rules),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
-    """A post that would be decided otherwise."""
+    """A post that is decided otherwise."""
 
     verdict: Verdict
-    judgement: Judgement
+    said: Said
 
 
 def _make_turns() -> defaultdict[str, Turns]:
@@ -43,14 +88,12 @@ class Changes:
 
     Attributes
     ----------
-    policies : PolicySet
-        Those that are tried.
     turns : Counter
         Posts, by their decision as it was and as it would be.
     by_label : dict of str to Counter
         The posts that a label flagged or would flag, by its state (of `STATES`) before and after.
     by_rule : Counter
-        Posts on which a rule of the new policies would be true.
+        Posts on which a rule is true for the other side.
     by_language, by_tenant : dict of str to Counter
         The same of the posts in a language, and of a tenant.
     n_repeated : int
@@ -61,7 +104,6 @@ class Changes:
         Posts on which a rule could not be evaluated.
     """
 
-    policies: PolicySet
     turns: Turns = field(default_factory=Counter)
     by_label: defaultdict[str, Turns] = field(default_factory=_make_turns)
     by_rule: Counter[str] = field(default_factory=Counter)
@@ -71,11 +113,10 @@ class Changes:
     n_without_basis: int = 0
     n_failed_rules: int = 0
     _examples: BestFew[Example] = field(default_factory=lambda: BestFew(N_SHOWN))
-    _seen: set[str] = field(default_factory=set)
 
     @property
     def n_posts(self) -> int:
-        """Posts that were decided anew."""
+        """Posts that were compared."""
         return self.turns.total()
 
     @property
@@ -84,7 +125,7 @@ class Changes:
         return sum(count for (old, new), count in self.turns.items() if old != new)
 
     def count(self, decision: str) -> tuple[int, int]:
-        """How many posts have a decision, and would have it."""
+        """How many posts have a decision, and how many by the other side."""
         was = sum(n for (old, _), n in self.turns.items() if old == decision)
         return was, sum(n for (_, new), n in self.turns.items() if new == decision)
 
@@ -92,39 +133,52 @@ class Changes:
         """Posts whose decision changes most, and of those the ones with the highest scores."""
         return self._examples.ordered()
 
-    def add(self, verdict: Verdict) -> None:
-        """Decide a post anew."""
-        if verdict.post_id in self._seen:
-            self.n_repeated += 1
-            return
-        self._seen.add(verdict.post_id)
+    def note(self, verdict: Verdict, said: Said) -> None:
+        """Count a post."""
         self.n_without_basis += verdict.basis is None
-        facts = recall(verdict)
-        judgement = self.policies.choose(facts.post, facts.language).judge(facts)
-        self.by_rule.update(rule.rule for rule in judgement.rules if rule.failed is None)
-        self.n_failed_rules += any(rule.failed is not None for rule in judgement.rules)
-        self._count(verdict, judgement)
-
-    def _count(self, verdict: Verdict, judgement: Judgement) -> None:
-        turn = (verdict.decision, judgement.decision)
+        self.by_rule.update(said.rules)
+        self.n_failed_rules += said.a_rule_failed
+        turn = (verdict.decision, said.decision)
         self.turns[turn] += 1
         self.by_language[verdict.language.code if verdict.language else NONE][turn] += 1
         self.by_tenant[verdict.tenant or NONE][turn] += 1
-        for label, asked in _turns_of_labels(verdict, judgement):
+        for label, asked in _turns_of_labels(verdict, said):
             self.by_label[label][asked] += 1
         if turn[0] != turn[1]:
-            self._examples.offer(_rank(verdict, judgement), Example(verdict, judgement))
+            self._examples.offer(_rank(verdict, said), Example(verdict, said))
 
 
-def _turns_of_labels(verdict: Verdict, judgement: Judgement) -> Iterator[tuple[str, Turn]]:
-    """The labels that were over a threshold, or would be."""
-    old = {reason.label for reason in verdict.reasons}
-    new = {finding.label for finding in judgement.findings}
+@dataclass(slots=True)
+class Retrial:
+    """Policies, tried on verdicts.
+
+    Attributes
+    ----------
+    changes : Changes
+        What is known so far. A post counts once.
+    """
+
+    policies: PolicySet
+    changes: Changes = field(default_factory=Changes)
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, verdict: Verdict) -> None:
+        """Decide a post anew."""
+        if verdict.post_id in self._seen:
+            self.changes.n_repeated += 1
+            return
+        self._seen.add(verdict.post_id)
+        self.changes.note(verdict, decide_anew(self.policies, verdict))
+
+
+def _turns_of_labels(verdict: Verdict, said: Said) -> Iterator[tuple[str, Turn]]:
+    """The labels that were over a threshold, or are for the other side."""
+    old, new = {reason.label for reason in verdict.reasons}, set(said.labels)
     for label in old | new:
         yield label, (STATES[label in old], STATES[label in new])
 
 
-def _rank(verdict: Verdict, judgement: Judgement) -> float:
+def _rank(verdict: Verdict, said: Said) -> float:
     """How far the decision moves, and how high the highest score is."""
-    distance = abs(DECISIONS.index(judgement.decision) - DECISIONS.index(verdict.decision))
+    distance = abs(DECISIONS.index(said.decision) - DECISIONS.index(verdict.decision))
     return distance + max(verdict.scores.values(), default=0.0)

@@ -98,10 +98,10 @@ class BacktestFigures(msgspec.Struct, frozen=True, kw_only=True):
         return any(guard.broken for guard in self.guards)
 
 
-def make_figures(changes: Changes, guards: tuple[Guard, ...] = ()) -> BacktestFigures:
-    """Count up."""
+def make_figures(changes: Changes, policies: tuple[str, ...], guards: tuple[Guard, ...] = ()) -> BacktestFigures:
+    """Count up; `policies` are the names of those that were tried."""
     return BacktestFigures(
-        policies=tuple(f"{ref.name} {ref.version} ({ref.sha256[:8]})" for ref in changes.policies.refs),
+        policies=policies,
         posts=changes.n_posts,
         changed=changes.n_changed,
         repeated=changes.n_repeated,
@@ -133,13 +133,13 @@ def _groups(counted: Mapping[str, Turns]) -> Iterator[GroupFigure]:
 
 
 def _example(example: Example) -> ExampleFigure:
-    verdict, said = example.verdict, example.judgement
+    verdict, said = example.verdict, example.said
     return ExampleFigure(
         post_id=verdict.post_id,
         was=verdict.decision,
         would_be=said.decision,
-        labels=tuple(finding.label for finding in said.findings) or tuple(reason.label for reason in verdict.reasons),
-        rules=tuple(rule.rule for rule in said.rules),
+        labels=said.labels or tuple(reason.label for reason in verdict.reasons),
+        rules=said.rules,
     )
 
 

@@ -53,8 +53,8 @@ def _posts(shown: Sequence[Element]) -> Element | None:
 
 
 def _show(example: Example, posts: Mapping[str, Post]) -> Element:
-    verdict, said = example.verdict, example.judgement
-    rules = f", by {', '.join(rule.rule for rule in said.rules)}" if said.rules else ""
+    verdict, said = example.verdict, example.said
+    rules = f", by {', '.join(said.rules)}" if said.rules else ""
     post = show_post(verdict, posts.get(verdict.post_id))
     return make("div", make("p", f"{verdict.decision} → {said.decision}{rules}", class_="muted"), post)
 

@@ -31,6 +31,7 @@ from sluice.cli import (
     schema,
     score,
     serve,
+    shadow,
     up,
     verdicts,
     webhooks,
@@ -99,6 +100,7 @@ app.command("verdicts")(verdicts.read_verdicts)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)
+app.command("shadow")(shadow.shadow)
 app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
 app.command("webhooks")(webhooks.webhooks)

@@ -51,23 +51,36 @@ def backtest(
 
     Example: sluice backtest --policy new.yaml --verdicts verdicts.jsonl -o backtest.html
     """
-    from sluice.backtest.changes import Changes
-    from sluice.backtest.figures import make_figures
+    from sluice.backtest.changes import Retrial
     from sluice.verdict.policy_set import load_policies
 
     guards = tuple(map(read_guard, guard or ()))
     since_s = time.time() - read_age(since)
-    changes = Changes(load_policies(policy))
+    retrial = Retrial(load_policies(policy))
     found = read_file(verdicts) if verdicts is not None else read_topic(kafka, since_s)
     with make_progress(make_console()) as progress:
         for verdict in progress.track(found, total=None, description="verdicts"):
-            changes.add(verdict)
-    figures = make_figures(changes, guards)
+            retrial.add(verdict)
+    tell(retrial.changes, retrial.policies.names, guards, posts, out, as_json)
+
+
+def tell(
+    changes: Changes,
+    names: tuple[str, ...],
+    guards: tuple[Guard, ...],
+    posts: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the figures, and write the page if there is to be one; exit code 1 if a guard is broken."""
+    import msgspec
+
+    from sluice.backtest.figures import make_figures
+
+    figures = make_figures(changes, names, guards)
     if out is not None:
         write_page(figures, changes, posts, out)
     if as_json:
-        import msgspec
-
         emit(msgspec.json.encode(figures))
     else:
         show(figures)

@@ -75,6 +75,11 @@ class PolicySet:
         """A set of policies that inherit nothing."""
         return cls([Judge(policy) for policy in policies])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name, version and the start of the hash of each, for people."""
+        return tuple(f"{ref.name} {ref.version} ({ref.sha256[:8]})" for ref in self.refs)
+
     def choose(self, post: Post, language: str) -> Judge:
         """Who decides a post: of the policies that are for it, the one that says most closely for whom it is.
 

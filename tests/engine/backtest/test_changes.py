@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.backtest.changes import Changes
+from sluice.backtest.changes import Changes, Retrial
 from sluice.backtest.figures import make_figures
 from sluice.backtest.guards import parse_guard
 from sluice.schema import LABELS, DetectedLanguage, Media, Post, Verdict, decode_verdict, encode
@@ -67,9 +67,9 @@ def decide(policies: PolicySet, facts: Facts) -> Verdict:
 @given(all_facts(), all_policies(), all_policies())
 def test_it_decides_as_a_live_run_would(facts: Facts, old: PolicySet, new: PolicySet) -> None:
     was, would_be = decide(old, facts), decide(new, facts)
-    changes = Changes(new)
-    changes.add(was)
-    assert changes.turns == {(was.decision, would_be.decision): 1}
+    retrial = Retrial(new)
+    retrial.add(was)
+    assert retrial.changes.turns == {(was.decision, would_be.decision): 1}
 
 
 STRICT = PolicySet.of(Policy(name="strict", version=2, labels={"hate": Thresholds(0.2, 0.8)}))
@@ -83,10 +83,10 @@ def verdict_of(post_id: str, decision: str, hate: float, **fields: object) -> Ve
 
 
 def tried(*verdicts: Verdict) -> Changes:
-    changes = Changes(STRICT)
+    retrial = Retrial(STRICT)
     for verdict in verdicts:
-        changes.add(verdict)
-    return changes
+        retrial.add(verdict)
+    return retrial.changes
 
 
 def test_changes_are_counted_by_label_language_and_tenant() -> None:
@@ -111,7 +111,7 @@ def test_a_post_counts_once() -> None:
 def test_those_that_change_most_are_shown_first() -> None:
     changes = tried(verdict_of("a", "allow", 0.5), verdict_of("b", "allow", 0.9), verdict_of("c", "allow", 0.7))
     assert [each.verdict.post_id for each in changes.examples()] == ["b", "c", "a"]
-    assert make_figures(changes).examples[0].would_be == "block"
+    assert make_figures(changes, ()).examples[0].would_be == "block"
 
 
 def test_verdicts_of_earlier_versions_are_counted_apart() -> None:
@@ -123,6 +123,6 @@ def test_verdicts_of_earlier_versions_are_counted_apart() -> None:
 
 def test_guards_are_held_against_what_was_measured() -> None:
     guards = (parse_guard("review=+1%"), parse_guard("block=+0%"), parse_guard("changed=60%"))
-    figures = make_figures(tried(verdict_of("a", "allow", 0.9), verdict_of("b", "review", 0.5)), guards)
+    figures = make_figures(tried(verdict_of("a", "allow", 0.9), verdict_of("b", "review", 0.5)), (), guards)
     assert [(each.measured, each.broken) for each in figures.guards] == [(0.0, False), (None, True), (50.0, False)]
     assert figures.is_broken

@@ -1,0 +1,48 @@
+"""The two verdicts of one post, which come at different times and in any order, together again."""
+
+from __future__ import annotations
+
+from sluice.schema import Verdict
+
+N_WAITING = 100_000
+"""Verdicts of each side that may wait for the other's, a few hundred megabytes at most."""
+
+
+class Pairs:
+    """Verdicts that wait for their counterpart.
+
+    Parameters
+    ----------
+    n_waiting : int
+        Of each side; of more, the one that has waited longest is given up.
+
+    Attributes
+    ----------
+    n_unmatched : int
+        So many were given up.
+    """
+
+    def __init__(self, n_waiting: int = N_WAITING) -> None:
+        self._n_waiting = n_waiting
+        self._live: dict[str, Verdict] = {}
+        self._shadow: dict[str, Verdict] = {}
+        self.n_unmatched = 0
+
+    def add_live(self, verdict: Verdict) -> tuple[Verdict, Verdict] | None:
+        """The live and the shadow verdict of this post, if both are there now."""
+        other = self._meet(verdict, self._live, self._shadow)
+        return None if other is None else (verdict, other)
+
+    def add_shadow(self, verdict: Verdict) -> tuple[Verdict, Verdict] | None:
+        """See `add_live`."""
+        other = self._meet(verdict, self._shadow, self._live)
+        return None if other is None else (other, verdict)
+
+    def _meet(self, verdict: Verdict, own: dict[str, Verdict], others: dict[str, Verdict]) -> Verdict | None:
+        other = others.pop(verdict.post_id, None)
+        if other is None:
+            own[verdict.post_id] = verdict
+            if len(own) > self._n_waiting:
+                del own[next(iter(own))]
+                self.n_unmatched += 1
+        return other

@@ -1,0 +1,55 @@
+"""Where live verdicts and what the shadow says of the same posts come from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import msgspec
+
+from sluice.backtest.changes import Said, decide_anew, read_said
+from sluice.client import Outcomes
+from sluice.config import KafkaConfig
+from sluice.schema import Verdict
+from sluice.shadow.pairs import Pairs
+from sluice.verdict.policy_set import PolicySet
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.2
+
+Compared = tuple[Verdict, Said]
+"""A live verdict, and what the shadow says of its post."""
+
+
+def open_verdicts(kafka: KafkaConfig, topic: str, since_s: float | None, timeout_s: float) -> Outcomes:
+    """A reader of verdicts from now on, or from a time in seconds since 1970; raises `KafkaUnavailable`."""
+    named = replace(kafka, topics=replace(kafka.topics, verdicts=topic))
+    return Outcomes(named, since_s=since_s, kinds=("verdict",), timeout_s=timeout_s)
+
+
+def judge_again(live: Outcomes, policies: PolicySet, is_over: Callable[[], bool]) -> Iterator[Compared]:
+    """Live verdicts as they come, each judged by `policies` too; ends once `is_over`."""
+    while not is_over():
+        for verdict in read_verdicts(live):
+            yield verdict, decide_anew(policies, verdict)
+
+
+def pair_up(live: Outcomes, shadow: Outcomes, pairs: Pairs, is_over: Callable[[], bool]) -> Iterator[Compared]:
+    """Live verdicts beside those of a second worker, once both are there; ends once `is_over`."""
+    while not is_over():
+        met = [pairs.add_live(verdict) for verdict in read_verdicts(live)]
+        met += [pairs.add_shadow(verdict) for verdict in read_verdicts(shadow)]
+        for pair in met:
+            if pair is not None:
+                yield pair[0], read_said(pair[1])
+
+
+def read_verdicts(outcomes: Outcomes) -> Iterator[Verdict]:
+    """What has come in; a message that is no verdict is named in the log and passed over."""
+    for outcome in outcomes.poll(POLL_S):
+        try:
+            yield outcome.verdict()
+        except msgspec.DecodeError:
+            logger.warning("partition %d, offset %d: not a verdict, skipped", outcome.partition, outcome.offset)
