@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from sluice.errors import CalibrationError
-from sluice.schema import LABELS, Id, Share
+from sluice.evidence import Share
+from sluice.schema import LABELS, Id
 from sluice.verdict.calibration import Labelled
 
 
