@@ -139,8 +139,10 @@ def _read_applies(root: Located) -> Any:
     if applies.value == "never":
         return "never"
     if not isinstance(applies.value, dict):
-        raise applies.error("applies is `never`, or a mapping of surface, language and author_standing")
-    return applies.convert(Selectors, {key: _as_list(value) for key, value in applies.value.items()})
+        raise applies.error("applies is `never`, or a mapping of surface, language, author_standing and authors")
+    return applies.convert(
+        Selectors, {key: value if key == "authors" else _as_list(value) for key, value in applies.value.items()}
+    )
 
 
 def _as_list(value: Any) -> Any:

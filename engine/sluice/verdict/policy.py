@@ -47,11 +47,15 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         As the post has them.
     language : tuple of str
         Codes as a verdict's `language` has them; empty text for a post without one.
+    authors : str or None
+        A share such as ``5%``: always the same authors, those of a smaller share among those of a larger one. Posts
+        without an author are in none.
     """
 
     surface: tuple[str, ...] = ()
     author_standing: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
+    authors: Annotated[str, msgspec.Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$")] | None = None
 
     def match(self, post: Post, language: str) -> bool:
         """Whether they hold a post."""
@@ -59,7 +63,16 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (not self.surface or post.surface in self.surface)
             and (not self.author_standing or post.author_standing in self.author_standing)
             and (not self.language or language in self.language)
+            and (self.authors is None or is_among(post, self.authors))
         )
+
+
+def is_among(post: Post, share: str) -> bool:
+    """Whether a post's author belongs to a share of all authors, such as ``5%``."""
+    if post.author_id is None:
+        return False
+    place = hashlib.blake2b(f"{post.tenant or ''}\n{post.author_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(place, "big") < float(share[:-1]) / 100 * 2**64
 
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]

@@ -13,7 +13,7 @@ from sluice.schema import Post
 from sluice.verdict.documents import Document, read_document, read_shipped, read_text, resolve
 from sluice.verdict.facts import INPUTS
 from sluice.verdict.judgement import Judge
-from sluice.verdict.policy import Policy, Selectors
+from sluice.verdict.policy import Policy, Selectors, is_among
 from sluice.verdict.rules import check_rules
 
 MAX_DEPTH = 8
@@ -21,7 +21,8 @@ MAX_DEPTH = 8
 
 SUFFIXES = (".yaml", ".yml")
 
-ORDER = ("surface", "author_standing", "language")
+LISTS = ("surface", "author_standing", "language")
+ORDER = (*LISTS, "authors")
 """Of two policies that a post matches, the one with the first of these selectors decides that the other lacks."""
 
 
@@ -68,6 +69,7 @@ class PolicySet:
         self.default = next(judge for judge in judges if is_for_all(judge.policy))
         self._of_tenant: dict[str | None, tuple[Judge, ...]] = _by_tenant(judges)
         self.reads = tuple(sorted({name for judge in judges for name in _fields_of(judge)}))
+        self._shares = tuple(sorted({share for judge in judges if (share := _selectors(judge.policy).authors)}))
         self._identity = msgspec.json.encode(sorted(ref.sha256 for ref in self.refs))
 
     @classmethod
@@ -94,6 +96,7 @@ class PolicySet:
     def key(self, post: Post) -> bytes:
         """Equal for two posts that the same words and media would have decided alike, as far as policies go."""
         fields = [getattr(post, name) for name in self.reads]
+        fields += [is_among(post, share) for share in self._shares]
         return self._identity + msgspec.json.encode(fields)
 
 
@@ -220,7 +223,9 @@ def _refuse_ambiguous(members: Sequence[Member]) -> None:
 def _overlap(one: Policy, other: Policy) -> bool:
     """Whether a post may match both of one tenant, and neither comes first."""
     mine, theirs = _selectors(one), _selectors(other)
-    pairs = [(set(getattr(mine, name)), set(getattr(theirs, name))) for name in ORDER]
+    if (mine.authors is None) != (theirs.authors is None):
+        return False
+    pairs = [(set(getattr(mine, name)), set(getattr(theirs, name))) for name in LISTS]
     return all(bool(a) == bool(b) and (not a or a & b) for a, b in pairs)
 
 

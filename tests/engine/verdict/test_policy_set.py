@@ -63,6 +63,34 @@ def test_of_the_policies_for_a_post_the_closest_decides() -> None:
     assert policies.reads == ("author_standing", "surface", "tenant")
 
 
+CANARY = "name: canary\nversion: 2\nextends: default\napplies: {authors: 5%}\n"
+
+
+def test_a_share_of_the_authors_gets_a_policy_always_the_same_ones() -> None:
+    policies = build(BASE, CANARY)
+    authors = [f"u{n}" for n in range(4_000)]
+    picked = {one for one in authors if chosen(policies, author_id=one) == "canary"}
+    assert 150 < len(picked) < 250
+    assert picked == {one for one in authors if chosen(policies, author_id=one) == "canary"}
+    more = build(BASE, CANARY.replace("5%", "12.5%"))
+    assert picked < {one for one in authors if chosen(more, author_id=one) == "canary"}
+    assert chosen(build(BASE, CANARY.replace("5%", "100%"))) == "default", "without an author"
+
+
+def test_repeats_are_told_apart_by_the_share_and_not_by_each_author() -> None:
+    policies = build(BASE, CANARY)
+    keys = {policies.key(Post(id=str(n), text="t", author_id=f"u{n}")) for n in range(200)}
+    assert len(keys) == 2
+
+
+def test_a_share_of_a_surface_comes_before_the_rest_of_it() -> None:
+    chat = "name: chat\nversion: 1\nextends: default\napplies: {surface: chat}\n"
+    new_chat = "name: new-chat\nversion: 1\nextends: default\napplies: {surface: chat, authors: 100%}\n"
+    policies = build(BASE, CANARY, chat, new_chat)
+    assert chosen(policies, surface="chat", author_id="u") == "new-chat"
+    assert chosen(policies, surface="chat") == "chat"
+
+
 def test_the_hash_is_of_what_is_said_and_inherited_not_of_how_it_is_written() -> None:
     own = "tenant: a\nversion: 1\nextends: default\n"
     first, comment = build(BASE, own), build(BASE, "# why\n" + own)
@@ -98,6 +126,9 @@ def test_posts_that_no_policy_can_tell_apart_share_a_key() -> None:
             "2.yaml:5",
             "the same posts as 'b'",
         ),
+        ([BASE, CANARY, CANARY.replace("canary", "b").replace("5%", "20%")], "2.yaml:4", "the same posts as 'canary'"),
+        ([BASE, CANARY.replace("5%", "5")], "1.yaml:4", "authors"),
+        ([BASE, CANARY.replace("5%", "101%")], "1.yaml:4", "authors"),
         (["name: default\nversion: 1\nlabels: {}\napplies: never"], "0.yaml:1", "no policy is for all other posts"),
         (["name: a\nversion: 1\nlabels: {}\napplies: sometimes"], "0.yaml:4", "applies is `never`, or"),
         (["name: a\nversion: 1\nlabels: {}\napplies: {market: de}"], "0.yaml:4", "market"),
