@@ -13,6 +13,7 @@ import msgspec
 from sluice.config import Topics
 from sluice.errors import InvalidPost
 from sluice.formats import CONTENT_TYPE_HEADER, CONTENT_TYPES, FORMATS, Format, Name, read_schema
+from sluice.human_decision import HumanDecision
 from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
 from sluice.schema import Post, Verdict
 
@@ -30,13 +31,14 @@ def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
     version : str
         Of Sluice.
     """
-    _, schemas = msgspec.json.schema_components([Post, Verdict], ref_template=_SCHEMAS)
+    _, schemas = msgspec.json.schema_components([Post, Verdict, HumanDecision], ref_template=_SCHEMAS)
     channels = {
         "posts": _channel(topics.posts, _forms("post"), "What publishers write."),
         "verdicts": _channel(topics.verdicts, _forms("verdict"), "One verdict per post."),
         "reviews": _channel(topics.reviews, _forms("verdict"), "The verdicts whose decision is review, once more."),
         "deadLetters": _channel(topics.dead_letters, ["deadLetter"], "Messages that are no posts, as they came."),
         "feedback": _channel(topics.feedback, ["suggestion"], "What comments:suggestscore is told over HTTP."),
+        "decisions": _channel(topics.decisions, ["decision"], "What people decided, under the post's id."),
     }
     return {
         "asyncapi": "3.0.0",
@@ -93,6 +95,10 @@ def _messages() -> dict[str, Any]:
             "contentType": "application/octet-stream",
             "payload": {"description": "Whatever came; empty where the topic had no room for it."},
             "headers": _dead_letter_headers(),
+        },
+        "decision": {
+            "contentType": JSON,
+            "payload": {"$ref": _SCHEMAS.format(name=HumanDecision.__name__)},
         },
         "suggestion": {
             "description": "The body of a request to Perspective's comments:suggestscore.",

@@ -21,6 +21,7 @@ class Topics:
     policies: str = "moderation.policies"
     feedback: str = "moderation.feedback"
     shadow: str = "moderation.shadow"
+    decisions: str = "moderation.decisions"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""

@@ -211,8 +211,9 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         policies=read.text("SLUICE_TOPIC_POLICIES", Topics.policies),
         feedback=read.text("SLUICE_TOPIC_FEEDBACK", Topics.feedback),
         shadow=read.text("SLUICE_TOPIC_SHADOW", Topics.shadow),
+        decisions=read.text("SLUICE_TOPIC_DECISIONS", Topics.decisions),
     )
-    names = (*topics.all(), topics.feedback, topics.shadow)
+    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions)
     if len(set(names)) < len(names):
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))

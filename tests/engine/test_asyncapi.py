@@ -18,7 +18,7 @@ from sluice.schema import Media, Post, encode
 from sluice.stream.dead_letters import Message, shorter_letters
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
-TOPICS = Topics("in", "out", "look", "dead", "rules", "told")
+TOPICS = Topics("in", "out", "look", "dead", "rules", "told", decisions="said")
 DOCUMENT: Any = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
 
@@ -44,7 +44,7 @@ def validate(message: str, value: Any) -> None:
 
 def test_every_topic_is_there_with_who_writes_it() -> None:
     actions = {find(one["channel"]["$ref"])["address"]: one["action"] for one in DOCUMENT["operations"].values()}
-    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send", "told": "send"}
+    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send", "told": "send", "said": "send"}
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, openai, page, perspective, policies, posts
+from sluice.api import azure, decided, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -72,6 +72,7 @@ def make_app(
     feedback: Feedback,
     desk: PolicyDesk | None = None,
     tracer: Tracer = UNTRACED,
+    decisions: Feedback | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -83,9 +84,12 @@ def make_app(
         Where policies are changed; None has no endpoints for it.
     tracer : Tracer
         Makes a span of each request.
+    decisions : Feedback or None
+        Keeps what people decide about posts; None refuses it.
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
-    routers = [_OWN, page.ROUTER, posts.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER]
+    shared["decisions_kept"] = decisions or Feedback()
+    routers = [_OWN, page.ROUTER, posts.ROUTER, decided.ROUTER, openai.ROUTER, perspective.ROUTER, azure.ROUTER]
     if desk is not None:
         shared["desk"] = desk
         routers.append(policies.ROUTER)

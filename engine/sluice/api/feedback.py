@@ -1,4 +1,4 @@
-"""What users of the endpoints think the scores should be: kept in a file of JSON lines, a topic, or both."""
+"""What users of the endpoints think the scores should be, and what people decide: kept in a file, a topic, or both."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DELIVERY_S = 10.0
 class Sink(Protocol):
     """Where suggestions are kept."""
 
-    async def keep(self, suggestion: bytes) -> None:
-        """Return once it is kept; raises `RequestProblem` where it is not."""
+    async def keep(self, suggestion: bytes, key: bytes | None = None) -> None:
+        """Return once it is kept, under a key where there are any; raises `RequestProblem` where it is not."""
         ...
 
 
@@ -37,13 +37,13 @@ class Feedback:
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._sinks = sinks
 
-    async def keep(self, suggestion: msgspec.Struct) -> None:
+    async def keep(self, suggestion: msgspec.Struct, key: bytes | None = None) -> None:
         """Keep a suggestion; raises `RequestProblem` where suggestions are not kept."""
         if not self._sinks:
-            raise RequestProblem(501, "not_kept", "suggestions are not kept here (serve --feedback, --feedback-kafka)")
+            raise RequestProblem(501, "not_kept", "nothing is kept here (serve --feedback, --feedback-kafka)")
         encoded = msgspec.json.encode(suggestion)
         for sink in self._sinks:
-            await sink.keep(encoded)
+            await sink.keep(encoded, key)
 
 
 class FeedbackFile:
@@ -53,8 +53,8 @@ class FeedbackFile:
         self._file = file
         self._lock = asyncio.Lock()
 
-    async def keep(self, suggestion: bytes) -> None:
-        """See `Sink.keep`."""
+    async def keep(self, suggestion: bytes, key: bytes | None = None) -> None:
+        """See `Sink.keep`; lines have no keys."""
         async with self._lock:
             await asyncio.to_thread(self._append, suggestion + b"\n")
 
@@ -64,10 +64,17 @@ class FeedbackFile:
 
 
 class FeedbackTopic:
-    """A topic: a JSON object a message."""
+    """A topic: a JSON object a message.
 
-    def __init__(self, kafka: KafkaConfig, timeout_s: float = DELIVERY_S) -> None:
-        self._topic = kafka.topics.feedback
+    Parameters
+    ----------
+    kafka : KafkaConfig
+    topic : str
+        Its name.
+    """
+
+    def __init__(self, kafka: KafkaConfig, topic: str, timeout_s: float = DELIVERY_S) -> None:
+        self._topic = topic
         self._timeout_s = timeout_s
         self._producer = Producer(
             {
@@ -79,15 +86,15 @@ class FeedbackTopic:
             }
         )
 
-    async def keep(self, suggestion: bytes) -> None:
+    async def keep(self, suggestion: bytes, key: bytes | None = None) -> None:
         """See `Sink.keep`."""
-        if not await asyncio.to_thread(self._send, suggestion):
-            raise RequestProblem(503, "not_kept", "the suggestion could not be kept: Kafka did not take it", RETRY_S)
+        if not await asyncio.to_thread(self._send, suggestion, key):
+            raise RequestProblem(503, "not_kept", "it could not be kept: Kafka did not take it", RETRY_S)
 
-    def _send(self, suggestion: bytes) -> bool:
+    def _send(self, suggestion: bytes, key: bytes | None) -> bool:
         errors: list[object] = []
         try:
-            self._producer.produce(self._topic, suggestion, on_delivery=lambda error, _: errors.append(error))
+            self._producer.produce(self._topic, suggestion, key, on_delivery=lambda error, _: errors.append(error))
         except (BufferError, KafkaException):
             return False
         self._producer.flush(self._timeout_s)

@@ -50,7 +50,7 @@ def run_server(
     feedback_file : Path or None
         Where suggestions are kept.
     feedback_kafka : KafkaConfig or None
-        On which cluster's topic they are.
+        On which cluster's topic they are, and what people decide on another one.
 
     Raises
     ------
@@ -61,15 +61,21 @@ def run_server(
     """
     ring = KeyRing(load_keys(config.keys_file)) if config.keys_file else None
     if feedback_kafka is not None:
-        ensure_topics(feedback_kafka, settings.start_timeout_s, (feedback_kafka.topics.feedback,))
+        topics = feedback_kafka.topics
+        ensure_topics(feedback_kafka, settings.start_timeout_s, (topics.feedback, topics.decisions))
     feedback = _keep_feedback(feedback_file, feedback_kafka)
+    decisions = _keep_decisions(feedback_kafka)
     with listen(host, port) as listening:
-        asyncio.run(_serve(settings, config, ring, feedback, listening, say))
+        asyncio.run(_serve(settings, config, ring, feedback, decisions, listening, say))
 
 
 def _keep_feedback(file: Path | None, kafka: KafkaConfig | None) -> Feedback:
     files = [FeedbackFile(file)] if file else []
-    return Feedback([*files, *([FeedbackTopic(kafka)] if kafka else [])])
+    return Feedback([*files, *([FeedbackTopic(kafka, kafka.topics.feedback)] if kafka else [])])
+
+
+def _keep_decisions(kafka: KafkaConfig | None) -> Feedback:
+    return Feedback([FeedbackTopic(kafka, kafka.topics.decisions)] if kafka else [])
 
 
 @asynccontextmanager
@@ -89,6 +95,7 @@ async def _serve(
     config: ApiConfig,
     ring: KeyRing | None,
     feedback: Feedback,
+    decisions: Feedback,
     listening: socket.socket,
     say: Callable[[str], None],
 ) -> None:
@@ -103,7 +110,7 @@ async def _serve(
         pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer))
         desk = await stack.enter_async_context(_sharing(settings, config, policy))
         service = ScoringService(pipeline, config.max_in_flight)
-        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer)
+        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer, decisions)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

@@ -21,7 +21,9 @@ from sluice.cli import (
     calibrate,
     chaos,
     dead_letters,
+    decisions,
     demo,
+    drift,
     lists,
     match,
     plan,
@@ -101,6 +103,8 @@ app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)
 app.command("shadow")(shadow.shadow)
+app.add_typer(decisions.app, name="decisions")
+app.command("drift")(drift.drift)
 app.command("serve")(serve.serve)
 app.command("new-key")(serve.new_key)
 app.command("webhooks")(webhooks.webhooks)

@@ -11,6 +11,7 @@ import typer
 
 from sluice.cli.console import emit, make_console, say
 from sluice.cli.lines import STDIN, open_lines
+from sluice.cli.options import KafkaOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
     from sluice.verdict.calibration import Calibrated
     from sluice.verdict.policy import Policy
 
+VERDICTS_NAME, DECISIONS_NAME = "the topic of verdicts", "the topic of decisions"
 VERSION_HELP = "The new policy's version; default: one more than the base policy's."
 
 
 def calibrate(
-    verdicts: Annotated[str, typer.Argument(metavar="VERDICTS.jsonl|-", help="What score or verdicts --json print.")],
-    labels: Annotated[str, typer.Option(help='One {"post_id": "p-1", "labels": {"threat": 1, "spam": 0}} a line.')],
+    verdicts: Annotated[
+        str | None, typer.Argument(metavar="VERDICTS.jsonl|-", help="What score or verdicts --json print.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help='One {"post_id": "p-1", "labels": {"threat": 1, "spam": 0}} a line.')
+    ] = None,
+    from_topics: Annotated[
+        bool, typer.Option("--from-topics", help="Take both from Kafka: verdicts, and what people decided.")
+    ] = False,
+    since: Annotated[str, typer.Option(help="With --from-topics: those of the last 30m, 12h, 7d, 4w.")] = "4w",
+    kafka: KafkaOption = None,
     review_risk: Annotated[float, typer.Option(help="Share of benign posts that may be reviewed or blocked.")] = 0.05,
     block_risk: Annotated[float, typer.Option(help="Share of benign posts that may be blocked.")] = 0.005,
     name: Annotated[str | None, typer.Option(help="The new policy's name; default: the base policy's.")] = None,
@@ -39,24 +50,43 @@ def calibrate(
     enough to begin: what cannot be computed from them stays as the base policy has it, and is named.
 
     Example: sluice score posts.jsonl > verdicts.jsonl && sluice calibrate verdicts.jsonl --labels labels.jsonl
+
+    Example: sluice calibrate --from-topics --since 4w > mine.yaml
     """
     from sluice.cli.labelled import join, read_truths, read_verdicts
     from sluice.verdict.calibration import Risks, calibrate_policy
     from sluice.verdict.calibration_report import figures_json, write_policy
 
     risks = Risks(_check_risk(review_risk, "--review-risk"), _check_risk(block_risk, "--block-risk"))
-    if verdicts == labels == STDIN:
-        raise typer.BadParameter("only one of the two files can be standard input", param_hint="--labels")
     base = _load_base(policy)
-    contents = _read_bytes(verdicts), _read_bytes(labels)
-    joined = join(read_verdicts(contents[0], verdicts), read_truths(contents[1], labels))
+    names = (VERDICTS_NAME, DECISIONS_NAME) if from_topics else _check_files(verdicts, labels)
+    contents = _read_topics(kafka, since) if from_topics else (_read_bytes(names[0]), _read_bytes(names[1]))
+    joined = join(read_verdicts(contents[0], names[0]), read_truths(contents[1], names[1]))
     calibrated = calibrate_policy(base, joined.posts, risks, _name(name, base), version or base.version + 1)
     _show(calibrated, joined)
-    provenance = _describe((verdicts, labels), contents, joined.models)
+    provenance = _describe(names, contents, joined.models)
     if as_json:
         emit(json.dumps({**figures_json(calibrated), "provenance": provenance}).encode())
     else:
         emit(write_policy(calibrated, provenance).rstrip("\n").encode())
+
+
+def _check_files(verdicts: str | None, labels: str | None) -> tuple[str, str]:
+    if verdicts is None or labels is None:
+        raise typer.BadParameter("give verdicts and --labels, or --from-topics", param_hint="--labels")
+    if verdicts == labels == STDIN:
+        raise typer.BadParameter("only one of the two files can be standard input", param_hint="--labels")
+    return verdicts, labels
+
+
+def _read_topics(kafka: str | None, since: str) -> tuple[bytes, bytes]:
+    """Verdicts on the posts that people decided, and their labels, as lines of the two files."""
+    from sluice.cli.decisions import read_labels
+    from sluice.schema import encode
+
+    gathered = read_labels(kafka, since)
+    verdicts = b"\n".join(encode(judged.verdict) for judged in gathered.judged)
+    return verdicts, b"\n".join(line for _, line in gathered.lines)
 
 
 def _check_risk(risk: float, option: str) -> float:

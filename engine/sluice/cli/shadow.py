@@ -77,13 +77,14 @@ def _connect(kafka: str | None) -> Connection:
 
 def _by_policy(path: Path) -> tuple[tuple[str, ...], OpenSource]:
     """Live verdicts, decided on once more."""
-    from sluice.shadow.sources import judge_again, open_verdicts
+    from sluice.client import open_topic
+    from sluice.shadow.sources import judge_again
     from sluice.verdict.policy_set import load_policies
 
     policies = load_policies(path)
 
     def open_source(to: Connection, since_s: float | None, is_over: IsOver, cleanup: ExitStack) -> Iterator[Compared]:
-        live = cleanup.enter_context(open_verdicts(to.kafka, to.kafka.topics.verdicts, since_s, to.timeout_s))
+        live = cleanup.enter_context(open_topic(to.kafka, to.kafka.topics.verdicts, since_s, to.timeout_s))
         return judge_again(live, policies, is_over)
 
     return policies.names, open_source
@@ -91,12 +92,13 @@ def _by_policy(path: Path) -> tuple[tuple[str, ...], OpenSource]:
 
 def _by_topic(topic: str) -> tuple[tuple[str, ...], OpenSource]:
     """Live verdicts beside those of a second worker."""
+    from sluice.client import open_topic
     from sluice.shadow.pairs import Pairs
-    from sluice.shadow.sources import open_verdicts, pair_up
+    from sluice.shadow.sources import pair_up
 
     def open_source(to: Connection, since_s: float | None, is_over: IsOver, cleanup: ExitStack) -> Iterator[Compared]:
         live, other = (
-            cleanup.enter_context(open_verdicts(to.kafka, name, since_s, to.timeout_s))
+            cleanup.enter_context(open_topic(to.kafka, name, since_s, to.timeout_s))
             for name in (to.kafka.topics.verdicts, topic)
         )
         pairs = Pairs()

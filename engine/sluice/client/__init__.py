@@ -4,7 +4,7 @@
 """
 
 from sluice.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media
-from sluice.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes
+from sluice.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes, open_topic
 from sluice.client.publisher import Publisher, read_key
 from sluice.client.redrive import Redrive
 from sluice.client.window import Settled, Window, WindowedPublisher
@@ -22,5 +22,6 @@ __all__ = [
     "Window",
     "WindowedPublisher",
     "move_inline_media",
+    "open_topic",
     "read_key",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, cast
 
@@ -219,6 +219,18 @@ class Outcomes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_topic(kafka: KafkaConfig, topic: str, since_s: float | None, timeout_s: float) -> Outcomes:
+    """A reader of one topic with verdicts, or with anything else: from now on, or from a time in seconds since 1970.
+
+    Raises
+    ------
+    KafkaUnavailable
+        Kafka does not answer, or lacks the topic.
+    """
+    named = replace(kafka, topics=replace(kafka.topics, verdicts=topic))
+    return Outcomes(named, since_s=since_s, kinds=("verdict",), timeout_s=timeout_s)
 
 
 def _locate(message: Message) -> tuple[str, int, int]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import msgspec
 
 from sluice.backtest.changes import Said, decide_anew, read_said
 from sluice.client import Outcomes
-from sluice.config import KafkaConfig
 from sluice.schema import Verdict
 from sluice.shadow.pairs import Pairs
 from sluice.verdict.policy_set import PolicySet
@@ -21,12 +19,6 @@ POLL_S = 0.2
 
 Compared = tuple[Verdict, Said]
 """A live verdict, and what the shadow says of its post."""
-
-
-def open_verdicts(kafka: KafkaConfig, topic: str, since_s: float | None, timeout_s: float) -> Outcomes:
-    """A reader of verdicts from now on, or from a time in seconds since 1970; raises `KafkaUnavailable`."""
-    named = replace(kafka, topics=replace(kafka.topics, verdicts=topic))
-    return Outcomes(named, since_s=since_s, kinds=("verdict",), timeout_s=timeout_s)
 
 
 def judge_again(live: Outcomes, policies: PolicySet, is_over: Callable[[], bool]) -> Iterator[Compared]:

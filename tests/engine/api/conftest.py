@@ -107,13 +107,14 @@ def serving(
     feedback: Path | None = None,
     desk: PolicyDesk | None = None,
     tracer: Tracer = UNTRACED,
+    decisions: Feedback | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
     service = ScoringService(scorer, config.max_in_flight)
     ring = KeyRing(keys) if keys is not None else None
     kept = Feedback([FeedbackFile(feedback)] if feedback else [])
-    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer)
+    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions)
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
         started = threading.Event()

@@ -1,0 +1,103 @@
+"""``sluice drift``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli.backtest import read_age
+from sluice.cli.console import emit, make_console, say
+from sluice.cli.options import KafkaOption
+from sluice.cli.report import save_page
+
+if TYPE_CHECKING:
+    from sluice.people.drift import DriftFigures, Window
+
+
+def drift(
+    last: Annotated[str, typer.Option("--last", help="The posts of the last 12h, 7d, …")] = "7d",
+    against: Annotated[str, typer.Option(help="Held against those of so long before.")] = "4w",
+    limit: Annotated[
+        float | None, typer.Option(min=0, help="Exit code 1 if an index is larger; 0.25 is a large change.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write an HTML page as well.")] = None,
+    prometheus: Annotated[
+        Path | None, typer.Option(help="Write the figures for node exporter's textfile collector.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on standard output.")] = False,
+    kafka: KafkaOption = None,
+) -> None:
+    """Whether posts are still like those of before: stability of every label's scores, decisions and languages.
+
+    Population stability index: below 0.1 nothing has changed to speak of, from 0.25 on a lot has. With fewer than 500
+    posts in a window nothing is concluded, and no limit is broken.
+
+    Example: sluice drift --last 7d --against 4w --limit 0.25 -o drift.html
+    """
+    import msgspec
+
+    from sluice.people.drift import compare, write_metrics
+    from sluice.people.page import write_drift
+
+    figures = compare(*_read_windows(kafka, read_age(last), read_age(against)))
+    if out is not None:
+        save_page(write_drift(figures), out)
+        say(f"the page: {out}")
+    if prometheus is not None:
+        _replace(prometheus, write_metrics(figures))
+    if as_json:
+        emit(msgspec.json.encode(figures))
+    else:
+        _show(figures)
+    if limit is not None and figures.enough and figures.largest > limit:
+        raise typer.Exit(1)
+
+
+def _read_windows(kafka: str | None, last_s: float, against_s: float) -> tuple[Window, Window]:
+    """Counts of the verdicts before, and of the last ones."""
+    import msgspec
+
+    from sluice.client import open_topic
+    from sluice.connection import find_connection
+    from sluice.people.drift import Window
+
+    to, begins_s = find_connection(kafka).recognised(), time.time() - last_s
+    before, now, n_wrong = Window(), Window(), 0
+    with open_topic(to.kafka, to.kafka.topics.verdicts, begins_s - against_s, to.timeout_s) as outcomes:
+        for outcome in outcomes.read_to_end():
+            is_new = outcome.timestamp_s is None or outcome.timestamp_s >= begins_s
+            try:
+                (now if is_new else before).add(outcome.verdict())
+            except msgspec.DecodeError:
+                n_wrong += 1
+    if n_wrong:
+        say(f"left out: {n_wrong} messages that are no verdicts")
+    return before, now
+
+
+def _replace(path: Path, text: str) -> None:
+    """In one step: the collector must not read half a file."""
+    try:
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_text(text)
+        beside.replace(path)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="--prometheus") from error
+
+
+def _show(figures: DriftFigures) -> None:
+    """A table for people, on standard error."""
+    from rich.table import Table
+
+    from sluice.people.drift import MIN_POSTS
+
+    table = Table("what", "index", "change")
+    for each in figures.figures:
+        table.add_row(each.what, f"{each.index:.3f}", each.size)
+    make_console().print(table)
+    say(f"{figures.posts_now} posts, held against {figures.posts_before} before")
+    if not figures.enough:
+        say(f"too few to conclude anything: {MIN_POSTS} are needed on each side")

@@ -1,0 +1,115 @@
+"""People's decisions in Kafka: published, and brought together with the verdicts on the same posts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from sluice.client import Outcomes, Publisher, open_topic
+from sluice.config import KafkaConfig
+from sluice.human_decision import DecisionError, HumanDecision, read_decision
+from sluice.schema import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A post with a verdict and a person's decision."""
+
+    verdict: Verdict
+    decision: HumanDecision
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the topics hold.
+
+    Attributes
+    ----------
+    decisions : dict of str to HumanDecision
+        The last one of each post.
+    judged : list of Judged
+        Those that have a verdict, by the first one: it is what people saw.
+    n_invalid : int
+        Messages that are no decisions.
+    n_verdicts : int
+        Posts with a verdict.
+    """
+
+    decisions: dict[str, HumanDecision] = field(default_factory=dict)
+    judged: list[Judged] = field(default_factory=list)
+    n_invalid: int = 0
+    n_verdicts: int = 0
+
+    @property
+    def n_without_verdict(self) -> int:
+        """Decisions on posts without a verdict in what was read."""
+        return len(self.decisions) - len(self.judged)
+
+
+def gather(kafka: KafkaConfig, since_s: float, timeout_s: float) -> Gathered:
+    """Read both topics to their ends.
+
+    Parameters
+    ----------
+    since_s : float
+        Verdicts and decisions from then on, in seconds since 1970.
+
+    Raises
+    ------
+    KafkaUnavailable
+        Kafka does not answer, or lacks a topic.
+    """
+    found = Gathered()
+    with open_topic(kafka, kafka.topics.decisions, since_s, timeout_s) as outcomes:
+        for outcome in outcomes.read_to_end():
+            try:
+                decision = read_decision(outcome.value)
+            except DecisionError:
+                found.n_invalid += 1
+            else:
+                found.decisions[decision.post_id] = decision
+    with open_topic(kafka, kafka.topics.verdicts, since_s, timeout_s) as outcomes:
+        _join(found, _verdicts(outcomes))
+    return found
+
+
+def _join(found: Gathered, verdicts: Iterator[Verdict]) -> None:
+    seen: set[str] = set()
+    for verdict in verdicts:
+        if verdict.post_id in seen:
+            continue
+        seen.add(verdict.post_id)
+        if decision := found.decisions.get(verdict.post_id):
+            found.judged.append(Judged(verdict, decision))
+    found.n_verdicts = len(seen)
+
+
+def _verdicts(outcomes: Outcomes) -> Iterator[Verdict]:
+    for outcome in outcomes.read_to_end():
+        try:
+            yield outcome.verdict()
+        except msgspec.DecodeError:
+            continue
+
+
+class DecisionPublisher:
+    """Publishes what people decide; not safe for several threads.
+
+    Parameters
+    ----------
+    kafka : KafkaConfig
+        Its topic of decisions is written to.
+    """
+
+    def __init__(self, kafka: KafkaConfig) -> None:
+        self._publisher = Publisher(replace(kafka, topics=replace(kafka.topics, posts=kafka.topics.decisions)))
+
+    def publish(self, decision: HumanDecision) -> None:
+        """Send one; raises `PublishError` if an earlier one did not arrive."""
+        self._publisher.publish_bytes(msgspec.json.encode(decision), decision.post_id.encode())
+
+    def close(self) -> None:
+        """Wait until all have arrived; raises `PublishError` if one did not."""
+        self._publisher.close()
