@@ -40,7 +40,8 @@ _ORDINAL = re.compile(
 _HASH = re.compile(r"(?=(?:[a-f]*\d){3})[0-9a-f]{7,}$", re.I)
 """Such as names a commit: hexadecimal digits with enough figures among them."""
 _SIGN_OF_LEET = re.compile("[0-9@$]")
-_WORD = re.compile(r"[A-Za-z0-9@$]{3,}")
+_WORD = re.compile(r"(?<![A-Za-z0-9@$])(?=[A-Za-z]*[0-9@$])[A-Za-z0-9@$]{3,}")
+"""With a sign among its letters, and found at its start alone: else a long one was looked at again from each letter."""
 _INNER = re.compile(r"(?<=[A-Za-z])[431057@$]+(?=[A-Za-z])")
 _HEAD = re.compile(r"^[4310$@57](?=[A-Za-z]{2})")
 _TAIL = re.compile(r"(?<=[A-Za-z]{2})(?:[43105]|\$+)$")
@@ -50,10 +51,14 @@ _JOINED = re.compile(r"(?<!\w)[^\W\d_]+(?:_[^\W\d_]+){2,}(?![^\W_])")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN = r"[A-Za-z0-9@$\u0370-\u03ff\u0400-\u052f]"
 _APART = re.compile(rf"(?<![^\W_]){_SIGN}([ .\-_*~|/])(?:{_SIGN}\1)+{_SIGN}(?![^\W_])")
+_MAY_BE_APART = re.compile(rf"([ .\-_*~|/]){_SIGN}\1{_SIGN}")
+"""Without it nothing is, and it is found faster."""
 _OVERLAY = re.compile("(?<=[A-Za-z ])[\u0332\u0333\u0335-\u0338]+")
 """Lines under or through a letter, which no letter of a language has."""
 _ODD_CAPITALS = re.compile("(?<![A-Za-z])[a-z]?(?:[A-Z][a-z]){3,}[A-Z]?(?![A-Za-z])|[A-Z]{12,}")
 """A word whose letters are large and small in turn, or several words in capitals without a space."""
+_MAY_BE_ODD = re.compile("[A-Z][a-z][A-Z]|[A-Z]{12}")
+"""Without it there are none, and it is found faster."""
 _HAN_GAP = re.compile(r"(?<=[\u4e00-\u9fff])[ .\-_*~^|/\\·+=#&@]{1,2}(?=[\u4e00-\u9fff])")
 _SPACES = re.compile(" {2,}")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
@@ -89,15 +94,32 @@ def prepare(text: str) -> Traced:
 def fold(traced: Traced) -> Traced:
     """A text, as `normalise` returns it, with its hidden words spelled plainly."""
     text, origin = traced
-    if _SUSPECT.search(text):
-        text, origin = drop((text, origin), [match.span() for match in _OVERLAY.finditer(text)])
-        plain = _ODD_CAPITALS.sub(lambda match: match[0].lower(), text.translate(_PLAIN))
-        traced = _fold_letters(plain), origin
-        traced = substitute(traced, _JOINED, lambda match: match[0].replace("_", " "))
-        text, origin = drop(traced, _gaps(traced[0]))
-        traced = _WORD.sub(_plain_leet, text) if _SIGN_OF_LEET.search(text) else text, origin
-        traced = _name_pictographs(drop(traced, _repetitions(traced[0])))
-    return drop(traced, [(match.start() + 1, match.end()) for match in _SPACES.finditer(traced[0])])
+    if not _SUSPECT.search(text):
+        return _drop_spaces(traced)
+    if text.isascii():
+        return _drop_spaces(_fold_words((_lower_odd_capitals(text), origin)))
+    text, origin = drop(traced, [match.span() for match in _OVERLAY.finditer(text)])
+    plain = _fold_letters(_lower_odd_capitals(text.translate(_PLAIN)))
+    return _drop_spaces(_name_pictographs(_fold_words((plain, origin))))
+
+
+def _fold_words(traced: Traced) -> Traced:
+    """Letters set apart together, digits in words as letters, repeated letters once."""
+    traced = substitute(traced, _JOINED, lambda match: match[0].replace("_", " ")) if "_" in traced[0] else traced
+    text, origin = drop(traced, _gaps(traced[0]))
+    text = _WORD.sub(_plain_leet, text) if _SIGN_OF_LEET.search(text) else text
+    return drop((text, origin), _repetitions(text))
+
+
+def _lower_odd_capitals(text: str) -> str:
+    return _ODD_CAPITALS.sub(lambda match: match[0].lower(), text) if _MAY_BE_ODD.search(text) else text
+
+
+def _drop_spaces(traced: Traced) -> Traced:
+    """One space for several."""
+    text = traced[0]
+    ranges = [(match.start() + 1, match.end()) for match in _SPACES.finditer(text)] if "  " in text else []
+    return drop(traced, ranges)
 
 
 def _name_pictographs(traced: Traced) -> Traced:
@@ -155,8 +177,8 @@ def _replace_look_alikes(word: str, clearer: str | None = None) -> str:
 
 def _gaps(text: str) -> list[tuple[int, int]]:
     """Where letters of one word are set apart: l i k e, or l.i.k.e, or a sign between two Chinese characters."""
-    gaps = [match.span() for match in _HAN_GAP.finditer(text)]
-    for match in _APART.finditer(text):
+    gaps = [] if text.isascii() else [match.span() for match in _HAN_GAP.finditer(text)]
+    for match in _APART.finditer(text) if _MAY_BE_APART.search(text) else ():
         if sum(character.isalpha() for character in match[0]) >= 3:
             gaps += [(place, place + 1) for place in range(match.start() + 1, match.end(), 2)]
     return sorted(gaps)

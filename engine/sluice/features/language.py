@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,8 @@ _BY_SCRIPT = {
 }  # fmt: skip
 NAMED = 0.5
 """From this probability on a language is named; one that is known not to be read, but not by name, is ``und-Latn``."""
+LEAST = 1e-4
+"""What is less probable is left out."""
 SURE = 0.99
 """Of a script that one language has nearly to itself."""
 _KANA = re.compile(f"[{KANA}]")
@@ -107,10 +108,13 @@ class LanguageIdentifier:
         return [[next(scored) for _ in each] for each in drafts]
 
     def _score(self, drafts: Sequence[_Draft]) -> list[Passage]:
+        places: dict[str, list[int]] = {}
+        for place, draft in enumerate(drafts):
+            places.setdefault(draft.script, []).append(place)
         found: dict[int, Passage] = {}
-        for script in {draft.script for draft in drafts}:
-            places = [place for place, draft in enumerate(drafts) if draft.script == script]
-            for place, probabilities in zip(places, self._weigh(script, [drafts[p] for p in places]), strict=True):
+        for script, here in places.items():
+            weighed = self._weigh(script, [drafts[place] for place in here])
+            for place, probabilities in zip(here, weighed, strict=True):
                 draft = drafts[place]
                 found[place] = Passage(script, draft.n_letters, draft.n_telling, self._languages(script), probabilities)
         return [found[place] for place in range(len(drafts))]
@@ -133,7 +137,7 @@ class _Every:
 
 
 def _likely(languages: Sequence[str], row: Floats) -> Mapping[str, float]:
-    return {languages[column]: float(row[column]) for column in np.nonzero(row > 1e-4)[0]}
+    return {languages[column]: float(row[column]) for column in (row > LEAST).nonzero()[0].tolist()}
 
 
 def cut_passages(text: str) -> Iterator[str]:
@@ -174,7 +178,7 @@ class _Draft:
 def _draft(passage: str) -> Iterator[_Draft]:
     for found, words in find_words(passage).items():
         script = "Jpan" if found == "Hani" and _has_kana("".join(words)) else found
-        text = " ".join(word.lower() if word.isupper() else word for word in words)
+        text = " ".join([word.lower() if word.isupper() else word for word in words])
         yield _Draft(script, text, weigh(script, words), weigh(script, _telling(words)))
 
 
@@ -192,17 +196,18 @@ def _telling(words: Sequence[str]) -> set[str]:
 
 def decide(passages: Sequence[Passage], read: Container[str]) -> Languages:
     """The languages of a text, from its passages; see `LanguageIdentifier.identify`."""
-    total = sum(passage.n_letters for passage in passages)
-    letters: Counter[str] = Counter()
-    evidence: dict[str, float] = defaultdict(float)
+    total = sum([passage.n_letters for passage in passages])
+    letters: dict[str, int] = {}
+    evidence: dict[str, float] = {}
     for passage in passages:
         language = _judge(passage, read)
-        letters[language.code] += passage.n_letters
-        evidence[language.code] += language.probability * passage.n_letters
+        letters[language.code] = letters.get(language.code, 0) + passage.n_letters
+        evidence[language.code] = evidence.get(language.code, 0.0) + language.probability * passage.n_letters
     if not total:
         return Languages(Language(UND, 0.0))
-    (main, _), large = letters.most_common(1)[0], min(LARGE_PART, LARGE_SHARE * total)
-    unread = [code for code, n in letters.most_common() if code not in read and code != UND and n >= large]
+    ordered = sorted(letters, key=lambda code: -letters[code])
+    main, large = ordered[0], min(LARGE_PART, LARGE_SHARE * total)
+    unread = [code for code in ordered if code not in read and code != UND and letters[code] >= large]
     return Languages(Language(main, evidence[main] / letters[main]), tuple(unread))
 
 

@@ -68,13 +68,14 @@ class NgramModel:
             raw = passage.encode()[:MAX_BYTES]
             counts = self._automaton.count(raw)
             if counts:
-                ngrams = np.fromiter(counts.keys(), np.intp, len(counts))
-                times = np.log1p(np.fromiter(counts.values(), np.float32, len(counts)))
+                times = _LOG1P.take(list(counts.values()))
                 # Neighbouring n-grams overlap and repeat each other: evidence grows with the root of the length.
-                logits[row] = times @ table.weights[ngrams] * (SHARPNESS * self._step / np.sqrt(len(raw)))
+                logits[row] = times @ table.weights.take(list(counts), 0) * (SHARPNESS * self._step / np.sqrt(len(raw)))
         return _softmax(logits + table.prior) @ table.merge
 
 
+_LOG1P = np.log1p(np.arange(MAX_BYTES + 1, dtype=np.float32))
+"""Of every count that there can be."""
 SHARPNESS = 2.0
 """Fitted to the log-likelihood of labelled sentences (``python -m sluice_models.data.language_ngrams``)."""
 
@@ -119,14 +120,15 @@ class Automaton:
         table = _link(ngrams, self._classes, len(used) + 1)
         self._width = table.shape[1]
         self._table = array("H", table.tobytes())
+        self._longest = table[:, -1].tolist()
 
     def count(self, raw: bytes) -> Counter[int]:
         """How often each n-gram, by its place in `ngrams`, was the longest that ends at a byte."""
-        table, width, state, found = self._table, self._width, 0, []
+        table, width, state, states = self._table, self._width, 0, list[int]()
         for byte in raw.translate(self._classes):
             state = table[state * width + byte]
-            found.append(table[state * width + width - 1])
-        counts = Counter(found)
+            states.append(state)
+        counts = Counter(map(self._longest.__getitem__, states))
         del counts[_NOTHING]
         return counts
 

@@ -7,6 +7,7 @@ read as that word's. Writing systems go by their ISO 15924 codes.
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 
@@ -49,18 +50,25 @@ _RUN = re.compile("|".join(f"(?P<{name}>[{letters}]+(?:['’][{letters}]+)*)" fo
 _ASCII_RUN = re.compile("[A-Za-z]+(?:'[A-Za-z]+)*")
 _ONE_KANA = re.compile(f"[{KANA}]$")
 _NOISE = re.compile(
-    r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\w+|&\w+;|\b(?:\w+\.)+(?:com|net|org|io|cn|tv|co|gg|me)\b\S*"
-    r"|\b(?:RT|URL|EMAIL|PHONE|USER)\b|\w*\d\w*"
+    r"(?:https?://|www\.)\S+|(?<!\S)\S+@\S+|[@#]\w+|&\w+;|\b(?:\w+\.)+(?:com|net|org|io|cn|tv|co|gg|me)\b\S*"
+    r"|\b(?:RT|URL|EMAIL|PHONE|USER)\b|(?<!\w)\w*\d\w*"
 )
-_SIGN_OF_NOISE = re.compile(r"[@#&\d/]|\.\S|\b(?:RT|URL|EMAIL|PHONE|USER)\b")
-"""Without one of these there is none."""
+"""What may begin with any sign is looked for where words begin, or a long word were looked at again from each letter."""
+_NUMBERS = re.compile(r"(?<!\w)\w*\d\w*")
+_DIGIT = re.compile(r"\d")
+_SIGNS_OF_NOISE = re.compile(r"[@#&/]|\.\S")
+_WORDS_OF_NOISE = ("RT", "URL", "EMAIL", "PHONE", "USER")
+"""Without one of these, or such a sign, there is none but numbers."""
 _UNSEEN = re.compile("[\u00ad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _LETTERS_OF_ALPHABETS = _LETTERS["Latn"] + _LETTERS["Cyrl"] + _LETTERS["Grek"]
+_FOREIGN = re.compile(f"[{_LETTERS['Cyrl'] + _LETTERS['Grek']}]")
 _MIXED = re.compile(
     f"[{_LETTERS_OF_ALPHABETS}]*(?:[{_LETTERS['Latn']}][{_LETTERS['Cyrl'] + _LETTERS['Grek']}]"
     f"|[{_LETTERS['Cyrl'] + _LETTERS['Grek']}][{_LETTERS['Latn']}])[{_LETTERS_OF_ALPHABETS}]*"
 )
 _DRAWN_OUT = re.compile(r"(\w)\1{2,}")
+_DRAWN_OUT_ASCII = tuple(3 * letter for letter in f"{string.ascii_letters}{string.digits}_")
+"""What there is of that in a text of ASCII; to look for all of them is faster than for any."""
 
 
 def find_words(text: str) -> dict[str, list[str]]:
@@ -71,8 +79,7 @@ def find_words(text: str) -> dict[str, list[str]]:
     text : str
         Any code points.
     """
-    plain = text if text.isascii() else _reduce(text)
-    shown = _DRAWN_OUT.sub(r"\1", _NOISE.sub(" ", plain) if _SIGN_OF_NOISE.search(plain) else plain)
+    shown = _shorten(_drop_noise(text if text.isascii() else _reduce(text)))
     if shown.isascii():  # many times faster than to ask of each word which script it is in
         words = _ASCII_RUN.findall(shown)
         return {"Latn": words} if words else {}
@@ -84,6 +91,19 @@ def find_words(text: str) -> dict[str, list[str]]:
     return found
 
 
+def _drop_noise(text: str) -> str:
+    if _SIGNS_OF_NOISE.search(text) or any(map(text.__contains__, _WORDS_OF_NOISE)):
+        return _NOISE.sub(" ", text)
+    return _NUMBERS.sub(" ", text) if _DIGIT.search(text) else text
+
+
+def _shorten(text: str) -> str:
+    """Letters once that are drawn out."""
+    if text.isascii() and not any(map(text.__contains__, _DRAWN_OUT_ASCII)):
+        return text
+    return _DRAWN_OUT.sub(r"\1", text)
+
+
 def weigh(script: str, words: Iterable[str]) -> int:
     """How much words say, in Latin letters."""
     return sum(map(len, words)) * _LETTER_WEIGHTS.get(script, 1)
@@ -92,4 +112,6 @@ def weigh(script: str, words: Iterable[str]) -> int:
 def _reduce(text: str) -> str:
     """Look-alike spellings together: NFKC, no unseen characters, look-alike letters as the others of their word."""
     composed = unicodedata.normalize("NFKC", _UNSEEN.sub("", unicodedata.normalize("NFC", text)))
+    if not _FOREIGN.search(composed):
+        return composed
     return _MIXED.sub(lambda match: match.group().translate(LOOK_ALIKES), composed)

@@ -11,6 +11,8 @@ _END = re.compile(
     rf"|(?<=[。！？；]){_CLOSING}\s*"  # ... and one of a script without spaces wherever it stands
     r"|\n\s*"
 )
+_MARK = re.compile("[.!?…؟।。！？；\n]")
+"""No sentence ends before one of these."""
 SHORTEST = 3
 """Letters and digits of a sentence that stands alone; a shorter one belongs to the one before."""
 
@@ -23,8 +25,11 @@ def find_sentences(text: str) -> list[int]:
     >>> find_sentences("Hello Dr. Who! Are you in? Yes")
     [0, 15, 27]
     """
+    first = _MARK.search(text)
+    if first is None:
+        return [0]
     found, n_letters, place = [0], 0, 0
-    for match in _END.finditer(text):
+    for match in _END.finditer(text, first.start()):
         n_letters += _count_letters(text[place : match.start()])
         place = match.end()
         if n_letters >= SHORTEST:

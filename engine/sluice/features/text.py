@@ -5,7 +5,7 @@ A text is read as a whole, in windows, and again by its sentences.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from sluice.contract import MAX_TEXT_ROWS
+from sluice.contract import MAX_TEXT_ROWS, TEXT_WINDOW_TOKENS
 from sluice.errors import SettingsError
 from sluice.features import Features, TextRow
 from sluice.features.folding import fold
@@ -41,6 +41,8 @@ START, END = "<s>", "</s>"
 BLANK = "\u2581"
 """The piece for a space alone, in vocabularies that keep spaces."""
 
+_ONES = np.ones(TEXT_WINDOW_TOKENS, np.int64)
+_ONES.flags.writeable = False
 _HEAD_CHARS = 16 * 1024
 _SLICE_CHARS = 1024
 
@@ -53,13 +55,13 @@ class _Reading:
     ----------
     origin : ndarray of int32, shape = (len(text) + 1,)
         Where in the text as published each character comes from.
-    sentences : ndarray of int64, shape = (n,)
-        Where in `text` each sentence begins.
+    sentences : list of int
+        Where in `text` each sentence begins, from 0 on.
     """
 
     text: str
     origin: Int32
-    sentences: npt.NDArray[np.int64]
+    sentences: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class _Pieces:
     spans : ndarray of int32, shape = (n, 2)
         In the text as published; none for a space alone.
     sentences : list of int
-        The pieces that sentences begin with.
+        The pieces that sentences begin with, from 0 on.
     """
 
     ids: npt.NDArray[np.int64]
@@ -130,6 +132,8 @@ class TextExtractor:
         ]
 
     def _tokenise(self, readings: Sequence[_Reading]) -> list[_Pieces]:
+        if not readings:
+            return []
         encodings = self._tokenizer.encode_batch([each.text for each in readings], add_special_tokens=False)
         return [_locate(*each, self._blank_id) for each in zip(encodings, readings, strict=True)]
 
@@ -138,6 +142,8 @@ class TextExtractor:
         n_pieces = len(pieces.ids)
         windows = find_windows(n_pieces)
         rows = [self._make_row(pieces, window) for window in windows]
+        if len(pieces.sentences) == 1:  # then it has no neighbours
+            return Features(tuple(rows), _describe_rest(len(windows), n_pieces))
         wider: dict[int, TextRow] = {}
         known = {row.input_ids.tobytes() for row in rows}
         for sentence in find_sentences_to_read(pieces.sentences, n_pieces, MAX_TEXT_ROWS - len(windows)):
@@ -166,7 +172,7 @@ class TextExtractor:
         input_ids[0], input_ids[1:-1], input_ids[-1] = self._start_id, ids, self._end_id
         spans = np.zeros((len(input_ids), 2), np.int32)
         spans[1:-1] = pieces.spans[slice(*stretch)]
-        return TextRow(input_ids, np.ones_like(input_ids), spans)
+        return TextRow(input_ids, _ONES[: len(input_ids)], spans)
 
 
 def _load(file: Path) -> Tokenizer:
@@ -183,21 +189,26 @@ def _describe_rest(n_read: int, n_pieces: int) -> str | None:
 
 
 def _locate(encoding: Encoding, reading: _Reading, blank_id: int | None) -> _Pieces:
-    """Word pieces and where they come from: from their first character that is no space to behind their last one."""
-    text, offsets, ids = reading.text, encoding.offsets, encoding.ids
-    begins = [start + (stop - start > 1 and text[start] == " ") for start, stop in offsets]
-    ends = [stop for _, stop in offsets]
-    first = reading.origin[begins]
-    behind = reading.origin[ends]
-    last = reading.origin[[max(end - 1, 0) for end in ends]]
-    spans = np.empty((len(ids), 2), np.int32)
-    np.minimum(first, last, out=spans[:, 0])
-    # Half of an expanded ligature still covers the ligature: a span is never empty.
-    spans[:, 1] = np.where(first > last, first + 1, np.maximum(behind, last + 1))
-    if blank_id in ids:
-        spans[[piece == blank_id for piece in ids]] = 0
-    sentences = sorted({bisect_left(begins, start) for start in reading.sentences.tolist()})
-    return _Pieces(np.array(ids, np.int64), spans, sentences)
+    """Word pieces and where they come from: from their first character that is no space to behind their last one.
+
+    Most texts have a few dozen pieces, which Python goes through faster than NumPy is called.
+    """
+    text, origin, begins = reading.text, reading.origin.tolist(), list[int]()
+    spans = list[int]()
+    for start, stop in encoding.offsets:
+        begin = start + 1 if stop - start > 1 and text[start] == " " else start
+        begins.append(begin)
+        first, last = origin[begin], origin[stop - 1 if stop else 0]
+        if first <= last:
+            spans += (first, max(origin[stop], last + 1))
+        else:  # half of an expanded ligature still covers the ligature: a span is never empty
+            spans += (last, first + 1)
+    ids = np.array(encoding.ids, np.int64)
+    places = np.array(spans, np.int32).reshape(-1, 2)
+    if blank_id is not None:
+        places[ids == blank_id] = 0
+    sentences = [0] if len(reading.sentences) == 1 else sorted({bisect_left(begins, at) for at in reading.sentences})
+    return _Pieces(ids, places, sentences)
 
 
 def _read_whole(text: str) -> _Reading | None:
@@ -211,24 +222,25 @@ def _read_whole(text: str) -> _Reading | None:
     if len(normalised[0]) > MAX_WHOLE_CHARS:
         return None
     read, inner = fold(normalised)
-    return _set_apart(read, outer[inner], np.searchsorted(inner, find_sentences(shown)))
+    sentences = find_sentences(shown)
+    starts = [0] if len(sentences) == 1 else np.searchsorted(inner, sentences).tolist()
+    return _set_apart(read, outer[inner], starts)
 
 
-def _set_apart(text: str, origin: Int32, starts: npt.NDArray[np.int64]) -> _Reading:
+def _set_apart(text: str, origin: Int32, starts: list[int]) -> _Reading:
     """A text with a space before each sentence, also where its script has none: so it begins as a text of its own."""
-    gaps = [start for start in starts.tolist() if 0 < start < len(text) and text[start - 1] != " "]
+    gaps = [start for start in starts if 0 < start < len(text) and text[start - 1] != " "]
     if not gaps:
         return _Reading(text, origin, starts)
-    edges = [0, *gaps, len(text)]
-    spaced = " ".join(text[start:stop] for start, stop in pairwise(edges))
-    return _Reading(spaced, np.insert(origin, gaps, origin[gaps]), starts + np.searchsorted(gaps, starts, side="right"))
+    spaced = " ".join(text[start:stop] for start, stop in pairwise([0, *gaps, len(text)]))
+    return _Reading(spaced, np.insert(origin, gaps, origin[gaps]), [each + bisect_right(gaps, each) for each in starts])
 
 
 def _read_slice(text: str, start: int, stop: int) -> _Reading:
     shown, outer = undo_markup(text[start:stop])
     normalised, middle = normalise(shown)
     read, inner = fold((normalised[:MAX_WHOLE_CHARS], middle[: MAX_WHOLE_CHARS + 1]))
-    return _Reading(read, outer[inner] + np.int32(start), np.array([0]))
+    return _Reading(read, outer[inner] + np.int32(start), [0])
 
 
 def _spread_slices(n_chars: int) -> Iterator[int]:

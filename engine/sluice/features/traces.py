@@ -53,11 +53,15 @@ def reverse(traced: Traced, pattern: re.Pattern[str]) -> Traced:
 
 
 def drop(traced: Traced, ranges: list[tuple[int, int]]) -> Traced:
-    """A text without some ranges of characters."""
+    """A text without some ranges of characters, which are sorted and may overlap."""
     if not ranges:
         return traced
     text, origin = traced
     kept = np.ones(len(origin), np.bool_)
+    pieces, place = [], 0
     for start, end in ranges:
         kept[start:end] = False
-    return "".join(np.array(list(text))[kept[:-1]].tolist()), origin[kept]
+        pieces.append(text[place:start])
+        place = max(place, end)
+    pieces.append(text[place:])
+    return "".join(pieces), origin[kept]
