@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
-from tritonclient.grpc import InferInput, InferResult
-from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from sluice.config import InferenceConfig
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelBusy, SettingsError
@@ -30,11 +28,11 @@ _CHANNEL = [
     ("grpc.keepalive_timeout_ms", 5_000),
 ]
 
-_ERRORS: dict[str, type[InferenceError]] = {
-    str(grpc.StatusCode.UNAVAILABLE): InferenceUnavailable,  # also of a queue that is full
-    str(grpc.StatusCode.CANCELLED): InferenceUnavailable,
-    str(grpc.StatusCode.NOT_FOUND): InferenceUnavailable,  # the model is being loaded, or reloaded
-    str(grpc.StatusCode.DEADLINE_EXCEEDED): InferenceLate,
+_ERRORS: dict[grpc.StatusCode, type[InferenceError]] = {
+    grpc.StatusCode.UNAVAILABLE: InferenceUnavailable,  # also of a queue that is full
+    grpc.StatusCode.CANCELLED: InferenceUnavailable,
+    grpc.StatusCode.NOT_FOUND: InferenceUnavailable,  # the model is being loaded, or reloaded
+    grpc.StatusCode.DEADLINE_EXCEEDED: InferenceLate,
 }
 
 _DEAD_MODEL = "is not healthy"
@@ -60,56 +58,56 @@ class Connection:
     def __init__(self, config: InferenceConfig, model: str) -> None:
         self._config = config
         self._model = model
-        self._client = self._connect()
+        self._channel = self._connect()
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
-    async def infer(self, inputs: Sequence[InferInput], timeout_s: float) -> InferResult:
-        """Run one request; raises `InferenceError`."""
-        try:
-            return await self._client.infer(self._model, list(inputs), client_timeout=timeout_s)
-        except InferenceServerException as error:
-            raise self._typed(error) from error
+    async def infer(self, request: Any, timeout_s: float) -> Any:
+        """Answer a ``ModelInferRequest`` with a ``ModelInferResponse``; raises `InferenceError`."""
+        return await self._ask(self._stub.ModelInfer, request, timeout_s)
 
     async def describe(self, timeout_s: float) -> Any:
         """Triton's configuration of the model, as ``model_config.proto`` has it; raises `InferenceError`."""
-        try:
-            return (await self._client.get_model_config(self._model, client_timeout=timeout_s)).config
-        except InferenceServerException as error:
-            raise self._typed(error) from error
+        request = service_pb2.ModelConfigRequest(name=self._model)
+        return (await self._ask(self._stub.ModelConfig, request, timeout_s)).config
 
     async def list_models(self, timeout_s: float) -> set[str]:
         """Names of all models of the server's repository, whether they are loaded or not; raises `InferenceError`."""
-        try:
-            index = await self._client.get_model_repository_index(client_timeout=timeout_s)
-        except InferenceServerException as error:
-            raise self._typed(error) from error
-        return {model.name for model in index.models}
+        request = service_pb2.RepositoryIndexRequest()
+        return {model.name for model in (await self._ask(self._stub.RepositoryIndex, request, timeout_s)).models}
 
     async def renew(self) -> None:
         """Connect anew: the name is resolved again, certificates are read again."""
-        old, self._client = self._client, self._connect()
+        old, self._channel = self._channel, self._connect()
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         await old.close()
 
     async def close(self) -> None:
         """Close the connection; requests on the way fail."""
-        await self._client.close()
+        await self._channel.close()
 
-    def _connect(self) -> InferenceServerClient:
-        config = self._config
+    async def _ask(self, call: Any, request: Any, timeout_s: float) -> Any:
         try:
-            return InferenceServerClient(
-                config.triton,
-                ssl=config.uses_tls,
-                root_certificates=config.ca_file,
-                private_key=config.key_file,
-                certificate_chain=config.cert_file,
-                channel_args=_CHANNEL,
-            )
+            return await call(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise self._typed(error.code(), error.details() or "") from error
+
+    def _connect(self) -> grpc.aio.Channel:
+        if not self._config.uses_tls:
+            return grpc.aio.insecure_channel(self._config.triton, options=_CHANNEL)
+        try:
+            return grpc.aio.secure_channel(self._config.triton, _credentials(self._config), options=_CHANNEL)
         except OSError as error:
             raise SettingsError(f"SLUICE_TRITON_…_FILE: {error.filename}: {error.strerror}") from error
 
-    def _typed(self, error: InferenceServerException) -> InferenceError:
-        message = f"{self._model} at {self._config.triton}: {error.status()}: {error.message()}"
-        kind = InferenceUnavailable if _DEAD_MODEL in str(error) else _ERRORS.get(error.status(), InferenceError)
+    def _typed(self, status: grpc.StatusCode, detail: str) -> InferenceError:
+        message = f"{self._model} at {self._config.triton}: {status}: {detail}"
+        kind = InferenceUnavailable if _DEAD_MODEL in detail else _ERRORS.get(status, InferenceError)
         if kind is not InferenceUnavailable:
             return kind(message)
-        return ModelBusy(message, self._model) if _FULL in str(error) else InferenceUnavailable(message, self._model)
+        return ModelBusy(message, self._model) if _FULL in detail else InferenceUnavailable(message, self._model)
+
+
+def _credentials(config: InferenceConfig) -> grpc.ChannelCredentials:
+    """Raises `OSError` for a file that cannot be read."""
+    files = (config.ca_file, config.key_file, config.cert_file)
+    return grpc.ssl_channel_credentials(*(None if file is None else Path(file).read_bytes() for file in files))

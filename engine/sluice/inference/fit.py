@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from tritonclient.grpc import model_config_pb2
-from tritonclient.utils import triton_to_np_dtype
 
 from sluice.contract import LABELS, LABELS_PARAMETER, LANGUAGES_PARAMETER, Axis, ModelSpec, TensorSpec
 from sluice.errors import ModelMismatch
 from sluice.inference import Array
+from sluice.inference.requests import dtype_of
 
 
 def read_languages(config: Any) -> tuple[str, ...] | None:
@@ -109,7 +108,7 @@ def _check(spec: ModelSpec, n_rows: int, lengths: Mapping[Axis, int], tensor: Te
     wanted = (n_rows, *(lengths[size] if isinstance(size, Axis) else size for size in tensor.shape))
     if array is None:
         raise ModelMismatch(f"{spec.name} does not fit this worker: output {tensor.name} is missing", spec.name)
-    if array.shape != wanted or array.dtype != np.dtype(triton_to_np_dtype(tensor.type)):
+    if array.shape != wanted or array.dtype != dtype_of(tensor.type):
         raise ModelMismatch(
             f"{spec.name} does not fit this worker: output {tensor.name} is {array.dtype} {list(array.shape)}, "
             f"{tensor.type} {list(wanted)} is wanted",

@@ -9,17 +9,16 @@ from functools import partial
 
 import numpy as np
 import tenacity
-from tritonclient.grpc import InferInput
-from tritonclient.utils import triton_to_np_dtype
 
 from sluice.config import InferenceConfig
-from sluice.contract import MODELS, TEXT_ENCODER, ModelSpec, TensorSpec
+from sluice.contract import MODELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 from sluice.inference.batching import BatchQueue
 from sluice.inference.connection import Connection
 from sluice.inference.costs import read_costs, read_n_requests
 from sluice.inference.fit import check_config, check_outputs, read_languages
+from sluice.inference.requests import dtype_of, make_request, read_outputs
 from sluice.metrics import Metrics
 from sluice.retrying import keep_trying
 
@@ -99,16 +98,15 @@ class _Model:
         timeout_s = min(deadline - asyncio.get_running_loop().time(), self._config.max_request_s)
         if timeout_s <= 0:
             raise InferenceLate(f"{self._spec.name}: the deadline passed before the request was sent")
-        inputs = [_infer_input(tensor, batch[tensor.name]) for tensor in self._spec.inputs]
+        request = make_request(self._spec, batch)
         try:
             with self._inference.time():
-                result = await self._connection.infer(inputs, timeout_s)
-            outputs = [result.as_numpy(tensor.name) for tensor in self._spec.outputs]
-            checked = check_outputs(self._spec, batch, outputs)
+                response = await self._connection.infer(request, timeout_s)
+            checked = check_outputs(self._spec, batch, read_outputs(self._spec, response))
         except InferenceError as error:
             self._note_error(error)
             raise
-        self._note_version(result.get_response().model_version)
+        self._note_version(response.model_version)
         self._metrics.triton_up.set(1)
         return checked
 
@@ -152,10 +150,4 @@ def _while_briefly_away() -> tenacity.AsyncRetrying:
 
 def _smallest_batch(spec: ModelSpec) -> dict[str, Array]:
     """One row of zeros, as small as the model takes."""
-    return {tensor.name: np.zeros((1, *tensor.sizes()), triton_to_np_dtype(tensor.type)) for tensor in spec.inputs}
-
-
-def _infer_input(tensor: TensorSpec, array: Array) -> InferInput:
-    sent = InferInput(tensor.name, array.shape, tensor.type)
-    sent.set_data_from_numpy(array)
-    return sent
+    return {tensor.name: np.zeros((1, *tensor.sizes()), dtype_of(tensor.type)) for tensor in spec.inputs}
