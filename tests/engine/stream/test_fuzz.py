@@ -10,75 +10,22 @@ import gc
 import json
 import logging
 import os
-import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from sluice.errors import InvalidPost
 from sluice.loose_json import BYTE_ORDER_MARK
 from sluice.schema import Post, _decode_loosely, decode_post, decode_verdict
 from sluice.stream.dead_letters import Headers, Message
+from tests.engine.stream.made_up_messages import HEADERS, KEY, LIKELY, N_BATCHES, TIME, VALUE, WRITTEN, make_up, read
 from tests.engine.stream.test_moderation import TOPICS, Desk
 
 N_MESSAGES = int(os.environ.get("SLUICE_FUZZ_MESSAGES", "400"))
-N_BATCHES = 10
-
-TEXT = st.text(st.characters(exclude_categories=()), max_size=30)  # lone surrogates too
-NUMBER = st.integers() | st.floats() | st.just(10**400)
-URI = st.sampled_from(["a:ok", "a:broken", "a:none", "a:bug", "a:long", "data:image/png;base64,AAAA", "", "\ufeff"])
-ANY = st.recursive(
-    st.none() | st.booleans() | NUMBER | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
-    max_leaves=8,
-)
-MEDIA = st.lists(URI | st.fixed_dictionaries({"uri": URI}) | ANY, max_size=12)
-FIELDS = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": TEXT | NUMBER | ANY,
-        "text": TEXT | ANY,
-        "images": MEDIA | ANY,
-        "audio": MEDIA | ANY,
-        "deadline_ms": st.integers(-1, 700_000) | ANY,
-        "author_id": ANY,
-        "surface": ANY,
-        "created_at": ANY,
-        "\ufefftext": TEXT,
-        "more": ANY,
-    },
-)
-LIKELY = st.fixed_dictionaries({"id": st.text(min_size=1, max_size=5), "text": TEXT}, optional={"images": MEDIA})
-
-
-def spoil(raw: bytes, edits: list[tuple[int, bytes, int]]) -> bytes:
-    """Put bytes in the place of others."""
-    for at, new, n_old in edits:
-        start = at % (len(raw) + 1)
-        raw = raw[:start] + new + raw[start + n_old :]
-    return raw
-
-
-WRITTEN = (FIELDS | LIKELY | ANY).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
-UNESCAPED = (FIELDS | LIKELY).map(lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-EDIT = st.tuples(
-    st.integers(0, 500),
-    st.sampled_from(
-        [b"", b'"', b"{", b"]", b",", b"\\", b"\xff", b"\xef\xbb\xbf", b"\x00", b"NaN", b"[" * 200, b"null"]
-    ),
-    st.integers(0, 6),
-)
-VALUE = st.none() | st.binary(max_size=60) | WRITTEN | UNESCAPED | st.builds(
-    spoil, WRITTEN | UNESCAPED, st.lists(EDIT, min_size=1, max_size=4)
-)  # fmt: skip
-LONG = st.binary(max_size=20) | st.integers(0, 12_000).map(bytes)
-KEY = st.none() | LONG
-HEADERS = st.lists(st.tuples(TEXT, st.none() | LONG), max_size=4)
+N_FOR_MEMORY = 2_000
 
 
 def check_outcome(desk: Desk, key: bytes | None, value: bytes | None) -> str:
@@ -103,12 +50,6 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-def make_up(check: Callable[..., None], *strategies: st.SearchStrategy[object], n_messages: int) -> None:
-    """Call `check` on made-up messages, in batches: Hypothesis remembers what it has tried within one."""
-    chosen = settings(max_examples=n_messages, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    chosen(given(*strategies)(check))()
-
-
 def measure_memory() -> float:
     """MiB that this process holds."""
     gc.collect()
@@ -131,21 +72,10 @@ def test_every_message_has_its_one_outcome() -> None:
             outcomes[check_outcome(desk, key, value)] += 1
 
         for _ in range(N_BATCHES):
-            make_up(check, KEY, VALUE, HEADERS, st.none() | st.floats(-1, 4e9), n_messages=N_MESSAGES // N_BATCHES)
+            make_up(check, KEY, VALUE, HEADERS, TIME, n_messages=N_MESSAGES // N_BATCHES)
             held_mib.append(measure_memory())
             print(f"{outcomes.total()} messages {dict(outcomes)}; {held_mib[-1]:.0f} MiB", flush=True)
     assert outcomes.total() >= N_MESSAGES
-
-
-def make_message(chance: random.Random) -> bytes:
-    """Without Hypothesis, which remembers what it has tried."""
-    kind = chance.random()
-    if kind < 0.3:
-        return chance.randbytes(chance.randrange(60))
-    text = "".join(chr(chance.randrange(32, 0x3000)) for _ in range(chance.randrange(30)))
-    uris = [chance.choice(["a:ok", "a:broken", "a:none", "a:bug", "a:long"]) for _ in range(chance.randrange(12))]
-    written = json.dumps({"id": f"p-{chance.random()}", "text": text, "images": uris}).encode()
-    return written if kind < 0.8 else spoil(written, [(chance.randrange(500), chance.randbytes(2), 2)])
 
 
 @pytest.fixture
@@ -158,13 +88,17 @@ def unlogged() -> Iterator[None]:
 
 @pytest.mark.usefixtures("unlogged")
 async def test_the_moderator_keeps_nothing_of_what_it_has_handled() -> None:
-    desk, chance, held_mib = Desk(), random.Random(1), []
-    for _ in range(N_BATCHES):
-        for _ in range(N_MESSAGES):
-            desk.outbox.sent.clear()
-            await desk.moderator.handle(Message(b"k", make_message(chance), [], None, "moderation.posts/0/7"))
-        held_mib.append(measure_memory())
-    print(f"{N_BATCHES * N_MESSAGES} messages; MiB after each tenth: {[round(mib, 1) for mib in held_mib]}")
+    desk, held_mib, n_messages = Desk(), [], max(N_MESSAGES, N_FOR_MEMORY)
+    outcomes: Counter[str] = Counter()
+    for made in read(n_messages):
+        desk.outbox.sent.clear()
+        message = Message(made.key, made.value, made.headers, made.published_at, "moderation.posts/0/7")
+        await desk.moderator.handle(message)
+        outcomes[check_outcome(desk, made.key, made.value)] += 1
+        if outcomes.total() % (n_messages // N_BATCHES) == 0:
+            held_mib.append(measure_memory())
+    print(f"{dict(outcomes)}; MiB after each tenth: {[round(mib, 1) for mib in held_mib]}")
+    assert outcomes.total() >= n_messages
     assert held_mib[-1] < 1.05 * held_mib[0]
 
 
