@@ -21,6 +21,10 @@ _HIDDEN_STEP, _HIDDEN_SHARE = 24, 0.02
 _LOOK_PX, _MUCH_MORE = 64, 2.0
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 
+_SCREEN_GAMMA = 2.2
+_SAME_GAMMA, _MUCH_GAMMA = 1.1, 1.5
+"""Exponents, or their inverse: up to the first nothing changes to speak of, over the second not all viewers agree."""
+
 Transform = ImageCms.ImageCmsTransform
 
 
@@ -36,8 +40,18 @@ def read_colours(image: Image.Image) -> list[Image.Image]:
     -------
     list of Image
         Laid on white as most pages do. Colours that a picture keeps where it is transparent are a reading of their
-        own, since some viewers ignore transparency; what is invisible on white is laid on black.
+        own, since some viewers ignore transparency; what is invisible on white is laid on black. Where a PNG says how
+        its values are to be brightened (``gAMA``), it is; as some viewers do not, values far from that are shown too.
     """
+    readings, gamma = _read_mode(image), _gamma_of(image)
+    if gamma is None:
+        return readings
+    seen = [_brighten(reading, gamma) for reading in readings]
+    seen += readings if max(gamma, 1 / gamma) > _MUCH_GAMMA else []
+    return [reading for reading in seen if not is_flat(reading)] or seen[:1]
+
+
+def _read_mode(image: Image.Image) -> list[Image.Image]:
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return [_narrow(image).convert("RGB")]
     if image.mode == "LAB":
@@ -47,6 +61,23 @@ def read_colours(image: Image.Image) -> list[Image.Image]:
     if not image.has_transparency_data:
         return [image if image.mode == "RGB" else image.convert("RGB")]
     return _read_transparency(image if image.mode == "RGBA" else image.convert("RGBA"))
+
+
+def _gamma_of(image: Image.Image) -> float | None:
+    """The exponent that turns a PNG's values into a screen's; None if they are a screen's, or a profile says more.
+
+    Source: PNG (Third Edition, W3C, 2023), sections 11.3.2.2 and 13.13: 1 / (gAMA * the screen's exponent).
+    """
+    stored = image.info.get("gamma")
+    if not stored or "srgb" in image.info or image.info.get("icc_profile"):
+        return None
+    exponent = 1.0 / (stored * _SCREEN_GAMMA)
+    return exponent if max(exponent, 1 / exponent) > _SAME_GAMMA else None
+
+
+def _brighten(rgb: Image.Image, exponent: float) -> Image.Image:
+    levels = np.round(255.0 * (np.arange(256) / 255.0) ** exponent)
+    return rgb.point(levels.astype(int).tolist() * 3)
 
 
 def is_flat(image: Image.Image) -> bool:

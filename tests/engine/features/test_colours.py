@@ -1,11 +1,13 @@
+import io
 import struct
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
+from sluice.features.colours import read_colours
 from sluice.features.image import extract_image, image_rows
 from tests.engine.features.pictures import (
     BLUE,
@@ -180,3 +182,43 @@ def test_12_bits_a_colour_in_16_are_not_black() -> None:
     row = extract_image(make_deep_png(values)).rows[0]
     assert_close(read_colour(row, 0.2), RED)
     assert_close(read_colour(row, 0.8), (0, 0, 128))
+
+
+def ramp(low: int, high: int) -> Image.Image:
+    return Image.linear_gradient("L").point(lambda value: low + value * (high - low) // 255).convert("RGB")
+
+
+def as_png(image: Image.Image, gamma: float, *, srgb: bool = False) -> Image.Image:
+    """A file that says how its values are to be brightened."""
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+    if srgb:
+        info.add(b"sRGB", b"\0")
+    content = io.BytesIO()
+    image.save(content, "PNG", pnginfo=info)
+    return Image.open(content)
+
+
+def test_values_are_brightened_as_a_png_says() -> None:
+    (seen,) = read_colours(as_png(ramp(0, 255), 0.35))
+    assert seen.getpixel((0, 128)) == pytest.approx((104, 104, 104), abs=2)  # 255 * (128 / 255) ** (1 / (0.35 * 2.2))
+
+
+@pytest.mark.parametrize(("gamma", "srgb"), [(0.45455, False), (0.47, False), (0.1, True)])
+def test_values_of_a_screen_stay(gamma: float, srgb: bool) -> None:
+    picture = ramp(0, 255)
+    (seen,) = read_colours(as_png(picture, gamma, srgb=srgb))
+    assert seen.tobytes() == picture.tobytes()
+
+
+def test_a_picture_hidden_in_nearly_white_is_seen_by_its_gamma() -> None:
+    """An exponent of 45 makes black of all but the last few values."""
+    hidden, *others = read_colours(as_png(ramp(246, 255), 0.01))
+    assert hidden.getextrema()[0] == (pytest.approx(50, abs=8), 255)
+    assert not others, "the values by themselves are one flat white"
+
+
+def test_what_other_viewers_show_is_seen_too() -> None:
+    seen, raw = read_colours(as_png(ramp(0, 255), 0.1))
+    assert np.asarray(seen)[128, 0, 0] < 20
+    assert np.asarray(raw)[128, 0, 0] == 128
