@@ -53,7 +53,7 @@ _NOISE = re.compile(
     r"(?:https?://|www\.)\S+|(?<!\S)\S+@\S+|[@#]\w+|&\w+;|\b(?:\w+\.)+(?:com|net|org|io|cn|tv|co|gg|me)\b\S*"
     r"|\b(?:RT|URL|EMAIL|PHONE|USER)\b|(?<!\w)\w*\d\w*"
 )
-"""What may begin with any sign is looked for where words begin, or a long word were looked at again from each letter."""
+"""What may begin with any sign is looked for where words begin, not again at each letter of a long word."""
 _NUMBERS = re.compile(r"(?<!\w)\w*\d\w*")
 _DIGIT = re.compile(r"\d")
 _SIGNS_OF_NOISE = re.compile(r"[@#&/]|\.\S")
