@@ -43,6 +43,8 @@ from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, Worke
 from sluice.stream.watchdog import Watchdog
 from sluice.tracing import Tracer, open_tracer
 from sluice.verdict.policy_file import PolicyFile
+from sluice.watching.follower import watching
+from sluice.watching.in_force import Watched
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ MARGIN_S = 10.0
 async def serve(
     settings: Settings,
     policy: PolicyFile,
+    watched: Watched,
     metrics: Metrics,
     until: asyncio.Event,
     started: asyncio.Event,
@@ -70,7 +73,7 @@ async def serve(
     health, tracer = HealthServer(metrics.registry), open_tracer(settings.tracing)
     await health.start(settings.metrics_host, settings.metrics_port)
     try:
-        await _serve(settings, policy, metrics, until, started, intake_type, health, tracer)
+        await _serve(settings, policy, watched, metrics, until, started, intake_type, health, tracer)
     finally:
         await health.stop()
         await asyncio.to_thread(tracer.close)
@@ -79,6 +82,7 @@ async def serve(
 async def _serve(
     settings: Settings,
     policy: PolicyFile,
+    watched: Watched,
     metrics: Metrics,
     until: asyncio.Event,
     started: asyncio.Event,
@@ -92,12 +96,16 @@ async def _serve(
         await asyncio.to_thread(ensure_topics, settings.kafka, timeout_s)
     kafka = await asyncio.to_thread(recognise, settings.kafka)
     with tempfile.TemporaryDirectory(prefix="sluice-faust-") as scratch:
-        async with open_pipeline(settings, metrics, policy, tracer) as pipeline:
+        async with open_pipeline(settings, metrics, policy, tracer, watched) as pipeline:
             app = build_faust(settings.kafka, settings.agent, Path(scratch))
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             spare_collections()
-            async with following(kafka, policy, timeout_s), _watching(app.transport, kafka):
+            async with (
+                following(kafka, policy, timeout_s),
+                watching(kafka, watched, timeout_s),
+                _watching(app.transport, kafka),
+            ):
                 started.set()
                 await _moderate(app, pipeline, settings, metrics, until, intake_type, health, tracer)
 
@@ -202,6 +210,7 @@ async def _serve_until_signal(settings: Settings, intake_type: type[Intake]) -> 
     metrics.add_process()
     logger.info("sluice %s starts, process %d", __version__, os.getpid())
     policy = PolicyFile(settings.policy_path, metrics)
+    watched = Watched(settings.lists_path, metrics)
 
     def asked_to_leave(number: signal.Signals) -> None:
         logger.info("%s: stops once the posts in flight are done", number.name)
@@ -211,5 +220,10 @@ async def _serve_until_signal(settings: Settings, intake_type: type[Intake]) -> 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_leave, number)
-    loop.add_signal_handler(signal.SIGHUP, policy.reload)
-    await serve(settings, policy, metrics, until, started, intake_type)
+
+    def reload() -> None:
+        policy.reload()
+        watched.reload()
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    await serve(settings, policy, watched, metrics, until, started, intake_type)

@@ -22,6 +22,8 @@ class Topics:
     feedback: str = "moderation.feedback"
     shadow: str = "moderation.shadow"
     decisions: str = "moderation.decisions"
+    lists: str = "moderation.lists"
+    hashes: str = "moderation.hashes"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
@@ -29,7 +31,11 @@ class Topics:
 
     def all(self) -> tuple[str, ...]:
         """Every topic of the worker, the input first; what is suggested over HTTP goes to another."""
-        return (*self.of_posts(), self.policies)
+        return (*self.of_posts(), *self.compacted())
+
+    def compacted(self) -> tuple[str, ...]:
+        """Those of which the last record of each key is kept: what workers decide by."""
+        return (self.policies, self.lists, self.hashes)
 
 
 @dataclass(frozen=True)

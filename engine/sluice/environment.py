@@ -45,6 +45,13 @@ class Reader:
             raise SettingsError(f"{name}: {path} does not exist")
         return path
 
+    def path(self, name: str) -> Path | None:
+        """The path of a file or a folder, which has to be there; raises `SettingsError`."""
+        path = self.optional(name)
+        if path is not None and not Path(path).exists():
+            raise SettingsError(f"{name}: {path} does not exist")
+        return None if path is None else Path(path)
+
     def text(self, name: str, default: str) -> str:
         """The value."""
         return self.optional(name) or default

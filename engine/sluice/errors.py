@@ -4,7 +4,9 @@
 SluiceError
 ├── SettingsError             a setting is missing or wrong; names the variable
 ├── PolicyError               a policy file is wrong; names file and line
-├── ListError                 a list holds what cannot be looked for; names file and line
+├── WatchError                what is looked for in posts cannot be changed so; names what
+│   ├── ListError             a list holds what cannot be looked for; names file and line
+│   └── HashError             a bank of hashes holds what is none; names file and line
 ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
 ├── BenchmarkError            a file is not the public test set it is read as, or a mix or row is none; names it
 ├── InvalidPost               a message is not a post; becomes a dead letter
@@ -42,8 +44,16 @@ class PolicyError(SluiceError):
     """A policy file is wrong. The message names the file, the line and the mistake."""
 
 
-class ListError(SluiceError):
+class WatchError(SluiceError):
+    """What is looked for in posts cannot be changed so. The message names what, and why."""
+
+
+class ListError(WatchError):
     """A list of words, sites or authors is wrong. The message names the file, the line and the mistake."""
+
+
+class HashError(WatchError):
+    """A bank of hashes is wrong. The message names the file, the line and the mistake."""
 
 
 class CalibrationError(SluiceError):

@@ -56,7 +56,7 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[s
         reraise=True,
     )
     try:
-        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics.policies)
+        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics.compacted())
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
@@ -138,10 +138,10 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
         raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def _create_missing(admin: AdminClient, names: Sequence[str], compacted: str) -> None:
+def _create_missing(admin: AdminClient, names: Sequence[str], compacted: Sequence[str]) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
     missing = [topic for topic in names if admin.list_topics(topic, timeout=2.0).topics[topic].error]
-    created = admin.create_topics([_new_topic(topic, topic == compacted) for topic in missing]) if missing else {}
+    created = admin.create_topics([_new_topic(topic, topic in compacted) for topic in missing]) if missing else {}
     for future in created.values():
         try:
             future.result()

@@ -97,6 +97,15 @@ class Metrics:
             "sluice_policy_reloads", "Changes of policies: taken, or refused and the former kept.",
             ["result"], registry=registry,
         )  # fmt: skip
+        self.list_entries = Gauge(
+            "sluice_list_entries", "Entries of each list that is looked for.", ["list"], registry=registry
+        )
+        self.list_reloads = Counter(
+            "sluice_list_reloads", "Changes of lists: taken, or refused.", ["result"], registry=registry
+        )
+        self.list_matches = Counter(
+            "sluice_list_matches", "Posts in which a list was found.", ["list", "action"], registry=registry
+        )
 
     def add_process(self) -> None:
         """Add the series of the process itself, as everybody names them: memory, processor time, files, start."""

@@ -34,6 +34,7 @@ from sluice.speech.listener import Listener
 from sluice.speech.weights import prepare_weights
 from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.policy_file import PolicyFile
+from sluice.watching.in_force import Watched
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,11 @@ LATE_S = 5.0
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, metrics: Metrics, policy: PolicyFile | None = None, tracer: Tracer = UNTRACED
+    settings: Settings,
+    metrics: Metrics,
+    policy: PolicyFile | None = None,
+    tracer: Tracer = UNTRACED,
+    watched: Watched | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Build the pipeline on a Triton that answers, and close it all after.
 
@@ -55,15 +60,19 @@ async def open_pipeline(
         What to decide by; None reads the settings' file.
     tracer : Tracer
         Makes spans of a post's way; the caller's to close.
+    watched : Watched or None
+        What to look for; None reads the settings' files.
 
     Raises
     ------
     InferenceUnavailable
         Triton did not answer within `settings.start_timeout_s`; names its address.
-    PolicyError
-        The policy file is wrong.
+    PolicyError, ListError
+        A policy file or a list is wrong.
     """
     policy = policy or PolicyFile(settings.policy_path, metrics)
+    if watched is None:
+        watched = await asyncio.to_thread(Watched, settings.lists_path, metrics)
     async with AsyncExitStack() as stack:
         words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
         decoders = DecodingPool(settings.memory.decoding)
@@ -90,6 +99,7 @@ async def open_pipeline(
         )
         stack.push_async_callback(pipeline.close)
         policy.used_by(pipeline.use_policies)
+        watched.used_by(pipeline.use_watchlist)
         await _prepare(pipeline, settings.start_timeout_s)
         yield pipeline
 

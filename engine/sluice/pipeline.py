@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +20,6 @@ import msgspec
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable
-from sluice.features import UND
 from sluice.inference import Arrays, Classifier
 from sluice.inference.identity import ModelIdentities
 from sluice.metrics import STAGES, Metrics
@@ -30,20 +29,20 @@ from sluice.modalities.repeated import PATIENCE, PartRepeats
 from sluice.modalities.scored import ScoredPart, find_repeated
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
-from sluice.schema import Decision, DetectedLanguage, Post, Verdict
+from sluice.schema import Post, Verdict
 from sluice.tracing import UNTRACED, Tracer
+from sluice.verdict.counts import VerdictCounts
 from sluice.verdict.facts import basis_of, facts_of, language_of, rebase
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
-from sluice.verdict.policy import Finding, Policy, find
+from sluice.verdict.known import Known
+from sluice.verdict.policy import Policy, find
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 from sluice.verdict.repeated import VerdictRepeats
+from sluice.verdict.watchlist import NOTHING_WATCHED, Watchlist
 
 logger = logging.getLogger(__name__)
-
-OTHER = "other"
-"""What the metrics call every language that is not read."""
 
 FUSE_SHARE = 0.1
 """Of a post's time, kept for fusion: parts that are not scored before are late."""
@@ -53,12 +52,13 @@ FUSE_SHARE = 0.1
 class _Admitted:
     """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock.
 
-    Without media its parts are not kept for repeats: its verdict is, as a whole. It is judged by the policies that were
-    in force when it was picked up.
+    Without media its parts are not kept for repeats: its verdict is, as a whole. It is judged by the policies and lists
+    that were in force when it was picked up.
     """
 
     post: Post
     policies: PolicySet
+    watchlist: Watchlist
     parts: tuple[Part, ...]
     parts_due: float
     verdict_due: float
@@ -122,11 +122,10 @@ class Pipeline:
         self._tracer = tracer
         self._classifier = classifier
         self._policies = policies
+        self._watchlist = NOTHING_WATCHED
         self._metrics = metrics
         self._stages = {stage: metrics.stage.labels(stage) for stage in STAGES}
-        self._posts, self._findings, self._texts = (  # to look a series up takes longer than to count
-            cache(counter.labels) for counter in (metrics.posts, metrics.findings, metrics.texts)
-        )
+        self._counts = VerdictCounts(metrics, classifier)
         self._clock = clock
         self._prior = Prior(classifier)
 
@@ -138,6 +137,10 @@ class Pipeline:
     def use_policies(self, policies: PolicySet) -> None:
         """Decide by another set from now on; posts that were picked up already are decided by the one before."""
         self._policies = policies
+
+    def use_watchlist(self, watchlist: Watchlist) -> None:
+        """Look for what these lists hold from now on, in posts that are picked up from now on."""
+        self._watchlist = watchlist
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
@@ -170,12 +173,16 @@ class Pipeline:
         if self._repeats is None:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
-            found = await self._repeats.board(flight, post, admitted.policies, PATIENCE * (admitted.parts_due - _now()))
+            key = admitted.policies.key(post) + admitted.watchlist.key(post, self._today())
+            found = await self._repeats.board(flight, post, key, PATIENCE * (admitted.parts_due - _now()))
             if found is not None:
                 return self._repeat(admitted, found)
             verdict = await self._score_anew(admitted)
             self._repeats.land(flight, verdict)
             return verdict
+
+    def _today(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     async def close(self) -> None:
         """Leave nothing running; the classifier is the caller's."""
@@ -186,7 +193,7 @@ class Pipeline:
         self._stages["wait"].observe(admitted.wait_s)  # it goes through no other
         stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
         judge = admitted.policies.choose(admitted.post, found.language.code if found.language else "")
-        self._count(found.decision, judge.policy, find(judge.policy, found.scores), found.language)
+        self._counts.add(found.decision, judge.policy, find(judge.policy, found.scores), found.language, found.lists)
         return msgspec.structs.replace(
             found,
             post_id=admitted.post.id,
@@ -197,12 +204,13 @@ class Pipeline:
         )
 
     async def _score_anew(self, admitted: _Admitted) -> Verdict:
+        looking = admitted.watchlist.look(admitted.post, self._today())
         scored = await self._score_parts(admitted)
         with self._tracer.span("fuse", sluice__n_parts=len(scored)):
             fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
         with self._tracer.span("decide"):
-            return self._judge(admitted, fused, stage_s)
+            return self._judge(admitted, fused, Known(await looking), stage_s)
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
@@ -210,6 +218,7 @@ class Pipeline:
         return _Admitted(
             post=post,
             policies=self._policies,
+            watchlist=self._watchlist,
             parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
             parts_due=now + total_s * (1 - FUSE_SHARE),
             verdict_due=now + total_s,
@@ -265,12 +274,12 @@ class Pipeline:
                 self._metrics.failed_parts.labels(part.part.modality.name, part.failure.reason).inc()
         return {**stage_s, "total": _total_s(admitted)}
 
-    def _judge(self, admitted: _Admitted, fused: _Fused, stage_s: dict[str, float]) -> Verdict:
+    def _judge(self, admitted: _Admitted, fused: _Fused, known: Known, stage_s: dict[str, float]) -> Verdict:
         language = language_of(fused.parts)
-        facts = facts_of(admitted.post, fused.parts, fused.scores, language)
+        facts = facts_of(admitted.post, fused.parts, fused.scores, language, known)
         judge = admitted.policies.choose(admitted.post, facts.language)
         said = judge.judge(facts)
-        self._count(said.decision, judge.policy, said.findings, language)
+        self._counts.add(said.decision, judge.policy, said.findings, language, known.lists)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
             post_id=admitted.post.id,
@@ -290,19 +299,10 @@ class Pipeline:
             queue=said.queue,
             tags=said.tags,
             basis=basis_of(facts),
+            lists=known.lists,
+            hashes=known.hashes,
             **_carried(admitted.post),
         )
-
-    def _count(
-        self, decision: Decision, policy: Policy, findings: Sequence[Finding], language: DetectedLanguage | None
-    ) -> None:
-        """In the metrics; languages that are not read are one, or there would be a series for each there is."""
-        self._posts(decision, policy.name, policy.version).inc()
-        for finding in findings:
-            self._findings(finding.label, finding.decision).inc()
-        if language is not None:
-            is_named = language.code == UND or language.code in (self._classifier.languages or ())
-            self._texts(language.code if is_named else OTHER, decision).inc()
 
     def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
         modalities = {part.part.modality: None for part in scored}

@@ -15,7 +15,9 @@ from sluice.contract import ModalityName as ModalityName
 from sluice.errors import InvalidPost
 from sluice.evidence import AudioEvidence as AudioEvidence
 from sluice.evidence import Evidence as Evidence
+from sluice.evidence import HashMatch as HashMatch
 from sluice.evidence import ImageEvidence as ImageEvidence
+from sluice.evidence import ListMatch as ListMatch
 from sluice.evidence import Share
 from sluice.evidence import TextEvidence as TextEvidence
 from sluice.loose_json import BYTE_ORDER_MARK, read_loosely
@@ -214,6 +216,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Where a review belongs, by the first of these rules that says so; the tags of all of them.
     basis : Basis or None
         None in verdicts of earlier versions.
+    lists, hashes : tuple of ListMatch, of HashMatch
+        What the post holds of lists, and its media of banks of hashes, up to 100 of each.
     """
 
     post_id: str
@@ -236,6 +240,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     tags: tuple[str, ...] = ()
     basis: Basis | None = None
+    lists: tuple[ListMatch, ...] = ()
+    hashes: tuple[HashMatch, ...] = ()
 
 
 class _Identified(msgspec.Struct):

@@ -40,6 +40,8 @@ class Settings:
 
     Attributes
     ----------
+    lists_path, hashes_path : Path or None
+        A file or a folder each, of lists and of banks of hashes; None for what the topics hold alone.
     tokenizer : Path or None
         Words of an adopted text encoder; None for those of the one that ships.
     media_store : str
@@ -64,6 +66,8 @@ class Settings:
     picture_text: PictureTextConfig
     speech: SpeechConfig
     policy_path: Path
+    lists_path: Path | None
+    hashes_path: Path | None
     tokenizer: Path | None
     media_store: str = field(repr=False)  # a URL may hold a key
     metrics_host: str
@@ -143,6 +147,8 @@ def _read_all(read: Reader) -> Settings:
         ),
         speech=SpeechConfig(enabled=read.flag("SLUICE_SPEECH")),
         policy_path=Path(read.text("SLUICE_POLICY", str(default_policy()))),
+        lists_path=read.path("SLUICE_LISTS"),
+        hashes_path=read.path("SLUICE_HASHES"),
         tokenizer=_read_tokenizer(read),
         media_store=store,
         metrics_host=read.text("SLUICE_METRICS_HOST", "127.0.0.1"),
@@ -212,6 +218,8 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         feedback=read.text("SLUICE_TOPIC_FEEDBACK", Topics.feedback),
         shadow=read.text("SLUICE_TOPIC_SHADOW", Topics.shadow),
         decisions=read.text("SLUICE_TOPIC_DECISIONS", Topics.decisions),
+        lists=read.text("SLUICE_TOPIC_LISTS", Topics.lists),
+        hashes=read.text("SLUICE_TOPIC_HASHES", Topics.hashes),
     )
     names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions)
     if len(set(names)) < len(names):

@@ -34,7 +34,9 @@ from sluice.schema import (
     AudioEvidence,
     Basis,
     DetectedLanguage,
+    HashMatch,
     ImageEvidence,
+    ListMatch,
     Media,
     PolicyRef,
     Post,
@@ -93,6 +95,28 @@ BASES = st.builds(
     n_images=COUNTS,
     n_clips=COUNTS,
 )
+LISTED = st.builds(
+    ListMatch,
+    list=WORDS,
+    kind=WORDS,
+    value=WORDS,
+    action=st.sampled_from(["block", "allow"]),
+    start=st.none() | COUNTS,
+    end=st.none() | COUNTS,
+    owner=st.none() | WORDS,
+    note=st.none() | WORDS,
+)
+HASHED = st.builds(
+    HashMatch,
+    bank=WORDS,
+    part=WORDS,
+    kind=WORDS,
+    value=WORDS,
+    distance=st.integers(0, 31),
+    id=st.none() | WORDS,
+    owner=st.none() | WORDS,
+    note=st.none() | WORDS,
+)
 VERDICTS = st.builds(
     Verdict,
     post_id=WORDS,
@@ -112,6 +136,8 @@ VERDICTS = st.builds(
     queue=st.none() | WORDS,
     tags=TAGS,
     basis=st.none() | BASES,
+    lists=st.lists(LISTED, max_size=2).map(tuple),
+    hashes=st.lists(HASHED, max_size=2).map(tuple),
     **CARRIED,
 )
 

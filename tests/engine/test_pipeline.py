@@ -14,13 +14,19 @@ from prometheus_client import CollectorRegistry
 from sluice.bytebudget import Lease
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceUnavailable, MediaUnavailable
+from sluice.evidence import ListMatch
 from sluice.features import Language, Languages
 from sluice.inference import Arrays
+from sluice.lists.entries import Entry
+from sluice.lists.finder import ListFinder
 from sluice.metrics import Metrics
 from sluice.pipeline import Pipeline
 from sluice.schema import LABELS, DetectedLanguage, Media, PolicyRef, Post, RuleReason, decode_verdict, encode
+from sluice.verdict.facts import recall
+from sluice.verdict.known import Known
 from sluice.verdict.policy import Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
+from sluice.verdict.watchlist import Watchlist
 from tests.engine.pipelines import (
     NAMED,
     POLICY,
@@ -260,3 +266,22 @@ async def test_each_tenant_is_decided_by_its_own_policy_and_the_verdict_names_it
     assert decode_verdict(encode(verdict)) == verdict
     verdict = await bench.score(text="one two", tenant="other")
     assert (verdict.decision, verdict.policy.name, verdict.rules) == ("review", "test", ())
+
+
+async def test_what_lists_hold_is_evidence_and_rules_decide_by_it(bench: Bench) -> None:
+    rules = (
+        Rule(name="listed", when="'insults' in lists && 'ann' in list_owners", decision="block", tags=("listed",)),
+        Rule(name="spared", when="'fine' in lists_allowed", queue="spared"),
+    )
+    bench.pipeline.use_policies(PolicySet.of(msgspec.structs.replace(POLICY, rules=rules)))
+    words = {"insults": [Entry("word", "clanker", owner="ann")], "fine": [Entry("phrase", "old clanker", "allow")]}
+    assert (await bench.score(text="You clanker")).lists == ()
+    bench.pipeline.use_watchlist(Watchlist(ListFinder(words)))
+    verdict = await bench.score(text="You cl4nker")
+    assert (verdict.decision, verdict.tags) == ("block", ("listed",))
+    assert verdict.lists == (ListMatch(list="insults", kind="word", value="clanker", start=4, end=11, owner="ann"),)
+    assert verdict.rules[0].inputs == {"lists": ["insults"], "list_owners": ["ann"]}
+    spared = await bench.score(text="You old clanker")
+    assert (spared.decision, spared.queue, [match.list for match in spared.lists]) == ("allow", "spared", ["fine"])
+    assert bench.count("sluice_list_matches_total", list="insults", action="block") == 1
+    assert recall(verdict).known == Known(verdict.lists)

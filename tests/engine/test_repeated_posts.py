@@ -19,6 +19,8 @@ from sluice.features.text import MAX_WHOLE_CHARS
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import quiet
 from sluice.inference.identity import ModelIdentities
+from sluice.lists.entries import Entry
+from sluice.lists.finder import ListFinder
 from sluice.modalities.base import AnyModality
 from sluice.modalities.extraction import on_threads
 from sluice.modalities.image import ImageModality
@@ -31,6 +33,7 @@ from sluice.repeats import Repeats
 from sluice.schema import Post, Verdict
 from sluice.verdict.policy import Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
+from sluice.verdict.watchlist import NOTHING_WATCHED, Watchlist
 from tests.engine.modalities.test_picture_text import PAGE
 from tests.engine.pipelines import NAMED, POLICY, Bench, extract_image, extract_texts, finds
 
@@ -285,3 +288,17 @@ async def test_a_repeated_text_is_decided_anew_where_a_policy_can_tell_the_posts
     assert (theirs.policy, theirs.rules, asked) == (strict.ref, (), ["fusion", "text_encoder"])
     bench.pipeline.use_policies(PolicySet.of(POLICY))
     assert (await bench.scored(text="one two", author_id="u-2"))[0].rules == ()
+
+
+async def test_a_repeated_text_is_looked_up_in_the_lists_in_force(bench: RepeatBench) -> None:
+    words = {"insults": [Entry("word", "two"), Entry("author", "u-1")]}
+    await bench.scored(text="one two")
+    bench.pipeline.use_watchlist(Watchlist(ListFinder(words)))
+    found, asked = await bench.scored(text="one two")
+    assert (len(found.lists), len(asked)) == (1, 2)
+    again, asked = await bench.scored(text="one two", author_id="u-2")
+    assert (again.lists, asked) == (found.lists, [])
+    authors, asked = await bench.scored(text="one two", author_id="u-1")
+    assert (len(authors.lists), len(asked)) == (2, 2)
+    bench.pipeline.use_watchlist(NOTHING_WATCHED)
+    assert (await bench.scored(text="one two"))[0].lists == ()

@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, decided, openai, page, perspective, policies, posts
+from sluice.api import azure, decided, lists, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -30,6 +30,7 @@ from sluice.api.traces import tracing
 from sluice.errors import InferenceUnavailable
 from sluice.policies.desk import PolicyDesk
 from sluice.tracing import UNTRACED, Tracer
+from sluice.watching.lists import ListDesk
 
 REQUEST_ID = "x-request-id"
 MAX_REQUEST_ID = 128
@@ -73,6 +74,7 @@ def make_app(
     desk: PolicyDesk | None = None,
     tracer: Tracer = UNTRACED,
     decisions: Feedback | None = None,
+    lists_desk: ListDesk | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -86,6 +88,8 @@ def make_app(
         Makes a span of each request.
     decisions : Feedback or None
         Keeps what people decide about posts; None refuses it.
+    lists_desk : ListDesk or None
+        Where lists are changed; None has no endpoints for it.
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
     shared["decisions_kept"] = decisions or Feedback()
@@ -93,6 +97,9 @@ def make_app(
     if desk is not None:
         shared["desk"] = desk
         routers.append(policies.ROUTER)
+    if lists_desk is not None:
+        shared["lists_desk"] = lists_desk
+        routers.append(lists.ROUTER)
     return Litestar(
         route_handlers=routers,
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from sluice.api.scoring import DeadlinePassed, Overloaded
-from sluice.errors import InferenceUnavailable, InvalidPost, KafkaUnavailable, PolicyError, SluiceError
+from sluice.errors import InferenceUnavailable, InvalidPost, KafkaUnavailable, PolicyError, SluiceError, WatchError
 from sluice.schema import Verdict
 
 RETRY_S = 1.0
@@ -97,6 +97,8 @@ def describe(error: SluiceError) -> RequestProblem:
         return RequestProblem(504, "deadline_passed", str(error), fields={"verdicts": list(error.verdicts)})
     if isinstance(error, InferenceUnavailable):
         return RequestProblem(503, "models_unavailable", "the models do not answer; try again", RETRY_S)
+    if isinstance(error, WatchError):
+        return RequestProblem(400, "invalid_list", str(error))
     if isinstance(error, PolicyError):
         return RequestProblem(400, "invalid_policy", str(error))
     if isinstance(error, KafkaUnavailable):

@@ -27,6 +27,9 @@ from sluice.policies.follower import following
 from sluice.settings import Settings
 from sluice.tracing import open_tracer
 from sluice.verdict.policy_file import PolicyFile
+from sluice.watching.follower import watching
+from sluice.watching.in_force import Watched
+from sluice.watching.lists import ListDesk, open_desk
 
 ANSWER_S = 10.0
 """How long a request about policies waits for Kafka."""
@@ -90,6 +93,18 @@ async def _sharing(settings: Settings, config: ApiConfig, policy: PolicyFile) ->
         yield PolicyDesk(config.kafka, settings.policy_path, ANSWER_S)
 
 
+@asynccontextmanager
+async def _sharing_lists(settings: Settings, config: ApiConfig, watched: Watched) -> AsyncIterator[ListDesk | None]:
+    """Look for what the topics of lists and hashes hold, where there is a Kafka; raises `KafkaUnavailable`."""
+    if config.kafka is None:
+        yield None
+        return
+    timeout_s, topics = settings.start_timeout_s, (config.kafka.topics.lists, config.kafka.topics.hashes)
+    await asyncio.to_thread(ensure_topics, config.kafka, timeout_s, topics)
+    async with watching(config.kafka, watched, timeout_s):
+        yield open_desk(config.kafka, ANSWER_S)
+
+
 async def _serve(
     settings: Settings,
     config: ApiConfig,
@@ -103,14 +118,21 @@ async def _serve(
     metrics.build.info({"version": __version__})
     metrics.add_process()
     policy = PolicyFile(settings.policy_path, metrics)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, policy.reload)
+    watched = Watched(settings.lists_path, metrics)
+
+    def reload() -> None:
+        policy.reload()
+        watched.reload()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     async with AsyncExitStack() as stack:
         tracer = open_tracer(settings.tracing)
         stack.callback(tracer.close)
-        pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer))
+        pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer, watched))
         desk = await stack.enter_async_context(_sharing(settings, config, policy))
+        lists = await stack.enter_async_context(_sharing_lists(settings, config, watched))
         service = ScoringService(pipeline, config.max_in_flight)
-        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer, decisions)
+        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer, decisions, lists)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

@@ -24,7 +24,6 @@ from sluice.cli import (
     decisions,
     demo,
     drift,
-    lists,
     match,
     plan,
     policy,
@@ -34,6 +33,7 @@ from sluice.cli import (
     score,
     serve,
     shadow,
+    shared_lists,
     up,
     verdicts,
     webhooks,
@@ -117,7 +117,7 @@ app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(lists.app, name="lists")
+app.add_typer(shared_lists.app, name="lists")
 app.add_typer(policy.app, name="policy")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sluice.lists.entries import Entry, Match
     from sluice.schema import Post
 
-app = typer.Typer(no_args_is_help=True, help="Lists of words, phrases, patterns, sites and authors in files.")
+app = typer.Typer(no_args_is_help=True, help="Lists of words, phrases, patterns, sites and authors.")
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="LIST...", help="Lists, one JSON object a line.")]
 COLUMNS = ("post", "list", "action", "kind", "entry", "start", "end")
 

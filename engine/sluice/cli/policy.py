@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, make_console, printable, say, wants_json
+from sluice.cli.console import emit
 from sluice.cli.options import JsonOption, KafkaOption
+from sluice.cli.tables import ByOption, NoteOption, who
+from sluice.cli.tables import show as show_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sluice.policies.desk import PolicyDesk
     from sluice.policies.records import TopicState
     from sluice.verdict.policy import Policy
@@ -22,8 +21,6 @@ app = typer.Typer(no_args_is_help=True, help="Policies: check them, put them in 
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Policy files, or folders of them.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A policy's name.")]
-NoteOption = Annotated[str, typer.Option("--note", help="Why; `history` shows it.")]
-ByOption = Annotated[str | None, typer.Option("--by", help="Who; default: who runs this.")]
 
 
 @app.command("check")
@@ -38,7 +35,7 @@ def check(paths: Paths, as_json: JsonOption = False) -> None:
     from sluice.policies.desk import describe
 
     checked = check(read_all(paths))
-    _show(describe(checked, checked.documents), as_json)
+    show_rows(describe(checked, checked.documents), as_json)
 
 
 @app.command("push")
@@ -54,7 +51,7 @@ def push(
     """
     from sluice.policies.changes import read_all
 
-    _show(_open_desk(kafka).push(read_all(paths), _who(by), note), as_json)
+    show_rows(_open_desk(kafka).push(read_all(paths), who(by), note), as_json)
 
 
 @app.command("rollback")
@@ -70,8 +67,8 @@ def rollback(
 
     Example: sluice policy rollback forum-a
     """
-    document = _open_desk(kafka).roll_back(name, to_version, _who(by), note)
-    _show([{"name": name, "version": document.version, "document_sha256": document.sha256}], as_json)
+    document = _open_desk(kafka).roll_back(name, to_version, who(by), note)
+    show_rows([{"name": name, "version": document.version, "document_sha256": document.sha256}], as_json)
 
 
 @app.command("show")
@@ -88,7 +85,7 @@ def show(
 
     desk = _open_desk(kafka)
     if name is None:
-        _show(desk.rows(), as_json)
+        show_rows(desk.rows(), as_json)
     else:
         emit(read_version(desk.read(), *_split(name)).text.rstrip("\n").encode())
 
@@ -99,7 +96,7 @@ def history(name: NameArgument, as_json: JsonOption = False, kafka: KafkaOption 
 
     Example: sluice policy history forum-a --json
     """
-    _show(_open_desk(kafka).history(name), as_json)
+    show_rows(_open_desk(kafka).history(name), as_json)
 
 
 @app.command("diff")
@@ -119,7 +116,7 @@ def diff(
 
     desk = _open_desk(kafka)
     state = desk.read()
-    _show(find_differences(_resolve(before, desk, state), _resolve(after, desk, state)), as_json)
+    show_rows(find_differences(_resolve(before, desk, state), _resolve(after, desk, state)), as_json)
 
 
 def _resolve(what: str, desk: PolicyDesk, state: TopicState) -> Policy:
@@ -146,38 +143,3 @@ def _open_desk(kafka: str | None) -> PolicyDesk:
 
     to = find_connection(kafka).recognised()
     return PolicyDesk(to.kafka, load_settings().policy_path, to.timeout_s)
-
-
-def _who(by: str | None) -> str:
-    try:
-        return by or getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return ""
-
-
-def _show(found: Sequence[object], as_json: bool) -> None:
-    import msgspec
-
-    rows: list[dict[str, Any]] = [msgspec.to_builtins(each) for each in found]
-    if wants_json(as_json):
-        for row in rows:
-            emit(msgspec.json.encode(row))
-    elif rows:
-        _print_table(rows)
-    else:
-        say("nothing")
-
-
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(escape(_cell(name, value)) for name, value in row.items()))
-    make_console().print(table)
-
-
-def _cell(name: str, value: Any) -> str:
-    text = "" if value is None else printable(str(value))
-    return text[:12] if name.endswith("sha256") else text

@@ -27,18 +27,22 @@ def read_list(path: Path) -> list[Entry]:
         The file cannot be read, or a line is no entry; names file and line.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        return read_entries(path.read_bytes(), str(path))
     except OSError as error:
         raise ListError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_entries(content: bytes, where: str) -> list[Entry]:
+    """The same of a file's content; `where` is what errors call it. Raises `ListError`."""
     entries: dict[tuple[str, str], int] = {}
     found: list[Entry] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip() and not line.startswith(b"#"):
-            entry = _read_entry(line, f"{path}:{number}")
+            entry = _read_entry(line, f"{where}:{number}")
             if (before := entries.setdefault((entry.kind, entry.value), number)) != number:
-                raise ListError(f"{path}:{number}: the same {entry.kind} stands in line {before}")
+                raise ListError(f"{where}:{number}: the same {entry.kind} stands in line {before}")
             found.append(entry)
-    _limit_patterns(path, found)
+    limit_patterns(where, found)
     return found
 
 
@@ -50,6 +54,11 @@ def read_lists(paths: Iterable[Path]) -> dict[str, list[Entry]]:
             raise ListError(f"{path}: there is another list called {path.stem}")
         lists[path.stem] = read_list(path)
     return lists
+
+
+def list_files(path: Path) -> list[Path]:
+    """The lists of a folder, by name; a file is one itself."""
+    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
 def _read_entry(line: bytes, place: str) -> Entry:
@@ -84,7 +93,8 @@ def _check_words(entry: Entry) -> None:
         )
 
 
-def _limit_patterns(path: Path, entries: list[Entry]) -> None:
+def limit_patterns(where: str, entries: Iterable[Entry]) -> None:
+    """Raise `ListError` for too many expressions."""
     n_patterns = sum(entry.kind == "regex" for entry in entries)
     if n_patterns > MAX_PATTERNS:
-        raise ListError(f"{path}: {n_patterns} expressions are more than {MAX_PATTERNS}")
+        raise ListError(f"{where}: {n_patterns} expressions are more than {MAX_PATTERNS}")

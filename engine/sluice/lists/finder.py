@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from sluice.errors import ListError
 from sluice.features.traces import Int32, Traced
@@ -18,6 +22,8 @@ from sluice.lists.terms import Terms, spell
 Listed = tuple[str, Entry]
 """A list's name, and an entry of it."""
 _K = TypeVar("_K", bound=Hashable)
+_NUMBERS = count()
+"""Of the finders of this process, so that what one found is not taken for what another finds."""
 
 
 class _Searcher(Protocol):
@@ -39,6 +45,8 @@ class ListFinder:
     """
 
     def __init__(self, lists: Mapping[str, Sequence[Entry]]) -> None:
+        self._number = next(_NUMBERS)
+        self._ends = sorted(entry.expires for entries in lists.values() for entry in entries if entry.expires)
         self._readers: list[_Reader[Any]] = []
         self._authors = _group(lists, ("author",), lambda entry: entry.value)
         terms = _group(lists, ("word", "phrase"), lambda entry: spell(entry.value))
@@ -64,6 +72,11 @@ class ListFinder:
         for match in without_allowed(found):
             firsts.setdefault((match.name, match.entry), match)
         return list(firsts.values())
+
+    def key(self, author_id: str | None, now: datetime) -> bytes:
+        """Equal for two posts with the same text in which the same is found, as far as this process goes."""
+        listed = author_id if author_id in self._authors else None
+        return msgspec.json.encode((self._number, bisect_right(self._ends, now), listed))
 
     def _look(self, text: str, author_id: str | None) -> Iterator[Match]:
         yield from (Match(name, entry) for name, entry in self._authors.get(author_id or "", ()))

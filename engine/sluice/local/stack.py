@@ -300,6 +300,8 @@ def kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
         "SLUICE_TOPIC_DEAD_LETTERS": kafka.topics.dead_letters,
         "SLUICE_TOPIC_POLICIES": kafka.topics.policies,
         "SLUICE_TOPIC_FEEDBACK": kafka.topics.feedback,
+        "SLUICE_TOPIC_LISTS": kafka.topics.lists,
+        "SLUICE_TOPIC_HASHES": kafka.topics.hashes,
     }
     if kafka.oauth is not None:
         settings |= {

@@ -1,9 +1,4 @@
-"""Keeps a process's policies those of the topic: read to the end before work starts, and followed from then on.
-
-A consumer of its own, on a thread of its own, that belongs to no group and reads every partition. Not a Faust
-GlobalTable: `sluice serve` has no Faust, a table is recovered anew at every rebalance while posts wait, and its records
-are in Faust's own form, where commands write these. One reader serves all of them.
-"""
+"""Keeps a process's policies those of the topic: read to the end before work starts, and followed from then on."""
 
 from __future__ import annotations
 
@@ -15,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from sluice.config import KafkaConfig
-from sluice.policies.topic import PolicyReader
+from sluice.policies.topic import PolicyReader, open_reader
 from sluice.verdict.policy_file import PolicyFile
 
 logger = logging.getLogger(__name__)
@@ -30,7 +25,7 @@ async def following(kafka: KafkaConfig, policies: PolicyFile, timeout_s: float) 
     KafkaUnavailable
         The topic could not be read within `timeout_s`.
     """
-    reader = await asyncio.to_thread(partial(PolicyReader, kafka, timeout_s, is_patient=True))
+    reader = await asyncio.to_thread(partial(open_reader, kafka, timeout_s, is_patient=True))
     try:
         _warn(await asyncio.to_thread(reader.read_to_end))
         policies.lay_over(reader.state.wanted())

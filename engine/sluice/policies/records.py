@@ -15,8 +15,6 @@ import msgspec
 
 from sluice.verdict.overlay import Wanted, Written
 
-PARTITION = 0
-
 MAX_CHANGES = 100
 """Of one policy that are remembered."""
 

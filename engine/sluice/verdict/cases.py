@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import msgspec
 
 from sluice.errors import PolicyError
+from sluice.evidence import HashMatch, ListMatch
 from sluice.schema import LABELS, Decision, Post, Urgency
 from sluice.verdict.documents import Document
 from sluice.verdict.facts import Facts
 from sluice.verdict.judgement import Judge, Judgement
+from sluice.verdict.known import Known
 from sluice.verdict.policy import Threshold
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.yaml_source import Located
@@ -41,6 +44,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Per label; 0 for those left out.
     parts : dict of str to str
         As a verdict's `modalities`; all ``ok`` where left out.
+    lists, lists_allowed, list_owners, hashes : list of str
+        As rules see them.
     """
 
     name: Name
@@ -50,6 +55,10 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severity: dict[str, Threshold] = {}
     parts: dict[str, str] = {}
     language: str = ""
+    lists: list[Name] = []
+    lists_allowed: list[Name] = []
+    list_owners: list[Name] = []
+    hashes: list[Name] = []
 
 
 def run_cases(document: Document, policies: PolicySet) -> int:
@@ -90,7 +99,16 @@ def _facts_of(entry: Located, case: Case, document: Document) -> Facts:
         all_scored=all(status == "ok" for status in statuses),
         language=case.language,
         language_probability=1.0 if case.language else 0.0,
+        known=_known_of(case),
     )
+
+
+def _known_of(case: Case) -> Known:
+    pairs = zip_longest(case.lists, case.list_owners)
+    blocked = [ListMatch(list=name or "", kind="word", value="", owner=owner) for name, owner in pairs]
+    allowed = [ListMatch(list=name, kind="word", value="", action="allow") for name in case.lists_allowed]
+    hashes = [HashMatch(bank=name, part="image:0", kind="pdq", value="") for name in case.hashes]
+    return Known((*blocked, *allowed), tuple(hashes))
 
 
 def _post_of(entry: Located, case: Case, document: Document) -> Post:

@@ -11,6 +11,7 @@ import msgspec
 from sluice.modalities.scored import ScoredPart, statuses_of
 from sluice.schema import LABELS, Basis, Decision, DetectedLanguage, Media, Post, Verdict
 from sluice.verdict.fusion import Scores
+from sluice.verdict.known import NOTHING_KNOWN, Known
 
 MAX_CHARS = 256
 """Of a field as rules see it: what is longer is cut, so that no post makes a rule slow."""
@@ -36,6 +37,8 @@ class Facts:
         Whether every part was read as a whole, and in a language that is read.
     language : str
         As `DetectedLanguage.code` has it; empty without a text that was read.
+    known : Known
+        What of it lists and banks of hashes hold.
     """
 
     post: Post
@@ -47,9 +50,16 @@ class Facts:
     all_understood: bool = True
     language: str = ""
     language_probability: float = 0.0
+    known: Known = NOTHING_KNOWN
 
 
-def facts_of(post: Post, scored: Sequence[ScoredPart], scores: Scores, language: DetectedLanguage | None) -> Facts:
+def facts_of(
+    post: Post,
+    scored: Sequence[ScoredPart],
+    scores: Scores,
+    language: DetectedLanguage | None,
+    known: Known = NOTHING_KNOWN,
+) -> Facts:
     """What the scored parts of a post say of it; `language` is `language_of` them."""
     return Facts(
         post=post,
@@ -61,6 +71,7 @@ def facts_of(post: Post, scored: Sequence[ScoredPart], scores: Scores, language:
         all_understood=all(part.understood for part in scored),
         language=language.code if language else "",
         language_probability=language.probability if language else 0.0,
+        known=known,
     )
 
 
@@ -108,6 +119,7 @@ def recall(verdict: Verdict) -> Facts:
         all_understood=basis.all_understood,
         language=verdict.language.code if verdict.language else "",
         language_probability=verdict.language.probability if verdict.language else 0.0,
+        known=Known(verdict.lists, verdict.hashes),
     )
 
 
@@ -182,5 +194,9 @@ INPUTS: dict[str, Input] = {
     "n_clips": Input("int", lambda asked: len(asked.facts.post.audio)),
     "decision": Input("string", lambda asked: asked.decision),
     "labels": Input("strings", lambda asked: list(asked.labels)),
+    "lists": Input("strings", lambda asked: asked.facts.known.lists_by("block")),
+    "lists_allowed": Input("strings", lambda asked: asked.facts.known.lists_by("allow")),
+    "list_owners": Input("strings", lambda asked: asked.facts.known.owners),
+    "hashes": Input("strings", lambda asked: asked.facts.known.banks),
 }
-"""By name. What lists, hashes or an author's history say of a post becomes a line here, and a field of `Facts`."""
+"""By name. What an author's history says of a post becomes a line here, and a field of `Facts`."""

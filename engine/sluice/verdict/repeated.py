@@ -11,7 +11,6 @@ from sluice.features.text import MAX_WHOLE_CHARS
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
-from sluice.verdict.policy_set import PolicySet
 
 MODELS = (TEXT_ENCODER, FUSION)
 """A text's scores are theirs; the fusion's row in `ModelIdentities` also tells when its scores of nothing change."""
@@ -19,7 +18,7 @@ PARTS = ("text",)
 
 
 class VerdictRepeats:
-    """Verdicts on posts that are a text and nothing else, by that text, the models, and what policies decide by.
+    """Verdicts on posts that are a text and nothing else, by that text, the models, and what else decides.
 
     Parameters
     ----------
@@ -35,10 +34,13 @@ class VerdictRepeats:
         """See `Repeats.flight`."""
         return self._repeats.flight("post")
 
-    async def board(self, flight: Flight[bytes], post: Post, policies: PolicySet, patience_s: float) -> Verdict | None:
+    async def board(self, flight: Flight[bytes], post: Post, decided_by: bytes, patience_s: float) -> Verdict | None:
         """The verdict on the same text, still with the other post's id and times; None if it has to be scored.
 
-        It is by the same policies, and on a post that they cannot tell from this one.
+        Parameters
+        ----------
+        decided_by : bytes
+            Equal for posts that policies and lists cannot tell apart but by their text.
         """
         if not post.text or post.images or post.audio:
             return None
@@ -47,7 +49,7 @@ class VerdictRepeats:
         models = self._identities.find(MODELS)
         if models is None:
             return None
-        key = digest(models, policies.key(post), post.text.encode("utf-8", "surrogatepass"))
+        key = digest(models, decided_by, post.text.encode("utf-8", "surrogatepass"))
         found = await flight.board(key, patience_s)
         return None if found is None else msgspec.structs.replace(decode_verdict(found), cached=PARTS)
 

@@ -18,8 +18,10 @@ from cel_expr_python import cel
 
 from sluice.contract import LABELS
 from sluice.errors import PolicyError
+from sluice.evidence import MAX_MATCHES, HashMatch, ListMatch
 from sluice.schema import MAX_LISTED, Media, Post, RuleReason
 from sluice.verdict.facts import INPUTS, MAX_CHARS, Facts, Kind, Question
+from sluice.verdict.known import Known
 from sluice.verdict.policy import Rule
 from sluice.verdict.rule_limits import bare, find_excess
 from sluice.verdict.yaml_source import Located
@@ -114,7 +116,17 @@ def _fullest() -> Question:
     )  # fmt: skip
     parts = {f"{kind}:{n}": f"failed: {long}" for kind in ("image", "audio") for n in range(MAX_LISTED)}
     every = dict.fromkeys(LABELS, 1.0)
-    return Question(Facts(post, every, every, parts=parts, language="x" * 8), "block", LABELS)
+    return Question(Facts(post, every, every, parts=parts, language="x" * 8, known=_all_known()), "block", LABELS)
+
+
+def _all_known() -> Known:
+    names = [f"{n:064}" for n in range(MAX_MATCHES)]
+    lists = (
+        ListMatch(list=name, kind="word", value=name, owner="x" * MAX_CHARS, action=action)
+        for name in names
+        for action in ("block", "allow")
+    )
+    return Known(tuple(lists), tuple(HashMatch(bank=name, part="image:0", kind="pdq", value=name) for name in names))
 
 
 def _try(expression: Expression) -> tuple[float, Any]:

@@ -30,6 +30,7 @@ from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.policy import Policy, Thresholds
+from sluice.watching.lists import ListDesk
 from tests.browser import open_browser, open_page
 
 if TYPE_CHECKING:
@@ -108,13 +109,14 @@ def serving(
     desk: PolicyDesk | None = None,
     tracer: Tracer = UNTRACED,
     decisions: Feedback | None = None,
+    lists_desk: ListDesk | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
     service = ScoringService(scorer, config.max_in_flight)
     ring = KeyRing(keys) if keys is not None else None
     kept = Feedback([FeedbackFile(feedback)] if feedback else [])
-    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions)
+    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions, lists_desk)
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
         started = threading.Event()

@@ -12,12 +12,13 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
+from sluice.client.compacted import PARTITION
 from sluice.config import KafkaConfig, Topics
 from sluice.errors import KafkaUnavailable
 from sluice.metrics import Metrics
 from sluice.policies.changes import make_push
 from sluice.policies.follower import following
-from sluice.policies.records import PARTITION, InForce, Version
+from sluice.policies.records import InForce, Version
 from sluice.policies.topic import read_topic, write
 from sluice.verdict.documents import read_document
 from sluice.verdict.policy_file import PolicyFile

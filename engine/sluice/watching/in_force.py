@@ -1,0 +1,153 @@
+"""What a process looks for: lists of files, which may be read again meanwhile, and those of the topic over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sluice.errors import ListError
+from sluice.lists.entries import Entry
+from sluice.lists.files import list_files, read_lists
+from sluice.lists.finder import ListFinder
+from sluice.metrics import Metrics
+from sluice.verdict.watchlist import Watchlist
+from sluice.watching.lists import LISTS
+
+logger = logging.getLogger(__name__)
+
+
+class Shelf(Protocol):
+    """One kind of what is looked for: files, and what a topic has over them."""
+
+    def reread(self) -> None:
+        """Read the files again, and compile; raises `SluiceError` and changes nothing if one is wrong."""
+        ...
+
+    def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
+        """Put what a topic has in place of files of the same names, and compile. It may take a while, on any thread."""
+        ...
+
+
+class ListShelf:
+    """Lists.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, or a folder of them; None for none.
+    metrics : Metrics
+        Told how many entries each list has, and how often they were changed.
+
+    Attributes
+    ----------
+    finder : ListFinder or None
+        What was compiled last; None without a list.
+
+    Raises
+    ------
+    ListError
+        A file is wrong, at the start.
+    """
+
+    def __init__(self, path: Path | None, metrics: Metrics) -> None:
+        self._path = path
+        self._metrics = metrics
+        self._changing = threading.Lock()
+        self._files: Mapping[str, Sequence[Entry]] = {}
+        self._shared: Mapping[str, Sequence[Entry]] = {}
+        self._named: frozenset[str] = frozenset()
+        self.finder: ListFinder | None = None
+        self.reread()
+
+    def reread(self) -> None:
+        """See `Shelf.reread`."""
+        files = read_lists(list_files(self._path)) if self._path else {}
+        with self._changing:
+            self._compile({**files, **self._shared})
+            self._files = files
+
+    def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
+        """See `Shelf.lay_over`; a list that cannot be looked for is left out."""
+        with self._changing:
+            shared = {name: self._unpack(name, chunks) for name, chunks in contents.items()}
+            try:
+                self._compile({**self._files, **shared})
+            except ListError:
+                shared = {name: entries for name, entries in shared.items() if self._is_sound(name, entries)}
+                self._compile({**self._files, **shared})
+            self._shared = shared
+
+    def _unpack(self, name: str, chunks: Sequence[bytes]) -> Sequence[Entry]:
+        try:
+            return LISTS.unpack(chunks)
+        except ListError as error:
+            return self._refuse(name, error)
+
+    def _is_sound(self, name: str, entries: Sequence[Entry]) -> bool:
+        try:
+            ListFinder({name: entries})
+        except ListError as error:
+            self._refuse(name, error)
+            return False
+        return True
+
+    def _refuse(self, name: str, error: ListError) -> Sequence[Entry]:
+        self._metrics.list_reloads.labels("refused").inc()
+        logger.error("the list %s is refused: %s", name, error)
+        return ()
+
+    def _compile(self, lists: Mapping[str, Sequence[Entry]]) -> None:
+        self.finder = ListFinder(lists) if lists else None
+        for gone in self._named - lists.keys():
+            self._metrics.list_entries.remove(gone)
+        for name, entries in lists.items():
+            self._metrics.list_entries.labels(name).set(len(entries))
+        self._named = frozenset(lists)
+        self._metrics.list_reloads.labels("taken").inc()
+
+
+class Watched:
+    """Hands what is looked for to whoever scores posts.
+
+    Parameters
+    ----------
+    lists : Path or None
+        See `ListShelf`.
+
+    Attributes
+    ----------
+    current : Watchlist
+    """
+
+    def __init__(self, lists: Path | None, metrics: Metrics) -> None:
+        self.lists = ListShelf(lists, metrics)
+        self._uses: list[Callable[[Watchlist], None]] = []
+        self.current = Watchlist(self.lists.finder)
+
+    def used_by(self, use: Callable[[Watchlist], None]) -> None:
+        """Call `use` with what is looked for now, and with all that is from now on."""
+        self._uses.append(use)
+        use(self.current)
+
+    def use(self, _: Shelf | None = None) -> None:
+        """Look for what the shelves hold now, on the loop's thread."""
+        self.current = Watchlist(self.lists.finder)
+        for use in self._uses:
+            use(self.current)
+
+    def reload(self) -> None:
+        """Read the files again, on a thread; a wrong one changes nothing but the log."""
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, self._reread, loop)
+
+    def _reread(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self.lists.reread()
+        except ListError as error:
+            logger.error("the lists stay as they are: %s", error)
+        else:
+            loop.call_soon_threadsafe(self.use)

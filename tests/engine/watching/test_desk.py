@@ -1,0 +1,181 @@
+"""Lists on an embedded broker: pushed, changed, taken back, and looked for by a process that follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
+
+from sluice.client.compacted import PARTITION
+from sluice.config import KafkaConfig
+from sluice.errors import KafkaUnavailable, ListError, WatchError
+from sluice.lists.entries import Entry
+from sluice.lists.files import list_files
+from sluice.metrics import Metrics
+from sluice.verdict.watchlist import Watchlist
+from sluice.watching.desk import Desk
+from sluice.watching.follower import watching
+from sluice.watching.in_force import Watched
+from sluice.watching.lists import ListDesk, open_desk, with_entries, without_values
+
+PATIENCE_S = 30.0
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLANKER, TOASTER = Entry("word", "clanker", owner="ann"), Entry("word", "toaster")
+
+
+@pytest.fixture
+def desk(kafka: KafkaConfig) -> ListDesk:
+    return open_desk(kafka, PATIENCE_S)
+
+
+def push(desk: ListDesk, name: str, *entries: Entry) -> None:
+    desk.change(name, "push", lambda _: entries, "ann", "why")
+
+
+def test_a_list_is_pushed_changed_and_removed_and_its_history_stays(desk: ListDesk) -> None:
+    push(desk, "insults", CLANKER)
+    desk.change("insults", "add", partial(_added, [TOASTER]), "bob")
+    assert set(desk.show("insults")) == {CLANKER, TOASTER}
+    desk.change("insults", "take", lambda there: without_values(there, ["clanker"]), "bob")
+    assert list(desk.show("insults")) == [TOASTER]
+    assert [(row.name, row.version, row.n_entries, row.by) for row in desk.rows()] == [("insults", 3, 1, "bob")]
+    desk.remove("insults", "ann", "done")
+    assert desk.rows() == []
+    assert [
+        (each.version, each.action, each.n_entries, each.n_added, each.n_removed, each.by, each.note)
+        for each in desk.history("insults")
+    ] == [
+        (4, "remove", 0, 0, 1, "ann", "done"),
+        (3, "take", 1, 0, 1, "bob", ""),
+        (2, "add", 2, 1, 0, "bob", ""),
+        (1, "push", 1, 1, 0, "ann", "why"),
+    ]
+    assert desk._read().chunks["insults"] == {}
+
+
+def _added(new: Sequence[Entry], there: Sequence[Entry]) -> Sequence[Entry]:
+    return with_entries(there, new)
+
+
+def test_what_cannot_be_looked_for_changes_nothing(desk: ListDesk) -> None:
+    push(desk, "insults", CLANKER)
+    with pytest.raises(ListError, match="insults, entry 2: it is not a site"):
+        push(desk, "insults", CLANKER, Entry("domain", "nowhere"))
+    with pytest.raises(ListError, match="no entry 'other'"):
+        desk.change("insults", "take", lambda there: without_values(there, ["other"]), "ann")
+    with pytest.raises(WatchError, match="'a b' is no name"):
+        push(desk, "a b", CLANKER)
+    with pytest.raises(WatchError, match="no list 'other'; there are: insults"):
+        desk.show("other")
+    with pytest.raises(WatchError, match="no list 'other'"):
+        desk.history("other")
+    assert list(desk.show("insults")) == [CLANKER]
+
+
+def test_a_push_beside_another_one_is_refused(desk: ListDesk) -> None:
+    push(desk, "insults", CLANKER)
+
+    def while_somebody_pushes(_: Sequence[Entry]) -> Sequence[Entry]:
+        push(desk, "insults", TOASTER)
+        return ()
+
+    with pytest.raises(WatchError, match="somebody changed 'insults' meanwhile"):
+        desk.change("insults", "push", while_somebody_pushes, "bob")
+    assert list(desk.show("insults")) == [TOASTER]
+
+
+class Process:
+    """What a process looks for, one after another."""
+
+    def __init__(self, kafka: KafkaConfig, folder: Path | None = None) -> None:
+        self.kafka = kafka
+        self.metrics = Metrics(CollectorRegistry())
+        self.watched = Watched(folder, self.metrics)
+        self.seen: asyncio.Queue[Watchlist] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        async with watching(self.kafka, self.watched, PATIENCE_S):
+            self.watched.used_by(self.seen.put_nowait)
+            yield
+
+    async def next_found(self, text: str) -> list[str]:
+        await asyncio.wait_for(self.seen.get(), PATIENCE_S)
+        return self.found(text)
+
+    def found(self, text: str) -> list[str]:
+        finder = self.watched.lists.finder
+        return [match.entry.value for match in finder.find(text, None, NOW)] if finder else []
+
+    def count(self, series: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(series, labels)
+
+
+async def test_what_is_pushed_is_looked_for_and_what_is_removed_no_more(
+    kafka: KafkaConfig, desk: ListDesk, tmp_path: Path
+) -> None:
+    (tmp_path / "files.jsonl").write_text('{"kind": "word", "value": "kettle"}\n')
+    (tmp_path / "insults.jsonl").write_text('{"kind": "word", "value": "fork"}\n')
+    text = "clanker toaster kettle fork"
+    await asyncio.to_thread(push, desk, "insults", CLANKER)
+    process = Process(kafka, tmp_path)
+    assert process.found(text) == ["kettle", "fork"]
+    async with process.following():
+        assert await process.next_found(text) == ["clanker", "kettle"]  # the topic's in place of the file's
+        await asyncio.to_thread(push, desk, "insults", CLANKER, TOASTER)
+        assert await process.next_found(text) == ["clanker", "toaster", "kettle"]
+        assert process.count("sluice_list_entries", list="insults") == 2
+        await asyncio.to_thread(desk.remove, "insults", "ann")
+        assert await process.next_found(text) == ["kettle", "fork"]
+
+
+async def test_a_list_that_cannot_be_looked_for_is_left_out_and_named(
+    kafka: KafkaConfig, desk: ListDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    unchecked: ListDesk = Desk(kafka, kafka.topics.lists, desk._codec, lambda *_: None, PATIENCE_S)
+    await asyncio.to_thread(push, desk, "insults", CLANKER)
+    process = Process(kafka)
+    async with process.following():
+        assert await process.next_found("clanker") == ["clanker"]
+        await asyncio.to_thread(push, unchecked, "wrong", Entry("regex", "("))
+        assert await process.next_found("clanker") == ["clanker"]
+        assert process.count("sluice_list_reloads_total", result="refused") == 1
+        assert "the list wrong is refused: RE2 does not take it" in caplog.text
+        junk = Producer(kafka.librdkafka())
+        junk.produce(kafka.topics.lists, b"?", b"?", PARTITION)
+        assert junk.flush(PATIENCE_S) == 0
+        await asyncio.to_thread(push, desk, "insults", TOASTER)
+        assert await process.next_found("toaster") == ["toaster"]
+        assert "not taken: moderation.lists, offset" in caplog.text
+
+
+async def test_files_are_read_again_and_wrong_ones_change_nothing(
+    kafka: KafkaConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"kind": "word", "value": "kettle"}\n')
+    process = Process(kafka, file)
+    process.watched.used_by(process.seen.put_nowait)
+    assert await process.next_found("kettle fork") == ["kettle"]
+    file.write_text('{"kind": "word", "value": "fork"}\n')
+    process.watched.reload()
+    assert await process.next_found("kettle fork") == ["fork"]
+    file.write_text("{")
+    await asyncio.to_thread(process.watched._reread, asyncio.get_running_loop())
+    assert process.found("kettle fork") == ["fork"]
+    assert f"the lists stay as they are: {file}:1: " in caplog.text
+    assert list_files(tmp_path) == [file]
+
+
+async def test_without_the_topic_nothing_starts(kafka: KafkaConfig) -> None:
+    nowhere = KafkaConfig("127.0.0.1:1", embedded=True)
+    with pytest.raises(KafkaUnavailable):
+        async with watching(nowhere, Process(kafka).watched, 0.2):
+            pytest.fail("it began")
