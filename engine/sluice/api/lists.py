@@ -130,10 +130,7 @@ async def remove_list(
     request: AnyRequest, name: FromPath[str], lists_desk: NamedDependency[ListDesk], note: Note = ""
 ) -> Change:
     """Its entries leave the topic; what was done to it stays in its history."""
-    try:
-        return await asyncio.to_thread(lists_desk.remove, name, _who(request), note)
-    except WatchError as error:
-        raise RequestProblem(404, "not_found", str(error)) from error
+    return await _finding(lambda name: lists_desk.remove(name, _who(request), note), name)
 
 
 async def _finding(read: Callable[[str], T], name: str) -> T:
