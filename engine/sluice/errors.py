@@ -7,6 +7,7 @@ SluiceError
 ├── WatchError                what is looked for in posts cannot be changed so; names what
 │   ├── ListError             a list holds what cannot be looked for; names file and line
 │   └── HashError             a bank of hashes holds what is none; names file and line
+├── AuditError                the audit log cannot be read or written, or is not what was written; names the record
 ├── CalibrationError          no thresholds can be computed from these posts, labels or risks
 ├── BenchmarkError            a file is not the public test set it is read as, or a mix or row is none; names it
 ├── InvalidPost               a message is not a post; becomes a dead letter
@@ -54,6 +55,10 @@ class ListError(WatchError):
 
 class HashError(WatchError):
     """A bank of hashes is wrong. The message names the file, the line and the mistake."""
+
+
+class AuditError(SluiceError):
+    """The audit log cannot be read or written, or is not what was written."""
 
 
 class CalibrationError(SluiceError):

@@ -21,6 +21,10 @@ LEFT_OUT_HEADER = "sluice-left-out"
 REDRIVEN_HEADER = "sluice-redriven"
 """On a message that was a dead letter and was published again: how often. It travels with the message."""
 
+COPIED_HEADER = "sluice-copied"
+"""On a message that was written once more because others before it were erased: where the first one lay, as
+partition/offset. Its bytes are the same."""
+
 DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER, LEFT_OUT_HEADER)
 """Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset. The last
 stands there once for each part of the original that its topic had no room for."""
@@ -31,6 +35,13 @@ N_PARTITIONS = 4
 MAX_MESSAGE_BYTES = 4 * 2**20
 """Of a topic that Sluice creates, and of what it sends: twice a post's limit, so that a post that is too large still
 becomes a dead letter, its headers included. Kafka's own default is 1 MB."""
+
+
+def copied_from(headers: Sequence[tuple[str, bytes | None]]) -> int | None:
+    """The offset at which a message lay first, in the same partition; None for one that is no copy."""
+    places = [value for name, value in headers if name == COPIED_HEADER and value is not None]
+    offset = places[0].rpartition(b"/")[2] if places else b""
+    return int(offset) if offset.isdigit() else None
 
 
 def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[str] | None = None) -> None:

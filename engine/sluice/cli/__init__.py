@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from sluice import __version__
 from sluice.cli import (
+    audit,
     backtest,
     bench,
     benchmark,
@@ -116,6 +117,7 @@ app.command("bench")(bench.bench)
 app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
+app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(shared_lists.app, name="lists")
 app.add_typer(policy.app, name="policy")

@@ -1,0 +1,139 @@
+"""Goes through a log and says where it is not what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sluice.audit.log import ERASURES, AuditLog, Head, Place
+from sluice.audit.records import FIRST, Body, Line, Private
+from sluice.errors import AuditError
+
+
+class KnownHead(msgspec.Struct, frozen=True):
+    """A record of a chain, as an earlier check saw it: kept elsewhere, it shows that nothing was taken off the end."""
+
+    topic: str
+    partition: int
+    offset: int
+    hash: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found.
+
+    Attributes
+    ----------
+    n_records, n_private, n_erased : int
+        Records; those whose private part is there; those whose private part was erased.
+    wrong : list of str
+        For each chain, the first thing that is wrong in it.
+    heads : list of KnownHead
+        Of the chains that are whole.
+    """
+
+    n_records: int = 0
+    n_private: int = 0
+    n_erased: int = 0
+    wrong: list[str] = field(default_factory=list)
+    heads: list[KnownHead] = field(default_factory=list)
+
+
+def verify(log: AuditLog, known: list[KnownHead] | None = None) -> Findings:
+    """Check every chain, and every private part against it.
+
+    Parameters
+    ----------
+    known : list of KnownHead or None
+        Of an earlier check: these records must still be there.
+    """
+    findings = Findings()
+    expected = {((head.topic, head.partition), head.offset): head.hash for head in known or []}
+    try:
+        erased = erased_places(log)
+    except (AuditError, msgspec.DecodeError) as error:
+        erased = set()
+        findings.wrong.append(f"{ERASURES}: {error}")
+    for place in sorted({*log.places(), *(place for place, _ in expected)}):
+        try:
+            findings.heads.append(_Chain(log, place, erased, expected, findings).check())
+        except AuditError as error:
+            findings.wrong.append(str(error))
+    return findings
+
+
+def erased_places(log: AuditLog) -> set[tuple[Place, int]]:
+    """The records whose private part was erased, as the log itself says."""
+    place = (ERASURES, 0)
+    bodies = (line.read() for name in log.files(place) for line in log.read_file(name))
+    return {((topic, number), offset) for body in bodies for topic, number, offset in body.says["records"]}
+
+
+class _Chain:
+    """The check of one chain."""
+
+    def __init__(
+        self, log: AuditLog, place: Place, erased: set[tuple[Place, int]],
+        expected: dict[tuple[Place, int], str], findings: Findings,
+    ) -> None:  # fmt: skip
+        self._log, self._place, self._erased, self._findings = log, place, erased, findings
+        self._expected = {offset: seal for (at, offset), seal in expected.items() if at == place}
+        self._head = Head()
+
+    def check(self) -> KnownHead:
+        """The last record; raises `AuditError` that names the first that is wrong."""
+        for name in self._log.files(self._place):
+            privates = self._log.read_private(name)
+            for line in self._lines(name):
+                self._check_private(self._check_line(line), privates)
+        if self._expected:
+            raise self._error(min(self._expected), "is missing: the end of the chain was taken off")
+        return KnownHead(*self._place, self._head.offset, self._head.hash)
+
+    def _lines(self, name: str) -> Iterator[Line]:
+        yield from self._log.read_file(name)
+
+    def _check_line(self, line: Line) -> Body:
+        if not line.is_whole():
+            raise self._error(self._offset_of(line), "was changed")
+        body = line.read()
+        if body.prev != self._head.hash:
+            raise self._error(body.offset, self._why_apart(body))
+        if (body.topic, body.partition) != self._place or body.offset <= self._head.offset:
+            raise self._error(body.offset, "is not where it belongs")
+        if self._expected.pop(body.offset, line.hash) != line.hash:
+            raise self._error(body.offset, "is not the one that was there at the earlier check")
+        self._head = Head(body.offset, line.hash)
+        self._findings.n_records += 1
+        return body
+
+    def _offset_of(self, line: Line) -> int | str:
+        try:
+            return line.read().offset
+        except msgspec.DecodeError:
+            return f"after {self._head.offset}"
+
+    def _why_apart(self, body: Body) -> str:
+        if body.offset <= self._head.offset:
+            return f"stands behind offset {self._head.offset}: records were moved"
+        what = "the first of the chain" if self._head.hash == FIRST else f"offset {self._head.offset}"
+        return f"does not follow {what}: records between them were removed, moved or changed"
+
+    def _check_private(self, body: Body, privates: dict[int, Private]) -> None:
+        if body.private is None:
+            return
+        private = privates.get(body.offset)
+        if private is not None:
+            if private.seal() != body.private:
+                raise self._error(body.offset, "has another private part than was written")
+            self._findings.n_private += 1
+        elif (self._place, body.offset) in self._erased:
+            self._findings.n_erased += 1
+        else:
+            raise self._error(body.offset, "lacks its private part, and no erasure says why")
+
+    def _error(self, offset: int | str, what: str) -> AuditError:
+        return AuditError(f"{self._place[0]}/{self._place[1]}: the record of offset {offset} {what}")

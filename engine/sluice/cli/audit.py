@@ -1,0 +1,168 @@
+"""``sluice audit``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluice.cli.console import emit, say
+from sluice.cli.options import KafkaOption
+from sluice.cli.worker_log import LogFormat, log_to_standard_error
+from sluice.errors import AuditError
+
+if TYPE_CHECKING:
+    from sluice.audit.log import AuditLog
+    from sluice.audit.verifying import KnownHead
+    from sluice.connection import Connection
+
+app = typer.Typer(no_args_is_help=True, help="A log of every decision in which nothing can be changed unnoticed.")
+
+Where = Annotated[str, typer.Argument(metavar="DIR|URL", help="The log.")]
+
+
+@app.command("follow")
+def follow(
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR|URL", help="Where the log lies, such as s3://b/p.")],
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(help="May be repeated. Default: verdicts, and people's decisions and policies if there are."),
+    ] = None,
+    every_s: Annotated[float, typer.Option(min=0.1, help="Write after so many seconds at most.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="End when everything that is there is in the log.")] = False,
+    kafka: KafkaOption = None,
+) -> None:
+    """Take every decision into the log, until SIGTERM or Ctrl-C.
+
+    Each message is in it once, however often this ends, kill -9 included; the next one reads on from where the log
+    ends. One log has one writer.
+
+    Example: sluice audit follow --out /var/lib/sluice/audit
+    """
+    from sluice.audit.following import AuditFollower
+    from sluice.connection import find_connection
+
+    log_to_standard_error(LogFormat.text)
+    to = find_connection(kafka).recognised()
+    with (
+        writing(out) as log,
+        _until_told() as over,
+        AuditFollower(to.kafka, log, topic or _default_topics(to), every_s, to.timeout_s) as follower,
+    ):
+        if once:
+            follower.catch_up()
+        else:
+            say(f"audit log of {to.kafka.bootstrap} in {out}; Ctrl-C ends it")
+            follower.run(over.is_set)
+    say(f"{follower.n_records} records written")
+
+
+def _default_topics(to: Connection) -> list[str]:
+    from sluice.kafka import TopicNames, ensure_topics
+
+    topics = to.kafka.topics
+    ensure_topics(to.kafka, to.timeout_s, (topics.verdicts,))
+    there = TopicNames(to.kafka).read()
+    return [topics.verdicts, *(name for name in (topics.decisions, topics.policies) if name in there)]
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """Set by SIGTERM and Ctrl-C: what was read is still written."""
+    over = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        over.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield over
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def writing(where: str) -> Iterator[AuditLog]:
+    """The log, to be written to by nobody else meanwhile; a store such as S3 knows no locks.
+
+    Raises
+    ------
+    AuditError
+        Somebody else writes to it.
+    """
+    from sluice.audit.archive import FolderArchive, open_archive
+    from sluice.audit.log import AuditLog
+    from sluice.media.store import local_folder
+
+    archive, folder = open_archive(where), local_folder(where)
+    if folder is None:
+        yield AuditLog(archive)
+        return
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AuditError(f"{where}: another process writes to this log; stop it first") from error
+        if isinstance(archive, FolderArchive):
+            archive.clear_unfinished()
+        yield AuditLog(archive)
+
+
+@app.command("verify")
+def verify_log(
+    where: Where,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What an earlier check printed: that much must be there.")
+    ] = None,
+) -> None:
+    """Check the log: names the first record of each chain that was changed, removed or moved. Exit code 1 then.
+
+    The ends of the chains go to standard output, as JSON. Keep them elsewhere, for --against: nothing else tells that
+    the newest records were taken off, or that the whole log was written anew.
+
+    Example: sluice audit verify /var/lib/sluice/audit --against heads.json > new-heads.json
+    """
+    import msgspec
+
+    from sluice.audit.archive import open_archive
+    from sluice.audit.log import AuditLog
+    from sluice.audit.verifying import verify
+
+    _require(where)
+    findings = verify(AuditLog(open_archive(where)), _read_heads(against) if against else None)
+    emit(msgspec.json.encode(findings.heads))
+    n_chains = len(findings.heads) + len(findings.wrong)
+    say(f"{findings.n_records} records in {n_chains} chains, {findings.n_erased} of them erased")
+    for line in findings.wrong:
+        say(f"WRONG {line}")
+    if findings.wrong:
+        raise typer.Exit(1)
+    say("every chain is whole")
+
+
+def _read_heads(file: Path) -> list[KnownHead]:
+    import msgspec
+
+    from sluice.audit.verifying import KnownHead
+
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[KnownHead])
+    except (OSError, msgspec.DecodeError) as error:
+        raise AuditError(f"{file}: not what sluice audit verify prints: {error}") from error
+
+
+def _require(where: str) -> None:
+    """A folder that is not there is a mistake, and is not to be made."""
+    from sluice.media.store import local_folder
+
+    folder: Any = local_folder(where)
+    if folder is not None and not os.path.isdir(folder):
+        raise AuditError(f"{where}: there is no such folder")

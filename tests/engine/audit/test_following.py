@@ -1,0 +1,94 @@
+"""From the topics into the log: each offset once, whatever ends it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sluice.audit.archive import open_archive
+from sluice.audit.following import AuditFollower
+from sluice.audit.log import AuditLog, Head
+from sluice.cli import app
+from sluice.cli.audit import writing
+from sluice.config import KafkaConfig
+from sluice.errors import AuditError
+from sluice.local.processes import python_path
+from tests.components import wait_for
+from tests.engine.audit.test_log import entry_of
+from tests.engine.audit.verdicts import make_verdict, publish
+
+
+def offsets_of(log: AuditLog) -> list[tuple[str, int, int]]:
+    return [
+        (*place, line.read().offset)
+        for place in log.places()
+        for name in log.files(place)
+        for line in log.read_file(name)
+    ]
+
+
+def grew(log: AuditLog, before: int) -> bool:
+    return len(offsets_of(log)) > before
+
+
+def audit(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["audit", *map(str, arguments)])
+
+
+def test_follows_once_and_then_what_is_new(kafka: KafkaConfig, tmp_path: Path) -> None:
+    publish(kafka, *(make_verdict(f"p-{n}") for n in range(3)))
+    for n_new in (3, 0):
+        result = audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap)
+        assert (result.exit_code, f"{n_new} records written" in result.stderr) == (0, True), result.output
+    publish(kafka, make_verdict("p-3"), partition=2)
+    assert "1 records written" in audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap).stderr
+    checked = audit("verify", tmp_path)
+    assert checked.exit_code == 0, checked.output
+    assert sum(head["offset"] + 1 for head in json.loads(checked.stdout)) == 4
+
+
+def test_a_log_that_was_changed_is_exit_code_one(kafka: KafkaConfig, tmp_path: Path) -> None:
+    publish(kafka, make_verdict("p-0"), make_verdict("p-1"))
+    audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap)
+    (tmp_path / "heads.json").write_text(audit("verify", tmp_path).stdout)
+    (file,) = (tmp_path / kafka.topics.verdicts).rglob("*.jsonl.gz")
+    file.unlink()
+    result = audit("verify", tmp_path, "--against", tmp_path / "heads.json")
+    assert result.exit_code == 1
+    assert "offset 1 is missing" in result.stderr
+    assert audit("verify", tmp_path / "nowhere").exit_code == 1
+
+
+def test_every_offset_is_there_once_after_kills(kafka: KafkaConfig, tmp_path: Path) -> None:
+    log = AuditLog(open_archive(str(tmp_path)))
+    command = [sys.executable, "-m", "sluice.cli", "audit", "follow", "-o", str(tmp_path), "--every-s", "0.1"]
+    for n in range(3):
+        running = subprocess.Popen([*command, "--kafka", kafka.bootstrap], env=python_path(), stderr=subprocess.DEVNULL)
+        before = len(offsets_of(log))
+        for batch in range(3):
+            publish(kafka, *(make_verdict(f"p-{n}-{batch}-{k}") for k in range(40)), partition=batch)
+        wait_for(partial(grew, log, before), "a record")
+        running.kill()
+        running.wait()
+    assert audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap).exit_code == 0
+    found = offsets_of(log)
+    assert len(found) == len(set(found)) == 360
+    assert audit("verify", tmp_path).exit_code == 0
+
+
+def test_one_log_has_one_writer(kafka: KafkaConfig, tmp_path: Path) -> None:
+    with writing(str(tmp_path)), pytest.raises(AuditError, match="another process"), writing(str(tmp_path)):
+        pass
+
+
+def test_a_topic_that_was_made_anew_is_refused(kafka: KafkaConfig, tmp_path: Path) -> None:
+    log = AuditLog(open_archive(str(tmp_path)))
+    log.write((kafka.topics.verdicts, 0), Head(), [entry_of(5)], "2026-11-28")
+    with pytest.raises(AuditError, match="made anew"):
+        AuditFollower(kafka, log, [kafka.topics.verdicts])
