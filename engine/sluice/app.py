@@ -31,7 +31,7 @@ from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.backlog import first_come, newest_deadline_first
 from sluice.stream.faust_app import build_faust
 from sluice.stream.health import HealthServer
-from sluice.stream.lifetime import guarding, leave, run_app, spare_collections
+from sluice.stream.lifetime import guarding, leave, run_app, share_interpreter, spare_collections
 from sluice.stream.moderation import Moderator
 from sluice.stream.offsets import Skipped
 from sluice.stream.outbox import FaustOutbox
@@ -101,6 +101,7 @@ async def _serve(
             wait_ms = EMBEDDED_FETCH_WAIT_MS if kafka.embedded else FETCH_WAIT_MS
             app.transport = WorkerTransport(app, Skipped(metrics), wait_ms)
             spare_collections()
+            share_interpreter()
             async with (
                 following(kafka, policy, timeout_s),
                 watching(kafka, watched, timeout_s),

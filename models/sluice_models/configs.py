@@ -11,9 +11,8 @@ import msgspec
 import typer
 
 from sluice.contract import (
-    AUDIO_ENCODER,
     CELL_COST_PARAMETER,
-    IMAGE_ENCODER,
+    FUSION,
     LABELS,
     LABELS_PARAMETER,
     LANGUAGES_PARAMETER,
@@ -102,8 +101,9 @@ def _render_parameter(name: str, value: str) -> str:
 
 
 QUANTISE = _render_parameter("quantise", "rows8")
-MAKE_WAY = _render_parameter("niceness", "5")
-"""On a CPU: texts take milliseconds, and are not to wait for pictures and sound, which take tens and hundreds."""
+TEXT_NICENESS, MEDIA_NICENESS = 5, 10
+"""On a CPU the fusion takes a millisecond, and is not to wait for texts, which take some; these are not to wait for
+pictures and sound, which take tens and hundreds."""
 NAMED_LABELS = _render_parameter(LABELS_PARAMETER, ",".join(LABELS))
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
@@ -137,7 +137,7 @@ def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
         *_render_serving(model, variant),
         NAMED_LABELS,
         *([QUANTISE] if is_large else []),
-        *([MAKE_WAY] if is_on_cpu and model in (IMAGE_ENCODER, AUDIO_ENCODER) else []),
+        *(_render_niceness(model) if is_on_cpu else []),
         *([_render_languages(languages)] if model is TEXT_ENCODER else []),
         _render_instances(N_TEXT_INSTANCES if is_large else 1, variant),
     ]
@@ -154,7 +154,13 @@ def _render_serving(model: ModelSpec, variant: Variant) -> list[str]:
 
 def render_ocr(model: ModelSpec) -> str:
     """The configuration of a model that reads text in pictures: one page at a time, on the CPU."""
-    return "\n".join([*_render_model(model, ON_CPU), MAKE_WAY, _render_instances(1, ON_CPU)]) + "\n"
+    return "\n".join([*_render_model(model, ON_CPU), *_render_niceness(model), _render_instances(1, ON_CPU)]) + "\n"
+
+
+def _render_niceness(model: ModelSpec) -> list[str]:
+    if model is FUSION:
+        return []
+    return [_render_parameter("niceness", str(TEXT_NICENESS if model is TEXT_ENCODER else MEDIA_NICENESS))]
 
 
 def _render_model(model: ModelSpec, variant: Variant) -> list[str]:

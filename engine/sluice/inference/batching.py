@@ -132,23 +132,24 @@ class BatchQueue:
         chosen = [first]
         length = jobs[first].length
         lengths = [length] * len(jobs[first].rows)
+        n_waiting = sum(job.length * len(job.rows) for job in jobs)
         distances = [abs(job.length - length) for job in jobs]
         for position in sorted(range(len(jobs)), key=distances.__getitem__):
             if position == first or self._suspects.holds(jobs[position].rows):
                 continue
             more = [jobs[position].length] * len(jobs[position].rows)
-            if not self._fits([*lengths, *more]):
+            if not self._fits([*lengths, *more], n_waiting):
                 break
             lengths += more
             chosen.append(position)
         return chosen
 
-    def _fits(self, lengths: Sequence[int]) -> bool:
-        """Whether rows of these lengths may travel in one request, and gain by it."""
+    def _fits(self, lengths: Sequence[int], n_waiting: int = 0) -> bool:
+        """Whether rows of these lengths may travel in one request, and gain by it, while so many cells wait."""
         return (
             len(lengths) <= self._spec.max_rows
             and len(lengths) * max(lengths) <= self._spec.max_cells
-            and self._costs.go_together(lengths)
+            and self._costs.go_together(lengths, n_waiting)
         )
 
     def _length(self, row: Arrays) -> int:

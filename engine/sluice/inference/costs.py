@@ -15,9 +15,11 @@ from tritonclient.grpc import model_config_pb2
 
 from sluice.contract import CELL_COST_PARAMETER, REQUEST_COST_PARAMETER, ModelSpec
 
-EFFICIENT = 16
-"""A request whose rows take so many times what it takes by itself is large enough: larger ones save a twentieth of the
-time at most, and everybody in them waits for all of it."""
+EFFICIENT, MOST_EFFICIENT = 4, 16
+"""A request is large enough, while little waits, if its rows take the first so many times what it takes by itself:
+everybody in it waits for all of it, and so does whoever comes behind. Beyond the second little is saved."""
+SHARE_OF_WAITING = 8
+"""Between the two it may take this part of all that waits: who waits long anyway gains most by less work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,23 @@ class Costs:
         """What a request of so many cells takes."""
         return (self.request_us + self.cell_us * n_cells) / 1e6
 
-    def go_together(self, lengths: Sequence[int]) -> bool:
-        """Whether rows of these lengths cost less in one request than apart, and do not wait long for one another."""
+    def go_together(self, lengths: Sequence[int], n_waiting: int = 0) -> bool:
+        """Whether rows of these lengths cost less in one request than apart, and do not wait long for one another.
+
+        Parameters
+        ----------
+        n_waiting : int
+            Cells of all rows that wait.
+        """
         n_cells = len(lengths) * max(lengths)
         n_padded = n_cells - sum(lengths)
-        is_short = len(lengths) == 1 or self.cell_us * n_cells <= EFFICIENT * self.request_us
+        is_short = len(lengths) == 1 or self.cell_us * n_cells <= self._longest_us(n_waiting)
         return is_short and self.cell_us * n_padded <= self.request_us
+
+    def _longest_us(self, n_waiting: int) -> float:
+        """What the rows of a request may take while so many cells wait."""
+        share_us = self.cell_us * n_waiting / SHARE_OF_WAITING
+        return min(max(EFFICIENT * self.request_us, share_us), MOST_EFFICIENT * self.request_us)
 
 
 ON_CPU, ON_GPU = Costs(5100.0, 190.0), Costs(1000.0, 1.0)

@@ -28,6 +28,12 @@ STOP_GRACE_S = 5.0
 """The last nodes of a cluster wait in vain for a majority; a killed node loses nothing that it has acknowledged."""
 HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
 """Per node, by the number of nodes."""
+LEAN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Of a node's Java: it shares few processors with all else and runs for minutes. To compile for speed, and to collect
+beside its work, takes more of them than it gives back."""
+
+N_IO_THREADS = 2
+"""Of a node, which has one for the network: Kafka's own eight and three are for machines with as many processors."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +204,8 @@ class NativeKafka(RunningInside):
 
     def _make_node(self, java: str, jars: Path, index: int) -> ChildProcess:
         heap = HEAP.get(len(self._ports), "-Xmx320m")
-        command = [java, "-Xms128m", heap, *self._jvm_options, "-Dlog4j2.level=WARN", "-cp", f"{jars}/*", "kafka.Kafka"]
+        options = ["-Xms128m", heap, *LEAN, *self._jvm_options, "-Dlog4j2.level=WARN"]
+        command = [java, *options, "-cp", f"{jars}/*", "kafka.Kafka"]
         log = self._node_dir(index) / "kafka.log"
         address = f"{LOOPBACK}:{self._ports[index]}"
         command.append(str(self._properties(index)))
@@ -244,6 +251,8 @@ class NativeKafka(RunningInside):
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "replica.fetch.max.bytes": MAX_MESSAGE_BYTES,
             "num.partitions": N_PARTITIONS,
+            "num.network.threads": 1,
+            "num.io.threads": N_IO_THREADS,
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
             **_replication(len(self._ports)),

@@ -69,6 +69,9 @@ class ChildProcess(RunningInside):
         Between SIGTERM and SIGKILL.
     shared_memory : str or None
         Prefix of the names of its shared memory, removed when it has stopped.
+    niceness : int
+        How far it lets other programs go first, where Linux shares processors among sessions (autogroup of sched(7));
+        a process's own niceness counts within its session alone there.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class ChildProcess(RunningInside):
         folder: Path | None = None,
         grace_s: float = 10.0,
         shared_memory: str | None = None,
+        niceness: int = 0,
     ) -> None:
         self.name = name
         self.log = log
@@ -91,6 +95,7 @@ class ChildProcess(RunningInside):
         self._folder = folder
         self._grace_s = grace_s
         self._shared_memory = shared_memory
+        self._niceness = niceness
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -112,6 +117,8 @@ class ChildProcess(RunningInside):
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = self._launch(log)
+        if self._niceness:
+            make_way(self._process.pid, self._niceness)
         self._guard = self._launch_guard(self._process.pid)
 
     def _launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -226,6 +233,12 @@ class ChildProcess(RunningInside):
         errors = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
         shown = errors[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
         return "".join(f"\n  {line[:TAIL_LINE_LENGTH]}" for line in shown)
+
+
+def make_way(pid: int, niceness: int) -> None:
+    """Let other sessions go before the one of a process; does nothing where Linux does not group them."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def find_free_ports(n_ports: int) -> list[int]:

@@ -28,6 +28,8 @@ EXIT_GRACE_S = 0
 """A stateless server: whoever stops it has its answers. To unload the models in order takes 3 s."""
 MODEL_START_S = 120
 """For a model's process to import what it runs. Triton's own 30 s are short for six of them on a busy machine."""
+NICENESS = 5
+"""Kafka and the workers wait for one another at every step of a post: milliseconds at each, if the models go first."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """In the models' processes: the instances are what runs in parallel."""
 ELSEWHERE = "use a Triton that runs elsewhere (--triton HOST:PORT), or the one of docker-compose.yml"
@@ -101,6 +103,7 @@ class TritonServer(RunningInside):
             folder=package_root(),
             grace_s=EXIT_GRACE_S,
             shared_memory=shared_memory,
+            niceness=NICENESS,
         )
 
         self._models = ModelProcesses(lambda: count_model_processes(self._process.pid))

@@ -104,8 +104,14 @@ async def test_rows_go_together_only_where_the_padding_costs_less_than_another_r
 
 async def test_a_request_that_takes_long_enough_takes_no_more_rows() -> None:
     server = Server()
-    await gather(queue(server, costs=Costs(request_us=1.0, cell_us=1.0)), [rows(6)] * 4)
+    await gather(queue(server, costs=Costs(request_us=3.0, cell_us=1.0)), [rows(6)] * 4)
     assert [batch.shape for batch in server.batches] == [(2, 6), (2, 6)]
+
+
+async def test_requests_are_larger_while_much_waits() -> None:
+    server = Server()
+    await gather(queue(server, costs=Costs(request_us=1.0, cell_us=1.0)), [rows(2)] * 24)
+    assert [len(batch) for batch in server.batches] == [3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]
 
 
 async def test_no_request_is_over_the_limit_of_rows_or_of_cells() -> None:

@@ -43,9 +43,17 @@ def test_a_row_always_goes_and_padding_is_weighed_against_a_request() -> None:
     assert costs.go_together([500])
     assert costs.go_together([10, 20])
     assert not costs.go_together([10, 21])
-    assert costs.go_together([40] * 4)
-    assert not costs.go_together([41] * 4)
+    assert costs.go_together([10] * 4)
+    assert not costs.go_together([11] * 4)
     assert costs.seconds(90) == pytest.approx(0.001)
+
+
+def test_requests_grow_with_what_waits_up_to_where_it_gains_nothing() -> None:
+    costs = Costs(request_us=100.0, cell_us=10.0)
+    assert costs.go_together([20] * 4, n_waiting=640)
+    assert not costs.go_together([20] * 4, n_waiting=639)
+    assert costs.go_together([40] * 4, n_waiting=1_000_000)
+    assert not costs.go_together([41] * 4, n_waiting=1_000_000)
 
 
 @pytest.mark.parametrize(

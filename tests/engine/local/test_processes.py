@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from sluice.errors import StackError
-from sluice.local.processes import ChildProcess, accepts_tcp, answers_http, find_free_ports
+from sluice.local.processes import ChildProcess, accepts_tcp, answers_http, find_free_ports, make_way
 from tests.components import wait_for
 
 PATIENCE_S = 20.0
@@ -205,6 +205,20 @@ def test_a_suspended_child_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
         wait_for(lambda: process.status() == psutil.STATUS_STOPPED, "the child stands still")
         child.resume()
         wait_for(lambda: process.status() == psutil.STATUS_SLEEPING, "the child goes on")
+
+
+def read_niceness_of_session(pid: int | None) -> int:
+    return int(Path(f"/proc/{pid}/autogroup").read_text().split()[-1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this Linux does not group sessions")
+def test_a_childs_session_makes_way_for_others(tmp_path: Path) -> None:
+    with ChildProcess("child", ["sleep", "600"], tmp_path / "log", "nowhere", niceness=5) as child:
+        assert read_niceness_of_session(child.pid) == 5
+
+
+def test_where_sessions_are_not_grouped_nothing_is_asked_for() -> None:
+    make_way(-1, 5)
 
 
 def test_one_that_was_never_started_has_nothing_to_signal(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import sys
 from typing import Any, cast
 
 import pytest
 
 from sluice.errors import SluiceError
 from sluice.stream import lifetime
-from sluice.stream.lifetime import YOUNG_OBJECTS, run_app, spare_collections
+from sluice.stream.lifetime import SWITCH_S, YOUNG_OBJECTS, run_app, share_interpreter, spare_collections
 
 
 class StubbornApp:
@@ -73,3 +74,13 @@ def test_what_is_loaded_is_not_looked_through_again() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_threads_take_turns_sooner() -> None:
+    before = sys.getswitchinterval()
+    try:
+        share_interpreter()
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+        assert before > SWITCH_S
+    finally:
+        sys.setswitchinterval(before)
