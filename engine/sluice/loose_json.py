@@ -16,7 +16,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 _STRING_OR_MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|\ufeff', re.DOTALL)
 _IDS = ("id", "author_id")
-_CARRIED = ("author_id", "surface", "tenant", "author_standing", "created_at")
+_CARRIED = ("author_id", "surface", "tenant", "market", "author_standing", "created_at")
 _MEDIA = ("images", "audio")
 _READ = ("text", "deadline_ms")
 

@@ -312,7 +312,7 @@ class Pipeline:
 
 def _carried(post: Post) -> dict[str, Any]:
     """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
-    return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant}
+    return {"author_id": post.author_id, "surface": post.surface, "tenant": post.tenant, "market": post.market}
 
 
 def _now() -> float:

@@ -62,8 +62,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     id : str
         1 to 256 characters; also the message's key.
-    author_id, surface, tenant : str or None
-        Who wrote it, where, and whose community that is; the verdict carries them.
+    author_id, surface, tenant, market : str or None
+        Who wrote it, where, whose community that is, and in which market; the verdict carries them.
     author_standing : str or None
         How the author stands there, in words of your own: ``new``, ``trusted``. Policies may look at it.
     text : str or None
@@ -78,6 +78,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     author_id: str | None = None
     surface: str | None = None
     tenant: str | None = None
+    market: str | None = None
     author_standing: str | None = None
     created_at: str | None = None
     text: str | None = None
@@ -133,7 +134,7 @@ class RuleReason(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     rule : str
         Its name.
-    decision, urgency, queue, tags
+    decision, urgency, queue, tags, webhook, rate_limit
         What it asks for, as the policy has them.
     inputs : dict of str to value
         What it looked at, and what that was.
@@ -148,6 +149,8 @@ class RuleReason(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     inputs: dict[str, Scalar | dict[str, str] | list[str]] = {}
     failed: str | None = None
+    webhook: str | None = None
+    rate_limit: str | None = None
 
 
 class DetectedLanguage(msgspec.Struct, frozen=True):
@@ -208,7 +211,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Milliseconds: ``wait`` (in Kafka), ``fetch``, ``extract``, ``encode``, ``fuse``, ``total``.
     scored_at : str
         RFC 3339, UTC, milliseconds.
-    author_id, surface, tenant : str or None
+    author_id, surface, tenant, market : str or None
         The post's; None where it had none.
     rules : tuple of RuleReason
         The policy's rules that were true of the post, and those that failed.
@@ -242,6 +245,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis | None = None
     lists: tuple[ListMatch, ...] = ()
     hashes: tuple[HashMatch, ...] = ()
+    market: str | None = None
 
 
 class _Identified(msgspec.Struct):

@@ -53,7 +53,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SHARES = st.floats(0, 1)
 COUNTS = st.integers(0, 2**31 - 1)
 SCORES = st.dictionaries(WORDS, SHARES, max_size=4)
-CARRIED = {name: st.none() | WORDS for name in ("author_id", "surface", "tenant")}
+CARRIED = {name: st.none() | WORDS for name in ("author_id", "surface", "tenant", "market")}
 MEDIA = st.lists(st.builds(Media, WORDS.filter(bool)), max_size=3).map(tuple)
 POSTS = st.builds(
     Post,
@@ -83,6 +83,8 @@ RULES = st.builds(
     tags=TAGS,
     inputs=st.dictionaries(WORDS, INPUTS | st.dictionaries(WORDS, WORDS, max_size=2) | st.lists(WORDS, max_size=2)),
     failed=st.none() | WORDS,
+    webhook=st.none() | WORDS,
+    rate_limit=st.none() | WORDS,
 )
 BASES = st.builds(
     Basis,

@@ -37,6 +37,7 @@ class PostRequest(msgspec.Struct, frozen=True, kw_only=True):
     author_id: str | None = None
     surface: str | None = None
     tenant: str | None = None
+    market: str | None = None
     author_standing: str | None = None
     text: str | None = None
     images: Annotated[tuple[Media, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
@@ -121,6 +122,7 @@ def make_post(wanted: PostRequest, where: str) -> Post:
         author_id=wanted.author_id,
         surface=wanted.surface,
         tenant=wanted.tenant,
+        market=wanted.market,
         author_standing=wanted.author_standing,
         text=wanted.text,
         images=tuple(check_uri(each.uri, f"{where}.images[{n}]") for n, each in enumerate(wanted.images)),

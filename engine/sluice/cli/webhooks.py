@@ -25,6 +25,9 @@ def webhooks(
     decision: Annotated[
         list[DecisionChoice] | None, typer.Option(help="Which verdicts; may be repeated. Default: block and review.")
     ] = None,
+    named: Annotated[
+        str | None, typer.Option(help="Only verdicts of which a rule says webhook: NAME, whatever their decision.")
+    ] = None,
     form: Annotated[Form, typer.Option(help="What the body is.")] = Form.standard,
     group: Annotated[str, typer.Option(help="Consumer group: knows what was delivered.")] = WebhookConfig.group,
     from_beginning: Annotated[
@@ -51,7 +54,14 @@ def webhooks(
 
     decisions = tuple(one for one in DECISIONS if one in (decision or WebhookConfig.decisions))
     config = WebhookConfig(
-        url, read_secrets(load_webhook_secret()), decisions, form, group, from_beginning, allow_private=allow_private
+        url,
+        read_secrets(load_webhook_secret()),
+        decisions,
+        form,
+        group,
+        from_beginning,
+        named,
+        allow_private=allow_private,
     )
     log_to_standard_error(log_format)
     asyncio.run(_run(find_connection(kafka), config))

@@ -30,6 +30,8 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     urgency: Urgency | msgspec.UnsetType = msgspec.UNSET
     queue: str | msgspec.UnsetType | None = msgspec.UNSET
     tags: list[str] | msgspec.UnsetType = msgspec.UNSET
+    webhooks: list[str] | msgspec.UnsetType = msgspec.UNSET
+    rate_limits: list[str] | msgspec.UnsetType = msgspec.UNSET
     policy: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -127,5 +129,7 @@ def _describe(judge: Judge, said: Judgement) -> dict[str, Any]:
         "urgency": said.urgency,
         "queue": said.queue,
         "tags": list(said.tags),
+        "webhooks": [rule.webhook for rule in said.rules if rule.webhook],
+        "rate_limits": [rule.rate_limit for rule in said.rules if rule.rate_limit],
         "policy": judge.ref.name,
     }

@@ -139,7 +139,9 @@ def _read_applies(root: Located) -> Any:
     if applies.value == "never":
         return "never"
     if not isinstance(applies.value, dict):
-        raise applies.error("applies is `never`, or a mapping of surface, language, author_standing and authors")
+        raise applies.error(
+            "applies is `never`, or a mapping of surface, market, language, author_standing and authors"
+        )
     return applies.convert(
         Selectors, {key: value if key == "authors" else _as_list(value) for key, value in applies.value.items()}
     )

@@ -132,6 +132,7 @@ def _stand_in(verdict: Verdict, basis: Basis) -> Post:
         author_id=verdict.author_id,
         surface=verdict.surface,
         tenant=verdict.tenant,
+        market=verdict.market,
         author_standing=basis.author_standing,
         created_at=basis.created_at,
     )
@@ -180,7 +181,7 @@ def _per_label(name: str) -> dict[str, Input]:
     return {f"{name}.{label}": Input("double", read(label)) for label in LABELS}
 
 
-POST_FIELDS = ("tenant", "surface", "author_id", "author_standing", "created_at")
+POST_FIELDS = ("tenant", "surface", "market", "author_id", "author_standing", "created_at")
 
 INPUTS: dict[str, Input] = {
     **_per_label("scores"),

@@ -43,7 +43,7 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    surface, author_standing : tuple of str
+    surface, market, author_standing : tuple of str
         As the post has them.
     language : tuple of str
         Codes as a verdict's `language` has them; empty text for a post without one.
@@ -53,6 +53,7 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     surface: tuple[str, ...] = ()
+    market: tuple[str, ...] = ()
     author_standing: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
     authors: Annotated[str, msgspec.Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$")] | None = None
@@ -61,6 +62,7 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether they hold a post."""
         return (
             (not self.surface or post.surface in self.surface)
+            and (not self.market or post.market in self.market)
             and (not self.author_standing or post.author_standing in self.author_standing)
             and (not self.language or language in self.language)
             and (self.authors is None or is_among(post, self.authors))
@@ -92,6 +94,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     queue : str or None
         Where the review belongs.
     tags : tuple of str
+    webhook : str or None
+        Name of the webhook that is to be told; see `sluice webhooks --named`.
+    rate_limit : str or None
+        How much its author may post from now on, such as ``10/h``; whoever reads the verdict sees to it.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,64}$")]
@@ -100,6 +106,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     urgency: Literal["concern", "urgent"] | None = None
     queue: Word | None = None
     tags: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)] = ()
+    webhook: Word | None = None
+    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,5})/[smhd]$")] | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

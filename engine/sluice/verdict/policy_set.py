@@ -21,7 +21,7 @@ MAX_DEPTH = 8
 
 SUFFIXES = (".yaml", ".yml")
 
-LISTS = ("surface", "author_standing", "language")
+LISTS = ("surface", "market", "author_standing", "language")
 ORDER = (*LISTS, "authors")
 """Of two policies that a post matches, the one with the first of these selectors decides that the other lacks."""
 
@@ -126,7 +126,7 @@ def _fields_of(judge: Judge) -> Iterator[str]:
     if judge.policy.applies != "never":
         selectors = _selectors(judge.policy)
         yield from ["tenant"] if judge.policy.tenant else []
-        yield from (name for name in ("surface", "author_standing") if getattr(selectors, name))
+        yield from (name for name in ("surface", "market", "author_standing") if getattr(selectors, name))
         yield from (field for name in judge.reads if (field := INPUTS[name].post_field))
 
 

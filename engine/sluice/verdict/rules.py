@@ -112,7 +112,7 @@ def _fullest() -> Question:
     long, media = "x" * MAX_CHARS, tuple(Media("data:,") for _ in range(MAX_LISTED))
     post = Post(
         id="p", text=long, images=media, audio=media, tenant=long, surface=long, author_id=long, author_standing=long,
-        created_at=long,
+        market=long, created_at=long,
     )  # fmt: skip
     parts = {f"{kind}:{n}": f"failed: {long}" for kind in ("image", "audio") for n in range(MAX_LISTED)}
     every = dict.fromkeys(LABELS, 1.0)
@@ -226,5 +226,12 @@ def _reason(rule: Rule, expression: Expression, values: dict[str, Any], failed: 
     if failed is not None:
         return RuleReason(rule=rule.name, inputs=inputs, failed=failed)
     return RuleReason(
-        rule=rule.name, decision=rule.decision, urgency=rule.urgency, queue=rule.queue, tags=rule.tags, inputs=inputs
+        rule=rule.name,
+        decision=rule.decision,
+        urgency=rule.urgency,
+        queue=rule.queue,
+        tags=rule.tags,
+        webhook=rule.webhook,
+        rate_limit=rule.rate_limit,
+        inputs=inputs,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sluice.schema import Decision
+from sluice.schema import Decision, Verdict
 
 
 class Form(StrEnum):
@@ -31,6 +31,8 @@ class WebhookConfig:
         Consumer group: its committed offsets are what was delivered.
     from_beginning : bool
         Where a new group begins: with the oldest verdict that is kept, or with those that come from now on.
+    named : str or None
+        Only verdicts of which a rule names this webhook, whatever their decision.
     dead_letters : str
         Topic of the verdicts that the receiver refuses while it takes others.
     allow_private : bool
@@ -51,9 +53,16 @@ class WebhookConfig:
     form: Form = Form.standard
     group: str = "sluice-webhooks"
     from_beginning: bool = False
+    named: str | None = None
     dead_letters: str = "moderation.webhook-dead-letters"
     allow_private: bool = False
     n_in_flight: int = 64
     timeout_s: float = 15.0
     max_pause_s: float = 60.0
     n_refusals: int = 8
+
+    def wants(self, verdict: Verdict) -> bool:
+        """Whether the receiver is to be told of a verdict."""
+        if self.named is None:
+            return verdict.decision in self.decisions
+        return any(rule.webhook == self.named for rule in verdict.rules)

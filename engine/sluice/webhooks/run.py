@@ -69,7 +69,7 @@ class _Work:
         verdict = _decode(message)
         if verdict is None:
             await self._letters.put(message, NOT_A_VERDICT, "")
-        elif verdict.decision in self._config.decisions:
+        elif self._config.wants(verdict):
             await self._deliver(message, verdict)
 
     async def _deliver(self, message: Message, verdict: Verdict) -> None:

@@ -83,6 +83,16 @@ def test_repeats_are_told_apart_by_the_share_and_not_by_each_author() -> None:
     assert len(keys) == 2
 
 
+def test_a_market_comes_behind_a_surface_and_before_a_standing() -> None:
+    head = "version: 1\nextends: default\n"
+    market = f"name: at\n{head}applies: {{market: [at, de]}}\n"
+    standing = f"name: new\n{head}applies: {{author_standing: new}}\n"
+    policies = build(BASE, market, standing, f"name: chat\n{head}applies: {{surface: chat}}\n")
+    assert chosen(policies, market="de", author_standing="new") == "at"
+    assert chosen(policies, market="fr", author_standing="new") == "new"
+    assert chosen(policies, market="de", surface="chat") == "chat"
+
+
 def test_a_share_of_a_surface_comes_before_the_rest_of_it() -> None:
     chat = "name: chat\nversion: 1\nextends: default\napplies: {surface: chat}\n"
     new_chat = "name: new-chat\nversion: 1\nextends: default\napplies: {surface: chat, authors: 100%}\n"
@@ -131,7 +141,7 @@ def test_posts_that_no_policy_can_tell_apart_share_a_key() -> None:
         ([BASE, CANARY.replace("5%", "101%")], "1.yaml:4", "authors"),
         (["name: default\nversion: 1\nlabels: {}\napplies: never"], "0.yaml:1", "no policy is for all other posts"),
         (["name: a\nversion: 1\nlabels: {}\napplies: sometimes"], "0.yaml:4", "applies is `never`, or"),
-        (["name: a\nversion: 1\nlabels: {}\napplies: {market: de}"], "0.yaml:4", "market"),
+        (["name: a\nversion: 1\nlabels: {}\napplies: {nation: de}"], "0.yaml:4", "nation"),
         (["name: a\nversion: 1\nlabels:\n  spam: {weight: 0}"], "0.yaml:4", "> 0"),
         (["name: a\nversion: 1"], "0.yaml:1", "without `extends`"),
         (["a: &a [x, x]\nb: &b [*a, *a]\n" + "c: [" + "*b, " * 50_000 + "]"], "0.yaml:1", "more than 100000"),
@@ -173,12 +183,14 @@ CASES = (
     BASE
     + """\
 rules:
-- {name: new-links, when: author_standing == 'new' && scores.spam > 0.2, decision: review, queue: spam, tags: [new]}
+- {name: new-links, when: author_standing == 'new' && scores.spam > 0.2, decision: review, queue: spam, tags: [new],
+   webhook: crew, rate_limit: 0/d}
 cases:
 - name: spam of a new author
   post: {author_standing: new}
   scores: {spam: 0.3}
-  expect: {decision: review, rules: [new-links], labels: [], queue: spam, tags: [new], urgency: none, policy: default}
+  expect: {decision: review, rules: [new-links], labels: [], queue: spam, tags: [new], urgency: none, policy: default,
+           webhooks: [crew], rate_limits: [0/d]}
 - name: a threat
   scores: {threat: 0.9}
   expect: {decision: block, labels: [threat], queue: null}
@@ -194,11 +206,11 @@ def test_cases_are_run() -> None:
 @pytest.mark.parametrize(
     ("change", "line", "mistake"),
     [
-        (("spam: 0.3", "spam: 0.1"), 9, "case 'spam of a new author': decision is 'allow', expected 'review'"),
-        (("threat: 0.9", "threta: 0.9"), 13, "unknown label 'threta'"),
-        (("queue: null", "queue: q"), 13, "queue is None, expected 'q'"),
-        (("decision: block,", "desicion: block,"), 13, "desicion"),
-        (("post: {author_standing: new}", "post: {author_standing: 3}"), 9, "post: Expected `str | null`"),
+        (("spam: 0.3", "spam: 0.1"), 10, "case 'spam of a new author': decision is 'allow', expected 'review'"),
+        (("threat: 0.9", "threta: 0.9"), 15, "unknown label 'threta'"),
+        (("queue: null", "queue: q"), 15, "queue is None, expected 'q'"),
+        (("decision: block,", "desicion: block,"), 15, "desicion"),
+        (("post: {author_standing: new}", "post: {author_standing: 3}"), 10, "post: Expected `str | null`"),
     ],
 )
 def test_a_case_that_fails_is_named_with_its_line(change: tuple[str, str], line: int, mistake: str) -> None:
