@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Scores:
     probability, severity : dict of str to float
         Per label, in [0, 1], rounded to four digits.
     losses : mapping of str to ndarray, shape = (labels,)
-        Per part: the probability less the probability without that part.
+        Per part: the probability less the probability without that part; see `Losses`.
     pictured : frozenset of str
         Labels of which an image says most, by what it shows or by the words in it: more than the text or any sound.
     """
@@ -124,13 +124,41 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     read = np.array([array for row in outputs for array in row.values()])  # at once: the arrays are short
     if not np.isfinite(read).all():
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
-    whole, *without = _probability(np.array([row["logits"] for row in outputs]))
-    losses = {name: whole - rest for name, rest in zip(names_of(parts), without, strict=True)}
-    return Scores(_by_label(whole), _by_label(outputs[0]["severity"]), losses, find_pictured(parts))
+    whole = _probability(outputs[0]["logits"])
+    probability, severity = _by_label(whole, outputs[0]["severity"])
+    losses = Losses(whole, dict(zip(names_of(parts), outputs[1:], strict=True)))
+    return Scores(probability, severity, losses, find_pictured(parts))
+
+
+class Losses(Mapping[str, npt.NDArray[np.float64]]):
+    """What each part adds to the probabilities of a post, computed for who asks: nobody does where nothing is found.
+
+    Parameters
+    ----------
+    whole : ndarray, shape = (labels,)
+        The post's probabilities.
+    without : mapping of str to Arrays
+        The fusion model's outputs without each part.
+    """
+
+    def __init__(self, whole: npt.NDArray[np.float64], without: Mapping[str, Arrays]) -> None:
+        self._whole = whole
+        self._without = without
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
+        return self._whole - _probability(self._without[name]["logits"])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._without)
+
+    def __len__(self) -> int:
+        return len(self._without)
 
 
 def find_pictured(parts: Sequence[ScoredPart]) -> frozenset[str]:
     """Labels whose highest logit is an image's, or that of the words in one; see `Scores.pictured`."""
+    if not any(scored.part.name.startswith(_IMAGE) for scored in parts):
+        return frozenset()
     rows: dict[bool, list[npt.NDArray[Any]]] = {True: [], False: []}
     for scored in parts:
         rows[scored.part.name.partition(":")[0] == _IMAGE] += [row["logits"] for row in scored.outputs]
@@ -145,12 +173,14 @@ def highest_of(parts: Sequence[ScoredPart]) -> Scores:
     """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
     rows = [outputs["logits"] for scored in parts for outputs in scored.outputs if np.isfinite(outputs["logits"]).all()]
     highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
-    return Scores(_by_label(highest), _by_label(np.zeros(len(LABELS))), {}, find_pictured(parts))
+    probability, severity = _by_label(highest, np.zeros(len(LABELS)))
+    return Scores(probability, severity, {}, find_pictured(parts))
 
 
 def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return sigmoid(logits.astype(np.float64))
 
 
-def _by_label(values: npt.NDArray[Any]) -> dict[str, float]:
-    return dict(zip(LABELS, values.astype(np.float64).round(4).tolist(), strict=True))
+def _by_label(*rows: npt.NDArray[Any]) -> list[dict[str, float]]:
+    """Values per label, rounded to four digits."""
+    return [dict(zip(LABELS, row, strict=True)) for row in np.array(rows, np.float64).round(4).tolist()]

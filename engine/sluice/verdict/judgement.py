@@ -8,12 +8,14 @@ from typing import get_args
 
 from sluice.schema import DECISIONS, Decision, PolicyRef, RuleReason, Urgency
 from sluice.verdict.facts import Facts, Question
-from sluice.verdict.policy import Finding, Policy, decide, find
+from sluice.verdict.policy import Finding, Policy, Thresholds, decide, find
 from sluice.verdict.rules import RuleSet
 from sluice.verdict.urgency import find_urgency
 
 URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 """From mildest to strictest."""
+NEVER = 2.0
+"""A limit that no probability reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ class Judge:
         self.policy = policy
         self.ref: PolicyRef = policy.ref
         self._rules = RuleSet(policy.rules)
+        self._least = {label: _least_of(thresholds) for label, thresholds in policy.labels.items()}
         self.reads = frozenset(self._rules.names)
 
     def judge(self, facts: Facts) -> Judgement:
         """Decide: the strictest of what scores, unread parts and rules ask for."""
         policy = self.policy
-        findings = find(policy, facts.scores, facts.pictured)
+        high = {label: score for label, score in facts.scores.items() if score >= self._least.get(label, NEVER)}
+        findings = find(policy, high, facts.pictured) if high else ()
         decision = decide(policy, findings, facts.all_scored, facts.all_understood)
         rules = self._rules.ask(Question(facts, decision, tuple(finding.label for finding in findings)))
         return Judgement(
@@ -76,6 +80,12 @@ class Judge:
 
     def _asked_by(self, rule: RuleReason) -> Decision:
         return self.policy.failed_rule if rule.failed is not None else rule.decision or "allow"
+
+
+def _least_of(thresholds: Thresholds) -> float:
+    """The lowest of a label's limits."""
+    limits = (thresholds, thresholds.image or thresholds)
+    return min([each for some in limits for each in (some.review, some.block) if each is not None], default=NEVER)
 
 
 def _strictest(decisions: Iterable[Decision]) -> Decision:
