@@ -14,6 +14,7 @@ _KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _LAYER_3 = 0b01
 _MONO = 0b11
+_NO_BITRATES = (0, 15)
 _COUNTERS = (b"Xing", b"Info")
 _VBRI, _VBRI_OFFSET = b"VBRI", 36
 _COUNT_SLACK = 2
@@ -185,7 +186,7 @@ def _is_followed(content: bytes, frame: Frame) -> bool:
 
 
 def _is_frame(content: bytes, place: int) -> bool:
-    return _read_frame(content, place) is not None
+    return _read_head(content, place) is not None
 
 
 def skip_tag(content: bytes, place: int) -> int | None:
@@ -202,14 +203,20 @@ def skip_tag(content: bytes, place: int) -> int | None:
 
 def _read_frame(content: bytes, place: int) -> Frame | None:
     """The frame of layer III that begins here."""
+    head = _read_head(content, place)
+    return None if head is None else _make_frame(content, place, *head)
+
+
+def _read_head(content: bytes, place: int) -> tuple[int, int, int] | None:
+    """Version, bit rate and rate of the frame of layer III that begins here, as its header codes them."""
     head = content[place : place + 4]
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer != _LAYER_3 or bitrate in {0, 15} or rate == 3:
+    if version == 1 or layer != _LAYER_3 or bitrate in _NO_BITRATES or rate == 3:
         return None
-    return _make_frame(content, place, version, bitrate, rate)
+    return version, bitrate, rate
 
 
 def _make_frame(content: bytes, place: int, version: int, bitrate: int, rate: int) -> Frame:

@@ -48,6 +48,18 @@ class Source:
     note: str | None = None
 
 
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its start to its end.
+
+    soundfile seeks before and after each block, to where the file is already. An MP3's decoder forgets by that what the
+    frame before left to the next one, so that samples behind each block come out wrong; and it takes time.
+    """
+
+    def seekable(self) -> bool:
+        """As if it were not; `seek` does it all the same."""
+        return False
+
+
 def open_sources(content: bytes, max_s: float) -> list[Source]:
     """The streams of a clip, to be heard one after another.
 
@@ -99,7 +111,7 @@ def _open(content: bytes, name: str | None, note: str | None = None, is_counted:
     if name not in {"WAV", "FLAC", "Ogg", "MP3"}:  # libsndfile would try decoders of odd formats too
         raise _refuse(name)
     try:
-        clip = soundfile.SoundFile(io.BytesIO(content))
+        clip = _Forward(io.BytesIO(content))
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise MediaInvalid("not_audio", "not audio") from error
     n_samples = clip.frames if is_counted and clip.frames < _UNKNOWN_FRAMES else None

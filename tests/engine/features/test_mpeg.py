@@ -1,10 +1,14 @@
+import io
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.features.audio import extract_audio
 from sluice.features.mpeg import find_frames, split_segments
+from sluice.features.sources import open_sources
 from tests.engine.features.clips import encode, play_tone
 
 ONE = encode(play_tone(2.0), kind="MP3")
@@ -77,3 +81,15 @@ def test_no_more_is_trimmed_than_encoders_add(trims: bytes, is_kept: bool) -> No
     place = max(ONE.find(b"Xing"), ONE.find(b"Info")) + 141
     (segment,) = split_segments(ONE[:place] + trims + ONE[place + 3 :], 120.0)
     assert segment.content == ONE[:place] + (trims if is_kept else bytes(3)) + ONE[place + 3 :]
+
+
+def test_blocks_are_the_same_as_the_file_as_a_whole() -> None:
+    """A decoder that is told to go where it is forgets what frames leave to the next one."""
+    noise = np.random.default_rng(0).normal(0.0, 0.1, 5 * 16_000)
+    file = io.BytesIO()
+    soundfile.write(file, noise, 16_000, format="MP3")
+    (source,) = open_sources(file.getvalue(), 10.0)
+    (segment,) = split_segments(file.getvalue(), 10.0)
+    with soundfile.SoundFile(io.BytesIO(segment.content)) as clip:
+        whole = clip.read(dtype="float32", always_2d=True)
+    assert np.array_equal(np.concatenate(list(source.blocks)), whole)
