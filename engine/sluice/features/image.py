@@ -7,25 +7,26 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
+from functools import partial
 
 from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Reserve, heif, jpeg, unlimited, webp
+from sluice.features import Features, ImageRow, Page, Reserve, heif, jpeg, unlimited, webp
 from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
 from sluice.features.colours import is_flat, profile_of, read_colours
 from sluice.features.deep import rawmode_of, restore_depth
+from sluice.features.drafting import MAX_PIXELS as MAX_PIXELS
+from sluice.features.drafting import Draft, draft_for_pages, draft_for_views
 from sluice.features.durations import frame_durations
-from sluice.features.pages import Paginate, cut_pages, keep_within_limit, least_size, no_pages
+from sluice.features.pages import Paginate, cut_pages, keep_within_limit, no_pages
 from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
-from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, view_picture
+from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, page_picture, view_picture
 from sluice.features.views import WHOLE, plain_boxes
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
-MAX_PIXELS = 64 * 10**6
-"""Decoded: 64 megapixels are 256 MB as RGBA."""
 MAX_JPEG_PIXELS = 256 * 10**6
 """By the header; a JPEG is decoded at up to an eighth of its sides."""
 MAX_ROWS = MAX_IMAGE_ROWS
@@ -186,30 +187,51 @@ def _count_pages(image: Image.Image) -> int:
 
 def _read_still(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
     try:
-        image, cut = _decode_still(content, 1, reserve)
+        if content.startswith(jpeg.BEGINNING):
+            return _read_jpeg(content, is_large, reserve, paginate)
+        image, cut = _decode_still(content, draft_for_views, reserve)
         features = view_picture(image, is_large, paginate)
-        fineness = fineness_for(features)
-        if fineness > 1 and content.startswith(jpeg.BEGINNING):
-            image, cut = _decode_still(content, fineness, reserve)
-            features = view_picture(image, is_large, paginate)
     except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
     return Features(features.rows, join_notes(features.partial, cut), pages=features.pages)
 
 
-def _decode_still(content: bytes, fineness: int, reserve: Reserve) -> tuple[Image.Image, str | None]:
+def _read_jpeg(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
+    """Rows at the scale that views need, and pages at that which letters need: rows are the same without pages."""
+    image, cut = _decode_still(content, draft_for_views, reserve)
+    features = view_picture(image, is_large, no_pages)
+    fineness = fineness_for(features)
+    if fineness > 1:
+        image, cut = _decode_still(content, partial(draft_for_views, fineness=fineness), reserve)
+        features = view_picture(image, is_large, no_pages)
+    pages = () if paginate is no_pages else _cut_pages(content, image, fineness, reserve, paginate)
+    return Features(features.rows, join_notes(features.partial, cut), pages=pages)
+
+
+def _cut_pages(
+    content: bytes, image: Image.Image, fineness: int, reserve: Reserve, paginate: Paginate
+) -> tuple[Page, ...]:
+    """Pages of a JPEG; it is decoded again unless `image` is as fine as they need."""
+    draft = partial(draft_for_pages, fineness=fineness)
+    with jpeg.open_jpeg(content) as drafted:
+        draft(drafted)
+        is_as_fine = drafted.size in {image.size, image.size[::-1]}
+    return page_picture(image if is_as_fine else _decode_still(content, draft, reserve)[0], paginate)
+
+
+def _decode_still(content: bytes, draft: Draft, reserve: Reserve) -> tuple[Image.Image, str | None]:
     """The picture upright, and whether its file was cut short."""
     image = _open(content)
     n_whole = image.width * image.height
-    _draft(image, fineness)
+    draft(image)
     reserve(_estimate_bytes(image, n_whole))
     rawmode = rawmode_of(image)
     try:
         image.load()
     except DECODE_ERRORS:
-        image, is_cut = _salvage(content, image, fineness)
+        image, is_cut = _salvage(content, image, draft)
     else:
-        is_cut = image.format == "JPEG" and jpeg.may_be_cut(image) and _is_cut(content, image, fineness)
+        is_cut = image.format == "JPEG" and jpeg.may_be_cut(image) and _is_cut(content, image, draft)
     return _turn_upright(restore_depth(image, rawmode, lambda: _open(content))), webp.CUT_SHORT if is_cut else None
 
 
@@ -220,25 +242,13 @@ def _estimate_bytes(image: Image.Image, n_whole: int) -> int:
     return image.width * image.height * n_each + n_coefficients
 
 
-def _draft(image: Image.Image, fineness: int) -> None:
-    """Have a JPEG decoded at the smallest scale (1/2, 1/4, 1/8) that still fills every view and page."""
-    n_tiles = len(plain_boxes(*image.size)) * fineness
-    long_side, short_side = IMAGE_SIZE_PX * n_tiles, IMAGE_SIZE_PX * fineness
-    wide = image.width >= image.height
-    width, height = (long_side, short_side) if wide else (short_side, long_side)
-    page_width, page_height = least_size(*image.size)
-    image.draft(None, (max(width, page_width), max(height, page_height)))
-    if image.width * image.height > MAX_PIXELS:
-        raise MediaInvalid("bomb", f"too many pixels: {image.width} x {image.height} at the smallest scale")
-
-
-def _salvage(content: bytes, image: Image.Image, fineness: int) -> tuple[Image.Image, bool]:
+def _salvage(content: bytes, image: Image.Image, draft: Draft) -> tuple[Image.Image, bool]:
     """What a damaged file still shows, and whether that is less than the whole picture."""
     is_cut = True
     if image.format == "JPEG":
         content = jpeg.end(content)
-        image = _load_jpeg(content, fineness)
-        is_cut = _is_cut(content, image, fineness)
+        image = _load_jpeg(content, draft)
+        is_cut = _is_cut(content, image, draft)
     else:
         image.tile = []  # type: ignore[attr-defined]  # what was decoded is there; Pillow is not to try again
         image.load()
@@ -252,16 +262,16 @@ def _is_empty(image: Image.Image) -> bool:
     return is_flat(image.convert("RGB").reduce(max(1, min(image.size) // _EMPTY_LOOK_PX)))
 
 
-def _load_jpeg(content: bytes, fineness: int) -> Image.Image:
+def _load_jpeg(content: bytes, draft: Draft) -> Image.Image:
     image = jpeg.open_jpeg(content)
-    _draft(image, fineness)
+    draft(image)
     image.load()
     return image
 
 
-def _is_cut(content: bytes, image: Image.Image, fineness: int) -> bool:
+def _is_cut(content: bytes, image: Image.Image, draft: Draft) -> bool:
     """Whether libjpeg made up the end of a picture, which it does without a word where a file says that it ends."""
-    other = _load_jpeg(jpeg.with_junk(content), fineness)
+    other = _load_jpeg(jpeg.with_junk(content), draft)
     return ImageChops.difference(image.convert("RGB"), other.convert("RGB")).getbbox() is not None
 
 

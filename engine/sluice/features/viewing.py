@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from sluice.features import IMAGE_SIZE_PX, Features, ImageRow
+from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Page
 from sluice.features.colours import Transform, apply_profile, profile_of, read_colours
 from sluice.features.pages import Paginate
 from sluice.features.views import WHOLE, Box, Views, choose_views, find_pictures, region_of
@@ -29,7 +29,7 @@ def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Feat
     paginate : callable
         Which pages there are.
     """
-    transform = None if image.mode == "CMYK" else profile_of(image)
+    transform = _transform_of(image)
     readings = [(rgb, choose_views(rgb)) for rgb in read_colours(image)]
     looked = [_look_at_reading(rgb, views, transform, is_large) for rgb, views in readings]
     return Features(
@@ -37,6 +37,16 @@ def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Feat
         join_notes(*(each.partial for each in looked)),
         pages=tuple(page for rgb, views in readings for page in paginate(rgb, views.boxes, transform)),
     )
+
+
+def page_picture(image: Image.Image, paginate: Paginate) -> tuple[Page, ...]:
+    """Pages alone of every reading of an upright picture."""
+    transform = _transform_of(image)
+    return tuple(page for rgb in read_colours(image) for page in paginate(rgb, choose_views(rgb).boxes, transform))
+
+
+def _transform_of(image: Image.Image) -> Transform | None:
+    return None if image.mode == "CMYK" else profile_of(image)
 
 
 def may_hold_pictures(image: Image.Image) -> bool:
