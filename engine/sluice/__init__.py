@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sluice.client import Outcome, Outcomes, Publisher, Redrive, WindowedPublisher
+    from sluice.client import Outcome, Outcomes, Publisher, Redrive, Report, ReportPublisher, WindowedPublisher
     from sluice.config import KafkaConfig, Topics
     from sluice.connection import Connection, find_connection
     from sluice.errors import SluiceError
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "sluice.client": ("Outcome", "Outcomes", "Publisher", "Redrive", "WindowedPublisher"),
+    "sluice.client": (
+        "Outcome", "Outcomes", "Publisher", "Redrive", "Report", "ReportPublisher", "WindowedPublisher",
+    ),
     "sluice.config": ("KafkaConfig", "Topics"),
     "sluice.connection": ("Connection", "find_connection"),
     "sluice.errors": ("SluiceError",),
@@ -74,6 +76,8 @@ __all__ = [
     "Publisher",
     "Reason",
     "Redrive",
+    "Report",
+    "ReportPublisher",
     "SluiceError",
     "TextEvidence",
     "Topics",

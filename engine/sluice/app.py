@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from sluice import __version__
 from sluice.config import AgentConfig, KafkaConfig
 from sluice.errors import SluiceError
+from sluice.history.follower import remembering
 from sluice.kafka import TopicIds, TopicNames, ensure_topics, recognise
 from sluice.metrics import Metrics
 from sluice.modalities.parts import trace_of
@@ -105,8 +106,10 @@ async def _serve(
             async with (
                 following(kafka, policy, timeout_s),
                 watching(kafka, watched, timeout_s),
+                remembering(kafka, settings.history, policy, metrics, timeout_s) as authors,
                 _watching(app.transport, kafka),
             ):
+                pipeline.remember(authors)
                 started.set()
                 await _moderate(app, pipeline, settings, metrics, until, intake_type, health, tracer)
 

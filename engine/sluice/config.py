@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,8 @@ class Topics:
     decisions: str = "moderation.decisions"
     lists: str = "moderation.lists"
     hashes: str = "moderation.hashes"
+    reports: str = "moderation.reports"
+    posts_high: str = "moderation.posts.high"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
@@ -98,6 +100,10 @@ class KafkaConfig:
     key_file: str | None = None
     key_password: str | None = field(default=None, repr=False)
     embedded: bool = False
+
+    def for_high(self) -> KafkaConfig:
+        """The same, with the posts that come first as its posts."""
+        return replace(self, topics=replace(self.topics, posts=self.topics.posts_high))
 
     @property
     def uses_sasl(self) -> bool:

@@ -90,6 +90,18 @@ class Metrics:
             "sluice_consumer_lag_messages", "Messages in a partition that are not yet acknowledged.",
             ["topic", "partition"], registry=registry,
         )  # fmt: skip
+        self.history_messages = Counter(
+            "sluice_history_messages", "Verdicts and reports that were counted for their authors.", ["topic"],
+            registry=registry,
+        )  # fmt: skip
+        self.history_unread = Counter(
+            "sluice_history_unread", "Messages that could not be counted, since they cannot be read.", ["topic"],
+            registry=registry,
+        )  # fmt: skip
+        self.history_newest = Gauge(
+            "sluice_history_newest_timestamp_seconds", "When the message was written that was counted last.",
+            registry=registry,
+        )  # fmt: skip
         self.build = Info("sluice_build", "Version of the worker.", registry=registry)
         self.model = Gauge("sluice_model_info", "1 for each model in use.", ["model", "version"], registry=registry)
         self.policy = Gauge("sluice_policy_info", "1 for the policy in use.", ["name", "version"], registry=registry)

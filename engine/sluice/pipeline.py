@@ -29,8 +29,9 @@ from sluice.modalities.repeated import PATIENCE, PartRepeats
 from sluice.modalities.scored import ScoredPart, find_repeated
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
-from sluice.schema import Post, Verdict
+from sluice.schema import AuthorHistory, Post, Verdict
 from sluice.tracing import UNTRACED, Tracer
+from sluice.verdict.authors import Authors
 from sluice.verdict.counts import VerdictCounts
 from sluice.verdict.facts import basis_of, facts_of, language_of, rebase
 from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
@@ -53,12 +54,13 @@ class _Admitted:
     """A post that was picked up: its parts, and when they and the verdict are due on the loop's clock.
 
     Without media its parts are not kept for repeats: its verdict is, as a whole. It is judged by the policies and lists
-    that were in force when it was picked up.
+    that were in force when it was picked up, and by what was known of its author then.
     """
 
     post: Post
     policies: PolicySet
     watchlist: Watchlist
+    author: AuthorHistory | None
     parts: tuple[Part, ...]
     parts_due: float
     verdict_due: float
@@ -109,6 +111,7 @@ class Pipeline:
         repeats: Repeats | None = None,
         tracer: Tracer = UNTRACED,
     ) -> None:
+        self._authors: Authors | None = None
         self._modalities = modalities
         self._identities = ModelIdentities(classifier)
         self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities)
@@ -142,6 +145,10 @@ class Pipeline:
         """Look for what these lists hold from now on, in posts that are picked up from now on."""
         self._watchlist = watchlist
 
+    def remember(self, authors: Authors | None) -> None:
+        """Ask from now on what is known of a post's author; None where nothing is."""
+        self._authors = authors
+
     async def confirm(self, max_age_s: float = 0.0) -> None:
         """See `Classifier.confirm`."""
         await self._classifier.confirm(max_age_s)
@@ -173,7 +180,7 @@ class Pipeline:
         if self._repeats is None:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
-            key = admitted.policies.key(post) + admitted.watchlist.key(post, self._today())
+            key = admitted.policies.key(post, admitted.author) + admitted.watchlist.key(post, self._today())
             found = await self._repeats.board(flight, post, key, PATIENCE * (admitted.parts_due - _now()))
             if found is not None:
                 return self._repeat(admitted, found)
@@ -199,7 +206,7 @@ class Pipeline:
             post_id=admitted.post.id,
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
-            basis=rebase(found.basis, admitted.post),
+            basis=rebase(found.basis, admitted.post, admitted.author),
             **_carried(admitted.post),
         )
 
@@ -219,6 +226,7 @@ class Pipeline:
             post=post,
             policies=self._policies,
             watchlist=self._watchlist,
+            author=self._authors.recall(post, published_at) if self._authors else None,
             parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
             parts_due=now + total_s * (1 - FUSE_SHARE),
             verdict_due=now + total_s,
@@ -276,7 +284,7 @@ class Pipeline:
 
     def _judge(self, admitted: _Admitted, fused: _Fused, known: Known, stage_s: dict[str, float]) -> Verdict:
         language = language_of(fused.parts)
-        facts = facts_of(admitted.post, fused.parts, fused.scores, language, known)
+        facts = facts_of(admitted.post, fused.parts, fused.scores, language, known, admitted.author)
         judge = admitted.policies.choose(admitted.post, facts.language)
         said = judge.judge(facts)
         self._counts.add(said.decision, judge.policy, said.findings, language, known.lists)

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from sluice.basis import AuthorHistory as AuthorHistory
+from sluice.basis import Basis as Basis
 from sluice.contract import CUES as CUES
 from sluice.contract import HARMS as HARMS
 from sluice.contract import LABELS as LABELS
@@ -167,29 +169,6 @@ class DetectedLanguage(msgspec.Struct, frozen=True):
 
     code: str
     probability: Share
-
-
-class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a decision rests on beside the scores, for whoever decides the post anew: see `sluice backtest`.
-
-    Attributes
-    ----------
-    pictured : tuple of str
-        Labels of which an image says most.
-    all_scored, all_understood : bool
-        Whether every part was read as a whole, and in a language that is read.
-    author_standing, created_at, text_chars, n_images, n_clips
-        The post's; the length of its text in characters.
-    """
-
-    pictured: tuple[str, ...] = ()
-    all_scored: bool = True
-    all_understood: bool = True
-    author_standing: str | None = None
-    created_at: str | None = None
-    text_chars: int = 0
-    n_images: int = 0
-    n_clips: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

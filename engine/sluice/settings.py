@@ -29,6 +29,7 @@ from sluice.config import (
 from sluice.environment import Reader
 from sluice.errors import SettingsError
 from sluice.formats import FORMATS, Format, load_codec
+from sluice.history.config import HistoryConfig
 from sluice.media.store import local_folder
 from sluice.memory_plan import MemoryPlan
 from sluice.resources import default_policy
@@ -56,6 +57,8 @@ class Settings:
         Whether spans are sent.
     verdict_format : {"json", "avro", "protobuf"}
         What the worker writes verdicts in.
+    history : HistoryConfig
+        What is remembered of authors.
     """
 
     kafka: KafkaConfig
@@ -76,6 +79,7 @@ class Settings:
     memory: MemoryPlan
     tracing: TracingConfig
     verdict_format: Format
+    history: HistoryConfig
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -157,6 +161,17 @@ def _read_all(read: Reader) -> Settings:
         memory=memory,
         tracing=_read_tracing(read),
         verdict_format=_read_format(read),
+        history=_read_history(read),
+    )
+
+
+def _read_history(read: Reader) -> HistoryConfig:
+    folder = read.optional("SLUICE_HISTORY_DIR")
+    return HistoryConfig(
+        key=(read.secret("SLUICE_HISTORY_KEY") or "").encode(),
+        folder=Path(folder) if folder else None,
+        half_life_h=read.number("SLUICE_HISTORY_HALF_LIFE_H", HistoryConfig.half_life_h, 0.01, 100_000.0),
+        days=read.number("SLUICE_HISTORY_DAYS", HistoryConfig.days, 0.01, 3650.0),
     )
 
 
@@ -220,9 +235,11 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         decisions=read.text("SLUICE_TOPIC_DECISIONS", Topics.decisions),
         lists=read.text("SLUICE_TOPIC_LISTS", Topics.lists),
         hashes=read.text("SLUICE_TOPIC_HASHES", Topics.hashes),
+        reports=read.text("SLUICE_TOPIC_REPORTS", Topics.reports),
+        posts_high=read.text("SLUICE_TOPIC_POSTS_HIGH", Topics.posts_high),
     )
-    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions)
-    if len(set(names)) < len(names):
+    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports)
+    if len(set(names)) < len(names) or topics.posts_high in names[1:]:
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
     kafka = KafkaConfig(

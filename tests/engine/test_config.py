@@ -41,7 +41,11 @@ def test_topics_are_told_apart_with_the_input_first() -> None:
     assert Topics().all()[0] == Topics().posts
     names = dataclasses.asdict(Topics()).values()
     assert len(set(names)) == len(names)
-    assert set(names) - set(Topics().all()) == {Topics().feedback}
+    topics = Topics()
+    assert set(names) - set(topics.all()) == {
+        topics.feedback, topics.shadow, topics.decisions, topics.reports, topics.posts_high,
+    }  # fmt: skip
+    assert KafkaConfig().for_high().topics.all()[0] == topics.posts_high
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -32,6 +32,7 @@ from sluice.schema import (
     MAX_LISTED,
     MAX_POST_BYTES,
     AudioEvidence,
+    AuthorHistory,
     Basis,
     DetectedLanguage,
     HashMatch,
@@ -47,6 +48,7 @@ from sluice.schema import (
     encode,
 )
 from sluice.settings import load_settings
+from sluice.verdict.facts import AUTHOR_COUNTS
 
 OTHERS = [form for form in FORMATS if form != "json"]
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -86,6 +88,13 @@ RULES = st.builds(
     webhook=st.none() | WORDS,
     rate_limit=st.none() | WORDS,
 )
+AUTHORS = st.builds(
+    AuthorHistory,
+    counted_at=st.floats(0, 1e11),
+    text_hash=st.none() | st.integers(0, 2**64 - 1).map("{:016x}".format),
+    strikes=SHARES,
+    **dict.fromkeys(AUTHOR_COUNTS, COUNTS),
+)
 BASES = st.builds(
     Basis,
     pictured=TAGS,
@@ -96,6 +105,7 @@ BASES = st.builds(
     text_chars=COUNTS,
     n_images=COUNTS,
     n_clips=COUNTS,
+    author=st.none() | AUTHORS,
 )
 LISTED = st.builds(
     ListMatch,

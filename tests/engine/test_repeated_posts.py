@@ -30,7 +30,7 @@ from sluice.modalities.reading import PageReader
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
 from sluice.repeats import Repeats
-from sluice.schema import Post, Verdict
+from sluice.schema import AuthorHistory, Post, Verdict
 from sluice.verdict.policy import Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.watchlist import NOTHING_WATCHED, Watchlist
@@ -302,3 +302,32 @@ async def test_a_repeated_text_is_looked_up_in_the_lists_in_force(bench: RepeatB
     assert (len(authors.lists), len(asked)) == (2, 2)
     bench.pipeline.use_watchlist(NOTHING_WATCHED)
     assert (await bench.scored(text="one two"))[0].lists == ()
+
+
+class FakeAuthors:
+    """Knows how many posts an author wrote."""
+
+    def __init__(self) -> None:
+        self.posts_1h = {"u-1": 1, "u-2": 9, "u-3": 9}
+
+    def recall(self, post: Post, published_at: float | None) -> AuthorHistory | None:
+        return AuthorHistory(posts_1h=self.posts_1h[post.author_id], posts_24h=20) if post.author_id else None
+
+
+async def test_a_repeated_text_is_decided_anew_where_a_rule_asks_for_what_the_author_did(bench: RepeatBench) -> None:
+    rule = Rule(name="fast", when="author.posts_1h > 5", decision="review")
+    bench.pipeline.use_policies(PolicySet.of(msgspec.structs.replace(POLICY, rules=(rule,))))
+    bench.pipeline.remember(FakeAuthors())
+    found = [await bench.scored(text="one two", author_id=author) for author in ("u-1", "u-2", "u-3", None)]
+    assert [verdict.decision for verdict, _ in found] == ["allow", "review", "review", "allow"]
+    assert [bool(asked) for _, asked in found] == [True, True, False, True]
+    assert [verdict.basis.author for verdict, _ in found if verdict.basis] == [
+        AuthorHistory(posts_1h=1, posts_24h=20), *[AuthorHistory(posts_1h=9, posts_24h=20)] * 2, None,
+    ]  # fmt: skip
+
+
+async def test_where_no_rule_asks_a_repeated_text_keeps_its_own_authors_history(bench: RepeatBench) -> None:
+    bench.pipeline.remember(FakeAuthors())
+    await bench.scored(text="one two", author_id="u-1")
+    verdict, asked = await bench.scored(text="one two", author_id="u-2")
+    assert (asked, verdict.basis and verdict.basis.author) == ([], AuthorHistory(posts_1h=9, posts_24h=20))

@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, decided, lists, openai, page, perspective, policies, posts
+from sluice.api import azure, decided, history, lists, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -27,7 +27,9 @@ from sluice.api.keys import KeyRing
 from sluice.api.reference import show_document, show_reference
 from sluice.api.scoring import ScoringService
 from sluice.api.traces import tracing
+from sluice.client.reports import ReportPublisher
 from sluice.errors import InferenceUnavailable
+from sluice.history.remembered import RememberedAuthors
 from sluice.policies.desk import PolicyDesk
 from sluice.tracing import UNTRACED, Tracer
 from sluice.watching.lists import ListDesk
@@ -75,6 +77,8 @@ def make_app(
     tracer: Tracer = UNTRACED,
     decisions: Feedback | None = None,
     lists_desk: ListDesk | None = None,
+    reports: ReportPublisher | None = None,
+    authors: RememberedAuthors | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -84,6 +88,10 @@ def make_app(
         Whose keys may call; None lets everybody.
     desk : PolicyDesk or None
         Where policies are changed; None has no endpoints for it.
+    reports : ReportPublisher or None
+        Where reports go; None has no endpoints for authors.
+    authors : RememberedAuthors or None
+        What is known of them, where anything is.
     tracer : Tracer
         Makes a span of each request.
     decisions : Feedback or None
@@ -100,6 +108,9 @@ def make_app(
     if lists_desk is not None:
         shared["lists_desk"] = lists_desk
         routers.append(lists.ROUTER)
+    if reports is not None:
+        shared |= {"reports": reports, "authors": authors}
+        routers.append(history.ROUTER)
     return Litestar(
         route_handlers=routers,
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in shared.items()},

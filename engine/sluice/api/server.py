@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -18,7 +19,10 @@ from sluice.api.connections import listen, make_server
 from sluice.api.feedback import Feedback, FeedbackFile, FeedbackTopic
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
+from sluice.client.reports import ReportPublisher
 from sluice.config import KafkaConfig
+from sluice.history.follower import remembering
+from sluice.history.remembered import RememberedAuthors
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.opening import open_pipeline
@@ -81,16 +85,36 @@ def _keep_decisions(kafka: KafkaConfig | None) -> Feedback:
     return Feedback([FeedbackTopic(kafka, kafka.topics.decisions)] if kafka else [])
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a server has that follows a Kafka."""
+
+    desk: PolicyDesk | None = None
+    reports: ReportPublisher | None = None
+    authors: RememberedAuthors | None = None
+
+
 @asynccontextmanager
-async def _sharing(settings: Settings, config: ApiConfig, policy: PolicyFile) -> AsyncIterator[PolicyDesk | None]:
-    """Decide by the topic's policies, where there is a Kafka; raises `KafkaUnavailable`."""
-    if config.kafka is None:
-        yield None
+async def _sharing(
+    settings: Settings, config: ApiConfig, policy: PolicyFile, metrics: Metrics
+) -> AsyncIterator[_Shared]:
+    """Decide by the topic's policies, and what is known of authors, where there is a Kafka.
+
+    Raises
+    ------
+    KafkaUnavailable, SettingsError
+        See `sluice.policies.follower.following` and `sluice.history.follower.remembering`.
+    """
+    kafka, timeout_s = config.kafka, settings.start_timeout_s
+    if kafka is None:
+        yield _Shared()
         return
-    timeout_s = settings.start_timeout_s
-    await asyncio.to_thread(ensure_topics, config.kafka, timeout_s, (config.kafka.topics.policies,))
-    async with following(config.kafka, policy, timeout_s):
-        yield PolicyDesk(config.kafka, settings.policy_path, ANSWER_S)
+    await asyncio.to_thread(ensure_topics, kafka, timeout_s, (kafka.topics.policies, kafka.topics.reports))
+    async with (
+        following(kafka, policy, timeout_s),
+        remembering(kafka, settings.history, policy, metrics, timeout_s) as authors,
+    ):
+        yield _Shared(PolicyDesk(kafka, settings.policy_path, ANSWER_S), ReportPublisher(kafka, ANSWER_S), authors)
 
 
 @asynccontextmanager
@@ -129,10 +153,12 @@ async def _serve(
         tracer = open_tracer(settings.tracing)
         stack.callback(tracer.close)
         pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer, watched))
-        desk = await stack.enter_async_context(_sharing(settings, config, policy))
+        shared = await stack.enter_async_context(_sharing(settings, config, policy, metrics))
+        pipeline.remember(shared.authors)
         lists = await stack.enter_async_context(_sharing_lists(settings, config, watched))
         service = ScoringService(pipeline, config.max_in_flight)
-        app = make_app(config, service, metrics.registry, ring, feedback, desk, tracer, decisions, lists)
+        registry, desk, reports, authors = metrics.registry, shared.desk, shared.reports, shared.authors
+        app = make_app(config, service, registry, ring, feedback, desk, tracer, decisions, lists, reports, authors)
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

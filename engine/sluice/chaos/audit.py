@@ -77,6 +77,8 @@ class Tally:
 
 def digest(verdict: Verdict) -> dict[str, bytes]:
     """Hashes of a verdict's fields without its times and without what is said of repeats: equal for equal verdicts."""
+    if verdict.basis is not None:  # what the author did meanwhile is of the moment too
+        verdict = msgspec.structs.replace(verdict, basis=msgspec.structs.replace(verdict.basis, author=None))
     fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__ if name not in _OF_THE_MOMENT}
     return {name: hashlib.blake2b(_ENCODER.encode(value), digest_size=8).digest() for name, value in fields.items()}
 

@@ -7,6 +7,8 @@ from statistics import median
 import msgspec
 from rich.table import Table
 
+from sluice.chaos.histories import HistoryRecord
+
 MAX_RECOVERY_S = 30.0
 
 
@@ -60,6 +62,8 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
         Posts with a part that a deadline cut off, those apart that were stuck on purpose.
     n_unexpected_dead_letters : int
         Dead letters of messages that were posts.
+    histories : tuple of HistoryRecord
+        What each worker remembers of authors, beside a recount; none without the extra ``history``.
     peak_memory_mb : dict of str to float
         By role, the largest process with its children.
     """
@@ -78,6 +82,7 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[FaultRecord, ...]
     scenarios: tuple[ScenarioRecord, ...]
     peak_memory_mb: dict[str, float]
+    histories: tuple[HistoryRecord, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -89,6 +94,7 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"{self.n_different} posts have verdicts that differ in {', '.join(self.different_fields)}")
         if self.n_unexpected_dead_letters:
             found.append(f"{self.n_unexpected_dead_letters} posts became dead letters")
+        found += [_describe_history(history) for history in self.histories if not history.is_as_counted]
         slow = [fault for fault in self.faults if fault.recovery_s is None or fault.recovery_s > MAX_RECOVERY_S]
         found += [f"{fault.kind} at {fault.at_s:.0f} s: no recovery within {MAX_RECOVERY_S:.0f} s" for fault in slow]
         found += [_describe(scenario) for scenario in self.scenarios if not scenario.is_as_expected]
@@ -97,6 +103,10 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> bytes:
         """The report as one JSON object, with `problems`."""
         return msgspec.json.encode({**msgspec.structs.asdict(self), "problems": self.problems})
+
+
+def _describe_history(history: HistoryRecord) -> str:
+    return f"{history.worker}: {history.n_different} of what it remembers of authors is not what a recount says"
 
 
 def _describe(scenario: ScenarioRecord) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sluice.chaos.audit import Auditor, Tally
 from sluice.chaos.faults import Fault, draw_faults
+from sluice.chaos.histories import HistoryRecord, audit_histories
 from sluice.chaos.report import ChaosReport, FaultRecord, ScenarioRecord
 from sluice.chaos.scenario import run_scenario
 from sluice.chaos.stage import CONTROLS, Stage, StageConfig
@@ -71,8 +72,9 @@ def run_chaos(config: ChaosConfig, state_dir: Path, say: Say) -> ChaosReport:
         phase = _run_faults(config, stage, prefix, say)
         for worker in stage.workers:
             worker.stop_worker()  # the scenarios bring their own
+        histories = tuple(_audit_histories(stage))
         scenarios = tuple(_run_scenarios(stage, prefix, say))
-        return _report(config, phase, scenarios, stage.memory.peak_mb)
+        return _report(config, phase, scenarios, histories, stage.memory.peak_mb)
 
 
 def _configure(config: ChaosConfig, state_dir: Path, prefix: str) -> StageConfig:
@@ -83,7 +85,8 @@ def _configure(config: ChaosConfig, state_dir: Path, prefix: str) -> StageConfig
 
 def name_topics(prefix: str) -> Topics:
     """Topics of a run's own, so that it can share a cluster."""
-    return Topics(*(f"{prefix}.{kind}" for kind in ("posts", "verdicts", "reviews", "dead-letters", "policies")))
+    kinds = ("posts", "verdicts", "reviews", "dead_letters", "policies", "feedback", "shadow", "reports")
+    return Topics(**{kind: f"{prefix}.{kind.replace('_', '-')}" for kind in kinds})
 
 
 def _run_faults(config: ChaosConfig, stage: Stage, prefix: str, say: Say) -> FaultPhase:
@@ -119,6 +122,11 @@ def _make_fault(fault: Fault, run_begun: float, traffic: Traffic, auditor: Audit
     return FaultRecord(fault.name, begun - run_begun, lifted - begun, recovery_s)
 
 
+def _audit_histories(stage: Stage) -> Iterator[HistoryRecord]:
+    folders = sorted(stage.config.state_dir.glob("*/history"))
+    return audit_histories(stage.kafka, ((folder.parent.name, folder) for folder in folders))
+
+
 def _run_scenarios(stage: Stage, prefix: str, say: Say) -> Iterator[ScenarioRecord]:
     """The real worker loses nothing, the controls do, in the same situation."""
     say("a stuck head and a kill: the worker, then workers that acknowledge wrongly")
@@ -130,7 +138,11 @@ def _run_scenarios(stage: Stage, prefix: str, say: Say) -> Iterator[ScenarioReco
 
 
 def _report(
-    config: ChaosConfig, phase: FaultPhase, scenarios: tuple[ScenarioRecord, ...], peak_memory_mb: dict[str, float]
+    config: ChaosConfig,
+    phase: FaultPhase,
+    scenarios: tuple[ScenarioRecord, ...],
+    histories: tuple[HistoryRecord, ...],
+    peak_memory_mb: dict[str, float],
 ) -> ChaosReport:
     tally = phase.tally
     return ChaosReport(
@@ -147,5 +159,6 @@ def _report(
         n_unexpected_dead_letters=len(set(tally.dead) - phase.expected_dead),
         faults=phase.records,
         scenarios=scenarios,
+        histories=histories,
         peak_memory_mb=peak_memory_mb,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sluice.chaos.histories import worker_settings
 from sluice.chaos.link import Link
 from sluice.chaos.memory import MemoryWatch
 from sluice.chaos.silence import SilentServer
@@ -121,10 +122,18 @@ class Stage:
                 kafka=kafka or self.kafka,
                 triton=self.link.address,
                 start_timeout_s=START_S,
-                worker_environment={**WORKER_SETTINGS, "SLUICE_GROUP": (kafka or self.kafka).topics.posts},
+                worker_environment={
+                    **WORKER_SETTINGS,
+                    **worker_settings(self.history_folder(name)),
+                    "SLUICE_GROUP": (kafka or self.kafka).topics.posts,
+                },
                 worker_command=command or WORKER_COMMAND,
             )
         )
+
+    def history_folder(self, name: str) -> Path:
+        """Where a worker keeps what it remembers of authors."""
+        return self.config.state_dir / name / "history"
 
     def make_control(self, kind: str, topics: Topics) -> Stack:
         """A worker that acknowledges wrongly, on topics of its own; not started yet."""

@@ -27,6 +27,7 @@ SENTENCES = (
 MALFORMED_EVERY = 50
 """One message in so many is no post: it has to become a dead letter."""
 PICTURE_EVERY = 40
+N_AUTHORS = 50
 HEAD_DEADLINE_MS = 5_000
 
 
@@ -111,7 +112,8 @@ class Traffic(RunningInside):
             return
         images = (Media(self._picture),) if number % PICTURE_EVERY == 0 else ()
         text = self._rng.choice(SENTENCES).format(n=number)
-        self._send(post_id, encode(Post(id=post_id, text=text, images=images)))
+        author = f"u-{number % N_AUTHORS}"
+        self._send(post_id, encode(Post(id=post_id, author_id=author, text=text, images=images)))
 
     def _send(self, post_id: str, value: bytes) -> None:
         self._publisher.publish_bytes(value, post_id.encode())

@@ -25,6 +25,7 @@ from sluice.cli import (
     decisions,
     demo,
     drift,
+    history,
     match,
     plan,
     policy,
@@ -119,6 +120,7 @@ app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(history.app, name="history")
 app.add_typer(shared_lists.app, name="lists")
 app.add_typer(policy.app, name="policy")
 

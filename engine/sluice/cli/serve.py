@@ -29,7 +29,10 @@ def serve(
     triton: TritonOption = None,
     policy: Annotated[Path | None, typer.Option(help="Decide by this policy file, or this folder of them.")] = None,
     kafka: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Follow this Kafka's policies, and let keys change them.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Follow this Kafka's policies and authors, and let keys change and report them."
+        ),
     ] = None,
     keys: Annotated[Path | None, typer.Option(help=KEYS_HELP, envvar="SLUICE_API_KEYS")] = None,
     feedback: Annotated[
@@ -97,7 +100,8 @@ def _with(settings: Settings, triton: str, policy: Path | None) -> Settings:
 def new_key(
     name: Annotated[str, typer.Argument(help="Of whoever gets it.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="score (default), feedback, metrics, policies; may be repeated.")
+        list[str] | None,
+        typer.Option(help="score (default), feedback, metrics, policies, reports, history; may be repeated."),
     ] = None,
 ) -> None:
     """Make an API key: the key on standard error, and on standard output the entry for the file of keys.

@@ -7,6 +7,7 @@ from sluice.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media
 from sluice.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes, open_topic
 from sluice.client.publisher import Publisher, read_key
 from sluice.client.redrive import Redrive
+from sluice.client.reports import Report, ReportPublisher
 from sluice.client.window import Settled, Window, WindowedPublisher
 from sluice.kafka import MAX_MESSAGE_BYTES
 
@@ -18,6 +19,8 @@ __all__ = [
     "Outcomes",
     "Publisher",
     "Redrive",
+    "Report",
+    "ReportPublisher",
     "Settled",
     "Window",
     "WindowedPublisher",

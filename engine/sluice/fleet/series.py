@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-MIN, MAX = ("sluice_triton_up",), ("_info", "_level")
+MIN, MAX = ("sluice_triton_up", "sluice_history_newest_timestamp_seconds"), ("_info", "_level")
 """Series of which the lowest says what holds for all, and endings of those of which the highest does."""
 
 

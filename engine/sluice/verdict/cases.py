@@ -9,7 +9,7 @@ import msgspec
 
 from sluice.errors import PolicyError
 from sluice.evidence import HashMatch, ListMatch
-from sluice.schema import LABELS, Decision, Post, Urgency
+from sluice.schema import LABELS, AuthorHistory, Decision, Post, Urgency
 from sluice.verdict.documents import Document
 from sluice.verdict.facts import Facts
 from sluice.verdict.judgement import Judge, Judgement
@@ -48,6 +48,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         As a verdict's `modalities`; all ``ok`` where left out.
     lists, lists_allowed, list_owners, hashes : list of str
         As rules see them.
+    author : AuthorHistory or None
+        What is known of the author; nothing where left out.
     """
 
     name: Name
@@ -61,6 +63,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists_allowed: list[Name] = []
     list_owners: list[Name] = []
     hashes: list[Name] = []
+    author: AuthorHistory | None = None
 
 
 def run_cases(document: Document, policies: PolicySet) -> int:
@@ -102,6 +105,7 @@ def _facts_of(entry: Located, case: Case, document: Document) -> Facts:
         language=case.language,
         language_probability=1.0 if case.language else 0.0,
         known=_known_of(case),
+        author=case.author,
     )
 
 

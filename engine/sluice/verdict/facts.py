@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from sluice.modalities.scored import ScoredPart, statuses_of
-from sluice.schema import LABELS, Basis, Decision, DetectedLanguage, Media, Post, Verdict
+from sluice.schema import LABELS, AuthorHistory, Basis, Decision, DetectedLanguage, Media, Post, Verdict
 from sluice.verdict.fusion import Scores
 from sluice.verdict.known import NOTHING_KNOWN, Known
 
@@ -39,6 +39,8 @@ class Facts:
         As `DetectedLanguage.code` has it; empty without a text that was read.
     known : Known
         What of it lists and banks of hashes hold.
+    author : AuthorHistory or None
+        None where no history is kept, or the post has no author.
     """
 
     post: Post
@@ -51,6 +53,7 @@ class Facts:
     language: str = ""
     language_probability: float = 0.0
     known: Known = NOTHING_KNOWN
+    author: AuthorHistory | None = None
 
 
 def facts_of(
@@ -59,6 +62,7 @@ def facts_of(
     scores: Scores,
     language: DetectedLanguage | None,
     known: Known = NOTHING_KNOWN,
+    author: AuthorHistory | None = None,
 ) -> Facts:
     """What the scored parts of a post say of it; `language` is `language_of` them."""
     return Facts(
@@ -72,6 +76,7 @@ def facts_of(
         language=language.code if language else "",
         language_probability=language.probability if language else 0.0,
         known=known,
+        author=author,
     )
 
 
@@ -81,11 +86,13 @@ def language_of(scored: Sequence[ScoredPart]) -> DetectedLanguage | None:
     return None if found is None else DetectedLanguage(found.code, min(1.0, round(found.probability, 4)))
 
 
-def rebase(basis: Basis | None, post: Post) -> Basis | None:
+def rebase(basis: Basis | None, post: Post, author: AuthorHistory | None = None) -> Basis | None:
     """For a post that says the same as the one before, in its own words about its author and time."""
     if basis is None:
         return None
-    return msgspec.structs.replace(basis, author_standing=post.author_standing, created_at=post.created_at)
+    return msgspec.structs.replace(
+        basis, author_standing=post.author_standing, created_at=post.created_at, author=author
+    )
 
 
 def basis_of(facts: Facts) -> Basis:
@@ -100,6 +107,7 @@ def basis_of(facts: Facts) -> Basis:
         text_chars=len(post.text or ""),
         n_images=len(post.images),
         n_clips=len(post.audio),
+        author=facts.author,
     )
 
 
@@ -120,6 +128,7 @@ def recall(verdict: Verdict) -> Facts:
         language=verdict.language.code if verdict.language else "",
         language_probability=verdict.language.probability if verdict.language else 0.0,
         known=Known(verdict.lists, verdict.hashes),
+        author=basis.author,
     )
 
 
@@ -163,11 +172,14 @@ class Input:
     ----------
     post_field : str or None
         The field of the post that it is, beside text and media: two posts that differ in it may be decided otherwise.
+    author_field : str or None
+        The field of `AuthorHistory` that it is, for which the same holds.
     """
 
     kind: Kind
     read: Callable[[Question], Any]
     post_field: str | None = None
+    author_field: str | None = None
 
 
 def _of_post(name: str) -> Input:
@@ -181,12 +193,25 @@ def _per_label(name: str) -> dict[str, Input]:
     return {f"{name}.{label}": Input("double", read(label)) for label in LABELS}
 
 
+_NO_HISTORY = AuthorHistory()
+
+
+def _of_author(name: str, kind: Kind) -> Input:
+    return Input(kind, lambda asked: getattr(asked.facts.author or _NO_HISTORY, name), author_field=name)
+
+
+AUTHOR_COUNTS = (
+    "posts_1m", "posts_1h", "posts_24h", "reviews_24h", "blocks_24h", "repeats_24h", "reports_24h",
+)  # fmt: skip
+
 POST_FIELDS = ("tenant", "surface", "market", "author_id", "author_standing", "created_at")
 
 INPUTS: dict[str, Input] = {
     **_per_label("scores"),
     **_per_label("severity"),
     **{name: _of_post(name) for name in POST_FIELDS},
+    **{f"author.{name}": _of_author(name, "int") for name in AUTHOR_COUNTS},
+    "author.strikes": _of_author("strikes", "double"),
     "language": Input("string", lambda asked: asked.facts.language),
     "language_probability": Input("double", lambda asked: asked.facts.language_probability),
     "parts": Input("string map", lambda asked: dict(asked.facts.parts)),
@@ -200,4 +225,4 @@ INPUTS: dict[str, Input] = {
     "list_owners": Input("strings", lambda asked: asked.facts.known.owners),
     "hashes": Input("strings", lambda asked: asked.facts.known.banks),
 }
-"""By name. What an author's history says of a post becomes a line here, and a field of `Facts`."""
+"""By name."""

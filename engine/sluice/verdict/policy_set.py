@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from sluice.errors import PolicyError
-from sluice.schema import Post
+from sluice.schema import AuthorHistory, Post
 from sluice.verdict.documents import Document, read_document, read_shipped, read_text, resolve
 from sluice.verdict.facts import INPUTS
 from sluice.verdict.judgement import Judge
@@ -61,6 +61,8 @@ class PolicySet:
         Of all of them.
     reads : tuple of str
         The post's fields, beside its parts, on which any of them may decide.
+    reads_of_author : tuple of str
+        The fields of the author's history on which any of them may.
     """
 
     def __init__(self, judges: Sequence[Judge]) -> None:
@@ -70,6 +72,7 @@ class PolicySet:
         self._of_tenant: dict[str | None, tuple[Judge, ...]] = _by_tenant(judges)
         self.reads = tuple(sorted({name for judge in judges for name in _fields_of(judge)}))
         self._shares = tuple(sorted({share for judge in judges if (share := _selectors(judge.policy).authors)}))
+        self.reads_of_author = tuple(sorted({name for judge in judges for name in _author_fields_of(judge)}))
         self._identity = msgspec.json.encode(sorted(ref.sha256 for ref in self.refs))
 
     @classmethod
@@ -93,10 +96,11 @@ class PolicySet:
         known = self._of_tenant.get(post.tenant) or self._of_tenant[None]
         return next(judge for judge in known if _selectors(judge.policy).match(post, language))
 
-    def key(self, post: Post) -> bytes:
+    def key(self, post: Post, author: AuthorHistory | None = None) -> bytes:
         """Equal for two posts that the same words and media would have decided alike, as far as policies go."""
         fields = [getattr(post, name) for name in self.reads]
         fields += [is_among(post, share) for share in self._shares]
+        fields += [getattr(author, name, None) for name in self.reads_of_author]
         return self._identity + msgspec.json.encode(fields)
 
 
@@ -128,6 +132,11 @@ def _fields_of(judge: Judge) -> Iterator[str]:
         yield from ["tenant"] if judge.policy.tenant else []
         yield from (name for name in ("surface", "market", "author_standing") if getattr(selectors, name))
         yield from (field for name in judge.reads if (field := INPUTS[name].post_field))
+
+
+def _author_fields_of(judge: Judge) -> Iterator[str]:
+    """The fields of the author's history on which a policy may decide."""
+    return (field for name in judge.reads if (field := INPUTS[name].author_field))
 
 
 def is_for_all(policy: Policy) -> bool:

@@ -25,7 +25,9 @@ from sluice.api.connections import listen, make_server
 from sluice.api.feedback import Feedback, FeedbackFile
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
+from sluice.client.reports import ReportPublisher
 from sluice.errors import SluiceError
+from sluice.history.remembered import RememberedAuthors
 from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.tracing import UNTRACED, Tracer
@@ -110,13 +112,17 @@ def serving(
     tracer: Tracer = UNTRACED,
     decisions: Feedback | None = None,
     lists_desk: ListDesk | None = None,
+    reports: ReportPublisher | None = None,
+    authors: RememberedAuthors | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
     service = ScoringService(scorer, config.max_in_flight)
     ring = KeyRing(keys) if keys is not None else None
     kept = Feedback([FeedbackFile(feedback)] if feedback else [])
-    app = make_app(config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions, lists_desk)
+    app = make_app(
+        config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions, lists_desk, reports, authors
+    )
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
         started = threading.Event()

@@ -98,10 +98,11 @@ def test_a_server_without_kafka_has_no_such_endpoints() -> None:
 async def test_a_server_on_kafka_decides_by_what_is_pushed(kafka: KafkaConfig) -> None:
     policies, sets = PolicyFile(default_policy(), Metrics(CollectorRegistry())), asyncio.Queue[PolicySet]()
     policies.used_by(sets.put_nowait)
-    async with _sharing(load_settings({}), ApiConfig(kafka=kafka), policies) as desk:
-        assert desk is not None
-        await asyncio.to_thread(desk.push, [read_document(POLICY.format(1))], "ann")
+    settings, metrics = load_settings({}), Metrics(CollectorRegistry())
+    async with _sharing(settings, ApiConfig(kafka=kafka), policies, metrics) as shared:
+        assert shared.desk is not None
+        await asyncio.to_thread(shared.desk.push, [read_document(POLICY.format(1))], "ann")
         pushed = await asyncio.wait_for(sets.get(), 30)
     assert {ref.name: ref.version for ref in pushed.refs}["forum"] == 1
-    async with _sharing(load_settings({}), ApiConfig(), policies) as desk:
-        assert desk is None
+    async with _sharing(settings, ApiConfig(), policies, metrics) as shared:
+        assert shared.desk is None

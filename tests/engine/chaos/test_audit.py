@@ -8,7 +8,7 @@ from sluice.chaos.audit import Tally
 from sluice.client import Outcome
 from sluice.errors import PartLate
 from sluice.kafka import REASON_HEADER
-from sluice.schema import Verdict, encode
+from sluice.schema import AuthorHistory, Basis, Verdict, encode
 from tests.engine.cli.verdicts import make_verdict
 
 
@@ -42,6 +42,14 @@ def test_the_same_verdict_at_another_time_is_a_duplicate_and_not_different() -> 
     again = change(first, latency_ms={"total": 99.0}, scored_at="2027-01-01T00:00:00Z", cached=("text",))
     tally = tally_of(outcome_of(first), outcome_of(again))
     assert (tally.n_duplicates, tally.different) == (1, {})
+
+
+def test_what_an_author_did_meanwhile_is_of_the_moment() -> None:
+    first = change(make_verdict("a"), basis=Basis(text_chars=3, author=AuthorHistory(posts_1h=1)))
+    again = change(first, basis=Basis(text_chars=3, author=AuthorHistory(posts_1h=2)))
+    other = change(first, basis=Basis(text_chars=4, author=AuthorHistory(posts_1h=1)))
+    assert tally_of(outcome_of(first), outcome_of(again)).different == {}
+    assert tally_of(outcome_of(first), outcome_of(other)).different == {"a": {"basis"}}
 
 
 def test_another_score_is_different() -> None:

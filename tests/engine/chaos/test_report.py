@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from sluice.chaos.histories import HistoryRecord
 from sluice.chaos.report import ChaosReport, FaultRecord, ScenarioRecord, make_tables
 
 PASSED: dict[str, Any] = {
@@ -48,6 +49,8 @@ def test_a_run_without_losses_whose_controls_lose_has_no_problems() -> None:
         ("n_unexpected_dead_letters", 5, "5 posts became dead letters"),
         ("faults", (FaultRecord("Triton killed", 7.0, 0.0, None),), "no recovery"),
         ("faults", (FaultRecord("Triton killed", 7.0, 0.0, 31.0),), "no recovery"),
+        ("histories", (HistoryRecord("worker-1", 9, 2, 5, 1),), "worker-1: 1 of what it remembers"),
+        ("histories", (HistoryRecord("worker-1", 0, 0, 0, 0),), "worker-1: 0 of what it remembers"),
         ("scenarios", (ScenarioRecord("unordered", True, 10, 0),), "could not have seen a loss"),
         ("scenarios", (ScenarioRecord("ordered", False, 10, 1),), "1 posts lost behind a stuck head"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import PolicyError
-from sluice.schema import LABELS, Post, RuleReason
+from sluice.schema import LABELS, AuthorHistory, Post, RuleReason
 from sluice.verdict.documents import read_document
 from sluice.verdict.facts import Facts
 from sluice.verdict.judgement import Judge, Judgement
@@ -14,9 +14,12 @@ from sluice.verdict.policy_set import SetBuilder
 from sluice.verdict.rule_limits import MAX_CHARS
 from sluice.verdict.rules import RuleMistake, RuleSet, compile_expression
 
+AUTHOR = AuthorHistory(strikes=1.5, posts_1m=3, repeats_24h=2)
 QUIET = dict.fromkeys(LABELS, 0.0)
 POST = Post(id="p", text="hello", tenant="forum", surface="chat", author_id="u-1", author_standing="new")
-FACTS = Facts(POST, QUIET | {"spam": 0.45, "hate": 0.7}, QUIET | {"hate": 0.2}, parts={"text": "ok"}, language="en")
+FACTS = Facts(
+    POST, QUIET | {"spam": 0.45, "hate": 0.7}, QUIET | {"hate": 0.2}, parts={"text": "ok"}, language="en", author=AUTHOR
+)
 
 
 def rule(when: str, **actions: object) -> Rule:
@@ -38,6 +41,7 @@ def judge(*rules: Rule, facts: Facts = FACTS, **fields: object) -> Judgement:
         "parts['text'] == 'ok' && !('image:0' in parts) && n_images == 0 && n_clips == 0 && text_chars == 5",
         "decision == 'review' && 'hate' in labels && labels.exists(l, l.startsWith('ha'))",
         "scores.spam > 0.4 // which says so",
+        "author.strikes > 1.4 && author.posts_1m == 3 && author.repeats_24h == 2 && author.reports_24h == 0",
     ],
 )
 def test_a_rule_sees_what_is_known_of_a_post(when: str) -> None:

@@ -1,0 +1,66 @@
+"""What is kept of one author: a bounded set of entries, the same in whatever order and however often they came.
+
+Of each post the entry that ranks highest is kept: the latest, then the strictest. Of all posts those that rank highest
+are kept, up to a number. So a set is a function of what was merged into it: merging is commutative, associative and
+idempotent, a second verdict on a post counts once, and a replay changes nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import starmap
+from operator import itemgetter
+from struct import Struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+Entry = tuple[int, int, int, int]
+"""Milliseconds since the epoch, a place in `DECISIONS`, SimHash of the text (0 without one), hash of the post's id."""
+
+Entries = NDArray[np.void]
+
+ENTRY = np.dtype([("at", "<i8"), ("decision", "u1"), ("text", "<u8"), ("id", "<u8")])
+"""The same in an array."""
+
+_PACKED = Struct("<qBQQ")
+"""The same in bytes."""
+
+NONE: Entries = np.empty(0, ENTRY)
+
+MAX_ENTRIES = 1000
+"""Of one kind and author: what is beyond is not counted. 25 bytes each."""
+
+
+def read(raw: bytes | None) -> Entries:
+    """Entries as `merge` wrote them, from the lowest rank to the highest."""
+    return np.frombuffer(raw, ENTRY) if raw else NONE
+
+
+def newest_at(raw: bytes) -> int:
+    """The time of the last entry, in milliseconds since the epoch."""
+    return int(_PACKED.unpack_from(raw, len(raw) - _PACKED.size)[0])
+
+
+def merge(kept: bytes | None, come: Iterable[Entry], span_ms: int | None = None, n_most: int = MAX_ENTRIES) -> bytes:
+    """Both together, without what is too old or too much.
+
+    Parameters
+    ----------
+    span_ms : int or None
+        How far before the newest entry they may go back.
+
+    Returns
+    -------
+    bytes
+        From the lowest rank to the highest, one a post. Most sets are small: for those, arrays take five times as long.
+    """
+    best: dict[int, Entry] = {entry[3]: entry for entry in _PACKED.iter_unpack(kept or b"")}
+    for entry in come:
+        if entry > best.get(entry[3], (-1,)):
+            best[entry[3]] = entry
+    ranked = sorted(best.values())
+    if span_ms is not None and ranked:
+        del ranked[: bisect_right(ranked, ranked[-1][0] - span_ms, key=itemgetter(0))]
+    return b"".join(starmap(_PACKED.pack, ranked[-n_most:]))

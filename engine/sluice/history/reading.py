@@ -1,0 +1,180 @@
+"""Folds the topics of verdicts and reports into a history: every partition, from where the history says on."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, cast
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
+from confluent_kafka import TopicPartition as Partition
+
+from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
+from sluice.config import KafkaConfig
+from sluice.errors import KafkaUnavailable, SettingsError
+from sluice.history.events import Event, read_report, read_verdict
+from sluice.history.remembered import Place
+from sluice.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.2
+BATCH = 2000
+LIST_S = 10.0
+"""How often it is asked for partitions that were added."""
+
+
+class Folding(Protocol):
+    """What events are folded into: `RememberedAuthors`."""
+
+    @property
+    def offsets(self) -> Mapping[Place, int]:
+        """See `RememberedAuthors.offsets`."""
+        ...
+
+    def fold(self, events: Iterable[Event], offsets: Mapping[Place, int]) -> None:
+        """See `RememberedAuthors.fold`."""
+        ...
+
+
+class HistoryReader:
+    """Reads into a history; it belongs to no group and leaves no trace on the broker. For one thread.
+
+    Parameters
+    ----------
+    kafka : KafkaConfig
+    authors : Folding
+    metrics : Metrics
+    timeout_s : float
+        How long to wait for Kafka, and for something to come while there is something to read.
+
+    Raises
+    ------
+    KafkaUnavailable
+        Kafka does not answer, or lacks a topic.
+    """
+
+    def __init__(self, kafka: KafkaConfig, authors: Folding, metrics: Metrics, timeout_s: float) -> None:
+        self._kafka = kafka
+        self._authors = authors
+        self._metrics = metrics
+        self._timeout_s = timeout_s
+        self._topics = (kafka.topics.verdicts, kafka.topics.reports)
+        self._consumer = Consumer(consumer_properties(kafka, f"sluice-history-{uuid.uuid4()}"))
+        self._places: list[Place] = []
+        self._listed_at = time.monotonic()
+        try:
+            self._assign(find_partitions(self._consumer, kafka, self._topics, timeout_s))
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def _assign(self, places: list[Place]) -> None:
+        """Read on from what the history holds; what is not there any more, from what is the first."""
+        self._places, known = places, self._authors.offsets
+        self._consumer.assign([Partition(*place, known.get(place, OFFSET_BEGINNING)) for place in places])
+
+    def read_to_end(self) -> int:
+        """Take everything that is there now; returns how many messages that was.
+
+        Raises
+        ------
+        KafkaUnavailable
+            Nothing came within the time although there is more.
+        """
+        ends = find_ends(self._consumer, self._kafka, self._places, self._timeout_s)
+        known = self._authors.offsets
+        left = {place for place, end in ends.items() if known.get(place, 0) < end}
+        n_read, deadline = 0, time.monotonic() + self._timeout_s
+        while left:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: the history could not be read")
+            for message in (come := self._poll()):
+                if _is_end(message) or (message.offset() or 0) + 1 >= ends.get(_place(message), 0):
+                    left.discard(_place(message))
+            if come:
+                n_read, deadline = n_read + len(come), time.monotonic() + self._timeout_s
+        return n_read
+
+    def poll(self) -> None:
+        """Take what has come; waits for it up to `POLL_S`."""
+        self._poll()
+        if time.monotonic() - self._listed_at > LIST_S:
+            self._listed_at = time.monotonic()
+            self._look_for_more()
+
+    def _look_for_more(self) -> None:
+        try:
+            found = find_partitions(self._consumer, self._kafka, self._topics, 1.0)
+        except KafkaUnavailable:  # the topics are read on once it is back
+            return
+        if set(found) - set(self._places):
+            self._assign(found)
+
+    def _poll(self) -> Sequence[Message]:
+        first = self._consumer.poll(POLL_S)
+        if first is None:
+            return ()
+        come = [first, *self._consumer.consume(BATCH, 0)]
+        self._fold([message for message in come if message.error() is None])
+        return come
+
+    def _fold(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        events = [event for message in messages if (event := self._read(message))]
+        offsets: defaultdict[Place, int] = defaultdict(int)
+        for message in messages:
+            place = _place(message)
+            offsets[place] = max(offsets[place], (message.offset() or 0) + 1)
+            self._metrics.history_messages.labels(place[0]).inc()
+        self._authors.fold(events, offsets)
+        self._metrics.history_newest.set(max((message.timestamp()[1] for message in messages), default=0) / 1000)
+
+    def _read(self, message: Message) -> Event | None:
+        """What a message counts for; one that cannot be read counts for nothing, and is said."""
+        try:
+            return read_event(message, self._kafka.topics.reports)
+        except (SettingsError, ValueError) as error:
+            self._metrics.history_unread.labels(str(message.topic())).inc()
+            logger.warning("%s/%s/%s is not counted: %s", *_place(message), message.offset(), type(error).__name__)
+            return None
+
+    def resume(self) -> None:
+        """Read on from what the history holds, after something went wrong with what was taken."""
+        self._assign(self._places)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+
+def read_event(message: Message, reports: str) -> Event | None:
+    """What a message counts for.
+
+    Raises
+    ------
+    ValueError
+        It is neither a verdict nor a report.
+    SettingsError
+        The extra for its form is not installed.
+    """
+    if message.topic() == reports:
+        return read_report(message.value(), message.timestamp()[1] / 1000)
+    return read_verdict(message.value(), _headers(message))
+
+
+def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
+    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
+
+
+def _place(message: Message) -> Place:
+    return str(message.topic()), message.partition() or 0
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF

@@ -1,0 +1,136 @@
+"""The history of all authors: events are folded into it, and it is asked what is known of a post's author."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from sluice.features.simhash import simhash
+from sluice.history.config import HistoryConfig
+from sluice.history.counts import DAY_MS, HOUR_MS, Moment, Sets, count
+from sluice.history.entries import Entries, Entry, merge, read
+from sluice.history.events import Event, to_ms
+from sluice.history.store import MemoryStore, RocksStore, Store, is_entries
+from sluice.history.subjects import Kind, Naming
+from sluice.schema import DECISIONS, AuthorHistory, Post
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+KEPT_MS = 2 * DAY_MS
+"""Of posts: a backlog of a day is still counted as it was."""
+
+BLOCK = DECISIONS.index("block")
+
+_OFFSETS, _IDENTITY = b"m/offsets", b"m/identity"
+_TTL_MARGIN_S = 2 * 86_400
+
+
+class RememberedAuthors:
+    """What is known of authors; see `sluice.verdict.authors.Authors`.
+
+    Parameters
+    ----------
+    config : HistoryConfig
+        With a key.
+    topics : tuple of str
+        What its events are read from, as the broker tells topics apart: others begin a history of their own.
+    clock : callable
+        Seconds since the epoch; only for posts that do not say when they were published, or say a time to come.
+
+    Raises
+    ------
+    SettingsError
+        The folder cannot be opened.
+    """
+
+    def __init__(
+        self, config: HistoryConfig, topics: tuple[str, ...] = (), clock: Callable[[], float] = time.time
+    ) -> None:
+        self._naming = Naming(config.key)
+        self._seed = self._naming.seed()
+        self._half_life_ms = config.half_life_h * HOUR_MS
+        self._strikes_ms = round(config.days * DAY_MS)
+        self._spans: dict[Kind, int | None] = {"posts": KEPT_MS, "strikes": self._strikes_ms, "reports": None}
+        self._clock = clock
+        self._store = _open_store(config)
+        self._identity = self._naming.identity(*topics)
+        if self._store.get(_IDENTITY) != self._identity:
+            self._store.clear()
+        self._newest_ms = self._swept_ms = 0
+
+    @property
+    def offsets(self) -> dict[Place, int]:
+        """Of each place, the offset of the first message that is not in it yet."""
+        raw = self._store.get(_OFFSETS)
+        listed = msgspec.json.decode(raw, type=list[tuple[str, int, int]]) if raw else []
+        return {(topic, number): offset for topic, number, offset in listed}
+
+    def fold(self, events: Iterable[Event], offsets: Mapping[Place, int]) -> None:
+        """Take events, and note how far their places are read: both or neither. By one thread."""
+        come: defaultdict[bytes, list[Entry]] = defaultdict(list)
+        kinds: dict[bytes, Kind] = {}
+        for event in events:
+            entry = (event.at_ms, event.decision or 0, event.text, self._naming.entry_id(event.name))
+            for kind in _kinds_of(event):
+                subject = self._naming.subject(kind, event.tenant, event.author)
+                come[subject].append(entry)
+                kinds[subject] = kind
+            if event.decision is not None:
+                self._newest_ms = max(self._newest_ms, event.at_ms)
+        changed = {
+            subject: merge(self._store.get(subject), entries, self._spans[kinds[subject]])
+            for subject, entries in come.items()
+        }
+        self._store.write({**changed, _OFFSETS: _write(self.offsets | dict(offsets)), _IDENTITY: self._identity})
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Once an hour of the posts' own time: authors of whom nothing counts any more."""
+        if self._newest_ms - self._swept_ms > HOUR_MS:
+            self._swept_ms = self._newest_ms
+            self._store.drop_before(self._newest_ms - max(KEPT_MS, self._strikes_ms))
+
+    def recall(self, post: Post, published_at: float | None) -> AuthorHistory | None:
+        """See `Authors.recall`."""
+        if not post.author_id:
+            return None
+        now = self._clock()
+        at_ms = to_ms(now if published_at is None else min(published_at, now))
+        text = simhash(post.text, self._seed) if post.text else 0
+        return self.count(post.tenant, post.author_id, Moment(at_ms, self._naming.entry_id(post.id), text))
+
+    def count(self, tenant: str | None, author: str, moment: Moment) -> AuthorHistory:
+        """What is known of an author at a moment."""
+        sets = Sets(*(self._entries(kind, tenant, author) for kind in ("posts", "strikes", "reports")))
+        return count(sets, moment, self._half_life_ms, self._strikes_ms)
+
+    def _entries(self, kind: Kind, tenant: str | None, author: str) -> Entries:
+        return read(self._store.get(self._naming.subject(kind, tenant, author)))
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """All sets, by subject, as they are stored."""
+        return ((key, raw) for key, raw in self._store.items() if is_entries(key))
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._store.close()
+
+
+def _kinds_of(event: Event) -> tuple[Kind, ...]:
+    if event.decision is None:
+        return ("reports",)
+    return ("posts", "strikes") if event.decision == BLOCK else ("posts",)
+
+
+def _open_store(config: HistoryConfig) -> Store:
+    if config.folder is None:
+        return MemoryStore()
+    return RocksStore(config.folder, round(max(KEPT_MS / 1000, config.days * 86_400)) + _TTL_MARGIN_S)
+
+
+def _write(offsets: Mapping[Place, int]) -> bytes:
+    return msgspec.json.encode([(topic, number, offset) for (topic, number), offset in sorted(offsets.items())])

@@ -1,0 +1,158 @@
+"""Where the history is kept: values by key, written together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from sluice.errors import SettingsError
+from sluice.history.entries import newest_at
+
+
+class Store(Protocol):
+    """Values by key."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """A value; None if there is none. For any thread."""
+        ...
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        """Take values, all of them or, if the process ends meanwhile, none."""
+        ...
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All of them."""
+        ...
+
+    def drop_before(self, at_ms: int) -> None:
+        """Forget the entries of authors who did nothing since, in milliseconds since the epoch."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+def is_entries(key: bytes) -> bool:
+    """Whether a key is that of an author's entries."""
+    return key[:1] != b"m"
+
+
+class MemoryStore:
+    """A `Store` that ends with the process."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Store.get`."""
+        return self._values.get(key)
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        """See `Store.write`."""
+        self._values.update(values)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """See `Store.items`."""
+        return iter(list(self._values.items()))
+
+    def drop_before(self, at_ms: int) -> None:
+        """See `Store.drop_before`."""
+        old = [key for key, value in self.items() if is_entries(key) and newest_at(value) < at_ms]
+        for key in old:
+            del self._values[key]
+
+    def clear(self) -> None:
+        """See `Store.clear`."""
+        self._values.clear()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+
+
+MAX_SHARING = 64
+"""Workers that may keep their histories in one folder."""
+
+
+class RocksStore:
+    """A `Store` in a folder: RocksDB, whose log makes a write whole or nothing when the process is killed.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing. Each process takes the first folder in it, ``0``, ``1``, …, that no other has open.
+    ttl_s : int
+        Values that were not written for longer go, in time: RocksDB drops them when it merges files.
+
+    Raises
+    ------
+    SettingsError
+        The extra ``history`` is not installed, or the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, ttl_s: int) -> None:
+        self._folder = folder
+        self._ttl_s = ttl_s
+        self._rocks = _load_rocksdict()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = self._open_free()
+        except Exception as error:  # the library raises nothing more exact
+            raise SettingsError(f"SLUICE_HISTORY_DIR: {folder} cannot be used: {error}") from error
+
+    def _open_free(self) -> Any:
+        for number in range(MAX_SHARING - 1):
+            try:
+                return self._open(self._folder / str(number))
+            except Exception as error:
+                if "lock" not in str(error).lower():
+                    raise
+        return self._open(self._folder / str(MAX_SHARING - 1))
+
+    def _open(self, path: Path) -> Any:
+        options = self._rocks.Options(raw_mode=True)
+        options.create_if_missing(True)
+        return self._rocks.Rdict(str(path), options, access_type=self._rocks.AccessType.with_ttl(self._ttl_s))
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Store.get`."""
+        found: bytes | None = self._database.get(key)
+        return found
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        """See `Store.write`."""
+        batch = self._rocks.WriteBatch(raw_mode=True)
+        for key, value in values.items():
+            batch.put(key, value)
+        self._database.write(batch)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """See `Store.items`."""
+        return iter(self._database.items())
+
+    def drop_before(self, at_ms: int) -> None:
+        """RocksDB does so by itself."""
+
+    def clear(self) -> None:
+        """See `Store.clear`."""
+        for key in list(self._database.keys()):
+            self._database.delete(key)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._database.close()
+
+
+def _load_rocksdict() -> Any:
+    try:
+        import rocksdict
+    except ImportError as error:
+        raise SettingsError(
+            f"SLUICE_HISTORY_DIR needs the extra [history]: pip install 'sluice-moderation[history]' ({error})"
+        ) from error
+    return rocksdict

@@ -1,0 +1,53 @@
+"""Names of authors and posts as the history has them: hashed under a secret, so that a copy of it names nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["posts", "strikes", "reports"]
+"""What is counted of an author, each in a set of its own: a flood of posts must not push strikes out."""
+
+FORMAT = 1
+"""Of what is stored; another one is made anew from the topics."""
+
+_PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r"}
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Hashes names: BLAKE2b, keyed.
+
+    Parameters
+    ----------
+    secret : bytes
+        Of any length.
+    """
+
+    secret: bytes = field(repr=False)
+    _key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_key", hashlib.blake2b(self.secret, digest_size=64).digest())
+
+    def subject(self, kind: Kind, tenant: str | None, author: str) -> bytes:
+        """Where entries of an author are kept; 17 bytes."""
+        return _PREFIX[kind] + self._hash(16, "author", tenant, author)
+
+    def entry_id(self, name: str) -> int:
+        """Of a post, or of whoever reported: a number below 2 ** 64."""
+        return int.from_bytes(self._hash(8, "entry", name), "little")
+
+    def seed(self) -> int:
+        """For the hashes of texts."""
+        return int.from_bytes(self._hash(8, "text"), "little")
+
+    def identity(self, *topics: str) -> bytes:
+        """What a store has to have been made with: this secret, this format, and these topics."""
+        return self._hash(16, "store", FORMAT, *topics)
+
+    def _hash(self, n_bytes: int, *parts: str | int | None) -> bytes:
+        return hashlib.blake2b(msgspec.json.encode(parts), digest_size=n_bytes, key=self._key).digest()
