@@ -7,6 +7,7 @@ import mimetypes
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,6 +50,7 @@ def publish(
     audio: Annotated[list[Path] | None, typer.Option(help="Add this clip (repeatable).")] = None,
     post_id: Annotated[str | None, typer.Option("--id", help="The post's id; if not given, one is made up.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome of each post, and show it.")] = False,
+    high: Annotated[bool, typer.Option("--high", help="To the topic of posts that come first.")] = False,
     as_json: JsonOption = False,
     kafka: KafkaOption = None,
 ) -> None:
@@ -67,6 +69,7 @@ def publish(
     if (file is None) == (one is None):
         raise typer.BadParameter("give either FILE (or - for standard input), or --text, --image, --audio")
     to, work = find_connection(kafka), wait_for_outcomes if wait else publish_lines
+    to = replace(to, kafka=to.kafka.for_high()) if high else to
     if one is not None:
         n_refused = work(to, one, 1, wants_json(as_json))
         if not (wait or n_refused):

@@ -6,18 +6,24 @@ import asyncio
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluice.cli.worker_log import LogFormat, log_to_standard_error
 from sluice.errors import SluiceError
 
+if TYPE_CHECKING:
+    from sluice.settings import Settings
+
 PROCESSES_HELP = "Workers to run, as one: one endpoint for metrics and health, and one that ends by itself ends all."
+
+HIGH_HELP = "Workers beside those, for SLUICE_TOPIC_POSTS_HIGH alone: a flood of other posts does not hold them up."
 
 
 def run(
     processes: Annotated[int, typer.Option(min=1, max=256, help=PROCESSES_HELP)] = 1,
+    high: Annotated[int, typer.Option(min=0, max=256, help=HIGH_HELP)] = 0,
     log_format: Annotated[
         LogFormat, typer.Option(envvar="SLUICE_LOG_FORMAT", help="text for people, or a JSON object a line.")
     ] = LogFormat.text,
@@ -41,14 +47,24 @@ def run(
     except SluiceError as error:
         logger.critical("%s", error)
         raise typer.Exit(1) from error
-    if processes == 1:
+    if processes == 1 and not high:
         run_worker(settings)
     try:
-        status = asyncio.run(run_fleet(processes, settings.metrics_host, settings.metrics_port, _command(log_format)))
+        plain: list[dict[str, str]] = [{}] * processes
+        workers = plain + [_environment_of_high(settings)] * high
+        status = asyncio.run(run_fleet(workers, settings.metrics_host, settings.metrics_port, _command(log_format)))
     except SluiceError as error:
         logger.critical("%s", error)
         status = 1
     raise typer.Exit(status)
+
+
+def _environment_of_high(settings: Settings) -> dict[str, str]:
+    """Of a worker that reads the posts that come first: a group of its own, so that no rebalance of others stops it."""
+    return {
+        "SLUICE_TOPIC_POSTS": settings.kafka.topics.posts_high,
+        "SLUICE_GROUP": f"{settings.agent.group}-high",
+    }
 
 
 def _command(log_format: LogFormat) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +42,15 @@ class Member:
         return status
 
 
-async def run_fleet(n_processes: int, host: str, port: int, command: Sequence[str], grace_s: float = GRACE_S) -> int:
-    """Run so many workers until SIGTERM or SIGINT; SIGHUP goes to each. Returns 0 if all left as asked, else 1.
+async def run_fleet(
+    workers: Sequence[Mapping[str, str]], host: str, port: int, command: Sequence[str], grace_s: float = GRACE_S
+) -> int:
+    """Run workers until SIGTERM or SIGINT; SIGHUP goes to each. Returns 0 if all left as asked, else 1.
 
     Parameters
     ----------
+    workers : sequence of mapping of str to str
+        The environment of each, beside our own.
     host, port
         Of the one endpoint for ``/metrics``, ``/healthz`` and ``/readyz``.
     command : sequence of str
@@ -61,10 +65,13 @@ async def run_fleet(n_processes: int, host: str, port: int, command: Sequence[st
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     with tempfile.TemporaryDirectory(prefix="sluice-workers-") as folder:
-        sockets = [Path(folder) / f"{number}.sock" for number in range(1, n_processes + 1)]
+        sockets = [Path(folder) / f"{number}.sock" for number in range(1, len(workers) + 1)]
         server = FleetServer(sockets)
         await server.start(host, port)
-        members = [await _start(number, socket, command) for number, socket in enumerate(sockets, 1)]
+        members = [
+            await _start(number, socket, command, environment)
+            for number, (socket, environment) in enumerate(zip(sockets, workers, strict=True), 1)
+        ]
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _tell, members, signal.SIGHUP)
         try:
             are_well = await _watch(members, asked)
@@ -95,11 +102,11 @@ async def _watch(members: Sequence[Member], asked: asyncio.Event) -> bool:
     return asking in done
 
 
-async def _start(number: int, socket: Path, command: Sequence[str]) -> Member:
+async def _start(number: int, socket: Path, command: Sequence[str], environment: Mapping[str, str]) -> Member:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "SLUICE_METRICS_HOST": f"unix:{socket}"},
+        env={**os.environ, **environment, "SLUICE_METRICS_HOST": f"unix:{socket}"},
         start_new_session=True,  # Ctrl-C reaches us alone, and we ask all to leave
     )
     keeper = await asyncio.create_subprocess_exec(

@@ -26,7 +26,7 @@ class Fleet:
 
     def __init__(self, *command: str, grace_s: float = 30.0) -> None:
         (self.port,) = find_free_ports(1)
-        self.run = asyncio.create_task(run_fleet(N, "127.0.0.1", self.port, command or COMMAND, grace_s))
+        self.run = asyncio.create_task(run_fleet([{}] * N, "127.0.0.1", self.port, command or COMMAND, grace_s))
 
     async def get(self, path: str) -> tuple[int, str]:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as response:
@@ -120,7 +120,7 @@ async def test_one_that_stands_still_is_named_and_killed_in_the_end() -> None:
 async def test_a_port_that_is_taken_starts_nobody() -> None:
     before = children()
     with pytest.raises(SettingsError, match="SLUICE_METRICS_PORT"):
-        await run_fleet(N, "127.0.0.1", await taken_port(), COMMAND)
+        await run_fleet([{}] * N, "127.0.0.1", await taken_port(), COMMAND)
     assert children() == before
 
 
