@@ -27,6 +27,8 @@ class AuthorHistory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         Of those of the day, the ones whose verdict is ``review``, and ``block``.
     repeats_24h : int
         Of those of the day, the ones whose text is nearly this one.
+    copies_24h : int
+        Other authors of the same tenant who wrote the same letters and figures in the day before.
     strikes : float
         Posts that were blocked, each the less the longer ago.
     reports_24h : int
@@ -41,6 +43,7 @@ class AuthorHistory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reviews_24h: int = 0
     blocks_24h: int = 0
     repeats_24h: int = 0
+    copies_24h: int = 0
     strikes: float = 0.0
     reports_24h: int = 0
 

@@ -17,11 +17,12 @@ DAY_MS = 24 * HOUR_MS
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The sets of one author."""
+    """The sets of one author; of a text, who else wrote it."""
 
     posts: Entries
     strikes: Entries
     reports: Entries
+    copies: Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def count(sets: Sets, moment: Moment, half_life_ms: float, strikes_ms: float) ->
         reviews_24h=_decided(posts, "review"),
         blocks_24h=_decided(posts, "block"),
         repeats_24h=_near(posts, moment.text),
+        copies_24h=len(_within(sets.copies, Moment(moment.at_ms), DAY_MS)),
         strikes=_decayed(_within(sets.strikes, moment, strikes_ms), moment, half_life_ms),
         reports_24h=len(_within(sets.reports, moment, DAY_MS)),
     )

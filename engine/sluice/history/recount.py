@@ -34,7 +34,11 @@ def recount(events: Iterable[Event], config: HistoryConfig) -> Counted:
         entry = (event.at_ms, event.decision or 0, event.text, entry_id)
         for subject in _subjects_of(event, naming):
             best[subject][entry_id] = max(entry, best[subject].get(entry_id, entry))
-    spans = {b"p": KEPT_MS, b"s": round(config.days * DAY_MS)}
+        if event.decision is not None and event.text:
+            writers = best[naming.text(event.tenant, event.text)]
+            writer = (*entry[:3], naming.entry_id(f"author {event.author}"))
+            writers[writer[3]] = max(writer, writers.get(writer[3], writer))
+    spans = {b"p": KEPT_MS, b"c": KEPT_MS, b"s": round(config.days * DAY_MS)}
     return {subject: _keep(found.values(), spans.get(subject[:1])) for subject, found in best.items()}
 
 

@@ -11,7 +11,7 @@ import msgspec
 from sluice.features.simhash import simhash
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import DAY_MS, HOUR_MS, Moment, Sets, count
-from sluice.history.entries import Entries, Entry, merge, read
+from sluice.history.entries import NONE, Entries, Entry, merge, read
 from sluice.history.events import Event, to_ms
 from sluice.history.store import MemoryStore, RocksStore, Store, is_entries
 from sluice.history.subjects import Kind, Naming
@@ -54,7 +54,9 @@ class RememberedAuthors:
         self._seed = self._naming.seed()
         self._half_life_ms = config.half_life_h * HOUR_MS
         self._strikes_ms = round(config.days * DAY_MS)
-        self._spans: dict[Kind, int | None] = {"posts": KEPT_MS, "strikes": self._strikes_ms, "reports": None}
+        self._spans: dict[Kind, int | None] = {
+            "posts": KEPT_MS, "strikes": self._strikes_ms, "reports": None, "copies": KEPT_MS,
+        }  # fmt: skip
         self._clock = clock
         self._store = _open_store(config)
         self._identity = self._naming.identity(*topics)
@@ -71,19 +73,15 @@ class RememberedAuthors:
 
     def fold(self, events: Iterable[Event], offsets: Mapping[Place, int]) -> None:
         """Take events, and note how far their places are read: both or neither. By one thread."""
-        come: defaultdict[bytes, list[Entry]] = defaultdict(list)
-        kinds: dict[bytes, Kind] = {}
+        come: defaultdict[tuple[Kind, bytes], list[Entry]] = defaultdict(list)
         for event in events:
-            entry = (event.at_ms, event.decision or 0, event.text, self._naming.entry_id(event.name))
-            for kind in _kinds_of(event):
-                subject = self._naming.subject(kind, event.tenant, event.author)
-                come[subject].append(entry)
-                kinds[subject] = kind
+            for kind, subject, entry in _entries_of(event, self._naming):
+                come[kind, subject].append(entry)
             if event.decision is not None:
                 self._newest_ms = max(self._newest_ms, event.at_ms)
         changed = {
-            subject: merge(self._store.get(subject), entries, self._spans[kinds[subject]])
-            for subject, entries in come.items()
+            subject: merge(self._store.get(subject), entries, self._spans[kind])
+            for (kind, subject), entries in come.items()
         }
         self._store.write({**changed, _OFFSETS: _write(self.offsets | dict(offsets)), _IDENTITY: self._identity})
         self._sweep()
@@ -105,7 +103,9 @@ class RememberedAuthors:
 
     def count(self, tenant: str | None, author: str, moment: Moment) -> AuthorHistory:
         """What is known of an author at a moment."""
-        sets = Sets(*(self._entries(kind, tenant, author) for kind in ("posts", "strikes", "reports")))
+        posts, strikes, reports = (self._entries(kind, tenant, author) for kind in ("posts", "strikes", "reports"))
+        copies = read(self._store.get(self._naming.text(tenant, moment.text))) if moment.text else NONE
+        sets = Sets(posts, strikes, reports, copies[copies["id"] != self._naming.entry_id(_as_writer(author))])
         return count(sets, moment, self._half_life_ms, self._strikes_ms)
 
     def _entries(self, kind: Kind, tenant: str | None, author: str) -> Entries:
@@ -120,10 +120,23 @@ class RememberedAuthors:
         self._store.close()
 
 
+def _entries_of(event: Event, naming: Naming) -> Iterator[tuple[Kind, bytes, Entry]]:
+    """What an event adds, and to which sets."""
+    entry = (event.at_ms, event.decision or 0, event.text, naming.entry_id(event.name))
+    for kind in _kinds_of(event):
+        yield kind, naming.subject(kind, event.tenant, event.author), entry
+    if event.decision is not None and event.text:
+        yield "copies", naming.text(event.tenant, event.text), (*entry[:3], naming.entry_id(_as_writer(event.author)))
+
+
 def _kinds_of(event: Event) -> tuple[Kind, ...]:
     if event.decision is None:
         return ("reports",)
     return ("posts", "strikes") if event.decision == BLOCK else ("posts",)
+
+
+def _as_writer(author: str) -> str:
+    return f"author {author}"
 
 
 def _open_store(config: HistoryConfig) -> Store:

@@ -8,13 +8,14 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["posts", "strikes", "reports"]
-"""What is counted of an author, each in a set of its own: a flood of posts must not push strikes out."""
+Kind = Literal["posts", "strikes", "reports", "copies"]
+"""What is counted of an author, each in a set of its own: a flood of posts must not push strikes out.
+Copies are those of a text, counted by who wrote it."""
 
-FORMAT = 1
+FORMAT = 2
 """Of what is stored; another one is made anew from the topics."""
 
-_PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r"}
+_PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r", "copies": b"c"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Naming:
     def entry_id(self, name: str) -> int:
         """Of a post, or of whoever reported: a number below 2 ** 64."""
         return int.from_bytes(self._hash(8, "entry", name), "little")
+
+    def text(self, tenant: str | None, text: int) -> bytes:
+        """Where those who wrote a text are kept, by its SimHash."""
+        return _PREFIX["copies"] + self._hash(16, "copies", tenant, text)
 
     def seed(self) -> int:
         """For the hashes of texts."""

@@ -201,7 +201,7 @@ def _of_author(name: str, kind: Kind) -> Input:
 
 
 AUTHOR_COUNTS = (
-    "posts_1m", "posts_1h", "posts_24h", "reviews_24h", "blocks_24h", "repeats_24h", "reports_24h",
+    "posts_1m", "posts_1h", "posts_24h", "reviews_24h", "blocks_24h", "repeats_24h", "copies_24h", "reports_24h",
 )  # fmt: skip
 
 POST_FIELDS = ("tenant", "surface", "market", "author_id", "author_standing", "created_at")

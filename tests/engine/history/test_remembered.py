@@ -107,6 +107,24 @@ def test_a_post_finds_its_near_copies_and_does_not_count_itself() -> None:
     assert other.text_hash == f"{simhash(text, seed):016x}"
 
 
+def test_a_text_that_others_wrote_too_is_known_by_how_many_they_are() -> None:
+    authors, text = RememberedAuthors(CONFIG, clock=lambda: NOW_MS / 1000), "Vote for the mayor, friends!"
+    hash_ = simhash(text, Naming(CONFIG.key).seed())
+    names = ("u-1", "u-2", "u-2", "u-3", "u-4")
+    ages = (1, 2, 3, 4, DAY_MS)
+    authors.fold(
+        [
+            verdict(f"p-{n}", age, text=hash_, author=name)
+            for n, (name, age) in enumerate(zip(names, ages, strict=True))
+        ],
+        {},
+    )
+    for shown, tenant, n_others in ((text.upper(), "t", 2), (text, None, 0), ("See you at lunch", "t", 0)):
+        found = authors.recall(Post(id="p", text=shown, author_id="u-1", tenant=tenant), None)
+        assert found is not None
+        assert found.copies_24h == n_others
+
+
 def test_the_time_is_the_posts_own_unless_it_is_to_come() -> None:
     authors = RememberedAuthors(CONFIG, clock=lambda: 1000.0)
     post = Post(id="p", images=(), text="t", author_id="u")
