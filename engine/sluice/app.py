@@ -214,7 +214,7 @@ async def _serve_until_signal(settings: Settings, intake_type: type[Intake]) -> 
     metrics.add_process()
     logger.info("sluice %s starts, process %d", __version__, os.getpid())
     policy = PolicyFile(settings.policy_path, metrics)
-    watched = Watched(settings.lists_path, metrics)
+    watched = Watched(settings.lists_path, settings.hashes_path, metrics)
 
     def asked_to_leave(number: signal.Signals) -> None:
         logger.info("%s: stops once the posts in flight are done", number.name)

@@ -118,6 +118,10 @@ class Metrics:
         self.list_matches = Counter(
             "sluice_list_matches", "Posts in which a list was found.", ["list", "action"], registry=registry
         )
+        self.bank_hashes = Gauge("sluice_bank_hashes", "Hashes of each bank.", ["bank"], registry=registry)
+        self.bank_matches = Counter(
+            "sluice_bank_matches", "Pictures and clips that a bank holds.", ["bank"], registry=registry
+        )
 
     def add_process(self) -> None:
         """Add the series of the process itself, as everybody names them: memory, processor time, files, start."""

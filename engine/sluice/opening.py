@@ -72,7 +72,7 @@ async def open_pipeline(
     """
     policy = policy or PolicyFile(settings.policy_path, metrics)
     if watched is None:
-        watched = await asyncio.to_thread(Watched, settings.lists_path, metrics)
+        watched = await asyncio.to_thread(Watched, settings.lists_path, settings.hashes_path, metrics)
     async with AsyncExitStack() as stack:
         words = stack.enter_context(_threads(1))  # of their own: large pictures must not make other posts' texts late
         decoders = DecodingPool(settings.memory.decoding)

@@ -200,7 +200,9 @@ class Pipeline:
         self._stages["wait"].observe(admitted.wait_s)  # it goes through no other
         stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
         judge = admitted.policies.choose(admitted.post, found.language.code if found.language else "")
-        self._counts.add(found.decision, judge.policy, find(judge.policy, found.scores), found.language, found.lists)
+        self._counts.add(
+            found.decision, judge.policy, find(judge.policy, found.scores), found.language, Known(found.lists)
+        )
         return msgspec.structs.replace(
             found,
             post_id=admitted.post.id,
@@ -217,7 +219,8 @@ class Pipeline:
             fused = await self._fuse(scored, admitted.verdict_due)
         stage_s = self._observe(admitted, fused)
         with self._tracer.span("decide"):
-            return self._judge(admitted, fused, Known(await looking), stage_s)
+            known = Known(await looking, await admitted.watchlist.match(fused.parts))
+            return self._judge(admitted, fused, known, stage_s)
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
@@ -236,7 +239,10 @@ class Pipeline:
         )
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
-        score = partial(self._parts.score, deadline=admitted.parts_due, may_repeat=admitted.has_media)
+        takes_digests = admitted.has_media and admitted.watchlist.has_banks
+        score = partial(
+            self._parts.score, deadline=admitted.parts_due, may_repeat=admitted.has_media, takes_digests=takes_digests
+        )
         if len(admitted.parts) == 1:  # most posts: no task for it
             return await score(admitted.parts[0])
         scorings = map(score, admitted.parts)
@@ -287,7 +293,7 @@ class Pipeline:
         facts = facts_of(admitted.post, fused.parts, fused.scores, language, known, admitted.author)
         judge = admitted.policies.choose(admitted.post, facts.language)
         said = judge.judge(facts)
-        self._counts.add(said.decision, judge.policy, said.findings, language, known.lists)
+        self._counts.add(said.decision, judge.policy, said.findings, language, known)
         seen = [part for part in fused.parts if part.outputs]
         return Verdict(
             post_id=admitted.post.id,

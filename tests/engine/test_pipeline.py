@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -15,7 +16,9 @@ from sluice.bytebudget import Lease
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceUnavailable, MediaUnavailable
 from sluice.evidence import ListMatch
-from sluice.features import Language, Languages
+from sluice.features import Features, ImageRow, Language, Languages, Print
+from sluice.hashes.bank import HashEntry, make_bank
+from sluice.hashes.finder import BankFinder, digests_of
 from sluice.inference import Arrays
 from sluice.lists.entries import Entry
 from sluice.lists.finder import ListFinder
@@ -31,6 +34,7 @@ from tests.engine.pipelines import (
     NAMED,
     POLICY,
     Bench,
+    extract_image,
     finds,
 )
 
@@ -285,3 +289,30 @@ async def test_what_lists_hold_is_evidence_and_rules_decide_by_it(bench: Bench) 
     assert (spared.decision, spared.queue, [match.list for match in spared.lists]) == ("allow", "spared", ["fine"])
     assert bench.count("sluice_list_matches_total", list="insults", action="block") == 1
     assert recall(verdict).known == Known(verdict.lists)
+
+
+async def test_media_are_matched_by_their_bytes_and_by_what_they_show_also_those_that_cannot_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Print(b"\x0f" * 32, 90)
+
+    def extract_printed(content: bytes) -> Features[ImageRow]:
+        return replace(extract_image(content), prints=(shown,))
+
+    monkeypatch.setattr(bench.modalities[1], "_decode", extract_printed)
+    rules = (Rule(name="known", when="'files' in hashes", decision="block"),)
+    bench.pipeline.use_policies(PolicySet.of(msgspec.structs.replace(POLICY, rules=rules)))
+    files = make_bank([HashEntry("md5", digests_of(b"broken")["md5"].hex(), owner="ann")])
+    looks = make_bank([HashEntry("pdq", shown.bits.hex())])
+    images = (Media("a:ok"), Media("a:broken"))
+    assert (await bench.score(images=images)).hashes == ()
+    bench.pipeline.use_watchlist(Watchlist(banks=BankFinder({"files": files, "looks": looks})))
+    verdict = await bench.score(images=images)
+    assert verdict.decision == "block"
+    assert [(match.bank, match.part, match.kind, match.distance, match.owner) for match in verdict.hashes] == [
+        ("looks", "image:0", "pdq", 0, None), ("files", "image:1", "md5", 0, "ann"),
+    ]  # fmt: skip
+    assert verdict.rules[0].inputs == {"hashes": ["looks", "files"]}
+    assert verdict.modalities["image:1"].startswith("failed")
+    assert bench.count("sluice_bank_matches_total", bank="files") == 1
+    assert (await bench.score(text="hello")).hashes == ()

@@ -142,7 +142,7 @@ async def _serve(
     metrics.build.info({"version": __version__})
     metrics.add_process()
     policy = PolicyFile(settings.policy_path, metrics)
-    watched = Watched(settings.lists_path, metrics)
+    watched = Watched(settings.lists_path, settings.hashes_path, metrics)
 
     def reload() -> None:
         policy.reload()

@@ -26,6 +26,7 @@ from sluice.cli import (
     demo,
     drift,
     history,
+    hashes,
     match,
     plan,
     policy,
@@ -122,6 +123,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(history.app, name="history")
 app.add_typer(shared_lists.app, name="lists")
+app.add_typer(hashes.app, name="hashes")
 app.add_typer(policy.app, name="policy")
 
 

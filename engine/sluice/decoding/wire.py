@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sluice.contract import ALL_PAGES_PIXELS, MAX_AUDIO_ROWS, MAX_IMAGE_ROWS, MIN_PAGE_PX
 from sluice.features import (
     IMAGE_SIZE_PX,
+    MAX_PRINTS,
     N_FRAMES,
     N_MELS,
     SAMPLE_RATE_HZ,
@@ -23,8 +24,10 @@ from sluice.features import (
     Features,
     ImageRow,
     Page,
+    Print,
     Speech,
 )
+from sluice.features.pdq import HASH_BYTES
 from sluice.features.speech import MAX_SPEECH_S
 
 HEADER = struct.Struct("<cQ")
@@ -64,11 +67,17 @@ class _Speech(msgspec.Struct, array_like=True, frozen=True):
     left_out_s: float
 
 
+class _Print(msgspec.Struct, array_like=True, frozen=True):
+    bits: bytes
+    quality: Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
     rows: list[_Row]
     partial: str | None
     pages: list[_Page] = []
     speech: _Speech | None = None
+    prints: list[_Print] = []
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True):
@@ -91,7 +100,8 @@ def write_features(features: Features[Any]) -> bytes:
     """Rows of a picture or a clip as bytes."""
     rows = [_Row(_values(row).tobytes(), _place(row)) for row in features.rows]
     pages = [_Page(page.pixels.tobytes(), page.pixels.shape[1], page.box) for page in features.pages]
-    return _ENCODER.encode(_Answer(rows, features.partial, pages, _write_speech(features.speech)))
+    prints = [_Print(each.bits, each.quality) for each in features.prints]
+    return _ENCODER.encode(_Answer(rows, features.partial, pages, _write_speech(features.speech), prints))
 
 
 def _write_speech(speech: Speech | None) -> _Speech | None:
@@ -142,11 +152,19 @@ def read_features(body: bytes, kind: bytes) -> Features[Any]:
         rows = tuple(read(row) for row in answer.rows)
         pages = _read_pages(answer.pages) if kind == IMAGE_AND_PAGES else ()
         speech = _read_speech(answer.speech) if answer.speech and kind == AUDIO_AND_SPEECH else None
+        prints = tuple(map(_read_print, answer.prints[: 0 if kind in _CLIPS else MAX_PRINTS]))
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadAnswer("no features") from error
     if not 1 <= len(rows) <= most:
         raise BadAnswer(f"{len(rows)} rows")
-    return Features(rows, None if answer.partial is None else _clean(answer.partial), pages=pages, speech=speech)
+    partial = None if answer.partial is None else _clean(answer.partial)
+    return Features(rows, partial, pages=pages, speech=speech, prints=prints)
+
+
+def _read_print(read: _Print) -> Print:
+    if len(read.bits) != HASH_BYTES:
+        raise ValueError("a hash of another length")
+    return Print(read.bits, read.quality)
 
 
 def _read_image(row: _Row) -> ImageRow:

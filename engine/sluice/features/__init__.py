@@ -181,6 +181,25 @@ class Languages:
     unread: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What copies of a picture have in common: its PDQ hash.
+
+    Attributes
+    ----------
+    bits : bytes
+        32 of them.
+    quality : int
+        From 0 to 100: below 50 there is little to tell it by, as in a picture of one colour.
+    """
+
+    bits: bytes
+    quality: int
+
+
+MAX_PRINTS = 64
+"""Of one picture."""
+
 RowT = TypeVar("RowT", bound=Row)
 
 
@@ -203,6 +222,8 @@ class Features(Generic[RowT]):
         Of an image: where text is looked for; none where there can be none.
     speech : Speech or None
         What is spoken in a clip, where somebody listened.
+    prints : tuple of Print
+        Of a picture: one for each way to read its colours, of an animation for each scene.
     """
 
     rows: tuple[RowT, ...]
@@ -211,6 +232,7 @@ class Features(Generic[RowT]):
     wider: Mapping[int, RowT] = field(default_factory=dict)
     pages: tuple[Page, ...] = ()
     speech: Speech | None = None
+    prints: tuple[Print, ...] = ()
 
 
 Reserve = Callable[[int], None]

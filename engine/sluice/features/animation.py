@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sluice.features import ImageRow, Page
+from sluice.features import ImageRow, Page, Print
 
 MAX_FRAMES = 4
 """Frames that are looked at whatever they show, spread over the time."""
@@ -62,10 +62,13 @@ class Scenes:
         Frames that are kept whatever they show.
     pages : list of Page
         In which text is looked for: those of the chosen frames.
+    prints : list of Print
+        Hashes of the frames that were kept.
     """
 
     chosen: frozenset[int]
     pages: list[Page] = field(default_factory=list)
+    prints: list[Print] = field(default_factory=list)
     _read: list[Look] = field(default_factory=list)
     _kept: list[_Scene] = field(default_factory=list)
     _n_forgotten: int = 0

@@ -7,13 +7,14 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from PIL import Image, ImageChops, ImageOps
 
 from sluice.contract import MAX_IMAGE_ROWS
 from sluice.errors import MediaInvalid
-from sluice.features import Features, ImageRow, Page, Reserve, heif, jpeg, unlimited, webp
+from sluice.features import MAX_PRINTS, Features, ImageRow, Page, Reserve, heif, jpeg, unlimited, webp
 from sluice.features.animation import MAX_FRAMES, Scenes, choose_frames, look_at
 from sluice.features.colours import is_flat, profile_of, read_colours
 from sluice.features.deep import rawmode_of, restore_depth
@@ -21,6 +22,7 @@ from sluice.features.drafting import MAX_PIXELS as MAX_PIXELS
 from sluice.features.drafting import Draft, draft_for_pages, draft_for_views
 from sluice.features.durations import frame_durations
 from sluice.features.pages import Paginate, cut_pages, keep_within_limit, no_pages
+from sluice.features.pdq import hash_picture
 from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
 from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, page_picture, view_picture
@@ -117,7 +119,8 @@ def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[Imag
         else:
             features = _read_animation(content, image, n_frames, reserve, paginate)
     pages = keep_within_limit(features.pages)
-    return Features(features.rows[:MAX_ROWS], join_notes(features.partial, left_out), pages=pages)
+    partial = join_notes(features.partial, left_out)
+    return Features(features.rows[:MAX_ROWS], partial, pages=pages, prints=features.prints[:MAX_PRINTS])
 
 
 def _prepare(content: bytes) -> tuple[bytes, str | None]:
@@ -193,7 +196,7 @@ def _read_still(content: bytes, is_large: bool, reserve: Reserve, paginate: Pagi
         features = view_picture(image, is_large, paginate)
     except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
-    return Features(features.rows, join_notes(features.partial, cut), pages=features.pages)
+    return replace(features, partial=join_notes(features.partial, cut))
 
 
 def _read_jpeg(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
@@ -205,7 +208,7 @@ def _read_jpeg(content: bytes, is_large: bool, reserve: Reserve, paginate: Pagin
         image, cut = _decode_still(content, partial(draft_for_views, fineness=fineness), reserve)
         features = view_picture(image, is_large, no_pages)
     pages = () if paginate is no_pages else _cut_pages(content, image, fineness, reserve, paginate)
-    return Features(features.rows, join_notes(features.partial, cut), pages=pages)
+    return replace(features, partial=join_notes(features.partial, cut), pages=pages)
 
 
 def _cut_pages(
@@ -289,7 +292,7 @@ def _read_animation(
     described = f"more than {MAX_COUNTED_FRAMES}" if n_frames > MAX_COUNTED_FRAMES else f"{n_frames}"
     rest = f"sampled from the first {n_read} of {described} frames" if n_read < n_frames else None
     partial = join_notes(rest, scenes.describe_rest(_MAX_FRAME_ROWS))
-    return Features(scenes.rows(_MAX_FRAME_ROWS), partial, pages=tuple(scenes.pages))
+    return Features(scenes.rows(_MAX_FRAME_ROWS), partial, pages=tuple(scenes.pages), prints=tuple(scenes.prints))
 
 
 def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes, paginate: Paginate) -> int:
@@ -324,6 +327,7 @@ def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float, pagin
             scenes.pages.extend(paginate(rgb, (WHOLE,), transform))
         if scenes.wants(index, look, shown_s):
             scenes.keep(index, look, shown_s, cut_rows(rgb, plain_boxes(*rgb.size), transform))
+            scenes.prints.append(hash_picture(rgb))
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from PIL import Image
 from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Page
 from sluice.features.colours import Transform, apply_profile, profile_of, read_colours
 from sluice.features.pages import Paginate
+from sluice.features.pdq import hash_picture
 from sluice.features.views import WHOLE, Box, Views, choose_views, find_pictures, region_of
 
 _MAX_FINENESS = 8
@@ -36,6 +37,7 @@ def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Feat
         tuple(row for each in looked for row in each.rows),
         join_notes(*(each.partial for each in looked)),
         pages=tuple(page for rgb, views in readings for page in paginate(rgb, views.boxes, transform)),
+        prints=tuple(hash_picture(rgb) for rgb, _ in readings),
     )
 
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelCrashed, PartFailed, PartLate
 from sluice.features import Features, Row, RowT
+from sluice.hashes.finder import digests_of
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
 from sluice.modalities.repeated import PartRepeats, Scored
@@ -57,7 +58,9 @@ class PartScorer:
         self._shedding = shedding
         self._tracer = tracer
 
-    async def score(self, part: Part, deadline: float, *, may_repeat: bool = False) -> list[ScoredPart]:
+    async def score(
+        self, part: Part, deadline: float, *, may_repeat: bool = False, takes_digests: bool = False
+    ) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
 
         Parameters
@@ -66,21 +69,28 @@ class PartScorer:
             On the running loop's clock, in seconds.
         may_repeat : bool
             Whether what came of the same source before will do.
+        takes_digests : bool
+            Whether the bytes of media are hashed as they come.
 
         Raises
         ------
         InferenceUnavailable
             Triton is down, which is not the part's fault.
         """
+        way = _Way(takes_digests)
         if self._repeats is None or not may_repeat:
-            return await self._score_all(part, deadline, None)
+            return await self._score_all(part, deadline, None, way)
         with self._repeats.flight() as flight:
-            found = await self._score_all(part, deadline, flight)
+            found = await self._score_all(part, deadline, flight, way)
             self._repeats.land(flight, found)
             return found
 
-    async def _score_all(self, part: Part, deadline: float, flight: Flight[Scored] | None) -> list[ScoredPart]:
-        scored, inner = await self._attempt(part, deadline, flight)
+    async def _score_all(
+        self, part: Part, deadline: float, flight: Flight[Scored] | None, way: _Way
+    ) -> list[ScoredPart]:
+        scored, inner = await self._attempt(part, deadline, flight, way)
+        if way.digests:
+            scored = [replace(scored[0], digests=way.digests), *scored[1:]]
         if inner is None:
             return scored
         found = await self.score(inner, deadline)
@@ -88,23 +98,23 @@ class PartScorer:
         return [*scored, *(replace(each, part=replace(each.part, source=None)) for each in found)]
 
     async def _attempt(
-        self, part: Part, deadline: float, flight: Flight[Scored] | None
+        self, part: Part, deadline: float, flight: Flight[Scored] | None, way: _Way
     ) -> tuple[list[ScoredPart], Part | None]:
         if self._shedding is not None and not self._shedding.admits(part.modality.name):
             return [ScoredPart(part, failure=PartLate("not begun, the worker has too much to do"))], None
-        time_s, stage_s = deadline - asyncio.get_running_loop().time(), dict[str, float]()
-        scored, inner = await self._attempt_begun(part, deadline, stage_s, flight)
+        time_s, stage_s = deadline - asyncio.get_running_loop().time(), way.stage_s
+        scored, inner = await self._attempt_begun(part, deadline, way, flight)
         if self._shedding is not None:
             is_late = isinstance(scored[0].failure, PartLate)
             self._shedding.note(time_s, stage_s.get("fetch"), is_late=is_late)
         return scored, inner
 
     async def _attempt_begun(
-        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+        self, part: Part, deadline: float, way: _Way, flight: Flight[Scored] | None
     ) -> tuple[list[ScoredPart], Part | None]:
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._score(part, deadline, stage_s, flight)
+                return await self._score(part, deadline, way, flight)
         except (TimeoutError, InferenceLate):
             failure: PartFailed = PartLate()
         except InferenceUnavailable:
@@ -117,12 +127,12 @@ class PartScorer:
         except Exception as error:
             logger.error("%s could not be scored: %s\n%s", part.name, type(error).__name__, trace_of(error))
             failure = PartFailed("internal", f"internal error: {type(error).__name__}")
-        return [ScoredPart(part, failure=failure, stage_s=stage_s)], None
+        return [ScoredPart(part, failure=failure, stage_s=way.stage_s)], None
 
     async def _score(
-        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+        self, part: Part, deadline: float, way: _Way, flight: Flight[Scored] | None
     ) -> tuple[list[ScoredPart], Part | None]:
-        features = await self._read(part, deadline, stage_s, flight)
+        features, stage_s = await self._read(part, deadline, way, flight), way.stage_s
         if isinstance(features, list):
             return features, None
         model = part.modality.model
@@ -134,15 +144,18 @@ class PartScorer:
         rows = [again[n] if n in cleared else row for n, row in enumerate(features.rows)]
         outputs = [closer[n] if n in cleared else row for n, row in enumerate(outputs)]
         scored = ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
-        return [scored], part.modality.found_in(part, features)
+        return [replace(scored, prints=features.prints)], part.modality.found_in(part, features)
 
     async def _read(
-        self, part: Part, deadline: float, stage_s: dict[str, float], flight: Flight[Scored] | None
+        self, part: Part, deadline: float, way: _Way, flight: Flight[Scored] | None
     ) -> Features[Any] | list[ScoredPart]:
         """Features of the part, or what came of the same before; its bytes are let go of before this returns."""
+        stage_s = way.stage_s
         async with AsyncExitStack() as held:
             with self._stage(stage_s, "fetch", part):
                 source = await held.enter_async_context(part.modality.fetch(part))
+            if way.takes_digests and isinstance(source, bytes):
+                way.digests = await asyncio.to_thread(digests_of, source)
             if flight is not None and self._repeats is not None:
                 found = await self._repeats.board(flight, part, source, deadline)
                 if found is not None:
@@ -188,6 +201,15 @@ def describe_refusal(error: InferenceError) -> PartFailed:
     if isinstance(error, InferenceLate):
         return PartLate()
     return PartFailed("inference", f"the model {'crashes on' if isinstance(error, ModelCrashed) else 'refused'} it")
+
+
+@dataclass(slots=True)
+class _Way:
+    """What is noted on a part's way: how long each stage took, and what its bytes are known by, if that is wanted."""
+
+    takes_digests: bool = False
+    stage_s: dict[str, float] = field(default_factory=dict)
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class _Timed:

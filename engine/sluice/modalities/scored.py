@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.errors import PartFailed
-from sluice.features import Languages
+from sluice.features import Languages, Print
 from sluice.features.language_names import describe_unread
 from sluice.inference import Arrays
 from sluice.modalities.base import Part
@@ -28,6 +28,10 @@ class ScoredPart:
         Seconds spent in ``fetch``, ``extract`` and ``encode``.
     is_repeated : bool
         Whether the same was scored before, and not again.
+    digests : mapping of str to bytes
+        Hashes of the file's bytes, by kind, where they were asked for; also of one that could not be read.
+    prints : tuple of Print
+        Hashes of what a picture shows.
     """
 
     part: Part
@@ -38,6 +42,8 @@ class ScoredPart:
     languages: Languages | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
     is_repeated: bool = False
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+    prints: tuple[Print, ...] = ()
 
     @property
     def missing(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lists of one moment, and what of a post they hold."""
+"""Lists and banks of hashes of one moment, and what of a post they hold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 
-from sluice.evidence import MAX_MATCHES, ListMatch
+from sluice.evidence import MAX_MATCHES, HashMatch, ListMatch
 from sluice.features.text import MAX_WHOLE_CHARS
+from sluice.hashes.finder import BankFinder, Known
 from sluice.lists.entries import Match
 from sluice.lists.finder import ListFinder
+from sluice.modalities.scored import ScoredPart
 from sluice.schema import Post
 
 LONG_CHARS = 4096
@@ -22,10 +24,17 @@ class Watchlist:
     Parameters
     ----------
     lists : ListFinder or None
+    banks : BankFinder or None
+
+    Attributes
+    ----------
+    has_banks : bool
     """
 
-    def __init__(self, lists: ListFinder | None = None) -> None:
+    def __init__(self, lists: ListFinder | None = None, banks: BankFinder | None = None) -> None:
         self._lists = lists
+        self._banks = banks
+        self.has_banks = banks is not None
 
     def key(self, post: Post, now: datetime) -> bytes:
         """Equal for two posts with the same text in which the same is found, as far as this process goes."""
@@ -42,6 +51,17 @@ class Watchlist:
         found = loop.create_future()
         found.set_result(() if self._lists is None else self._find(self._lists, post, now))
         return found
+
+    async def match(self, parts: Sequence[ScoredPart]) -> tuple[HashMatch, ...]:
+        """What banks hold of a post's media, by their bytes and by what pictures show."""
+        files = [Known(part.part.name, part.digests, part.prints) for part in parts if part.digests or part.prints]
+        if self._banks is None or not files:
+            return ()
+        return await asyncio.to_thread(self._match, self._banks, files)
+
+    @staticmethod
+    def _match(banks: BankFinder, files: Sequence[Known]) -> tuple[HashMatch, ...]:
+        return tuple(match for known in files for match in banks.find(known))[:MAX_MATCHES]
 
     @staticmethod
     def _find(lists: ListFinder, post: Post, now: datetime) -> tuple[ListMatch, ...]:

@@ -27,8 +27,8 @@ async def watching(kafka: KafkaConfig, watched: Watched, timeout_s: float) -> As
         A topic could not be read within `timeout_s`.
     """
     async with AsyncExitStack() as stack:
-        for topic, shelf in ((kafka.topics.lists, watched.lists),):
-            await stack.enter_async_context(_following(kafka, topic, watched, shelf, timeout_s))
+        await stack.enter_async_context(_following(kafka, kafka.topics.lists, watched, watched.lists, timeout_s))
+        await stack.enter_async_context(_following(kafka, kafka.topics.hashes, watched, watched.banks, timeout_s))
         yield
 
 

@@ -1,4 +1,4 @@
-"""What a process looks for: lists of files, which may be read again meanwhile, and those of the topic over them."""
+"""What a process looks for: lists and banks of files, which may be read again, and those of the topics over them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sluice.errors import ListError
+from sluice.errors import HashError, ListError, WatchError
+from sluice.hashes.bank import Bank
+from sluice.hashes.files import bank_files, read_banks
+from sluice.hashes.finder import BankFinder
 from sluice.lists.entries import Entry
 from sluice.lists.files import list_files, read_lists
 from sluice.lists.finder import ListFinder
 from sluice.metrics import Metrics
 from sluice.verdict.watchlist import Watchlist
+from sluice.watching.hashes import BANKS
 from sluice.watching.lists import LISTS
 
 logger = logging.getLogger(__name__)
@@ -110,23 +114,87 @@ class ListShelf:
         self._metrics.list_reloads.labels("taken").inc()
 
 
+class BankShelf:
+    """Banks of hashes.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, or a folder of them; None for none.
+    metrics : Metrics
+        Told how many hashes each bank has.
+
+    Attributes
+    ----------
+    finder : BankFinder or None
+        What was made last; None without a bank.
+
+    Raises
+    ------
+    HashError
+        A file is wrong, at the start.
+    """
+
+    def __init__(self, path: Path | None, metrics: Metrics) -> None:
+        self._path = path
+        self._metrics = metrics
+        self._changing = threading.Lock()
+        self._files: Mapping[str, Bank] = {}
+        self._shared: Mapping[str, Bank] = {}
+        self._named: frozenset[str] = frozenset()
+        self.finder: BankFinder | None = None
+        self.reread()
+
+    def reread(self) -> None:
+        """See `Shelf.reread`."""
+        files = read_banks(bank_files(self._path)) if self._path else {}
+        with self._changing:
+            self._files = files
+            self._make({**files, **self._shared})
+
+    def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
+        """See `Shelf.lay_over`; a bank that cannot be read is left out."""
+        with self._changing:
+            banks = {name: self._unpack(name, chunks) for name, chunks in contents.items()}
+            self._shared = {name: bank for name, bank in banks.items() if bank is not None}
+            self._make({**self._files, **self._shared})
+
+    def _unpack(self, name: str, chunks: Sequence[bytes]) -> Bank | None:
+        try:
+            return BANKS.unpack(chunks)
+        except HashError as error:
+            logger.error("the bank %s is refused: %s", name, error)
+            return None
+
+    def _make(self, banks: Mapping[str, Bank]) -> None:
+        self.finder = BankFinder(banks) if banks else None
+        for gone in self._named - banks.keys():
+            self._metrics.bank_hashes.remove(gone)
+        for name, bank in banks.items():
+            self._metrics.bank_hashes.labels(name).set(len(bank))
+        self._named = frozenset(banks)
+
+
 class Watched:
     """Hands what is looked for to whoever scores posts.
 
     Parameters
     ----------
-    lists : Path or None
-        See `ListShelf`.
+    lists, hashes : Path or None
+        See `ListShelf` and `BankShelf`.
 
     Attributes
     ----------
     current : Watchlist
     """
 
-    def __init__(self, lists: Path | None, metrics: Metrics) -> None:
-        self.lists = ListShelf(lists, metrics)
+    def __init__(self, lists: Path | None, hashes: Path | None, metrics: Metrics) -> None:
+        self.lists, self.banks = ListShelf(lists, metrics), BankShelf(hashes, metrics)
         self._uses: list[Callable[[Watchlist], None]] = []
-        self.current = Watchlist(self.lists.finder)
+        self.current = self._made()
+
+    def _made(self) -> Watchlist:
+        return Watchlist(self.lists.finder, self.banks.finder)
 
     def used_by(self, use: Callable[[Watchlist], None]) -> None:
         """Call `use` with what is looked for now, and with all that is from now on."""
@@ -135,7 +203,7 @@ class Watched:
 
     def use(self, _: Shelf | None = None) -> None:
         """Look for what the shelves hold now, on the loop's thread."""
-        self.current = Watchlist(self.lists.finder)
+        self.current = self._made()
         for use in self._uses:
             use(self.current)
 
@@ -145,9 +213,9 @@ class Watched:
         loop.run_in_executor(None, self._reread, loop)
 
     def _reread(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            self.lists.reread()
-        except ListError as error:
-            logger.error("the lists stay as they are: %s", error)
-        else:
-            loop.call_soon_threadsafe(self.use)
+        for shelf in (self.lists, self.banks):
+            try:
+                shelf.reread()
+            except WatchError as error:
+                logger.error("what is looked for stays as it is: %s", error)
+        loop.call_soon_threadsafe(self.use)

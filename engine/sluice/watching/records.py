@@ -93,9 +93,14 @@ def key_of(name: str, digest: str = "") -> bytes:
     return f"{name}@{digest}".encode()
 
 
+def share_count(n_items: int, n_together: int) -> int:
+    """Into how many chunks so many items go: a power of two, so that it changes only when they double."""
+    return min(_MAX_CHUNKS, 1 << max(0, -(-n_items // n_together) - 1).bit_length())
+
+
 def deal(items: Iterable[_T], n_items: int, n_together: int, key: Callable[[_T], bytes]) -> list[list[_T]]:
     """Share items out by the hash of their keys: about `n_together` each, and those of equal keys in one."""
-    n_shares = min(_MAX_CHUNKS, 1 << max(0, -(-n_items // n_together) - 1).bit_length())
+    n_shares = share_count(n_items, n_together)
     shares: list[list[_T]] = [[] for _ in range(n_shares)]
     for item in items:
         shares[zlib.crc32(key(item)) % n_shares].append(item)

@@ -16,10 +16,12 @@ from prometheus_client import CollectorRegistry
 from sluice.client.compacted import PARTITION
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable, ListError, WatchError
+from sluice.hashes.bank import BankSettings, HashEntry, join, make_bank
 from sluice.lists.entries import Entry
 from sluice.lists.files import list_files
 from sluice.metrics import Metrics
 from sluice.verdict.watchlist import Watchlist
+from sluice.watching import hashes
 from sluice.watching.desk import Desk
 from sluice.watching.follower import watching
 from sluice.watching.in_force import Watched
@@ -97,7 +99,7 @@ class Process:
     def __init__(self, kafka: KafkaConfig, folder: Path | None = None) -> None:
         self.kafka = kafka
         self.metrics = Metrics(CollectorRegistry())
-        self.watched = Watched(folder, self.metrics)
+        self.watched = Watched(folder, None, self.metrics)
         self.seen: asyncio.Queue[Watchlist] = asyncio.Queue()
 
     @asynccontextmanager
@@ -170,7 +172,7 @@ async def test_files_are_read_again_and_wrong_ones_change_nothing(
     file.write_text("{")
     await asyncio.to_thread(process.watched._reread, asyncio.get_running_loop())
     assert process.found("kettle fork") == ["fork"]
-    assert f"the lists stay as they are: {file}:1: " in caplog.text
+    assert f"what is looked for stays as it is: {file}:1: " in caplog.text
     assert list_files(tmp_path) == [file]
 
 
@@ -179,3 +181,20 @@ async def test_without_the_topic_nothing_starts(kafka: KafkaConfig) -> None:
     with pytest.raises(KafkaUnavailable):
         async with watching(nowhere, Process(kafka).watched, 0.2):
             pytest.fail("it began")
+
+
+async def test_banks_are_shared_like_lists(kafka: KafkaConfig) -> None:
+    desk, known = hashes.open_desk(kafka, PATIENCE_S), make_bank([HashEntry("md5", "ab" * 16, owner="ann")])
+    more = make_bank([HashEntry("pdq", "0f" * 32)], BankSettings(distance=9))
+    await asyncio.to_thread(desk.change, "known", "push", lambda _: known, "ann")
+    process = Process(kafka)
+    async with process.following():
+        assert set(process.watched.banks._shared["known"].entries()) == set(known.entries())
+        process.watched.used_by(process.seen.put_nowait)
+        while not process.seen.empty():
+            process.seen.get_nowait()
+        await asyncio.to_thread(desk.change, "known", "add", lambda there: join(there, more), "ann")
+        assert (await asyncio.wait_for(process.seen.get(), PATIENCE_S)).has_banks
+        assert process.count("sluice_bank_hashes", bank="known") == 2
+        assert process.watched.banks._shared["known"].settings.distance == 9
+    assert [(row.n_entries, row.version) for row in desk.rows()] == [(2, 2)]
