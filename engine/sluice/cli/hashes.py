@@ -182,7 +182,7 @@ def _write(bank: Bank, form: str) -> None:
 @app.command()
 def remove(
     name: NameArgument,
-    values: Annotated[list[str] | None, typer.Argument(metavar="[HASH]...", help="Hashes; default: all.")] = None,
+    values: Annotated[list[str] | None, typer.Argument(metavar="[HASH]...", help="Which hashes; default: all.")] = None,
     note: NoteOption = "",
     by: ByOption = None,
     as_json: JsonOption = False,
