@@ -92,10 +92,12 @@ class FeedbackTopic:
             raise RequestProblem(503, "not_kept", "it could not be kept: Kafka did not take it", RETRY_S)
 
     def _send(self, suggestion: bytes, key: bytes | None) -> bool:
-        errors: list[object] = []
+        taken: list[bool] = []  # of errors, one cannot be compared with None
         try:
-            self._producer.produce(self._topic, suggestion, key, on_delivery=lambda error, _: errors.append(error))
+            self._producer.produce(
+                self._topic, suggestion, key, on_delivery=lambda error, _: taken.append(error is None)
+            )
         except (BufferError, KafkaException):
             return False
         self._producer.flush(self._timeout_s)
-        return errors == [None]
+        return taken == [True]

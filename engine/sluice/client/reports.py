@@ -77,17 +77,17 @@ class ReportPublisher:
         KafkaUnavailable
             It was not acknowledged in time.
         """
-        failures: list[object] = []
+        taken: list[bool] = []
         try:
             value = _ENCODER.encode(report)
             self._producer.produce(
                 self._kafka.topics.reports,
                 value,
                 report.id.encode(),
-                on_delivery=lambda error, _: failures.append(error),
+                on_delivery=lambda error, _: taken.append(error is None),
             )
             self._producer.flush(self._timeout_s + 1.0)
         except (BufferError, KafkaException) as error:
             raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap} did not take a report") from error
-        if failures != [None]:
+        if taken != [True]:
             raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap} did not take a report")
