@@ -7,7 +7,6 @@ read as that word's. Writing systems go by their ISO 15924 codes.
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
 from collections.abc import Iterable
 
@@ -67,8 +66,6 @@ _MIXED = re.compile(
     f"|[{_LETTERS['Cyrl'] + _LETTERS['Grek']}][{_LETTERS['Latn']}])[{_LETTERS_OF_ALPHABETS}]*"
 )
 _DRAWN_OUT = re.compile(r"(\w)\1{2,}")
-_DRAWN_OUT_ASCII = tuple(3 * letter for letter in f"{string.ascii_letters}{string.digits}_")
-"""What there is of that in a text of ASCII; to look for all of them is faster than for any."""
 
 
 def find_words(text: str) -> dict[str, list[str]]:
@@ -99,9 +96,7 @@ def _drop_noise(text: str) -> str:
 
 def _shorten(text: str) -> str:
     """Letters once that are drawn out."""
-    if text.isascii() and not any(map(text.__contains__, _DRAWN_OUT_ASCII)):
-        return text
-    return _DRAWN_OUT.sub(r"\1", text)
+    return _DRAWN_OUT.sub(r"\1", text) if _DRAWN_OUT.search(text) else text
 
 
 def weigh(script: str, words: Iterable[str]) -> int:
