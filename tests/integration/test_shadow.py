@@ -103,10 +103,6 @@ def candidate(live: KafkaConfig, triton_server: TritonServer, policies: Path, tm
     """Two workers on the same posts: the live one, and one with the other policies that writes elsewhere."""
     elsewhere = {name: f"candidate.{name}" for name in ("verdicts", "reviews", "dead_letters", "policies")}
     other = replace(live, topics=replace(live.topics, **elsewhere))
-        "SLUICE_DEADLINE_MS": "120000",
-        "SLUICE_MAX_DEADLINE_MS": "120000",
-        "SLUICE_SESSION_TIMEOUT_S": "130",
-    }  # what is late depends on the clock
     settings = {**PATIENT, "SLUICE_GROUP": "candidate", "SLUICE_POLICY": str(policies)}
     with ExitStack() as workers:
         for name, kafka, environment in (
