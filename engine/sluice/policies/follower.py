@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from sluice.client.following import following_on_thread, tell_wrong
 from sluice.config import KafkaConfig
-from sluice.policies.topic import PolicyReader, open_reader
+from sluice.policies.topic import open_reader
 from sluice.verdict.policy_file import PolicyFile
-
-logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -25,45 +22,14 @@ async def following(kafka: KafkaConfig, policies: PolicyFile, timeout_s: float) 
     KafkaUnavailable
         The topic could not be read within `timeout_s`.
     """
-    reader = await asyncio.to_thread(partial(open_reader, kafka, timeout_s, is_patient=True))
-    try:
-        _warn(await asyncio.to_thread(reader.read_to_end))
+    loop = asyncio.get_running_loop()
+    with await asyncio.to_thread(partial(open_reader, kafka, timeout_s, is_patient=True)) as reader:
+
+        def take() -> None:
+            """Compile on the follower's thread, and put in force on the loop's."""
+            loop.call_soon_threadsafe(policies.use, policies.combine(reader.state.wanted()))
+
+        tell_wrong(await asyncio.to_thread(reader.read_to_end))
         policies.lay_over(reader.state.wanted())
-        follower = _Follower(reader, policies, asyncio.get_running_loop())
-        follower.start()
-        try:
+        async with following_on_thread(reader, take, timeout_s):
             yield
-        finally:
-            follower.stop()
-            await asyncio.to_thread(follower.join, timeout_s)
-    finally:
-        reader.close()
-
-
-def _warn(wrong: list[str]) -> None:
-    for line in wrong:
-        logger.warning("not taken: %s", line)
-
-
-class _Follower(threading.Thread):
-    """Waits for records; what they come to is made on this thread, and put in force on the loop's."""
-
-    def __init__(self, reader: PolicyReader, policies: PolicyFile, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(name="policies", daemon=True)
-        self._reader = reader
-        self._policies = policies
-        self._loop = loop
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        """Follow until stopped."""
-        while not self._stopped.is_set():
-            has_changed, wrong = self._reader.poll()
-            _warn(wrong)
-            if has_changed and not self._stopped.is_set():
-                made = self._policies.combine(self._reader.state.wanted())
-                self._loop.call_soon_threadsafe(self._policies.use, made)
-
-    def stop(self) -> None:
-        """End after the next look."""
-        self._stopped.set()

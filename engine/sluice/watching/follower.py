@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from sluice.client.compacted import CompactedReader
+from sluice.client.following import following_on_thread, tell_wrong
 from sluice.config import KafkaConfig
 from sluice.watching.in_force import Shelf, Watched
 from sluice.watching.records import Content, WatchState
-
-logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -36,52 +33,41 @@ async def watching(kafka: KafkaConfig, watched: Watched, timeout_s: float) -> As
 async def _following(
     kafka: KafkaConfig, topic: str, watched: Watched, shelf: Shelf, timeout_s: float
 ) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
     open_reader = partial(CompactedReader[WatchState], kafka, WatchState(topic), timeout_s, is_patient=True)
-    reader = await asyncio.to_thread(open_reader)
-    try:
-        follower = _Follower(reader, watched, shelf, asyncio.get_running_loop())
-        watched.use(await asyncio.to_thread(follower.read_to_end))
-        follower.start()
-        try:
+    with await asyncio.to_thread(open_reader) as reader:
+        overlay = _Overlay(reader, shelf)
+
+        def take() -> None:
+            """Compile on the follower's thread, and put in force on the loop's."""
+            if overlay.lay():
+                loop.call_soon_threadsafe(watched.use, shelf)
+
+        await asyncio.to_thread(overlay.read_to_end)
+        watched.use(shelf)
+        async with following_on_thread(reader, take, timeout_s):
             yield
-        finally:
-            follower.stop()
-            await asyncio.to_thread(follower.join, timeout_s)
-    finally:
-        reader.close()
 
 
-class _Follower(threading.Thread):
-    """Waits for records; what they come to is compiled on this thread, and put in force on the loop's."""
+class _Overlay:
+    """Lays what a topic says over a shelf."""
 
-    def __init__(
-        self, reader: CompactedReader[WatchState], watched: Watched, shelf: Shelf, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(name=f"watching {reader.state.topic}", daemon=True)
+    def __init__(self, reader: CompactedReader[WatchState], shelf: Shelf) -> None:
         self._reader = reader
-        self._watched = watched
         self._shelf = shelf
-        self._loop = loop
-        self._stopped = threading.Event()
         self._taken: dict[str, Content] = {}
 
-    def read_to_end(self) -> Shelf:
+    def read_to_end(self) -> None:
         """Take what is there now; what is torn is said, and left out."""
-        _warn(self._reader.read_to_end())
-        _warn(self._reader.state.torn())
-        self._lay_over()
-        return self._shelf
+        tell_wrong(self._reader.read_to_end())
+        tell_wrong(self._reader.state.torn())
+        self.lay()
 
-    def run(self) -> None:
-        """Follow until stopped."""
-        while not self._stopped.is_set():
-            has_changed, wrong = self._reader.poll()
-            _warn(wrong)
-            if has_changed and not self._stopped.is_set() and self._lay_over():
-                self._loop.call_soon_threadsafe(self._watched.use, self._shelf)
+    def lay(self) -> bool:
+        """Compile what is whole; what is torn stays as it was while its chunks are on their way.
 
-    def _lay_over(self) -> bool:
-        """Compile what is whole; what is torn stays as it was while its chunks are on their way."""
+        Returns whether anything has changed.
+        """
         state = self._reader.state
         whole = state.contents()
         kept = {name: self._taken[name] for name, head in state.heads.items() if head.is_there and name in self._taken}
@@ -92,12 +78,3 @@ class _Follower(threading.Thread):
         self._taken = contents
         self._shelf.lay_over({name: content.chunks for name, content in contents.items()})
         return True
-
-    def stop(self) -> None:
-        """End after the next look."""
-        self._stopped.set()
-
-
-def _warn(wrong: list[str]) -> None:
-    for line in wrong:
-        logger.warning("not taken: %s", line)
