@@ -20,8 +20,13 @@ Parts = tuple[Kind, dict[str, Any], dict[str, Any]]
 
 Read = Callable[[bytes | None, bytes | None, Headers], Parts]
 
-_PERSONAL = ("post_id", "author_id")
-_PERSONAL_BASIS = ("author_standing", "created_at", "author")
+_PUBLIC = (
+    "decision", "scores", "severity", "modalities", "policy", "models", "language", "urgency", "cached", "latency_ms",
+    "scored_at", "surface", "tenant", "queue", "tags",
+)  # fmt: skip
+"""What of a verdict says nothing of a person; what is not named here or below is private, new fields included."""
+_PUBLIC_BASIS = ("pictured", "all_scored", "all_understood", "text_chars", "n_images", "n_clips")
+_PUBLIC_MATCH = ("list", "bank", "kind", "action", "distance")
 _PERSONAL_DECISION = ("post_id", "decided_by", "note", "author_id")
 
 
@@ -40,33 +45,38 @@ def _read_verdict(key: bytes | None, value: bytes | None, headers: Headers) -> P
 def split_verdict(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
     """Public and private part of a verdict.
 
-    Private is who and what: ids, places in the text, and every word that a rule looked at. Scores, thresholds and
-    numbers that rules looked at stay public.
+    Private is who and what: ids, places in the text, and every word that a rule looked at or a list found. Scores,
+    thresholds and the numbers that rules looked at are public.
     """
-    public = dict(msgspec.to_builtins(verdict))
-    private: dict[str, Any] = {name: public.pop(name) for name in _PERSONAL}
-    private["evidence"] = [reason.pop("evidence") for reason in public["reasons"]]
-    private["inputs"] = [_take_words(rule["inputs"]) for rule in public["rules"]]
-    basis = public.get("basis") or {}
-    private["basis"] = {name: basis.pop(name) for name in _PERSONAL_BASIS if name in basis}
-    return public, private
+    told = msgspec.to_builtins(verdict)
+    public: dict[str, Any] = {name: told.pop(name) for name in _PUBLIC}
+    public["basis"] = told["basis"] and _take(told["basis"], lambda name, _: name in _PUBLIC_BASIS)
+    public["reasons"] = [_take(reason, lambda name, _: name != "evidence") for reason in told["reasons"]]
+    public["rules"] = [_take(rule, lambda name, _: name != "inputs") for rule in told["rules"]]
+    for open_rule, rule in zip(public["rules"], told["rules"], strict=True):
+        open_rule["inputs"] = _take(rule["inputs"], lambda _, value: isinstance(value, int | float))
+    for name in ("lists", "hashes"):
+        public[name] = [_take(match, lambda name, _: name in _PUBLIC_MATCH) for match in told[name]]
+    return public, told
 
 
-def _take_words(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Take what is no number out of a rule's inputs."""
-    return {name: inputs.pop(name) for name in list(inputs) if not isinstance(inputs[name], int | float)}
+def _take(fields: dict[str, Any], wanted: Callable[[str, Any], bool]) -> dict[str, Any]:
+    """Take some fields out of others."""
+    return {name: fields.pop(name) for name in list(fields) if wanted(name, fields[name])}
 
 
 def join_verdict(public: dict[str, Any], private: dict[str, Any]) -> dict[str, Any]:
     """What `split_verdict` took apart."""
-    whole: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(public))
-    for reason, evidence in zip(whole["reasons"], private["evidence"], strict=True):
-        reason["evidence"] = evidence
-    for rule, words in zip(whole["rules"], private["inputs"], strict=True):
-        rule["inputs"] |= words
-    if whole.get("basis") is not None:
-        whole["basis"] |= private["basis"]
-    return {**whole, **{name: private[name] for name in _PERSONAL}}
+    return {name: _join(public.get(name), private.get(name)) for name in {**public, **private}}
+
+
+def _join(one: Any, other: Any) -> Any:
+    """Objects by their names, lists place by place."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return join_verdict(one, other)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return [_join(*pair) for pair in zip(one, other, strict=True)]
+    return one if other is None else other
 
 
 def _read_decision(key: bytes | None, value: bytes | None, _: Headers) -> Parts:

@@ -118,7 +118,8 @@ class AuditFollower:
 
     def _take_some(self) -> list[Message]:
         """What came: messages, and the news that a partition is read to its end, where offsets may have none."""
-        messages = self._consumer.consume(BATCH, POLL_S)
+        first = self._consumer.poll(POLL_S)  # to ask for many would wait for all of them
+        messages = [] if first is None else [first, *self._consumer.consume(BATCH, 0)]
         for message in messages:
             if message.error() is None:
                 self._take(message)

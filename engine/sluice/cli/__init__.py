@@ -25,6 +25,7 @@ from sluice.cli import (
     decisions,
     demo,
     drift,
+    erase,
     hashes,
     history,
     match,
@@ -119,6 +120,7 @@ app.command("bench")(bench.bench)
 app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
+app.command("erase")(erase.erase)
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(history.app, name="history")

@@ -12,7 +12,7 @@ from confluent_kafka import Message
 
 from sluice.config import KafkaConfig
 from sluice.formats import decode_verdict, form_of
-from sluice.kafka import ensure_topics
+from sluice.kafka import copied_from, ensure_topics
 from sluice.schema import Verdict, encode
 from sluice.tracing import parent_of
 from sluice.webhooks.config import WebhookConfig
@@ -97,5 +97,6 @@ def _decode(message: Message) -> Verdict | None:
 
 
 def _identify(message: Message) -> str:
-    """The same each time that this message is read, and another for every other one."""
-    return f"msg_{message.partition()}_{message.offset()}_{message.timestamp()[1]}"
+    """The same each time that this message is read, also if it was written once more; another for every other one."""
+    first = copied_from(_headers_of(message))
+    return f"msg_{message.partition()}_{message.offset() if first is None else first}_{message.timestamp()[1]}"

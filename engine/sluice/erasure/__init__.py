@@ -1,0 +1,1 @@
+"""Takes somebody, and what they posted, out of every topic, store and log, and looks whether it is gone."""

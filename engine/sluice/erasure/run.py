@@ -1,0 +1,170 @@
+"""An erasure from beginning to end: find, take out, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sluice.audit.following import AuditFollower
+from sluice.audit.log import AuditLog
+from sluice.config import KafkaConfig
+from sluice.erasure.audit import Hits, erase_from_log, find_in_log, learn_from_log
+from sluice.erasure.compacted import find_in_lists, find_in_policies, take_from_list
+from sluice.erasure.media import StoredMedia, find_stored
+from sluice.erasure.report import Report, Row
+from sluice.erasure.subjects import Subject
+from sluice.erasure.topics import Look, Topics
+from sluice.errors import KafkaUnavailable
+from sluice.kafka import TopicNames
+from sluice.watching.lists import open_desk
+from sluice.webhooks.config import WebhookConfig
+
+LISTED = "what the list was before goes when Kafka compacts the topic"
+NAMED = "it names the author in a rule: change it, and push it"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where there may be something.
+
+    Attributes
+    ----------
+    group : str
+        Of the worker.
+    topics : tuple of str
+        Further ones, whose messages are like ours.
+    logs : tuple of AuditLog
+        Nobody else writes to them meanwhile.
+    """
+
+    kafka: KafkaConfig
+    group: str
+    media: StoredMedia
+    topics: tuple[str, ...] = ()
+    logs: tuple[tuple[str, AuditLog], ...] = ()
+    timeout_s: float = 30.0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One look at everything."""
+
+    look: Look
+    lists: dict[str, int]
+    policies: list[str]
+    media: list[str]
+    logs: dict[str, Hits]
+
+
+class Erasure:
+    """Finds somebody everywhere, and takes them out.
+
+    Parameters
+    ----------
+    places : Places
+    subject : Subject
+
+    Raises
+    ------
+    KafkaUnavailable
+        From every call. Then nothing is lost that belongs to others, and it may be tried again.
+    """
+
+    def __init__(self, places: Places, subject: Subject) -> None:
+        self._places, self._subject = places, subject
+        kafka = places.kafka
+        if kafka.embedded:
+            raise KafkaUnavailable("the embedded broker cannot delete: it forgets everything when it stops")
+        self._there = TopicNames(kafka, places.timeout_s).read()
+        self._topic_names = [name for name in dict.fromkeys(self._candidates()) if name in self._there]
+        self._desk = open_desk(kafka, places.timeout_s)
+
+    def _candidates(self) -> Iterable[str]:
+        topics = self._places.kafka.topics
+        yield from topics.of_posts()
+        yield from (topics.feedback, topics.shadow, topics.decisions, WebhookConfig.dead_letters)
+        yield from self._places.topics
+
+    def preview(self) -> Report:
+        """What would be erased."""
+        with ExitStack() as cleanup:
+            topics = self._open(cleanup)
+            return self._report(self._rows(self._see(topics)), "")
+
+    def run(self) -> Report:
+        """Erase, and look whether something is left."""
+        with ExitStack() as cleanup:
+            topics = self._open(cleanup)
+            seen = self._see(topics)
+            rows = self._rows(seen)
+            topics.erase(seen.look, rows)
+            self._erase_others(seen, rows)
+            self._look_again(topics, seen, rows)
+        return self._report(rows, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+
+    def _open(self, cleanup: ExitStack) -> Topics:
+        """The topics, after the logs have what is in them: nothing that is decided is missing there."""
+        places = self._places
+        for _, log in places.logs:
+            followed = sorted({name for name, _ in log.places()} & self._there)
+            if followed:
+                with AuditFollower(places.kafka, log, followed, timeout_s=places.timeout_s) as follower:
+                    follower.catch_up()
+        topics = Topics(places.kafka, self._topic_names, places.group, places.timeout_s)
+        cleanup.enter_context(closing(topics))
+        topics.learn(self._subject)
+        for _, log in places.logs:
+            learn_from_log(log, self._subject)
+        return topics
+
+    def _see(self, topics: Topics) -> _Seen:
+        places, subject = self._places, self._subject
+        look = topics.look(subject)
+        kafka = places.kafka
+        return _Seen(
+            look=look,
+            lists=find_in_lists(self._desk, subject) if kafka.topics.lists in self._there else {},
+            policies=self._find_policies() if kafka.topics.policies in self._there else [],
+            media=find_stored(places.media, subject.uris, look.kept_uris),
+            logs={name: find_in_log(log, subject) for name, log in places.logs},
+        )
+
+    def _find_policies(self) -> list[str]:
+        return find_in_policies(self._places.kafka, self._subject, self._places.timeout_s)
+
+    def _rows(self, seen: _Seen) -> dict[str, Row]:
+        rows = {name: Row(kind="topic", where=name, found=seen.look.count(name)) for name in self._topic_names}
+        for name, count in seen.lists.items():
+            rows[f"list {name}"] = Row(kind="list", where=name, found=count, note=LISTED)
+        for name in seen.policies:
+            rows[f"policy {name}"] = Row(kind="policy", where=name, found=1, note=NAMED)
+        rows["media"] = Row(kind="media", where="media store", found=len(seen.media))
+        for name, hits in seen.logs.items():
+            rows[f"log {name}"] = Row(kind="audit log", where=name, found=_count(hits))
+        return rows
+
+    def _erase_others(self, seen: _Seen, rows: dict[str, Row]) -> None:
+        for name, count in seen.lists.items():
+            take_from_list(self._desk, name, self._subject)
+            rows[f"list {name}"].erased = count
+        for uri in seen.media:
+            self._places.media.delete(uri)
+        rows["media"].erased = len(seen.media)
+        for name, log in self._places.logs:
+            rows[f"log {name}"].erased = erase_from_log(log, seen.logs[name])
+
+    def _look_again(self, topics: Topics, before: _Seen, rows: dict[str, Row]) -> None:
+        after = self._see(topics)
+        for name, row in self._rows(after).items():
+            rows.setdefault(name, row).left = row.found
+        stored = (uri for uri in before.media if self._places.media.has(uri))
+        rows["media"].left = sum(1 for _ in stored)
+
+    def _report(self, rows: dict[str, Row], erased_at: str) -> Report:
+        return Report(erased_at=erased_at, n_posts=len(self._subject.post_ids), rows=list(rows.values()))
+
+
+def _count(hits: Hits) -> int:
+    return sum(map(len, hits.values()))

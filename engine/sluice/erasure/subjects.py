@@ -1,0 +1,163 @@
+"""Whose records are erased, and how a message is told to be one of theirs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sluice.errors import InvalidPost, SettingsError
+from sluice.formats import decode_post, decode_verdict, form_of
+from sluice.loose_json import read_loosely
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+SHORTEST = 4
+"""Of an id that is looked for in what cannot be read: a shorter one would be everywhere, so it has to stand alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What a message says of whose it is.
+
+    Attributes
+    ----------
+    texts, uris : tuple of str
+        What was posted, and the addresses of its media.
+    is_read : bool
+        Whether it could be read; else its bytes are searched.
+    """
+
+    post_id: str | None = None
+    author: str | None = None
+    tenant: str | None = None
+    texts: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    is_read: bool = True
+
+
+def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Traces:
+    """What any message of ours says, whatever topic it is from and whatever form it is in."""
+    name = None if key is None else key.decode("utf-8", "replace")
+    fields = {} if value is None else _read_fields(value, headers)
+    if fields is None:
+        return Traces(name, is_read=False)
+    post_id = _text(fields.get("post_id")) or _text(fields.get("id")) or name
+    author, tenant = _text(fields.get("author_id")), _text(fields.get("tenant"))
+    return Traces(post_id, author, tenant, tuple(_texts(fields)), tuple(_uris(fields)))
+
+
+def _read_fields(value: bytes, headers: Headers) -> dict[str, Any] | None:
+    if form_of(value, headers) != "json":
+        return _read_other_form(value, headers)
+    try:
+        return msgspec.json.decode(value, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_loosely(value)
+
+
+def _read_loosely(value: bytes) -> dict[str, Any] | None:
+    try:
+        return read_loosely(value)
+    except InvalidPost:
+        return None
+
+
+def _read_other_form(value: bytes, headers: Headers) -> dict[str, Any] | None:
+    """A verdict, or else a post: a verdict says more that a post has to have."""
+    for decode in (decode_verdict, decode_post):
+        try:
+            return dict(msgspec.to_builtins(decode(value, headers)))
+        except (msgspec.DecodeError, InvalidPost, SettingsError, UnicodeDecodeError):
+            continue
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(fields: dict[str, Any]) -> Iterator[str]:
+    """Of a post, or of a comment that somebody suggested scores for."""
+    comment = fields.get("comment")
+    for place in (fields, comment if isinstance(comment, dict) else {}):
+        if text := _text(place.get("text")):
+            yield text
+
+
+def _uris(fields: dict[str, Any]) -> Iterator[str]:
+    for name in ("images", "audio"):
+        items = fields.get(name)
+        for item in items if isinstance(items, list | tuple) else ():
+            uri = item.get("uri") if isinstance(item, dict) else item
+            if isinstance(uri, str):
+                yield uri
+
+
+@dataclass(slots=True)
+class Subject:
+    """An author, or one post; what is known of it grows while topics are read.
+
+    Attributes
+    ----------
+    author, post_id : str or None
+        One of them is given.
+    tenant : str or None
+        Whose author or post that is; None for that of any.
+    post_ids, texts, uris : set of str
+        Of their posts, as far as they were seen.
+    """
+
+    author: str | None = None
+    post_id: str | None = None
+    tenant: str | None = None
+    post_ids: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    uris: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.post_id is not None:
+            self.post_ids.add(self.post_id)
+
+    def learn(self, traces: Traces) -> None:
+        """Note the ids, the texts and the media of a post that is theirs."""
+        if not self.owns(traces):
+            return
+        if traces.post_id:
+            self.post_ids.add(traces.post_id)
+        self.texts.update(traces.texts)
+        self.uris.update(traces.uris)
+
+    def owns(self, traces: Traces) -> bool:
+        """Whether a message that could be read is on them, or on a post of theirs."""
+        if self.tenant is not None and traces.tenant not in (None, self.tenant):
+            return False
+        if self.author is not None and traces.author is not None:
+            return traces.author == self.author and (self.tenant is None or traces.tenant == self.tenant)
+        return traces.post_id in self.post_ids
+
+    def is_in(self, traces: Traces, value: bytes | None) -> bool:
+        """Whether a message holds something of them, one that cannot be read included."""
+        if self.owns(traces) or self._said(traces):
+            return True
+        return not traces.is_read and any(_holds(value or b"", name) for name in self.names())
+
+    def _said(self, traces: Traces) -> bool:
+        """Whether a message that names no post has the text of one of theirs."""
+        return traces.post_id is None and traces.author is None and not self.texts.isdisjoint(traces.texts)
+
+    def names(self) -> Iterator[str]:
+        """What they are called: the author, and the posts."""
+        if self.author is not None:
+            yield self.author
+        yield from self.post_ids
+
+
+def _holds(value: bytes, name: str) -> bool:
+    wanted = name.encode()
+    if len(name) >= SHORTEST:
+        return wanted in value
+    return re.search(rb"(?<![\w-])" + re.escape(wanted) + rb"(?![\w-])", value) is not None

@@ -1,0 +1,64 @@
+"""How a message is told to be somebody's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sluice.erasure.media import find_stored, open_stored
+from sluice.erasure.subjects import Subject, read_traces
+from sluice.media.store import open_store
+
+OURS = {"id": "p-1", "author_id": "ann", "tenant": "shop", "text": "hello there", "images": [{"uri": "file:///a"}]}
+
+
+def traces_of(fields: object, key: bytes | None = None):
+    return read_traces(key, json.dumps(fields).encode(), ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_theirs"),
+    [
+        (OURS, True),
+        ({"post_id": "p-1", "decision": "allow"}, True),
+        ({"post_id": "p-1", "author_id": "bob", "tenant": "shop"}, False),
+        ({"post_id": "p-1", "tenant": "other"}, False),
+        ({"id": "p-2", "author_id": "ann", "tenant": "other"}, False),
+        ({"id": "p-2", "author_id": "bob", "text": "hello there"}, False),
+        ({"comment": {"text": "hello there"}}, True),
+        ({"comment": {"text": "hello"}}, False),
+    ],
+)
+def test_what_belongs_to_an_author_of_a_tenant(fields: dict, is_theirs: bool) -> None:
+    subject = Subject(author="ann", tenant="shop")
+    subject.learn(traces_of(OURS))
+    assert subject.is_in(traces_of(fields), b"") is is_theirs
+
+
+def test_what_cannot_be_read_is_searched() -> None:
+    torn = b'{"id": "x", "author_id": "ann-1", "text": "'
+    assert Subject(author="ann-1").is_in(read_traces(None, torn, ()), torn)
+    assert not Subject(author="ann-2").is_in(read_traces(None, torn, ()), torn)
+    assert not Subject(author="ann").is_in(read_traces(None, torn, ()), torn), "a short one has to stand alone"
+    assert not Subject(author="ann").is_in(read_traces(b"p", None, ()), None)
+
+
+def test_a_key_names_a_post() -> None:
+    assert Subject(post_id="p-9").owns(read_traces(b"p-9", None, ()))
+
+
+@pytest.mark.parametrize("url", ["{}/media", "memory://erasure-test"])
+def test_only_what_a_store_put_there_is_deleted(tmp_path: Path, url: str) -> None:
+    url = url.format(tmp_path)
+    store, stored = open_store(url), open_stored(url)
+    kept, gone = store.put(b"shared", ".png"), store.put(b"own")
+    other = tmp_path / "media" / "notes.txt"
+    if other.parent.exists():
+        other.write_text("not ours")
+    assert find_stored(stored, {kept, gone, other.as_uri(), "https://example.org/a"}, {kept}) == [gone]
+    stored.delete(gone)
+    stored.delete(other.as_uri())
+    assert [stored.has(uri) for uri in (kept, gone)] == [True, False]
+    assert other.exists() == other.parent.exists()

@@ -1,0 +1,228 @@
+"""Somebody is erased from a real Kafka, a media store, a list and an audit log: a scan of raw bytes finds nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import TopicPartition as Partition
+from typer.testing import CliRunner, Result
+
+from sluice.cli import app
+from sluice.config import KafkaConfig, Topics
+from sluice.erasure.partitions import Rewriter
+from sluice.errors import KafkaUnavailable
+from sluice.formats import encode_as, headers_for
+from sluice.kafka import N_PARTITIONS, copied_from, ensure_topics
+from sluice.lists.entries import Entry
+from sluice.local.kafka import NativeKafka
+from sluice.media.store import DirectoryStore
+from sluice.schema import Media, Post, encode
+from sluice.watching.lists import open_desk, with_entries
+from tests.engine.audit.verdicts import make_verdict
+
+pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+
+GONE = "u-gone-7731"
+SECRET = "what the one who leaves wrote"
+NAMES = (
+    "posts", "verdicts", "reviews", "dead_letters", "policies", "feedback", "shadow", "decisions", "lists", "hashes",
+)  # fmt: skip
+KEPT = ("posts", "verdicts", "reviews", "dead_letters", "feedback", "shadow", "decisions")
+N_POSTS = 60
+
+
+class Place:
+    """Topics with posts of six authors, one of whom leaves; a media store and an audit log."""
+
+    def __init__(self, bootstrap: str, name: str, folder: Path) -> None:
+        topics = {each: f"{name}.{each}" for each in NAMES}
+        self.kafka = KafkaConfig(bootstrap, topics=Topics(**topics))
+        self.name, self.at_ms = name, int(time.time() * 1000) - 3_600_000
+        self.store = DirectoryStore(folder / "media")
+        self.shared, self.own = self.store.put(b"shared", ".png"), self.store.put(b"own", ".png")
+        ensure_topics(self.kafka, names=list(topics.values()))
+        self.producer = Producer({**self.kafka.librdkafka(), "linger.ms": 5})
+
+    def environment(self) -> dict[str, str]:
+        topics = {f"SLUICE_TOPIC_{each.upper()}": getattr(self.kafka.topics, each) for each in NAMES}
+        return {
+            **topics, "SLUICE_KAFKA": self.kafka.bootstrap, "SLUICE_MEDIA_STORE": str(self.store.path),
+            "SLUICE_GROUP": self.name,
+        }  # fmt: skip
+
+    def put(self, topic: str, value: bytes | None, key: str | None, partition: int, headers=()) -> None:
+        self.producer.produce(
+            getattr(self.kafka.topics, topic), value, key, partition, headers=list(headers), timestamp=self.at_ms
+        )
+
+    def fill(self) -> None:
+        for n in range(N_POSTS):
+            self._fill_with(n, f"{self.name}-{n}", GONE if n % 6 == 2 else f"u-{n % 6}", n % N_PARTITIONS)
+        self.put("dead_letters", b'{"id": "torn", "author_id": "' + GONE.encode() + b'", "text": "' + b"x", None, 0)
+        self.put("dead_letters", b"{not json", "other", 0)
+        for text in (SECRET, "somebody else's"):
+            self.put("feedback", json.dumps({"comment": {"text": text}, "attributeScores": {}}).encode(), None, 1)
+        assert self.producer.flush(30) == 0
+        open_desk(self.kafka, 15).change(
+            "watched", "add", lambda there: with_entries(there, [Entry("author", GONE), Entry("author", "u-1")]), "test"
+        )
+
+    def _fill_with(self, n: int, post_id: str, author: str, partition: int) -> None:
+        text = SECRET if author == GONE else f"text {n}"
+        uris = [self.own, self.shared] if author == GONE else [self.shared]
+        post = Post(id=post_id, author_id=author, tenant="shop", text=text, images=tuple(map(Media, uris)))
+        verdict = make_verdict(post_id, author)
+        self.put("posts", encode(post), post_id, partition)
+        form = ("json", "avro", "protobuf")[n % 3]
+        self.put("verdicts", encode_as(verdict, form), post_id, partition, headers_for(form, ()))
+        self.put("reviews", encode(verdict), post_id, partition)
+        self.put("shadow", json.dumps({"post_id": post_id, "tenant": "shop"}).encode(), post_id, partition)
+        self.put("decisions", json.dumps({"post_id": post_id, "decision": "allow"}).encode(), post_id, partition)
+
+    def judge_all(self) -> None:
+        """As if a worker had judged every post."""
+        consumer = Consumer({**self.kafka.librdkafka(), "group.id": self.name})
+        ends = [Partition(self.kafka.topics.posts, n, N_POSTS // N_PARTITIONS) for n in range(N_PARTITIONS)]
+        consumer.commit(offsets=ends, asynchronous=False)
+        consumer.close()
+
+    def everything(self, topic: str) -> list[Message]:
+        """All messages of a topic, read by nothing of ours."""
+        consumer = Consumer({
+            **self.kafka.librdkafka(), "group.id": "scan", "enable.partition.eof": True, "auto.offset.reset": "earliest"
+        })  # fmt: skip
+        n_partitions = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([Partition(topic, n, 0) for n in range(n_partitions)])
+        found, n_ends = [], 0
+        while n_ends < n_partitions:
+            message = consumer.poll(10)
+            assert message is not None
+            n_ends += message.error() is not None
+            found += [message] if message.error() is None else []
+        consumer.close()
+        return found
+
+
+def holds(message: Message, words: list[bytes]) -> bool:
+    raw = b"|".join(filter(None, (message.key(), message.value())))
+    return any(word in raw for word in words)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, kafka_broker: NativeKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    name = request.node.name.replace("_", "-")
+    place = Place(kafka_broker.kafka.bootstrap, f"erase-{name[5:20]}", tmp_path)
+    for variable, value in place.environment().items():
+        monkeypatch.setenv(variable, value)
+    place.fill()
+    return place
+
+
+def test_a_scan_of_everything_finds_neither_name_nor_content(place: Place, tmp_path: Path) -> None:
+    place.judge_all()
+    log = tmp_path / "log"
+    assert run("audit", "follow", "--out", log, "--once").exit_code == 0
+    theirs = [f"{place.name}-{n}" for n in range(N_POSTS) if n % 6 == 2]
+    before = {topic: place.everything(topic) for topic in [getattr(place.kafka.topics, each) for each in KEPT]}
+
+    preview = run("erase", "--author", GONE, "--tenant", "shop", "--audit", log, "--preview", "--json")
+    assert json.loads(preview.stdout)["n_posts"] == len(theirs), preview.output
+    result = run("erase", "--author", GONE, "--tenant", "shop", "--audit", log, "--yes", "--json")
+    assert result.exit_code == 0, result.output
+    rows = {row["where"]: row for row in json.loads(result.stdout)["rows"]}
+
+    topics = place.kafka.topics
+    words = [GONE.encode(), SECRET.encode(), *(f'"{each}"'.encode() for each in theirs)]
+    for topic, was in before.items():
+        now = place.everything(topic)
+        keys = {(message.key() or b"").decode() for message in now}
+        assert (keys & set(theirs), [message.offset() for message in now if holds(message, words)]) == (set(), [])
+        gone = rows[topic]["erased"]
+        if topic == topics.posts:
+            assert gone + rows[topic]["dropped"] + len(now) == len(was), "posts that were judged are not copied"
+        else:
+            others = [message for message in was if not holds(message, words)]
+            assert Counter((m.key(), m.value()) for m in now) == Counter(
+                (m.key(), m.value()) for m in others if (m.key() or b"").decode() not in theirs
+            )
+            assert gone > 0, topic
+    assert sorted(path.name for path in place.store.path.iterdir()) == [place.shared.rpartition("/")[2]]
+    assert [entry.value for entry in open_desk(place.kafka, 15).show("watched")] == ["u-1"]
+    for file in log.rglob("*.gz"):
+        content = gzip.decompress(file.read_bytes())
+        assert not any(word in content for word in words), file
+    assert rows[str(log)]["erased"] == 2 * len(theirs)
+    assert run("audit", "verify", log).exit_code == 0
+    again = run("erase", "--author", GONE, "--audit", log, "--yes", "--json")
+    assert {row["found"] for row in json.loads(again.stdout)["rows"]} == {0}
+
+
+def test_copies_keep_what_they_were_and_go_into_the_log_as_copies(place: Place, tmp_path: Path) -> None:
+    place.judge_all()
+    was = {m.key(): m for m in place.everything(place.kafka.topics.verdicts)}
+    assert run("erase", "--post", f"{place.name}-8", "--yes", "--json").exit_code == 0
+    now = place.everything(place.kafka.topics.verdicts)
+    assert len(now) == N_POSTS - 1
+    copies = [message for message in now if copied_from(message.headers() or []) is not None]
+    assert copies
+    for copy in copies:
+        first = was[copy.key()]
+        assert (copy.value(), copy.timestamp()) == (first.value(), first.timestamp())
+        assert copied_from(copy.headers()) == first.offset()
+    assert run("audit", "follow", "--out", tmp_path / "log", "--once").exit_code == 0
+    lines = [
+        json.loads(line)["body"]
+        for file in (tmp_path / "log" / place.kafka.topics.verdicts).rglob("*.gz")
+        for line in gzip.decompress(file.read_bytes()).splitlines()
+    ]
+    assert sum("copy_of" in body for body in lines) == len(copies)
+
+
+def test_nothing_of_others_is_lost_or_twice_after_an_end_in_the_middle(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KafkaUnavailable("killed before the deletion")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Rewriter, "_delete", fail)
+        assert run("erase", "--author", GONE, "--yes", "--json").exit_code == 1
+    assert run("erase", "--author", GONE, "--yes", "--json").exit_code == 0
+    for topic in (
+        place.kafka.topics.verdicts,
+        place.kafka.topics.posts,
+    ):  # none was judged: posts are copied, too
+        found = [message.key() for message in place.everything(topic)]
+        assert len(found) == len(set(found)) == N_POSTS * 5 // 6
+
+
+def test_what_comes_back_is_found_by_the_second_look(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Rewriter.rewrite
+
+    def rewrite_and_publish(self: Rewriter, where, found, keep_from=0) -> int:
+        place.put("posts", msgspec.json.encode({"id": "new", "author_id": GONE, "text": "again"}), "new", 0)
+        place.producer.flush(10)
+        return original(self, where, found, keep_from)
+
+    monkeypatch.setattr(Rewriter, "rewrite", rewrite_and_publish)
+    result = run("erase", "--author", GONE, "--yes", "--json")
+    assert result.exit_code == 1
+    assert "something is left" in result.stderr
+
+
+def test_a_choice_is_needed(place: Place) -> None:
+    assert run("erase", "--yes").exit_code == 2
+    assert run("erase", "--author", "a", "--post", "b", "--yes").exit_code == 2
