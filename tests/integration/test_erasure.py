@@ -33,8 +33,9 @@ GONE = "u-gone-7731"
 SECRET = "what the one who leaves wrote"
 NAMES = (
     "posts", "verdicts", "reviews", "dead_letters", "policies", "feedback", "shadow", "decisions", "lists", "hashes",
+    "posts_high", "reports",
 )  # fmt: skip
-KEPT = ("posts", "verdicts", "reviews", "dead_letters", "feedback", "shadow", "decisions")
+KEPT = ("posts", "verdicts", "reviews", "dead_letters", "feedback", "shadow", "decisions", "reports")
 N_POSTS = 60
 
 
@@ -69,6 +70,8 @@ class Place:
         self.put("dead_letters", b"{not json", "other", 0)
         for text in (SECRET, "somebody else's"):
             self.put("feedback", json.dumps({"comment": {"text": text}, "attributeScores": {}}).encode(), None, 1)
+        for author, by in ((GONE, "u-1"), ("u-1", "u-3"), ("u-1", GONE)):
+            self._report(author, by)
         assert self.producer.flush(30) == 0
         open_desk(self.kafka, 15).change(
             "watched", "add", lambda there: with_entries(there, [Entry("author", GONE), Entry("author", "u-1")]), "test"
@@ -85,6 +88,10 @@ class Place:
         self.put("reviews", encode(verdict), post_id, partition)
         self.put("shadow", json.dumps({"post_id": post_id, "tenant": "shop"}).encode(), post_id, partition)
         self.put("decisions", json.dumps({"post_id": post_id, "decision": "allow"}).encode(), post_id, partition)
+
+    def _report(self, author: str, by: str) -> None:
+        told = {"id": f"{author} {by}", "author_id": author, "tenant": "shop", "reporter_id": by}
+        self.put("reports", json.dumps(told).encode(), None, 2)
 
     def judge_all(self) -> None:
         """As if a worker had judged every post."""

@@ -84,7 +84,8 @@ class Erasure:
     def _candidates(self) -> Iterable[str]:
         topics = self._places.kafka.topics
         yield from topics.of_posts()
-        yield from (topics.feedback, topics.shadow, topics.decisions, WebhookConfig.dead_letters)
+        yield from (topics.posts_high, topics.feedback, topics.shadow, topics.decisions, topics.reports)
+        yield WebhookConfig.dead_letters
         yield from self._places.topics
 
     def preview(self) -> Report:

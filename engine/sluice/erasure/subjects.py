@@ -25,6 +25,8 @@ class Traces:
 
     Attributes
     ----------
+    reporter : str or None
+        Who reported it.
     texts, uris : tuple of str
         What was posted, and the addresses of its media.
     is_read : bool
@@ -34,6 +36,7 @@ class Traces:
     post_id: str | None = None
     author: str | None = None
     tenant: str | None = None
+    reporter: str | None = None
     texts: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     is_read: bool = True
@@ -47,7 +50,8 @@ def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Tra
         return Traces(name, is_read=False)
     post_id = _text(fields.get("post_id")) or _text(fields.get("id")) or name
     author, tenant = _text(fields.get("author_id")), _text(fields.get("tenant"))
-    return Traces(post_id, author, tenant, tuple(_texts(fields)), tuple(_uris(fields)))
+    reporter = _text(fields.get("reporter_id"))
+    return Traces(post_id, author, tenant, reporter, tuple(_texts(fields)), tuple(_uris(fields)))
 
 
 def _read_fields(value: bytes, headers: Headers) -> dict[str, Any] | None:
@@ -135,6 +139,8 @@ class Subject:
         """Whether a message that could be read is on them, or on a post of theirs."""
         if self.tenant is not None and traces.tenant not in (None, self.tenant):
             return False
+        if self.author is not None and traces.reporter == self.author:
+            return True
         if self.author is not None and traces.author is not None:
             return traces.author == self.author and (self.tenant is None or traces.tenant == self.tenant)
         return traces.post_id in self.post_ids

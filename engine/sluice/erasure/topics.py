@@ -54,7 +54,7 @@ class Topics:
 
     def learn(self, subject: Subject) -> None:
         """Find out which posts are theirs."""
-        sources = self._kafka.topics.of_posts()
+        sources = (*self._kafka.topics.of_posts(), self._kafka.topics.posts_high)
         for place in self._places:
             if place[0] in sources:
                 for message in self._reading.messages(place):
@@ -79,7 +79,8 @@ class Topics:
     def erase(self, look: Look, rows: dict[str, Row]) -> None:
         """Take out what a look found, and note it in the rows of the topics."""
         rewriter = Rewriter(self._kafka, self._reading, self._timeout_s)
-        judged = self._judged([place for place in look.found if place[0] == self._kafka.topics.posts])
+        queues = (self._kafka.topics.posts, self._kafka.topics.posts_high)
+        judged = self._judged([place for place in look.found if place[0] in queues])
         for place, found in look.found.items():
             row, begin = rows[place[0]], judged.get(place, 0)
             row.dropped += self._count_dropped(place, found, begin)

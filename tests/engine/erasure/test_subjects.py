@@ -29,6 +29,8 @@ def traces_of(fields: object, key: bytes | None = None):
         ({"id": "p-2", "author_id": "bob", "text": "hello there"}, False),
         ({"comment": {"text": "hello there"}}, True),
         ({"comment": {"text": "hello"}}, False),
+        ({"id": "r-1", "author_id": "bob", "tenant": "shop", "reporter_id": "ann"}, True),
+        ({"id": "r-1", "author_id": "bob", "tenant": "other", "reporter_id": "ann"}, False),
     ],
 )
 def test_what_belongs_to_an_author_of_a_tenant(fields: dict, is_theirs: bool) -> None:
