@@ -137,14 +137,23 @@ class PartScorer:
             return features, None
         model = part.modality.model
         with self._stage(stage_s, "encode", part):
-            outputs = await self._infer(model, features.rows, deadline)
-            again = find_outstanding(features, outputs)
-            closer = dict(zip(again, await self._infer(model, list(again.values()), deadline), strict=True))
-        cleared = {n for n in again if is_cleared(outputs[n]["logits"], closer[n]["logits"])}
-        rows = [again[n] if n in cleared else row for n, row in enumerate(features.rows)]
-        outputs = [closer[n] if n in cleared else row for n, row in enumerate(outputs)]
-        scored = ScoredPart(part, rows, outputs, features.partial, languages=features.languages, stage_s=stage_s)
-        return [replace(scored, prints=features.prints)], part.modality.found_in(part, features)
+            rows: Sequence[Row] = features.rows
+            outputs = await self._infer(model, rows, deadline)
+            if again := find_outstanding(features, outputs):
+                closer = dict(zip(again, await self._infer(model, list(again.values()), deadline), strict=True))
+                cleared = {n for n in again if is_cleared(outputs[n]["logits"], closer[n]["logits"])}
+                rows = [again[n] if n in cleared else row for n, row in enumerate(rows)]
+                outputs = [closer[n] if n in cleared else row for n, row in enumerate(outputs)]
+        scored = ScoredPart(
+            part,
+            rows,
+            outputs,
+            features.partial,
+            languages=features.languages,
+            stage_s=stage_s,
+            prints=features.prints,
+        )
+        return [scored], part.modality.found_in(part, features)
 
     async def _read(
         self, part: Part, deadline: float, way: _Way, flight: Flight[Scored] | None

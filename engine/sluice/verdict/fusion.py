@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,12 +76,16 @@ def whole_row(part: ScoredPart) -> Arrays:
     """The first of `fusion_rows` for the only part of a post: most posts need no other."""
     tokens = _fused(part.outputs)
     joined = tokens[0] if len(tokens) == 1 else np.concatenate(tokens)
-    n_tokens = len(joined)
-    return {
-        "tokens": joined,
-        "mask": np.ones(n_tokens, np.bool_),
-        "kind": np.full(n_tokens, part.part.modality.kind, np.int64),
-    }
+    return {"tokens": joined, **_alone(len(joined), part.part.modality.kind)}
+
+
+@lru_cache(maxsize=1024)
+def _alone(n_tokens: int, kind: int) -> Arrays:
+    """What the tokens of an only part come with; the same for all as many of its kind."""
+    arrays = {"mask": np.ones(n_tokens, np.bool_), "kind": np.full(n_tokens, kind, np.int64)}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def names_of(parts: Sequence[ScoredPart]) -> list[str]:
