@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from sluice.modalities.scored import ScoredPart
 
 _IMAGE: ModalityName = "image"
 """How the names of images begin."""
+_MAX_EXPONENT = 700.0
+"""Of e, that a float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,10 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     InferenceError
         An output is not a number: it would be under every threshold, and the post allowed.
     """
-    read = np.array([array for row in outputs for array in row.values()])  # at once: the arrays are short
-    if not np.isfinite(read).all():
+    if not all(map(math.isfinite, chain.from_iterable(array.tolist() for row in outputs for array in row.values()))):
         raise InferenceError(f"{FUSION.name}: outputs that are not numbers")
-    whole = _probability(outputs[0]["logits"])
-    probability, severity = _by_label(whole, outputs[0]["severity"])
+    whole = outputs[0]
+    probability, severity = _round_all(_probabilities(whole["logits"].tolist())), _round_all(whole["severity"].tolist())
     losses = Losses(whole, dict(zip(names_of(parts), outputs[1:], strict=True)))
     return Scores(probability, severity, losses, find_pictured(parts))
 
@@ -140,18 +143,18 @@ class Losses(Mapping[str, npt.NDArray[np.float64]]):
 
     Parameters
     ----------
-    whole : ndarray, shape = (labels,)
-        The post's probabilities.
+    whole : Arrays
+        The fusion model's outputs for the post.
     without : mapping of str to Arrays
-        The fusion model's outputs without each part.
+        The same without each part.
     """
 
-    def __init__(self, whole: npt.NDArray[np.float64], without: Mapping[str, Arrays]) -> None:
+    def __init__(self, whole: Arrays, without: Mapping[str, Arrays]) -> None:
         self._whole = whole
         self._without = without
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
-        return self._whole - _probability(self._without[name]["logits"])
+        return _probability(self._whole["logits"]) - _probability(self._without[name]["logits"])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._without)
@@ -177,15 +180,19 @@ def find_pictured(parts: Sequence[ScoredPart]) -> frozenset[str]:
 def highest_of(parts: Sequence[ScoredPart]) -> Scores:
     """The encoders' own scores, the highest per label: all there is when the fusion model does not answer."""
     rows = [outputs["logits"] for scored in parts for outputs in scored.outputs if np.isfinite(outputs["logits"]).all()]
-    highest = _probability(np.max(rows, axis=0)) if rows else np.zeros(len(LABELS))
-    probability, severity = _by_label(highest, np.zeros(len(LABELS)))
-    return Scores(probability, severity, {}, find_pictured(parts))
+    highest = _probabilities(np.max(rows, axis=0).tolist()) if rows else [0.0] * len(LABELS)
+    return Scores(_round_all(highest), _round_all([0.0] * len(LABELS)), {}, find_pictured(parts))
 
 
 def _probability(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return sigmoid(logits.astype(np.float64))
 
 
-def _by_label(*rows: npt.NDArray[Any]) -> list[dict[str, float]]:
-    """Values per label, rounded to four digits."""
-    return [dict(zip(LABELS, row, strict=True)) for row in np.array(rows, np.float64).round(4).tolist()]
+def _probabilities(logits: list[float]) -> list[float]:
+    """As `_probability`: Python goes through a label each in less time than NumPy is called."""
+    return [1 / (1 + math.exp(min(-logit, _MAX_EXPONENT))) for logit in logits]
+
+
+def _round_all(values: list[float]) -> dict[str, float]:
+    """Values per label, rounded to four digits as NumPy does."""
+    return dict(zip(LABELS, [round(value * 1e4) / 1e4 for value in values], strict=True))
