@@ -26,6 +26,7 @@ from sluice.cli import (
     demo,
     drift,
     erase,
+    explain,
     hashes,
     history,
     match,
@@ -121,6 +122,7 @@ app.command("plan")(plan.plan)
 app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.command("erase")(erase.erase)
+app.command("explain")(explain.explain)
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(history.app, name="history")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -132,12 +131,9 @@ def verify_log(
     """
     import msgspec
 
-    from sluice.audit.archive import open_archive
-    from sluice.audit.log import AuditLog
     from sluice.audit.verifying import verify
 
-    _require(where)
-    findings = verify(AuditLog(open_archive(where)), _read_heads(against) if against else None)
+    findings = verify(open_log(where), _read_heads(against) if against else None)
     emit(msgspec.json.encode(findings.heads))
     n_chains = len(findings.heads) + len(findings.wrong)
     say(f"{findings.n_records} records in {n_chains} chains, {findings.n_erased} of them erased")
@@ -159,10 +155,13 @@ def _read_heads(file: Path) -> list[KnownHead]:
         raise AuditError(f"{file}: not what sluice audit verify prints: {error}") from error
 
 
-def _require(where: str) -> None:
-    """A folder that is not there is a mistake, and is not to be made."""
+def open_log(where: str) -> AuditLog:
+    """A log to read; raises `AuditError` for a folder that is not there: it is a mistake, and is not to be made."""
+    from sluice.audit.archive import open_archive
+    from sluice.audit.log import AuditLog
     from sluice.media.store import local_folder
 
-    folder: Any = local_folder(where)
-    if folder is not None and not os.path.isdir(folder):
+    folder = local_folder(where)
+    if folder is not None and not folder.is_dir():
         raise AuditError(f"{where}: there is no such folder")
+    return AuditLog(open_archive(where))

@@ -88,7 +88,16 @@ class Topics:
             row.erased += len(found.offsets)
 
     def _judged(self, places: list[Place]) -> dict[Place, int]:
-        return committed_offsets(self._kafka, self._group, places, self._timeout_s) if places else {}
+        """How far the workers have come; those of the posts that come first are a group of their own."""
+        high = self._kafka.topics.posts_high
+        groups = {self._group: [each for each in places if each[0] != high]}
+        groups[f"{self._group}-high"] = [each for each in places if each[0] == high]
+        return {
+            place: offset
+            for group, theirs in groups.items()
+            if theirs
+            for place, offset in committed_offsets(self._kafka, group, theirs, self._timeout_s).items()
+        }
 
     def _count_dropped(self, place: Place, found: Found, begin: int) -> int:
         end = min(begin, max(found.offsets))
