@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, decided, history, lists, openai, page, perspective, policies, posts
+from sluice.api import azure, decided, hashes, history, lists, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -32,6 +32,7 @@ from sluice.errors import InferenceUnavailable
 from sluice.history.remembered import RememberedAuthors
 from sluice.policies.desk import PolicyDesk
 from sluice.tracing import UNTRACED, Tracer
+from sluice.watching.hashes import BankDesk
 from sluice.watching.lists import ListDesk
 
 REQUEST_ID = "x-request-id"
@@ -79,6 +80,7 @@ def make_app(
     lists_desk: ListDesk | None = None,
     reports: ReportPublisher | None = None,
     authors: RememberedAuthors | None = None,
+    banks_desk: BankDesk | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -96,8 +98,8 @@ def make_app(
         Makes a span of each request.
     decisions : Feedback or None
         Keeps what people decide about posts; None refuses it.
-    lists_desk : ListDesk or None
-        Where lists are changed; None has no endpoints for it.
+    lists_desk, banks_desk : ListDesk or None, BankDesk or None
+        Where lists and banks of hashes are changed; None has no endpoints for it.
     """
     shared: dict[str, Any] = {"service": service, "registry": registry, "feedback": feedback}
     shared["decisions_kept"] = decisions or Feedback()
@@ -108,6 +110,9 @@ def make_app(
     if lists_desk is not None:
         shared["lists_desk"] = lists_desk
         routers.append(lists.ROUTER)
+    if banks_desk is not None:
+        shared["banks_desk"] = banks_desk
+        routers.append(hashes.ROUTER)
     if reports is not None:
         shared |= {"reports": reports, "authors": authors}
         routers.append(history.ROUTER)

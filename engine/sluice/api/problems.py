@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 
 from sluice.api.scoring import DeadlinePassed, Overloaded
-from sluice.errors import InferenceUnavailable, InvalidPost, KafkaUnavailable, PolicyError, SluiceError, WatchError
+from sluice.errors import (
+    HashError,
+    InferenceUnavailable,
+    InvalidPost,
+    KafkaUnavailable,
+    PolicyError,
+    SluiceError,
+    WatchError,
+)
 from sluice.schema import Verdict
 
 RETRY_S = 1.0
@@ -98,7 +106,7 @@ def describe(error: SluiceError) -> RequestProblem:
     if isinstance(error, InferenceUnavailable):
         return RequestProblem(503, "models_unavailable", "the models do not answer; try again", RETRY_S)
     if isinstance(error, WatchError):
-        return RequestProblem(400, "invalid_list", str(error))
+        return RequestProblem(400, "invalid_hash" if isinstance(error, HashError) else "invalid_list", str(error))
     if isinstance(error, PolicyError):
         return RequestProblem(400, "invalid_policy", str(error))
     if isinstance(error, KafkaUnavailable):

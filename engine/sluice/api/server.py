@@ -32,8 +32,11 @@ from sluice.settings import Settings
 from sluice.tracing import open_tracer
 from sluice.verdict.policy_file import PolicyFile
 from sluice.watching.follower import watching
+from sluice.watching.hashes import BankDesk
+from sluice.watching.hashes import open_desk as open_banks
 from sluice.watching.in_force import Watched
-from sluice.watching.lists import ListDesk, open_desk
+from sluice.watching.lists import ListDesk
+from sluice.watching.lists import open_desk as open_lists
 
 ANSWER_S = 10.0
 """How long a request about policies waits for Kafka."""
@@ -117,16 +120,24 @@ async def _sharing(
         yield _Shared(PolicyDesk(kafka, settings.policy_path, ANSWER_S), ReportPublisher(kafka, ANSWER_S), authors)
 
 
+@dataclass(frozen=True, slots=True)
+class _Desks:
+    """Where lists and banks are changed."""
+
+    lists: ListDesk | None = None
+    banks: BankDesk | None = None
+
+
 @asynccontextmanager
-async def _sharing_lists(settings: Settings, config: ApiConfig, watched: Watched) -> AsyncIterator[ListDesk | None]:
+async def _sharing_lists(settings: Settings, config: ApiConfig, watched: Watched) -> AsyncIterator[_Desks]:
     """Look for what the topics of lists and hashes hold, where there is a Kafka; raises `KafkaUnavailable`."""
     if config.kafka is None:
-        yield None
+        yield _Desks()
         return
     timeout_s, topics = settings.start_timeout_s, (config.kafka.topics.lists, config.kafka.topics.hashes)
     await asyncio.to_thread(ensure_topics, config.kafka, timeout_s, topics)
     async with watching(config.kafka, watched, timeout_s):
-        yield open_desk(config.kafka, ANSWER_S)
+        yield _Desks(open_lists(config.kafka, ANSWER_S), open_banks(config.kafka, ANSWER_S))
 
 
 async def _serve(
@@ -155,10 +166,23 @@ async def _serve(
         pipeline = await stack.enter_async_context(open_pipeline(settings, metrics, policy, tracer, watched))
         shared = await stack.enter_async_context(_sharing(settings, config, policy, metrics))
         pipeline.remember(shared.authors)
-        lists = await stack.enter_async_context(_sharing_lists(settings, config, watched))
+        desks = await stack.enter_async_context(_sharing_lists(settings, config, watched))
         service = ScoringService(pipeline, config.max_in_flight)
         registry, desk, reports, authors = metrics.registry, shared.desk, shared.reports, shared.authors
-        app = make_app(config, service, registry, ring, feedback, desk, tracer, decisions, lists, reports, authors)
+        app = make_app(
+            config,
+            service,
+            registry,
+            ring,
+            feedback,
+            desk,
+            tracer,
+            decisions,
+            desks.lists,
+            reports,
+            authors,
+            desks.banks,
+        )
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]
         say(

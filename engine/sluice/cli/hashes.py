@@ -123,20 +123,17 @@ def push(
     Example: sluice hashes push known.csv --note "from the hotline"
     """
     settings = {"is_negative": negative, "distance": distance, "quality": quality}
-    desk, given = _open_desk(kafka), {name: value for name, value in settings.items() if value is not None}
+    desk = _open_desk(kafka)
     edits: list[tuple[str, Callable[[Bank], Bank]]] = [
-        (name, partial(_edited, add, bank, given)) for name, bank in _read(banks, kind).items()
+        (name, partial(_edited, add, bank, settings)) for name, bank in _read(banks, kind).items()
     ]
     show_rows([desk.change(name, "add" if add else "push", edit, who(by), note) for name, edit in edits], as_json)
 
 
 def _edited(adds: bool, bank: Bank, settings: dict[str, Any], there: Bank) -> Bank:
-    import msgspec
+    from sluice.hashes.files import with_settings
 
-    from sluice.hashes.bank import Bank, join
-
-    both = join(bank, there) if adds else bank
-    return Bank(msgspec.structs.replace(both.settings, **settings), both.hashes, {**both.details, **bank.details})
+    return with_settings(bank.added_to(there) if adds else bank, settings)
 
 
 @app.command()

@@ -91,6 +91,11 @@ class Bank:
     def __len__(self) -> int:
         return sum(map(len, self.hashes.values()))
 
+    def added_to(self, there: Bank) -> Bank:
+        """Another bank with these hashes too, matched as it was."""
+        both = join(self, there)
+        return Bank(there.settings, both.hashes, {**there.details, **self.details})
+
     def entries(self) -> Iterator[HashEntry]:
         """All of them."""
         for kind in KINDS:

@@ -145,6 +145,12 @@ def _rest_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if fields.get(name) is None else str(fields[name]) for name in ("id", "owner", "note")}
 
 
+def with_settings(bank: Bank, given: Mapping[str, Any]) -> Bank:
+    """A bank matched otherwise; what is None stays as it was."""
+    settings = msgspec.structs.replace(bank.settings, **{key: each for key, each in given.items() if each is not None})
+    return Bank(settings, bank.hashes, bank.details)
+
+
 def write_bank(bank: Bank, form: Form) -> Iterator[bytes]:
     """Lines of a file in a form; `read_bank` reads them all again, but for the settings of others than ``csv``."""
     if form == "csv":

@@ -32,6 +32,7 @@ from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.policy import Policy, Thresholds
+from sluice.watching.hashes import BankDesk
 from sluice.watching.lists import ListDesk
 from tests.browser import open_browser, open_page
 
@@ -114,6 +115,7 @@ def serving(
     lists_desk: ListDesk | None = None,
     reports: ReportPublisher | None = None,
     authors: RememberedAuthors | None = None,
+    banks_desk: BankDesk | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
@@ -121,7 +123,18 @@ def serving(
     ring = KeyRing(keys) if keys is not None else None
     kept = Feedback([FeedbackFile(feedback)] if feedback else [])
     app = make_app(
-        config, service, CollectorRegistry(), ring, kept, desk, tracer, decisions, lists_desk, reports, authors
+        config,
+        service,
+        CollectorRegistry(),
+        ring,
+        kept,
+        desk,
+        tracer,
+        decisions,
+        lists_desk,
+        reports,
+        authors,
+        banks_desk,
     )
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
