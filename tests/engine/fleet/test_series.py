@@ -20,6 +20,7 @@ def expose(n_posts: int, *, is_up: bool = True, partition: int = 0) -> str:
     metrics.in_flight.set(n_posts)
     metrics.triton_up.set(is_up)
     metrics.shedding_level.set(n_posts)
+    metrics.history_newest.set(1000 + n_posts)
     metrics.model.labels("fusion", "7").set(1)
     metrics.consumer_lag.labels("posts", str(partition)).set(5)
     return generate_latest(metrics.registry).decode()
@@ -47,6 +48,7 @@ def test_what_is_counted_is_added_up() -> None:
 def test_what_holds_for_all_is_not_added_up() -> None:
     found = read(merge([expose(1), expose(1, is_up=False)]))
     assert found[("sluice_shedding_level", ())] == 1
+    assert found[("sluice_history_newest_timestamp_seconds", ())] == 1001
     assert found[("sluice_triton_up", ())] == 0
     assert found[("sluice_build_info", (("version", "1.2"),))] == 1
     assert found[("sluice_model_info", (("model", "fusion"), ("version", "7")))] == 1

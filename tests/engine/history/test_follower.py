@@ -19,6 +19,7 @@ from sluice.history.config import HistoryConfig
 from sluice.history.counts import Moment
 from sluice.history.events import Event
 from sluice.history.follower import remembering
+from sluice.history.recount import compare
 from sluice.history.remembered import Place, RememberedAuthors
 from sluice.history.showing import read_author
 from sluice.kafka import ensure_topics
@@ -26,7 +27,7 @@ from sluice.metrics import Metrics
 from sluice.resources import default_policy
 from sluice.schema import AuthorHistory, Basis, encode
 from sluice.verdict.policy_file import PolicyFile
-from tests.engine.history.events import CONFIG, NOW_MS
+from tests.engine.history.events import CONFIG, NOW_MS, verdict
 from tests.engine.history.test_events import VERDICT
 
 NOW = Moment(NOW_MS)
@@ -77,6 +78,20 @@ async def test_what_is_there_is_counted_at_the_start_and_what_comes_after(
     assert unread == 1
     shown = await asyncio.to_thread(read_author, kafka, HistoryConfig(), "t", "u-1", NOW_MS, 30.0)
     assert (shown.posts_24h, shown.strikes) == (3, 3.0)
+
+
+async def test_a_recount_sees_what_was_counted_otherwise(
+    kafka: KafkaConfig, metrics: Metrics, policies: PolicyFile
+) -> None:
+    await asyncio.to_thread(publish, kafka, blocked("a"), b"no verdict", blocked("b"))
+    async with remembering(kafka, CONFIG, policies, metrics, 30.0) as authors:
+        assert authors is not None
+    same = await asyncio.to_thread(compare, kafka, CONFIG, authors, 30.0)
+    assert (same.n_authors, same.n_entries, same.n_different) == (1, 4, 0)
+    authors.fold([verdict("c", author="u-2")], {})  # which no topic holds
+    authors.fold([verdict("a", -1, "block")], {})
+    other = await asyncio.to_thread(compare, kafka, CONFIG, authors, 30.0)
+    assert (other.n_authors, other.n_entries, other.n_different) == (1, 4, 3)
 
 
 async def test_what_could_not_be_kept_is_read_again(
