@@ -35,7 +35,7 @@ def push(
     """Check lists, and have every worker look for them within seconds; a list has the name of its file.
 
     What changed since the last push is written, and no more. A worker goes on with the lists before until it has
-    compiled the new ones: a second for 25,000 entries.
+    compiled the new ones: half a minute for a million entries.
 
     Example: sluice lists push insults.jsonl --note "from the community team"
     """

@@ -14,7 +14,7 @@ MAX_CHARS = 256
 """Of a value."""
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):  # a million are walked for nothing
     """One line of a list.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -106,6 +107,7 @@ class ListShelf:
 
     def _compile(self, lists: Mapping[str, Sequence[Entry]]) -> None:
         self.finder = ListFinder(lists) if lists else None
+        gc.freeze()  # Python's collector would walk over every entry each time, while no post moves
         for gone in self._named - lists.keys():
             self._metrics.list_entries.remove(gone)
         for name, entries in lists.items():
