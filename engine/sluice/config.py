@@ -6,38 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sluice.topics import Topics as Topics
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
-
-
-@dataclass(frozen=True)
-class Topics:
-    """The names of the topics."""
-
-    posts: str = "moderation.posts"
-    verdicts: str = "moderation.verdicts"
-    reviews: str = "moderation.reviews"
-    dead_letters: str = "moderation.dead-letters"
-    policies: str = "moderation.policies"
-    feedback: str = "moderation.feedback"
-    shadow: str = "moderation.shadow"
-    decisions: str = "moderation.decisions"
-    lists: str = "moderation.lists"
-    hashes: str = "moderation.hashes"
-    reports: str = "moderation.reports"
-    posts_high: str = "moderation.posts.high"
-
-    def of_posts(self) -> tuple[str, ...]:
-        """Those of posts and outcomes, the input first."""
-        return (self.posts, self.verdicts, self.reviews, self.dead_letters)
-
-    def all(self) -> tuple[str, ...]:
-        """Every topic of the worker, the input first; what is suggested over HTTP goes to another."""
-        return (*self.of_posts(), *self.compacted())
-
-    def compacted(self) -> tuple[str, ...]:
-        """Those of which the last record of each key is kept: what workers decide by."""
-        return (self.policies, self.lists, self.hashes)
 
 
 @dataclass(frozen=True)
@@ -94,7 +66,7 @@ class KafkaConfig:
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    topics: Topics = Topics()
+    topics: Topics = Topics()  # noqa: RUF009  (frozen)
     oauth: OAuthConfig | None = None
     certificate_file: str | None = None
     key_file: str | None = None

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from sluice.config import KafkaConfig
+from sluice.config import KafkaConfig, Topics
 from sluice.errors import KafkaUnavailable, SettingsError
 
 REASON_HEADER = "sluice-reason"
@@ -31,6 +31,9 @@ stands there once for each part of the original that its topic had no room for."
 
 N_PARTITIONS = 4
 """Of a topic that Sluice creates; a topic that exists keeps its own."""
+
+DAY_MS = 86_400_000
+"""After so long what was erased or replaced leaves the brokers' disks, in topics that Sluice creates."""
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 """Of a topic that Sluice creates, and of what it sends: twice a post's limit, so that a post that is too large still
@@ -67,7 +70,7 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[s
         reraise=True,
     )
     try:
-        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics.compacted())
+        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
@@ -149,10 +152,10 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
         raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def _create_missing(admin: AdminClient, names: Sequence[str], compacted: Sequence[str]) -> None:
+def _create_missing(admin: AdminClient, names: Sequence[str], topics: Topics) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
     missing = [topic for topic in names if admin.list_topics(topic, timeout=2.0).topics[topic].error]
-    created = admin.create_topics([_new_topic(topic, topic in compacted) for topic in missing]) if missing else {}
+    created = admin.create_topics([_new_topic(topic, topics) for topic in missing]) if missing else {}
     for future in created.values():
         try:
             future.result()
@@ -161,8 +164,17 @@ def _create_missing(admin: AdminClient, names: Sequence[str], compacted: Sequenc
                 raise
 
 
-def _new_topic(name: str, is_compacted: bool) -> NewTopic:
+def _new_topic(name: str, topics: Topics) -> NewTopic:
     config = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    if not is_compacted:
-        return NewTopic(name, N_PARTITIONS, config=config)
-    return NewTopic(name, 1, config={**config, "cleanup.policy": "compact"})  # one: its records have one order
+    if name in topics.compacted():
+        compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}
+        return NewTopic(name, 1, config={**config, **compacted})  # one partition: its records have one order
+    return NewTopic(name, N_PARTITIONS, config={**config, **_retention(dict(topics.retention_ms).get(name))})
+
+
+def _retention(keep_ms: int | None) -> dict[str, str]:
+    """Kafka deletes whole segments, and never the one that is written to: so segments end in time, too."""
+    if keep_ms is None:
+        return {}
+    segment_ms = min(keep_ms, DAY_MS) if keep_ms > 0 else DAY_MS
+    return {"retention.ms": str(keep_ms), "segment.ms": str(segment_ms)}

@@ -23,7 +23,6 @@ from sluice.config import (
     PipelineConfig,
     SecurityProtocol,
     SpeechConfig,
-    Topics,
     TracingConfig,
 )
 from sluice.environment import Reader
@@ -33,6 +32,7 @@ from sluice.history.config import HistoryConfig
 from sluice.media.store import local_folder
 from sluice.memory_plan import MemoryPlan
 from sluice.resources import default_policy
+from sluice.topics import read_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +224,6 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _read_kafka(read: Reader) -> KafkaConfig:
-    topics = Topics(
-        posts=read.text("SLUICE_TOPIC_POSTS", Topics.posts),
-        verdicts=read.text("SLUICE_TOPIC_VERDICTS", Topics.verdicts),
-        reviews=read.text("SLUICE_TOPIC_REVIEWS", Topics.reviews),
-        dead_letters=read.text("SLUICE_TOPIC_DEAD_LETTERS", Topics.dead_letters),
-        policies=read.text("SLUICE_TOPIC_POLICIES", Topics.policies),
-        feedback=read.text("SLUICE_TOPIC_FEEDBACK", Topics.feedback),
-        shadow=read.text("SLUICE_TOPIC_SHADOW", Topics.shadow),
-        decisions=read.text("SLUICE_TOPIC_DECISIONS", Topics.decisions),
-        lists=read.text("SLUICE_TOPIC_LISTS", Topics.lists),
-        hashes=read.text("SLUICE_TOPIC_HASHES", Topics.hashes),
-        reports=read.text("SLUICE_TOPIC_REPORTS", Topics.reports),
-        posts_high=read.text("SLUICE_TOPIC_POSTS_HIGH", Topics.posts_high),
-    )
-    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports)
-    if len(set(names)) < len(names) or topics.posts_high in names[1:]:
-        raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
     kafka = KafkaConfig(
         bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),
@@ -254,7 +237,7 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         key_file=read.file("SLUICE_KAFKA_KEY_FILE"),
         key_password=read.secret("SLUICE_KAFKA_KEY_PASSWORD"),
         embedded=read.flag("SLUICE_KAFKA_EMBEDDED"),
-        topics=topics,
+        topics=read_topics(read),
     )
     _check_security(kafka)
     return kafka

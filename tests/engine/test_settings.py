@@ -192,3 +192,20 @@ def test_what_the_settings_page_lists_is_known() -> None:
     listed = set(re.findall(r"`(SLUICE_[A-Z_]+)`", page))
     assert len(listed) > 40
     assert name_unknown(dict.fromkeys(listed, "")) == []
+
+
+def test_how_long_topics_keep_messages() -> None:
+    told = {"SLUICE_RETENTION": "posts=3d, dead-letters=2w,decisions=forever", "SLUICE_TOPIC_POSTS": "mine"}
+    topics = load_settings(told).kafka.topics
+    assert dict(topics.retention_ms) == {
+        "mine": 3 * 86_400_000, "moderation.dead-letters": 14 * 86_400_000, "moderation.decisions": -1
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("posts=3", "'3' is none"), ("posts", "'' is none"), ("policies=1d", "'policies' is none of posts, posts-high")],
+)
+def test_a_wrong_retention_is_named(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"SLUICE_RETENTION: {said}"):
+        load_settings({"SLUICE_RETENTION": text})

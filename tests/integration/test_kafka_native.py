@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource
 
-from sluice.config import KafkaConfig
-from sluice.kafka import recognise
+from sluice.config import KafkaConfig, Topics
+from sluice.kafka import ensure_topics, recognise
 from sluice.local.kafka import NativeKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
@@ -86,3 +87,20 @@ def test_three_nodes_lose_one_and_nothing_else(make_kafka: Callable[[int], Nativ
         cluster.start_broker(1)
         cluster.check()
     assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+
+
+def test_topics_are_made_with_the_retention_that_was_asked_for(kafka_broker: NativeKafka) -> None:
+    topics = Topics(
+        posts="kept.posts", verdicts="kept.verdicts", policies="kept.policies",
+        retention_ms=(("kept.posts", 3_600_000), ("kept.verdicts", -1)),
+    )  # fmt: skip
+    kafka = replace(kafka_broker.kafka, topics=topics)
+    names = ("kept.posts", "kept.verdicts", "kept.policies")
+    ensure_topics(kafka, names=names)
+    admin = AdminClient(kafka.librdkafka())
+    asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])
+    told = {one.name: {name: entry.value for name, entry in future.result().items()} for one, future in asked.items()}
+    assert (told["kept.posts"]["retention.ms"], told["kept.posts"]["segment.ms"]) == ("3600000", "3600000")
+    assert (told["kept.verdicts"]["retention.ms"], told["kept.verdicts"]["segment.ms"]) == ("-1", "86400000")
+    assert told["kept.policies"]["cleanup.policy"] == "compact"
+    assert told["kept.policies"]["max.compaction.lag.ms"] == "86400000"
