@@ -51,6 +51,8 @@ class KafkaConfig:
         For ``OAUTHBEARER``.
     ca_file : str or None
         PEM of the authority that signed the brokers' certificates; None takes the system's.
+    retention_ms : tuple of (str, int)
+        For how many milliseconds topics keep messages that are made by us, by their names; others as the brokers say.
     certificate_file, key_file : str or None
         PEM of a certificate by which the brokers know this client, and of its key; without a key file the key is in
         the certificate's.
@@ -72,6 +74,7 @@ class KafkaConfig:
     key_file: str | None = None
     key_password: str | None = field(default=None, repr=False)
     embedded: bool = False
+    retention_ms: tuple[tuple[str, int], ...] = ()
 
     def for_high(self) -> KafkaConfig:
         """The same, with the posts that come first as its posts."""

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from sluice.config import KafkaConfig, Topics
+from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable, SettingsError
 
 REASON_HEADER = "sluice-reason"
@@ -70,7 +70,7 @@ def ensure_topics(kafka: KafkaConfig, timeout_s: float = 30.0, names: Sequence[s
         reraise=True,
     )
     try:
-        attempts(_create_missing, admin, names or kafka.topics.all(), kafka.topics)
+        attempts(_create_missing, admin, names or kafka.topics.all(), kafka)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
@@ -152,10 +152,10 @@ def _admin(kafka: KafkaConfig) -> AdminClient:
         raise SettingsError(f"the settings for Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
 
 
-def _create_missing(admin: AdminClient, names: Sequence[str], topics: Topics) -> None:
+def _create_missing(admin: AdminClient, names: Sequence[str], kafka: KafkaConfig) -> None:
     """Asking for a topic by name makes the embedded broker create it, which knows no other way."""
     missing = [topic for topic in names if admin.list_topics(topic, timeout=2.0).topics[topic].error]
-    created = admin.create_topics([_new_topic(topic, topics) for topic in missing]) if missing else {}
+    created = admin.create_topics([_new_topic(topic, kafka) for topic in missing]) if missing else {}
     for future in created.values():
         try:
             future.result()
@@ -164,12 +164,12 @@ def _create_missing(admin: AdminClient, names: Sequence[str], topics: Topics) ->
                 raise
 
 
-def _new_topic(name: str, topics: Topics) -> NewTopic:
+def _new_topic(name: str, kafka: KafkaConfig) -> NewTopic:
     config = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    if name in topics.compacted():
+    if name in kafka.topics.compacted():
         compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}
         return NewTopic(name, 1, config={**config, **compacted})  # one partition: its records have one order
-    return NewTopic(name, N_PARTITIONS, config={**config, **_retention(dict(topics.retention_ms).get(name))})
+    return NewTopic(name, N_PARTITIONS, config={**config, **_retention(dict(kafka.retention_ms).get(name))})
 
 
 def _retention(keep_ms: int | None) -> dict[str, str]:

@@ -32,7 +32,7 @@ from sluice.history.config import HistoryConfig
 from sluice.media.store import local_folder
 from sluice.memory_plan import MemoryPlan
 from sluice.resources import default_policy
-from sluice.topics import read_topics
+from sluice.topics import read_retention, read_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +224,7 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _read_kafka(read: Reader) -> KafkaConfig:
+    topics = read_topics(read)
     protocol = read.choice("SLUICE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", get_args(SecurityProtocol))
     kafka = KafkaConfig(
         bootstrap=read.text("SLUICE_KAFKA", KafkaConfig.bootstrap),
@@ -237,7 +238,8 @@ def _read_kafka(read: Reader) -> KafkaConfig:
         key_file=read.file("SLUICE_KAFKA_KEY_FILE"),
         key_password=read.secret("SLUICE_KAFKA_KEY_PASSWORD"),
         embedded=read.flag("SLUICE_KAFKA_EMBEDDED"),
-        topics=read_topics(read),
+        topics=topics,
+        retention_ms=read_retention(read, topics),
     )
     _check_security(kafka)
     return kafka

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sluice.environment import Reader
 from sluice.errors import SettingsError
@@ -17,13 +17,7 @@ _AGE = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 
 @dataclass(frozen=True)
 class Topics:
-    """The names of the topics.
-
-    Attributes
-    ----------
-    retention_ms : tuple of (str, int)
-        For how many milliseconds topics keep messages that are made by us, by their names; others as the brokers say.
-    """
+    """The names of the topics."""
 
     posts: str = "moderation.posts"
     verdicts: str = "moderation.verdicts"
@@ -37,7 +31,6 @@ class Topics:
     hashes: str = "moderation.hashes"
     reports: str = "moderation.reports"
     posts_high: str = "moderation.posts.high"
-    retention_ms: tuple[tuple[str, int], ...] = ()
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
@@ -85,15 +78,15 @@ def read_topics(read: Reader) -> Topics:
     names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports)
     if len(set(names)) < len(names) or topics.posts_high in names[1:]:
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
-    return replace(topics, retention_ms=_read_retention(read.optional(RETENTION), topics))
+    return topics
 
 
 RETENTION = "SLUICE_RETENTION"
 
 
-def _read_retention(text: str | None, topics: Topics) -> tuple[tuple[str, int], ...]:
-    """``posts=3d,verdicts=90d`` in milliseconds, by the topics' names."""
-    pairs = [pair.strip().partition("=") for pair in (text or "").split(",") if pair.strip()]
+def read_retention(read: Reader, topics: Topics) -> tuple[tuple[str, int], ...]:
+    """``posts=3d,verdicts=90d`` in milliseconds, by the topics' names; raises `SettingsError`."""
+    pairs = [pair.strip().partition("=") for pair in read.text(RETENTION, "").split(",") if pair.strip()]
     return tuple((_find_topic(name.strip(), topics), _read_age(age.strip())) for name, _, age in pairs)
 
 

@@ -196,8 +196,7 @@ def test_what_the_settings_page_lists_is_known() -> None:
 
 def test_how_long_topics_keep_messages() -> None:
     told = {"SLUICE_RETENTION": "posts=3d, dead-letters=2w,decisions=forever", "SLUICE_TOPIC_POSTS": "mine"}
-    topics = load_settings(told).kafka.topics
-    assert dict(topics.retention_ms) == {
+    assert dict(load_settings(told).kafka.retention_ms) == {
         "mine": 3 * 86_400_000, "moderation.dead-letters": 14 * 86_400_000, "moderation.decisions": -1
     }  # fmt: skip
 

@@ -91,10 +91,10 @@ def test_three_nodes_lose_one_and_nothing_else(make_kafka: Callable[[int], Nativ
 
 def test_topics_are_made_with_the_retention_that_was_asked_for(kafka_broker: NativeKafka) -> None:
     topics = Topics(
-        posts="kept.posts", verdicts="kept.verdicts", policies="kept.policies",
-        retention_ms=(("kept.posts", 3_600_000), ("kept.verdicts", -1)),
+        posts="kept.posts", verdicts="kept.verdicts", policies="kept.policies"
     )  # fmt: skip
-    kafka = replace(kafka_broker.kafka, topics=topics)
+    keeps = (("kept.posts", 3_600_000), ("kept.verdicts", -1))
+    kafka = replace(kafka_broker.kafka, topics=topics, retention_ms=keeps)
     names = ("kept.posts", "kept.verdicts", "kept.policies")
     ensure_topics(kafka, names=names)
     admin = AdminClient(kafka.librdkafka())
