@@ -87,6 +87,8 @@ class _Banks:
 
     def _together(self, kind: str) -> Rows:
         rows = [bank.hashes[kind] for bank in self._banks if kind in bank.hashes]
+        if len(rows) == 1:  # a large bank is not held twice
+            return rows[0]
         return np.concatenate(rows) if rows else np.zeros((0, N_BYTES[kind]), np.uint8)
 
     def same(self, known: Known) -> Iterator[HashMatch]:

@@ -50,6 +50,7 @@ async def test_a_decoder_gives_what_decoding_here_gives(pool: DecodingPool) -> N
     for row, expected in zip(image.rows, extract_image(picture).rows, strict=True):
         assert np.array_equal(row.pixels, expected.pixels)
         assert row.box == expected.box
+    assert image.prints == extract_image(picture).prints != ()
     for heard, wanted in zip(audio.rows, extract_audio(clip).rows, strict=True):
         assert np.array_equal(heard.log_mel, wanted.log_mel)
         assert (heard.start_s, heard.end_s) == (wanted.start_s, wanted.end_s)

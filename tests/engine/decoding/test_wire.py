@@ -4,7 +4,7 @@ import pytest
 
 from sluice.contract import ALL_PAGES_PIXELS
 from sluice.decoding import wire
-from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow, Page, Speech
+from sluice.features import IMAGE_SIZE_PX, AudioRow, Features, ImageRow, Page, Print, Speech
 
 PIXELS = np.zeros((3, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
 BOX = (0.0, 0.0, 1.0, 1.0)
@@ -99,3 +99,16 @@ def test_what_is_no_speech_is_no_answer(speech: tuple[bytes, list[tuple[float, f
     row = [AUDIO_ROW.log_mel.tobytes(), (0.0, 4.0)]
     with pytest.raises(wire.BadAnswer):
         wire.read_features(msgspec.msgpack.encode([[row], None, [], speech]), wire.AUDIO_AND_SPEECH)
+
+
+def test_hashes_of_pictures_come_back() -> None:
+    prints = (Print(b"\x0f" * 32, 0), Print(bytes(32), 100))
+    body = wire.write_features(Features((ImageRow(PIXELS, BOX),), prints=prints))
+    assert wire.read_features(body, wire.IMAGE).prints == prints
+
+
+@pytest.mark.parametrize("hashed", [(bytes(31), 50), (bytes(32), 101), (bytes(32), -1), ("words", 50)])
+def test_what_is_no_hash_is_no_answer(hashed: tuple[object, int]) -> None:
+    body = msgspec.msgpack.encode([[[PIXELS.tobytes(), BOX]], None, [], None, [hashed]])
+    with pytest.raises(wire.BadAnswer):
+        wire.read_features(body, wire.IMAGE)

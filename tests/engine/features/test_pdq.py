@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
+from sluice.features.image import extract_image
 from sluice.features.pdq import hash_picture
 
 
@@ -47,3 +50,12 @@ def test_what_shows_nothing_has_no_quality() -> None:
     assert hash_picture(Image.new("RGB", (200, 200), "red")).quality == 0
     tiny = hash_picture(Image.new("RGB", (4, 400)))
     assert (tiny.bits, tiny.quality) == (bytes(32), 0)
+
+
+def test_each_scene_of_an_animation_has_its_hash() -> None:
+    frames = [waves(300, 200), waves(300, 200).rotate(90, expand=True).resize((300, 200))]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=1000)
+    shown = ImageSequence.Iterator(Image.open(file))
+    expected = [hash_picture(frame.convert("RGB")) for frame in shown]
+    assert list(extract_image(file.getvalue()).prints) == expected
