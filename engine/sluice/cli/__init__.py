@@ -39,6 +39,7 @@ from sluice.cli import (
     serve,
     shadow,
     shared_lists,
+    transparency,
     up,
     verdicts,
     webhooks,
@@ -123,6 +124,7 @@ app.command("chaos")(chaos.chaos)
 app.command("schema")(schema.print_schema)
 app.command("erase")(erase.erase)
 app.command("explain")(explain.explain)
+app.command("transparency")(transparency.transparency)
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(history.app, name="history")

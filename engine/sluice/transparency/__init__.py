@@ -1,0 +1,1 @@
+"""What the EU's Digital Services Act asks platforms to publish: statements of reasons, how good automation is."""

@@ -1,0 +1,66 @@
+"""``sluice transparency``, on a broker."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+from typer.testing import CliRunner, Result
+
+from sluice.cli import app
+from sluice.config import KafkaConfig
+from sluice.human_decision import HumanDecision
+from sluice.kafka import ensure_topics
+from tests.engine.audit.verdicts import make_verdict, publish
+
+
+@pytest.fixture
+def broker(kafka: KafkaConfig) -> KafkaConfig:
+    """Three blocks, one of them twice, of which people gave one back at random; a review that people blocked."""
+    ensure_topics(kafka, names=[kafka.topics.decisions])
+    publish(kafka, *(make_verdict(name, decision="block") for name in ("a", "b", "c", "a")), make_verdict("d"))
+    producer = Producer({**kafka.librdkafka(), "linger.ms": 0})
+    for post_id, decision, occasion in (("b", "allow", "sample"), ("d", "block", "review")):
+        told = HumanDecision(post_id=post_id, decision=decision, occasion=occasion)
+        producer.produce(kafka.topics.decisions, msgspec.json.encode(told), post_id)
+    assert producer.flush(20) == 0
+    return kafka
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["transparency", "--since", "1h", *map(str, arguments)])
+
+
+def test_figures_and_statements(broker: KafkaConfig, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    file = tmp_path / "statements.csv"
+    result = run("-o", file, "--key-file", tmp_path / "key", "--kafka", broker.bootstrap)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert (figures["posts"], figures["statements"]) == (4, 3)
+    assert (figures["fully_automated"], figures["partially_automated"]) == (2, 1)
+    (rate,) = figures["error_rates"]
+    assert (rate["name"], rate["posts"], rate["overruled"]) == ("block", 1, 1)
+    rows = list(csv.DictReader(file.open()))
+    assert len({row["puid"] for row in rows}) == len(rows) == 3
+    assert rows[0]["decision_visibility"] == "DECISION_VISIBILITY_CONTENT_REMOVED"
+
+
+def test_as_json_lines(broker: KafkaConfig, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret")
+    file = tmp_path / "statements.jsonl"
+    assert run("-o", file, "--key-file", tmp_path / "key", "--kafka", broker.bootstrap).exit_code == 0
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["content_type"] for line in lines] == [["CONTENT_TYPE_TEXT"]] * 3
+
+
+def test_statements_need_a_key_and_a_known_form(broker: KafkaConfig, tmp_path: Path) -> None:
+    assert run("-o", tmp_path / "a.csv", "--kafka", broker.bootstrap).exit_code == 2
+    assert run("-o", tmp_path / "a.xml", "--kafka", broker.bootstrap).exit_code == 2
+    (tmp_path / "empty").touch()
+    for key in ("empty", "missing"):
+        assert run("-o", tmp_path / "a.csv", "--key-file", tmp_path / key, "--kafka", broker.bootstrap).exit_code == 1
