@@ -77,10 +77,12 @@ def _running_mean(luma: Floats, places: npt.NDArray[np.int_]) -> Floats:
     n_pixels = luma.shape[0]
     n_window = -(-n_pixels // (2 * _N_SAMPLES))
     ends = places + (n_window + 2) // 2
-    starts, ends = np.maximum(ends - n_window, 0), np.minimum(ends, n_pixels)
-    sums = np.zeros((n_pixels + 1, luma.shape[1]), np.float64)
-    np.cumsum(luma, axis=0, out=sums[1:])
-    return np.asarray((sums[ends] - sums[starts]) / (ends - starts)[:, None], np.float32)
+    inside = np.minimum(ends, n_pixels) - np.maximum(ends - n_window, 0)
+    padded = np.pad(luma, ((n_window, n_window), (0, 0)))
+    total = padded[ends]  # the first of each window: the padding has moved all by its length
+    for further in range(1, n_window):
+        total += padded[ends + further]
+    return np.asarray(total / inside[:, None].astype(np.float32), np.float32)
 
 
 @lru_cache(maxsize=1)
