@@ -42,9 +42,9 @@ def hash_picture(rgb: Image.Image) -> Print:
     if max(rgb.size) > MAX_PX:
         small = (max(1, min(side, MAX_PX)) for side in rgb.size)
         rgb = rgb.resize(tuple(small), Image.Resampling.BOX)  # type: ignore[arg-type]
-    red, green, blue = np.moveaxis(np.asarray(rgb, np.float32), 2, 0)
+    red, green, blue = (np.asarray(channel, np.float32) for channel in rgb.split())
     luma = _RED * red + _GREEN * green + _BLUE * blue
-    samples = _sample(_sample(luma).T).T
+    samples = _sample(np.ascontiguousarray(_sample(luma).T)).T
     waves = np.einsum("ik,kl->il", _cosines(), samples)
     waves = np.einsum("il,jl->ij", waves, _cosines())
     return Print(_bits(waves), _quality(samples))
