@@ -16,11 +16,12 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, decided, hashes, history, lists, openai, page, perspective, policies, posts
+from sluice.api import azure, decided, explanations, hashes, history, lists, openai, page, perspective, policies, posts
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
 from sluice.api.errors import PROBLEMS
+from sluice.api.explanations import Explainer
 from sluice.api.feedback import Feedback
 from sluice.api.intake import Bodies
 from sluice.api.keys import KeyRing
@@ -81,6 +82,7 @@ def make_app(
     reports: ReportPublisher | None = None,
     authors: RememberedAuthors | None = None,
     banks_desk: BankDesk | None = None,
+    explainer: Explainer | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -94,6 +96,8 @@ def make_app(
         Where reports go; None has no endpoints for authors.
     authors : RememberedAuthors or None
         What is known of them, where anything is.
+    explainer : Explainer or None
+        Says what was decided about a post; None has no endpoint for it.
     tracer : Tracer
         Makes a span of each request.
     decisions : Feedback or None
@@ -113,6 +117,9 @@ def make_app(
     if banks_desk is not None:
         shared["banks_desk"] = banks_desk
         routers.append(hashes.ROUTER)
+    if explainer is not None:
+        shared["explainer"] = explainer
+        routers.append(explanations.ROUTER)
     if reports is not None:
         shared |= {"reports": reports, "authors": authors}
         routers.append(history.ROUTER)

@@ -16,6 +16,7 @@ from sluice import __version__
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
 from sluice.api.connections import listen, make_server
+from sluice.api.explanations import Explainer
 from sluice.api.feedback import Feedback, FeedbackFile, FeedbackTopic
 from sluice.api.keys import KeyRing, load_keys
 from sluice.api.scoring import ScoringService
@@ -182,6 +183,7 @@ async def _serve(
             reports,
             authors,
             desks.banks,
+            Explainer(config.kafka, ANSWER_S) if config.kafka else None,
         )
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]

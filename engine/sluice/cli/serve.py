@@ -101,7 +101,7 @@ def new_key(
     name: Annotated[str, typer.Argument(help="Of whoever gets it.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="score (default), feedback, metrics, policies, reports, history; may be repeated."),
+        typer.Option(help="score (default), feedback, metrics, policies, reports, history, explain; may be repeated."),
     ] = None,
 ) -> None:
     """Make an API key: the key on standard error, and on standard output the entry for the file of keys.

@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from sluice.api.app import make_app
 from sluice.api.config import ApiConfig
 from sluice.api.connections import listen, make_server
+from sluice.api.explanations import Explainer
 from sluice.api.feedback import Feedback, FeedbackFile
 from sluice.api.keys import KeyEntry, KeyRing, hash_key
 from sluice.api.scoring import ScoringService
@@ -116,6 +117,7 @@ def serving(
     reports: ReportPublisher | None = None,
     authors: RememberedAuthors | None = None,
     banks_desk: BankDesk | None = None,
+    explainer: Explainer | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
@@ -135,6 +137,7 @@ def serving(
         reports,
         authors,
         banks_desk,
+        explainer,
     )
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)
