@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sluice.config import KafkaConfig
 from sluice.formats import CONTENT_TYPES, Format, encode_as
+from sluice.kafka import COPIED_HEADER
 from sluice.webhooks import delivery
 from sluice.webhooks.config import WebhookConfig
 from sluice.webhooks.message import read_secrets
@@ -104,6 +105,19 @@ async def test_a_verdict_in_another_form_is_posted_as_json_with_its_trace(
     start()
     await receiver.until(lambda: bool(receiver.taken))
     assert (receiver.taken, receiver.traces) == (["p-1"], [parent])
+
+
+async def test_a_verdict_that_was_written_once_more_has_the_same_identifier(
+    kafka: KafkaConfig, receiver: Receiver, start: Start
+) -> None:
+    producer, value = Producer(kafka.librdkafka()), encode_as(make_verdict("p-1", "block"), "json")
+    for headers in ([], [(COPIED_HEADER, b"0/0")]):
+        producer.produce(kafka.topics.verdicts, value, b"p-1", 0, headers=headers, timestamp=1_795_000_000_000)
+    assert producer.flush(10) == 0
+    await receiver.start()
+    start()
+    await receiver.until(lambda: len(receiver.taken) == 2)
+    assert len(receiver.identifiers) == 1
 
 
 def read_dead_letters(kafka: KafkaConfig, n: int) -> list[tuple[bytes, dict[str, str]]]:
