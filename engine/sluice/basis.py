@@ -9,7 +9,7 @@ import msgspec
 Moment = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]
 """Seconds since the epoch."""
 
-TextHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+TextHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
 
 
 class AuthorHistory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

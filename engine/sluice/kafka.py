@@ -169,6 +169,8 @@ def _new_topic(name: str, kafka: KafkaConfig) -> NewTopic:
     if name in kafka.topics.compacted():
         compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}
         return NewTopic(name, 1, config={**config, **compacted})  # one partition: its records have one order
+    if name == kafka.topics.reports:  # when somebody reported is what the broker says, not a clock that may be wrong
+        config["message.timestamp.type"] = "LogAppendTime"
     return NewTopic(name, N_PARTITIONS, config={**config, **_retention(dict(kafka.retention_ms).get(name))})
 
 

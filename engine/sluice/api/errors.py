@@ -38,7 +38,16 @@ def answering(render: Render, media_type: str = "application/json") -> Exception
         logger.error("a request failed: %s\n%s", type(error).__name__, trace_of(error))
         return respond(RequestProblem(500, "internal", "the request could not be answered"))
 
-    return {SluiceError: known, HTTPException: refused, Exception: unknown}
+    def malformed(_: AnyRequest, error: Exception) -> Response[Any]:
+        return respond(RequestProblem(400, "invalid", f"the body cannot be read: {type(error).__name__}"))
+
+    return {
+        SluiceError: known,
+        HTTPException: refused,
+        UnicodeDecodeError: malformed,  # this and the next of bodies, which the framework lets through
+        RecursionError: malformed,
+        Exception: unknown,
+    }
 
 
 STATUSES = {

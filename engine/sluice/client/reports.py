@@ -42,11 +42,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Word | None = None
 
 
-_DECODER = msgspec.json.Decoder(Report)
+class ReceivedReport(Report, frozen=True, kw_only=True):
+    """A report as it was read: without an id where it came without one."""
+
+    id: Id | None = None  # type: ignore[assignment]
+
+
+_DECODER = msgspec.json.Decoder(ReceivedReport)
 _ENCODER = msgspec.json.Encoder()
 
 
-def decode_report(raw: bytes) -> Report:
+def decode_report(raw: bytes) -> ReceivedReport:
     """Read a report; raises `msgspec.DecodeError`."""
     return _DECODER.decode(raw)
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sluice.features.simhash import NEAR, distances
 from sluice.history.entries import Entries
 from sluice.schema import DECISIONS, AuthorHistory
@@ -21,7 +23,7 @@ class Sets:
 
     posts: Entries
     strikes: Entries
-    reports: Entries
+    reports: Entries  # their `text` is who reported
     copies: Entries
 
 
@@ -58,7 +60,7 @@ def count(sets: Sets, moment: Moment, half_life_ms: float, strikes_ms: float) ->
         repeats_24h=_near(posts, moment.text),
         copies_24h=len(_within(sets.copies, Moment(moment.at_ms), DAY_MS)),
         strikes=_decayed(_within(sets.strikes, moment, strikes_ms), moment, half_life_ms),
-        reports_24h=len(_within(sets.reports, moment, DAY_MS)),
+        reports_24h=len(np.unique(_within(sets.reports, moment, DAY_MS)["text"])),
     )
 
 

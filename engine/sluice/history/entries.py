@@ -7,7 +7,7 @@ idempotent, a second verdict on a post counts once, and a replay changes nothing
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import starmap
 from operator import itemgetter
@@ -39,17 +39,17 @@ def read(raw: bytes | None) -> Entries:
 
 
 def newest_at(raw: bytes) -> int:
-    """The time of the last entry, in milliseconds since the epoch."""
-    return int(_PACKED.unpack_from(raw, len(raw) - _PACKED.size)[0])
+    """The time of the last entry, in milliseconds since the epoch; 0 without any."""
+    return int(_PACKED.unpack_from(raw, len(raw) - _PACKED.size)[0]) if raw else 0
 
 
-def merge(kept: bytes | None, come: Iterable[Entry], span_ms: int | None = None, n_most: int = MAX_ENTRIES) -> bytes:
+def merge(kept: bytes | None, come: Iterable[Entry], since_ms: int = 0, n_most: int = MAX_ENTRIES) -> bytes:
     """Both together, without what is too old or too much.
 
     Parameters
     ----------
-    span_ms : int or None
-        How far before the newest entry they may go back.
+    since_ms : int
+        Entries before that go. By the clock and not by the newest entry: one with a wrong time must not end the others.
 
     Returns
     -------
@@ -61,6 +61,5 @@ def merge(kept: bytes | None, come: Iterable[Entry], span_ms: int | None = None,
         if entry > best.get(entry[3], (-1,)):
             best[entry[3]] = entry
     ranked = sorted(best.values())
-    if span_ms is not None and ranked:
-        del ranked[: bisect_right(ranked, ranked[-1][0] - span_ms, key=itemgetter(0))]
+    del ranked[: bisect_left(ranked, since_ms, key=itemgetter(0))]
     return b"".join(starmap(_PACKED.pack, ranked[-n_most:]))

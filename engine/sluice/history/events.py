@@ -88,10 +88,21 @@ def read_verdict(value: bytes | None, headers: Headers = ()) -> Event | None:
     )
 
 
-def read_report(value: bytes | None, timestamp_s: float) -> Event:
-    """What a report counts for: once for each person who reports; raises `msgspec.DecodeError`."""
+def read_report(value: bytes | None, timestamp_s: float, source: str) -> Event:
+    """What a report counts for: once for each person who reports.
+
+    Parameters
+    ----------
+    source : str
+        ``topic/partition/offset``, by which a report without an id is known: the same whenever it is read.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        It is none.
+    """
     report = decode_report(value or b"")
-    name = f"by {report.reporter_id}" if report.reporter_id else f"report {report.id}"
+    name = f"by {report.reporter_id}" if report.reporter_id else f"report {report.id or source}"
     return Event(report.tenant, report.author_id, name, to_ms(timestamp_s))
 
 

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
-from sluice.errors import KafkaUnavailable, SettingsError
+from sluice.errors import KafkaUnavailable
 from sluice.history.events import Event, read_report, read_verdict
 from sluice.history.remembered import Place
 from sluice.metrics import Metrics
@@ -25,6 +25,10 @@ POLL_S = 0.2
 BATCH = 2000
 LIST_S = 10.0
 """How often it is asked for partitions that were added."""
+
+
+class UnreadEvent(Exception):
+    """A message counts for nothing, since it cannot be read; says what kind of error that was."""
 
 
 class Folding(Protocol):
@@ -138,9 +142,9 @@ class HistoryReader:
         """What a message counts for; one that cannot be read counts for nothing, and is said."""
         try:
             return read_event(message, self._kafka.topics.reports)
-        except (SettingsError, ValueError) as error:
+        except UnreadEvent as error:
             self._metrics.history_unread.labels(str(message.topic())).inc()
-            logger.warning("%s/%s/%s is not counted: %s", *_place(message), message.offset(), type(error).__name__)
+            logger.warning("%s/%s/%s is not counted: %s", *_place(message), message.offset(), error)
             return None
 
     def resume(self) -> None:
@@ -157,14 +161,16 @@ def read_event(message: Message, reports: str) -> Event | None:
 
     Raises
     ------
-    ValueError
-        It is neither a verdict nor a report.
-    SettingsError
-        The extra for its form is not installed.
+    UnreadEvent
+        It is neither a verdict nor a report, or the extra for its form is not installed.
     """
-    if message.topic() == reports:
-        return read_report(message.value(), message.timestamp()[1] / 1000)
-    return read_verdict(message.value(), _headers(message))
+    try:
+        if message.topic() == reports:
+            source = "{}/{}/{}".format(*_place(message), message.offset())
+            return read_report(message.value(), message.timestamp()[1] / 1000, source)
+        return read_verdict(message.value(), _headers(message))
+    except Exception as error:  # whatever the bytes made it run into: one message must not end all counting
+        raise UnreadEvent(type(error).__name__) from error
 
 
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:

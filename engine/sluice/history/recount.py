@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +16,10 @@ from sluice.client.outcomes import consumer_properties
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.history.config import HistoryConfig
-from sluice.history.counts import DAY_MS
+from sluice.history.counts import DAY_MS, HOUR_MS
 from sluice.history.entries import MAX_ENTRIES, Entry, read
-from sluice.history.events import Event
-from sluice.history.reading import read_event
+from sluice.history.events import Event, to_ms
+from sluice.history.reading import UnreadEvent, read_event
 from sluice.history.remembered import BLOCK, KEPT_MS, Place, RememberedAuthors
 from sluice.history.subjects import Naming
 
@@ -32,14 +33,16 @@ def recount(events: Iterable[Event], config: HistoryConfig) -> Counted:
     for event in events:
         entry_id = naming.entry_id(event.name)
         entry = (event.at_ms, event.decision or 0, event.text, entry_id)
+        if event.decision is None:
+            hourly = naming.entry_id(f"{event.at_ms // HOUR_MS} {event.name}")
+            entry, entry_id = (event.at_ms, 0, entry_id, hourly), hourly
         for subject in _subjects_of(event, naming):
             best[subject][entry_id] = max(entry, best[subject].get(entry_id, entry))
         if event.decision is not None and event.text:
             writers = best[naming.text(event.tenant, event.text)]
             writer = (*entry[:3], naming.entry_id(f"author {event.author}"))
             writers[writer[3]] = max(writer, writers.get(writer[3], writer))
-    spans = {b"p": KEPT_MS, b"c": KEPT_MS, b"s": round(config.days * DAY_MS)}
-    return {subject: _keep(found.values(), spans.get(subject[:1])) for subject, found in best.items()}
+    return {subject: heapq.nlargest(MAX_ENTRIES, found.values())[::-1] for subject, found in best.items()}
 
 
 def _subjects_of(event: Event, naming: Naming) -> Iterator[bytes]:
@@ -51,16 +54,13 @@ def _subjects_of(event: Event, naming: Naming) -> Iterator[bytes]:
         yield naming.subject("strikes", event.tenant, event.author)
 
 
-def _keep(entries: Iterable[Entry], span_ms: int | None) -> list[Entry]:
-    ranked = heapq.nlargest(MAX_ENTRIES, entries)[::-1]
-    return [entry for entry in ranked if span_ms is None or entry[0] > ranked[-1][0] - span_ms]
+def still_counting(counted: Counted, config: HistoryConfig, now_ms: int) -> Counted:
+    """Without entries that count for nothing any more: a store drops them, in its time."""
 
+    def since(subject: bytes) -> int:
+        return now_ms - (round(config.days * DAY_MS) if subject[:1] == b"s" else KEPT_MS)
 
-def still_counting(counted: Counted, config: HistoryConfig) -> Counted:
-    """Without entries that count for nothing any more: a store drops authors of whom nothing else is left."""
-    newest = max((entries[-1][0] for subject, entries in counted.items() if subject[:1] == b"p"), default=0)
-    since = newest - max(KEPT_MS, round(config.days * DAY_MS))
-    kept = {subject: [entry for entry in entries if entry[0] >= since] for subject, entries in counted.items()}
+    kept = {subject: [one for one in entries if one[0] >= since(subject)] for subject, entries in counted.items()}
     return {subject: entries for subject, entries in kept.items() if entries}
 
 
@@ -85,8 +85,9 @@ class Comparison:
 
 def compare(kafka: KafkaConfig, config: HistoryConfig, authors: RememberedAuthors, timeout_s: float) -> Comparison:
     """Recount the topics up to where the history has read them, and compare all of it; raises `KafkaUnavailable`."""
-    counted = still_counting(recount(_events_before(kafka, authors.offsets, timeout_s), config), config)
-    held = still_counting(read_all(authors), config)
+    now_ms = to_ms(time.time())
+    counted = still_counting(recount(_events_before(kafka, authors.offsets, timeout_s), config), config, now_ms)
+    held = still_counting(read_all(authors), config, now_ms)
     different = [subject for subject in counted.keys() | held.keys() if counted.get(subject) != held.get(subject)]
     n_authors = sum(subject[:1] == b"p" for subject in counted)
     return Comparison(n_authors, sum(map(len, counted.values())), len(different))
@@ -101,7 +102,7 @@ def _events_before(kafka: KafkaConfig, ends: Mapping[Place, int], timeout_s: flo
     for message in _messages_before(kafka, ends, timeout_s):
         try:
             event = read_event(message, kafka.topics.reports)
-        except ValueError:  # neither a verdict nor a report: it counts for nothing
+        except UnreadEvent:  # neither a verdict nor a report: it counts for nothing
             continue
         if event is not None:
             yield event

@@ -39,7 +39,8 @@ class RememberedAuthors:
     topics : tuple of str
         What its events are read from, as the broker tells topics apart: others begin a history of their own.
     clock : callable
-        Seconds since the epoch; only for posts that do not say when they were published, or say a time to come.
+        Seconds since the epoch. It says what is too old to count, and when posts were published that do not say so, or
+        say a time to come.
 
     Raises
     ------
@@ -54,15 +55,15 @@ class RememberedAuthors:
         self._seed = self._naming.seed()
         self._half_life_ms = config.half_life_h * HOUR_MS
         self._strikes_ms = round(config.days * DAY_MS)
-        self._spans: dict[Kind, int | None] = {
-            "posts": KEPT_MS, "strikes": self._strikes_ms, "reports": None, "copies": KEPT_MS,
+        self._spans: dict[Kind, int] = {
+            "posts": KEPT_MS, "strikes": self._strikes_ms, "reports": KEPT_MS, "copies": KEPT_MS,
         }  # fmt: skip
         self._clock = clock
         self._store = _open_store(config)
         self._identity = self._naming.identity(*topics)
         if self._store.get(_IDENTITY) != self._identity:
             self._store.clear()
-        self._newest_ms = self._swept_ms = 0
+        self._swept_ms = 0
 
     @property
     def offsets(self) -> dict[Place, int]:
@@ -77,20 +78,19 @@ class RememberedAuthors:
         for event in events:
             for kind, subject, entry in _entries_of(event, self._naming):
                 come[kind, subject].append(entry)
-            if event.decision is not None:
-                self._newest_ms = max(self._newest_ms, event.at_ms)
+        now_ms = to_ms(self._clock())
         changed = {
-            subject: merge(self._store.get(subject), entries, self._spans[kind])
+            subject: merge(self._store.get(subject), entries, now_ms - self._spans[kind])
             for (kind, subject), entries in come.items()
         }
         self._store.write({**changed, _OFFSETS: _write(self.offsets | dict(offsets)), _IDENTITY: self._identity})
-        self._sweep()
+        self._sweep(now_ms)
 
-    def _sweep(self) -> None:
-        """Once an hour of the posts' own time: authors of whom nothing counts any more."""
-        if self._newest_ms - self._swept_ms > HOUR_MS:
-            self._swept_ms = self._newest_ms
-            self._store.drop_before(self._newest_ms - max(KEPT_MS, self._strikes_ms))
+    def _sweep(self, now_ms: int) -> None:
+        """Once an hour: authors of whom nothing counts any more."""
+        if now_ms - self._swept_ms > HOUR_MS:
+            self._swept_ms = now_ms
+            self._store.drop_before(now_ms - max(KEPT_MS, self._strikes_ms))
 
     def recall(self, post: Post, published_at: float | None) -> AuthorHistory | None:
         """See `Authors.recall`."""
@@ -122,17 +122,17 @@ class RememberedAuthors:
 
 def _entries_of(event: Event, naming: Naming) -> Iterator[tuple[Kind, bytes, Entry]]:
     """What an event adds, and to which sets."""
-    entry = (event.at_ms, event.decision or 0, event.text, naming.entry_id(event.name))
-    for kind in _kinds_of(event):
-        yield kind, naming.subject(kind, event.tenant, event.author), entry
-    if event.decision is not None and event.text:
+    by_name = naming.entry_id(event.name)
+    if event.decision is None:  # one an hour and person: a report with a wrong time replaces no other
+        hourly = naming.entry_id(f"{event.at_ms // HOUR_MS} {event.name}")
+        yield "reports", naming.subject("reports", event.tenant, event.author), (event.at_ms, 0, by_name, hourly)
+        return
+    entry = (event.at_ms, event.decision, event.text, by_name)
+    yield "posts", naming.subject("posts", event.tenant, event.author), entry
+    if event.decision == BLOCK:
+        yield "strikes", naming.subject("strikes", event.tenant, event.author), entry
+    if event.text:
         yield "copies", naming.text(event.tenant, event.text), (*entry[:3], naming.entry_id(_as_writer(event.author)))
-
-
-def _kinds_of(event: Event) -> tuple[Kind, ...]:
-    if event.decision is None:
-        return ("reports",)
-    return ("posts", "strikes") if event.decision == BLOCK else ("posts",)
 
 
 def _as_writer(author: str) -> str:

@@ -14,6 +14,7 @@ from sluice.history.counts import Moment
 from sluice.history.events import Event
 from sluice.history.reading import HistoryReader
 from sluice.history.remembered import Place, RememberedAuthors
+from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.schema import AuthorHistory
 
@@ -40,7 +41,8 @@ class OneAuthor:
 def read_author(
     kafka: KafkaConfig, config: HistoryConfig, tenant: str | None, author: str, at_ms: int, timeout_s: float
 ) -> AuthorHistory:
-    """Read the topics of verdicts and reports, and count; raises `KafkaUnavailable`."""
+    """Read the topics of verdicts and reports, made if they are missing, and count; raises `KafkaUnavailable`."""
+    ensure_topics(kafka, timeout_s, (kafka.topics.verdicts, kafka.topics.reports))
     authors = RememberedAuthors(replace(config, key=config.key or secrets.token_bytes(), folder=None))
     metrics = Metrics(CollectorRegistry())
     reader = HistoryReader(kafka, OneAuthor(authors, tenant, author), metrics, timeout_s)

@@ -19,6 +19,7 @@ from sluice.verdict.policy_file import PolicyFile
 from tests.components import wait_for
 from tests.engine.api.conftest import KEY, FakeScorer, key_entry, serving
 
+JSON = {"Content-Type": "application/json"}
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -43,7 +44,8 @@ def report_and_ask(reports: ReportPublisher, authors: RememberedAuthors) -> None
         asked = {"author": "u-http"}
         wait_for(lambda: client.get("/v1/history", params=asked).json().get("reports_24h") == 2, "two reporters")
         assert client.get("/v1/history", params={**asked, "tenant": "t"}).json().get("reports_24h", 0) == 0
-        assert client.post("/v1/reports", json={"reporter_id": "a"}).status_code == 400
+        for body in (b'{"reporter_id": "a"}', b'{"author_id": "\xff"}', b"[" * 100_000, b"\xff"):
+            assert client.post("/v1/reports", content=body, headers=JSON).status_code == 400, body[:20]
         assert client.get("/v1/history").status_code == 400
 
 

@@ -40,8 +40,11 @@ def test_what_is_no_verdict_is_refused(hash_: str) -> None:
 
 def test_a_report_counts_for_whoever_made_it_or_else_for_itself() -> None:
     by_somebody = Report(author_id="u", reporter_id="v", tenant="t")
-    assert read_report(msgspec.json.encode(by_somebody), 1.5) == Event("t", "u", "by v", 1500)
-    assert read_report(b'{"author_id": "u", "id": "r-1", "more": 1}', 1.5) == Event(None, "u", "report r-1", 1500)
+    assert read_report(msgspec.json.encode(by_somebody), 1.5, "r/0/7") == Event("t", "u", "by v", 1500)
+    with_id = b'{"author_id": "u", "id": "r-1", "more": 1}'
+    assert read_report(with_id, 1.5, "r/0/7") == Event(None, "u", "report r-1", 1500)
+    for _ in range(2):  # the same whenever it is read
+        assert read_report(b'{"author_id": "u"}', 1.5, "r/0/7") == Event(None, "u", "report r/0/7", 1500)
     for wrong in (None, b"{}", json.dumps({"author_id": ""}).encode()):
         with pytest.raises(msgspec.DecodeError):
-            read_report(wrong, 0.0)
+            read_report(wrong, 0.0, "r/0/7")

@@ -80,6 +80,23 @@ async def test_what_is_there_is_counted_at_the_start_and_what_comes_after(
     assert (shown.posts_24h, shown.strikes) == (3, 3.0)
 
 
+NESTED = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [NESTED, b'{"post_id":"\xff"}', b'{"post_id":"p","decision":"allow","author_id":"u","x":' + NESTED + b"}"]
+)
+async def test_no_message_ends_the_counting(
+    kafka: KafkaConfig, metrics: Metrics, policies: PolicyFile, wrong: bytes
+) -> None:
+    await asyncio.to_thread(publish, kafka, wrong, blocked("a"))
+    async with remembering(kafka, CONFIG, policies, metrics, 30.0) as authors:
+        assert authors is not None
+        assert authors.count("t", "u-1", NOW).posts_24h == 1
+        assert (await asyncio.to_thread(compare, kafka, CONFIG, authors, 30.0)).n_different == 0
+    assert metrics.registry.get_sample_value("sluice_history_unread_total", {"topic": kafka.topics.verdicts}) == 1
+
+
 async def test_a_recount_sees_what_was_counted_otherwise(
     kafka: KafkaConfig, metrics: Metrics, policies: PolicyFile
 ) -> None:

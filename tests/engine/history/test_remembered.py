@@ -26,18 +26,18 @@ Open = Callable[[], RememberedAuthors]
 
 
 def held(authors: RememberedAuthors) -> Counted:
-    return still_counting(read_all(authors), CONFIG)
+    return still_counting(read_all(authors), CONFIG, NOW_MS)
 
 
 def counted(events: list[Event]) -> Counted:
-    return still_counting(recount(events, CONFIG), CONFIG)
+    return still_counting(recount(events, CONFIG), CONFIG, NOW_MS)
 
 
 NOW = Moment(NOW_MS)
 
 
 def known(*events: Event, moment: Moment = NOW) -> AuthorHistory:
-    authors = RememberedAuthors(CONFIG)
+    authors = RememberedAuthors(CONFIG, clock=lambda: NOW_MS / 1000)
     authors.fold(events, {})
     return authors.count("t", "u-1", moment)
 
@@ -47,7 +47,7 @@ def known(*events: Event, moment: Moment = NOW) -> AuthorHistory:
 def test_any_order_and_any_replay_gives_the_recount(events: list[Event], rng: random.Random, n_pieces: int) -> None:
     again = events + rng.choices(events, k=rng.randrange(len(events)))
     rng.shuffle(again)
-    authors = RememberedAuthors(CONFIG)
+    authors = RememberedAuthors(CONFIG, clock=lambda: NOW_MS / 1000)
     for n in range(n_pieces):
         authors.fold(again[n::n_pieces], {("verdicts", 0): n})
     assert held(authors) == counted(events)
@@ -83,6 +83,16 @@ def test_a_flood_of_posts_pushes_no_strike_out_and_counts_up_to_a_bound() -> Non
 
 def test_one_person_reports_once_a_day() -> None:
     assert known(report("by a"), report("by a", 5), report("by b"), report("by c", DAY_MS)).reports_24h == 2
+
+
+def test_a_wrong_time_takes_nothing_from_anybody() -> None:
+    year_ms = 365 * DAY_MS
+    found = known(
+        *(verdict(f"p-{n}", 1000, "block") for n in range(5)), report("by a", 1000),
+        verdict("ahead", -year_ms, author="u-2"), verdict("ahead", -year_ms, "block"), report("by a", -DAY_MS),
+    )  # fmt: skip
+    assert (found.posts_24h, found.reports_24h) == (5, 1)
+    assert found.strikes > 4.9
 
 
 def test_a_post_finds_its_near_copies_and_does_not_count_itself() -> None:
@@ -173,16 +183,20 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_in_memory_authors_of_whom_nothing_counts_are_forgotten() -> None:
-    authors = RememberedAuthors(CONFIG)
-    authors.fold([verdict("old", 8 * DAY_MS, "block", author="u-2")], {})
+    now_s = [NOW_MS / 1000]
+    authors = RememberedAuthors(CONFIG, clock=lambda: now_s[0])
+    authors.fold([verdict("old", 0, "block", author="u-2")], {})
     assert len(read_all(authors)) == 2
-    authors.fold([verdict("new")], {})
+    now_s[0] += 8 * 86_400
+    authors.fold([verdict("new", -8 * DAY_MS)], {})
     assert set(read_all(authors)) == {Naming(CONFIG.key).subject("posts", "t", "u-1")}
 
 
 def test_names_are_told_apart_and_not_kept() -> None:
     naming = Naming(b"secret")
     subjects = {naming.subject("posts", tenant, author) for tenant, author in ((None, "a"), ("", "a"), ("a", ""))}
-    subjects |= {naming.subject("strikes", None, "a"), Naming(b"other").subject("posts", None, "a")}
+    subjects |= {naming.subject("posts", None, "\ud800"), naming.subject("posts", "None 4", "a")}
     assert len(subjects) == 5
+    subjects |= {naming.subject("strikes", None, "a"), Naming(b"other").subject("posts", None, "a")}
+    assert len(subjects) == 7
     assert "secret" not in repr(naming)
