@@ -82,14 +82,16 @@ class SourcesMean:
     auprc: float
 
 
-def sample_source(rows: Sequence[Example], n_rows: int, seed: int = 0) -> Sample:
-    """At most `n_rows` rows drawn evenly, besides all that have a rare label."""
+def sample_source(rows: Sequence[Example], n_rows: int, seed: int = 0, n_rare: int | None = None) -> Sample:
+    """At most `n_rows` rows drawn evenly, besides those that have a rare label: all, or at most `n_rare`."""
     columns = [LABELS.index(label) for label in RARE_LABELS]
     rare = [row for row in rows if (row.targets[columns] == 1).any()]
     common = [row for row in rows if not (row.targets[columns] == 1).any()]
-    drawn = random.Random(seed).sample(common, min(n_rows, len(common)))
-    weights = [1.0] * len(rare) + [len(common) / max(len(drawn), 1)] * len(drawn)
-    return Sample(rare + drawn, np.array(weights, np.float32))
+    rng = random.Random(seed)
+    drawn = rng.sample(common, min(n_rows, len(common)))
+    kept = rare if n_rare is None or n_rare >= len(rare) else rng.sample(rare, n_rare)
+    weights = [len(rare) / max(len(kept), 1)] * len(kept) + [len(common) / max(len(drawn), 1)] * len(drawn)
+    return Sample(kept + drawn, np.array(weights, np.float32))
 
 
 def read_truths(rows: Sequence[Example]) -> Floats:

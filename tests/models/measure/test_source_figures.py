@@ -57,6 +57,15 @@ def test_each_rare_label_is_kept_beside_the_sample(label: str) -> None:
     assert len(sample_source(rows, 10).rows) == 11
 
 
+def test_of_many_rare_rows_as_many_are_drawn_as_asked_for_and_stand_for_the_others() -> None:
+    rows = [example(i, threat=float(i < 50)) for i in range(60)]
+    sample = sample_source(rows, 5, n_rare=20)
+    rare = [row.targets[LABELS.index("threat")] == 1 for row in sample.rows]
+    assert sum(rare) == 20
+    assert sample.weights.sum() == pytest.approx(60)
+    assert set(sample.weights[rare].tolist()) == {2.5}
+
+
 def test_another_seed_draws_other_rows() -> None:
     rows = [example(i, hate=1) for i in range(200)]
     first, again, other = (sample_source(rows, 20, seed) for seed in (0, 0, 1))
