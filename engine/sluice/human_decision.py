@@ -8,6 +8,7 @@ import msgspec
 
 from sluice.errors import SluiceError
 from sluice.schema import LABELS, Id
+from sluice.strict_json import read_json
 
 Occasion = Literal["review", "appeal", "sample"]
 
@@ -46,8 +47,8 @@ _DECODER = msgspec.json.Decoder(HumanDecision)
 def read_decision(raw: bytes | None) -> HumanDecision:
     """Decode a message; raises `DecisionError`."""
     try:
-        decision = _DECODER.decode(raw or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        decision = read_json(_DECODER.decode, raw or b"")
+    except msgspec.DecodeError as error:
         raise DecisionError(str(error)) from error
     if any(label not in LABELS for label in decision.labels):
         raise DecisionError("it has a label that Sluice does not know")

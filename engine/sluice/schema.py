@@ -23,6 +23,7 @@ from sluice.evidence import ListMatch as ListMatch
 from sluice.evidence import Share
 from sluice.evidence import TextEvidence as TextEvidence
 from sluice.loose_json import BYTE_ORDER_MARK, read_loosely
+from sluice.strict_json import read_json
 
 Decision = Literal["allow", "review", "block"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
@@ -308,7 +309,7 @@ def encode(message: Post | Verdict) -> bytes:
 
 def decode_verdict(raw: bytes) -> Verdict:
     """Read a verdict; raises `msgspec.DecodeError` (`msgspec.ValidationError` for a wrong type)."""
-    return _VERDICT_DECODER.decode(raw)
+    return read_json(_VERDICT_DECODER.decode, raw)
 
 
 def json_schema(message: Literal["post", "verdict"]) -> dict[str, Any]:

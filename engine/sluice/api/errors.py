@@ -38,14 +38,15 @@ def answering(render: Render, media_type: str = "application/json") -> Exception
         logger.error("a request failed: %s\n%s", type(error).__name__, trace_of(error))
         return respond(RequestProblem(500, "internal", "the request could not be answered"))
 
-    def malformed(_: AnyRequest, error: Exception) -> Response[Any]:
-        return respond(RequestProblem(400, "invalid", f"the body cannot be read: {type(error).__name__}"))
+    def unreadable(_: AnyRequest, error: Exception) -> Response[Any]:
+        said = "nested too deeply" if isinstance(error, RecursionError) else "not UTF-8"
+        return respond(RequestProblem(400, "invalid", f"the body is {said}"))
 
     return {
         SluiceError: known,
         HTTPException: refused,
-        UnicodeDecodeError: malformed,  # this and the next of bodies, which the framework lets through
-        RecursionError: malformed,
+        UnicodeDecodeError: unreadable,  # the framework knows msgspec's own errors alone
+        RecursionError: unreadable,
         Exception: unknown,
     }
 

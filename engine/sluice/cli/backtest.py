@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, make_console, make_progress, say
+from sluice.cli.console import cell, emit, make_console, make_progress, say
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import KafkaOption
 from sluice.cli.report import read_posts, save_page
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sluice.schema import Verdict
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(rf"(\d+)([{''.join(UNITS_S)}])")
+_AGE = re.compile(rf"(\d{{1,6}})([{''.join(UNITS_S)}])")
 MAX_ROWS = 12
 
 
@@ -84,7 +84,9 @@ def tell(
         emit(msgspec.json.encode(figures))
     else:
         show(figures)
-    if figures.is_broken:
+    if guards and not figures.posts:
+        say("no post to hold the guards against")
+    if figures.is_broken or (guards and not figures.posts):
         raise typer.Exit(1)
 
 
@@ -98,11 +100,11 @@ def read_guard(text: str) -> Guard:
         raise typer.BadParameter(str(error), param_hint="--guard") from error
 
 
-def read_age(text: str) -> float:
-    """Seconds, such as 604800 for ``7d``; anything else is a mistake of usage."""
+def read_age(text: str, option: str = "--since") -> float:
+    """Seconds, such as 604800 for ``7d``; anything else is a mistake in the use of an option."""
     found = _AGE.fullmatch(text)
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no age: write 30m, 12h, 7d or 4w", param_hint="--since")
+        raise typer.BadParameter(f"{text!r} is no age: write 30m, 12h, 7d or 4w", param_hint=option)
     return float(int(found[1]) * UNITS_S[found[2]])
 
 
@@ -174,7 +176,9 @@ def _groups(what: str, groups: Iterable[GroupFigure]) -> Table:
     table = Table(what, "posts", "changed", "95 % interval", "what")
     for each in list(groups)[:MAX_ROWS]:
         turns = ", ".join(f"{turn.replace('>', ' -> ')} {n:,}" for turn, n in each.turns.items())
-        table.add_row(each.name, f"{each.posts:,}", f"{each.share:.2%}", f"{each.low:.2%} to {each.high:.2%}", turns)
+        table.add_row(
+            cell(each.name), f"{each.posts:,}", f"{each.share:.2%}", f"{each.low:.2%} to {each.high:.2%}", turns
+        )
     return table
 
 

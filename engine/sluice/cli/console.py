@@ -31,6 +31,13 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def cell(text: str) -> str:
+    """The same for a table, whose library takes what stands in brackets for markup."""
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
 def say(message: str) -> None:
     """One plain line on standard error."""
     typer.echo(message, err=True)

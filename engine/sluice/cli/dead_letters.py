@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, make_console, printable, say, wants_json
+from sluice.cli.console import cell, emit, make_console, say, wants_json
 from sluice.cli.options import JsonOption, KafkaOption
 from sluice.errors import InvalidPost, KafkaUnavailable
 
@@ -47,13 +47,12 @@ def _describe(letter: Outcome) -> dict[str, object]:
 
 
 def _print_table(letters: list[dict[str, object]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     names = ("key", "reason", "detail", "source", "n_bytes")
     table = Table(*names, title=f"{len(letters)} dead letters")
     for letter in letters:
-        table.add_row(*(escape("" if letter[name] is None else printable(str(letter[name]))) for name in names))
+        table.add_row(*(cell("" if letter[name] is None else str(letter[name])) for name in names))
     make_console().print(table)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.backtest import read_age
-from sluice.cli.console import emit, make_console, say
+from sluice.cli.console import cell, emit, make_console, say
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import KafkaOption
 from sluice.cli.report import save_page
@@ -95,9 +95,11 @@ def report(
 def read_topics(kafka: str | None, since: str) -> Gathered:
     """Decisions and verdicts of Kafka; says what is left out."""
     from sluice.connection import find_connection
+    from sluice.kafka import ensure_topics
     from sluice.people.topic import gather
 
     to = find_connection(kafka).recognised()
+    ensure_topics(to.kafka, to.timeout_s, (to.kafka.topics.decisions, to.kafka.topics.verdicts))
     gathered = gather(to.kafka, time.time() - read_age(since), to.timeout_s)
     for n_posts, what in (
         (gathered.n_without_verdict, "decisions on posts without a verdict in this time"),
@@ -130,7 +132,7 @@ def _tabulate(what: str, rates: Sequence[Rate]) -> Table:
 
     table = Table(what, *HEADINGS)
     for rate in rates[:MAX_ROWS]:
-        table.add_row(rate.name, *tell_rate(rate))
+        table.add_row(cell(rate.name), *tell_rate(rate))
     return table
 
 

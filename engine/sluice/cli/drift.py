@@ -42,7 +42,7 @@ def drift(
     from sluice.people.drift import compare, write_metrics
     from sluice.people.page import write_drift
 
-    figures = compare(*_read_windows(kafka, read_age(last), read_age(against)))
+    figures = compare(*_read_windows(kafka, read_age(last, "--last"), read_age(against, "--against")))
     if out is not None:
         save_page(write_drift(figures), out)
         say(f"the page: {out}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, make_console, printable, say, wants_json
+from sluice.cli.console import cell, emit, make_console, say, wants_json
 from sluice.cli.options import JsonOption, KafkaOption
 
 if TYPE_CHECKING:
@@ -75,12 +75,11 @@ def _show(report: Report, as_json: bool) -> None:
     if wants_json(as_json):
         emit(msgspec.json.encode(report))
         return
-    from rich.markup import escape
     from rich.table import Table
 
     when = f"erased at {report.erased_at}" if report.erased_at else "nothing is erased yet"
     names = ("kind", "where", "found", "erased", "copied", "dropped", "left", "note")
     table = Table(*names, title=f"{report.n_posts} posts; {when}")
     for row in report.rows:
-        table.add_row(*(escape(printable(str(getattr(row, name)))) for name in names))
+        table.add_row(*(cell(str(getattr(row, name))) for name in names))
     make_console().print(table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from sluice.cli.console import emit, make_console, printable, say, wants_json
+from sluice.cli.console import cell, emit, make_console, say, wants_json
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import JsonOption
 from sluice.errors import InvalidPost
@@ -108,12 +108,11 @@ def _show_counts(counts: Sequence[_Count]) -> None:
     table = Table("list", "entries", "expired", "kinds")
     for count in counts:
         described = ", ".join(f"{number} {kind}" for kind, number in count.kinds.items())
-        table.add_row(printable(count.name), str(count.n_entries), str(count.n_expired), described)
+        table.add_row(cell(count.name), str(count.n_entries), str(count.n_expired), described)
     make_console().print(table)
 
 
 def _show_matches(found: Sequence[tuple[str, Sequence[Match]]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*COLUMNS, title=f"{sum(bool(matches) for _, matches in found)} of {len(found)} posts")
@@ -124,5 +123,5 @@ def _show_matches(found: Sequence[tuple[str, Sequence[Match]]]) -> None:
                 ("" if each.start is None else str(each.start), "" if each.end is None else str(each.end)),
             )
             cells = (post_id, each.name, entry.action, entry.kind, entry.value)
-            table.add_row(*(escape(printable(cell)) for cell in cells), *place)
+            table.add_row(*map(cell, cells), *place)
     make_console().print(table)

@@ -55,7 +55,7 @@ def shadow(
         raise typer.BadParameter(WHICH)
     guards = tuple(map(read_guard, guard or ()))
     since_s = None if since is None else time.time() - read_age(since)
-    ends_at = time.monotonic() + (read_age(last) if last else float("inf"))
+    ends_at = time.monotonic() + (read_age(last, "--for") if last else float("inf"))
     names, open_source = _by_policy(policy) if policy else _by_topic(str(verdicts_topic))
     log_to_standard_error(LogFormat.text)
     to = _connect(kafka)

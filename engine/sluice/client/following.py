@@ -37,10 +37,16 @@ class _Follower(threading.Thread):
     def run(self) -> None:
         """Follow until stopped."""
         while not self._stopped.is_set():
-            has_changed, wrong = self._poll()
-            tell_wrong(wrong)
-            if has_changed and not self._stopped.is_set():
-                self._take()
+            try:
+                self._look()
+            except Exception as error:  # whatever somebody wrote there: what comes after it is to be read
+                logger.error("%s: what is new there is not in force: %s", self.name, type(error).__name__)
+
+    def _look(self) -> None:
+        has_changed, wrong = self._poll()
+        tell_wrong(wrong)
+        if has_changed and not self._stopped.is_set():
+            self._take()
 
     def stop(self) -> None:
         """End after the next look."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from sluice.strict_json import read_json
 from sluice.verdict.overlay import Wanted, Written
 
 MAX_CHANGES = 100
@@ -73,6 +74,11 @@ def key_of(name: str, version: int | None = None) -> bytes:
     return f"{name}@{'' if version is None else version}".encode()
 
 
+_VERSIONS, _IN_FORCE = msgspec.json.Decoder(Version), msgspec.json.Decoder(InForce)
+MAX_DIGITS = 18
+"""Of a version in a key: what a policy's own may have, and more."""
+
+
 @dataclass
 class TopicState:
     """What the topic says after some of its records.
@@ -93,7 +99,7 @@ class TopicState:
     def apply(self, key: bytes | None, value: bytes | None) -> str | None:
         """Take one record; returns what is wrong with one that is none of ours, which changes nothing."""
         name, _, version = (key or b"").decode("utf-8", "replace").rpartition("@")
-        if not name or (version and not version.isdecimal()):
+        if not name or (version and not (version.isdecimal() and len(version) <= MAX_DIGITS)):
             return "a record whose key is not NAME@VERSION or NAME@"
         try:
             if version:
@@ -108,10 +114,10 @@ class TopicState:
         if value is None:
             self.versions.get(name, {}).pop(version, None)
         else:
-            self.versions.setdefault(name, {})[version] = msgspec.json.decode(value, type=Version)
+            self.versions.setdefault(name, {})[version] = read_json(_VERSIONS.decode, value)
 
     def _take_in_force(self, name: str, value: bytes | None) -> None:
-        taken = None if value is None else msgspec.json.decode(value, type=InForce)
+        taken = None if value is None else read_json(_IN_FORCE.decode, value)
         self.in_force.pop(name, None)
         if taken is not None:
             self.in_force[name] = taken

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_S = 10.0
 """For Kafka to take what is on the way when it ends."""
+N_KNOWN = 100_000
+"""Ids of posts that are remembered: after a crash a post may have a second verdict, seconds later."""
 FULL_S = 0.1
 """Between two tries while the producer's queue is full: then nothing more is read."""
 
@@ -52,6 +54,7 @@ class Comparison:
 
     def __init__(self, kafka: KafkaConfig, metrics: ShadowMetrics) -> None:
         self.changes = Changes()
+        self._known: dict[str, None] = {}
         self._metrics = metrics
         self._topic = kafka.topics.shadow
         self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
@@ -72,10 +75,20 @@ class Comparison:
             self.note(verdict, said)
 
     def note(self, verdict: Verdict, said: Said) -> None:
-        """Count and publish one comparison."""
+        """Count and publish one comparison; of a post's verdicts only the first one."""
+        if self._is_known(verdict.post_id):
+            self.changes.n_repeated += 1
+            return
         self.changes.note(verdict, said)
         self._metrics.posts.labels(verdict.decision, said.decision).inc()
         self._publish(verdict.post_id.encode(), msgspec.json.encode(make_record(verdict, said)))
+
+    def _is_known(self, post_id: str) -> bool:
+        is_known = post_id in self._known
+        self._known[post_id] = None
+        if len(self._known) > N_KNOWN:
+            del self._known[next(iter(self._known))]
+        return is_known
 
     def _publish(self, key: bytes, value: bytes) -> None:
         while True:

@@ -26,7 +26,7 @@ class _Head(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """A document without what has lines of its own: msgspec's errors don't name the keys of a mapping."""
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
-    version: Annotated[int, msgspec.Meta(ge=1)]
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     tenant: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     extends: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     applies: Any = None

@@ -56,7 +56,7 @@ class Selectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market: tuple[str, ...] = ()
     author_standing: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
-    authors: Annotated[str, msgspec.Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$")] | None = None
+    authors: Annotated[str, msgspec.Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%\Z")] | None = None
 
     def match(self, post: Post, language: str) -> bool:
         """Whether they hold a post."""
@@ -100,14 +100,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         How much its author may post from now on, such as ``10/h``; whoever reads the verdict sees to it.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,64}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,64}\Z")]
     when: str
     decision: Literal["review", "block"] | None = None
     urgency: Literal["concern", "urgent"] | None = None
     queue: Word | None = None
     tags: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)] = ()
     webhook: Word | None = None
-    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,5})/[smhd]$")] | None = None
+    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,5})/[smhd]\Z")] | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,7 +137,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
-    version: Annotated[int, msgspec.Meta(ge=1)]
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     tenant: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     applies: Selectors | Literal["never"] = msgspec.field(default_factory=Selectors)
     unscored_part: Decision = "review"

@@ -17,6 +17,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from sluice.strict_json import read_json
+
 MAX_CHANGES = 100
 """Of one name that are remembered."""
 
@@ -107,6 +109,9 @@ def deal(items: Iterable[_T], n_items: int, n_together: int, key: Callable[[_T],
     return [share for share in shares if share]
 
 
+_HEADS = msgspec.json.Decoder(Head)
+
+
 @dataclass
 class WatchState:
     """What a topic says after some of its records.
@@ -144,7 +149,7 @@ class WatchState:
             if value is None:
                 self.heads.pop(name, None)
             else:
-                self.heads[name] = msgspec.json.decode(value, type=Head)
+                self.heads[name] = read_json(_HEADS.decode, value)
         except msgspec.DecodeError as error:
             return f"the record {name}@: {error}"
         return None

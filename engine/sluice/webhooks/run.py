@@ -92,7 +92,7 @@ def _as_json(message: Message, verdict: Verdict) -> bytes:
 def _decode(message: Message) -> Verdict | None:
     try:
         return decode_verdict(message.value(), _headers_of(message))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except msgspec.DecodeError:
         return None
 
 

@@ -199,3 +199,16 @@ def test_keys_are_never_logged(scorer: FakeScorer, caplog: pytest.LogCaptureFixt
     assert "a request failed: RuntimeError" in caplog.text
     assert KEY not in caplog.text
     assert wrong not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b'{"text": "\xff"}', "not UTF-8"), (b'{"a":' * 50_000, "nested too deeply")]
+)
+@pytest.mark.parametrize("path", ["/v1/posts", "/v1/decisions", "/v1/moderations", "/v1alpha1/comments:analyze"])
+def test_a_body_that_cannot_be_read_is_refused_not_a_fault(
+    scorer: FakeScorer, path: str, body: bytes, said: str
+) -> None:
+    with serving(scorer) as address:
+        answer = httpx.post(address + path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert said in answer.text or "decod" in answer.text.lower() or "malformed" in answer.text.lower()

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner, Result
@@ -72,10 +73,29 @@ def test_the_page_shows_posts_and_runs_nothing(folder: Path) -> None:
     assert RUNS not in page
 
 
+def test_what_stands_in_brackets_is_shown_and_is_no_markup(folder: Path) -> None:
+    tenants = ("a", "[/b]", "\x1b[2J")
+    verdicts = [msgspec.structs.replace(verdict, tenant=name) for verdict, name in zip(VERDICTS, tenants, strict=True)]
+    (folder / "verdicts.jsonl").write_bytes(b"\n".join(map(encode, verdicts)))
+    result = run("--verdicts", "verdicts.jsonl")
+    assert result.exit_code == 0, result.output
+    assert "[/b]" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_guards_are_not_kept_by_nothing(folder: Path) -> None:
+    (folder / "verdicts.jsonl").write_bytes(b"")
+    assert run("--verdicts", "verdicts.jsonl").exit_code == 0
+    result = run("--verdicts", "verdicts.jsonl", "--guard", "review=+0%")
+    assert result.exit_code == 1
+    assert "no post to hold the guards against" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--guard", "reviews=1%"], "is no guard"),
+        (["--since", "9" * 400 + "d"], "is no age"),
         (["--since", "soon"], "is no age"),
         (["--verdicts", "nowhere.jsonl"], "cannot read nowhere.jsonl"),
         (["--verdicts", "new.yaml"], "new.yaml:1 is neither a verdict nor a dead letter"),

@@ -82,6 +82,17 @@ def test_verdicts_of_a_second_worker_are_compared(broker: KafkaConfig) -> None:
     assert {record.shadow.decision for record in read_records(broker).values()} == {"block"}
 
 
+def test_a_post_counts_once_and_what_is_no_verdict_is_passed_over(broker: KafkaConfig) -> None:
+    publish(broker, broker.topics.verdicts, VERDICTS[0], VERDICTS[0])
+    producer = Producer(broker.librdkafka())
+    producer.produce(broker.topics.verdicts, b'{"post_id":"\xff"}')
+    producer.flush(30)
+    result = run("--policy", "new.yaml", "--kafka", broker.bootstrap, "--since", "1h", "--for", "3s", "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert (figures["posts"], figures["repeated"]) == (3, 2)
+
+
 def test_it_follows_until_it_is_ended_and_shows_its_metrics(broker: KafkaConfig) -> None:
     (port,) = find_free_ports(1)
     command = [sys.executable, "-m", "sluice", "shadow", "--policy", "new.yaml", "--kafka", broker.bootstrap, "--json"]

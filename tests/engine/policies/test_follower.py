@@ -116,3 +116,40 @@ async def test_a_topic_that_is_not_there_is_an_error(kafka: KafkaConfig, process
     with pytest.raises(KafkaUnavailable):
         async with following(elsewhere, process.file, 0.5):
             pass
+
+
+async def test_whatever_is_written_there_is_passed_over_and_the_next_is_taken(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process.following():
+        assert versions(process.file.current) == {"mine": 1}
+        producer = Producer(process.kafka.librdkafka())
+        for value in (b'{"version":1,"changes":[{"by":"\xff"}]}', b'{"a":' * 50_000):
+            producer.produce(process.kafka.topics.policies, value, b"a@", PARTITION)
+        assert await asyncio.to_thread(producer.flush, PATIENCE_S) == 0
+        await asyncio.to_thread(process.push, "a", 2)
+        while (found := await process.next_set()) == {"mine": 1}:  # a record that is refused still makes a set
+            pass
+        assert found == {"mine": 1, "a": 2}
+    assert sum("not taken" in line for line in caplog.messages) == 2
+
+
+async def test_a_fault_of_ours_does_not_end_the_following(
+    process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    combine = process.file.combine
+    faults = iter([ZeroDivisionError("made up")])
+
+    def failing_once(wanted: object) -> object:
+        for fault in faults:
+            raise fault
+        return combine(wanted)  # type: ignore[arg-type]
+
+    async with process.following():
+        monkeypatch.setattr(process.file, "combine", failing_once)
+        await asyncio.to_thread(process.push, "a", 1)
+        while not any("ZeroDivisionError" in line for line in caplog.messages):
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(process.push, "a", 2)
+        assert await process.next_set() == {"mine": 1, "a": 2}
+    assert "made up" not in caplog.text

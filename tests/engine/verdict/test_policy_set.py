@@ -139,6 +139,8 @@ def test_posts_that_no_policy_can_tell_apart_share_a_key() -> None:
         ([BASE, CANARY, CANARY.replace("canary", "b").replace("5%", "20%")], "2.yaml:4", "the same posts as 'canary'"),
         ([BASE, CANARY.replace("5%", "5")], "1.yaml:4", "authors"),
         ([BASE, CANARY.replace("5%", "101%")], "1.yaml:4", "authors"),
+        ([BASE, CANARY.replace("5%", '"5%\\n"')], "1.yaml:4", "authors"),
+        ([BASE, CANARY.replace("version: 2", f"version: {2**63}")], "1.yaml:2", "version"),
         (["name: default\nversion: 1\nlabels: {}\napplies: never"], "0.yaml:1", "no policy is for all other posts"),
         (["name: a\nversion: 1\nlabels: {}\napplies: sometimes"], "0.yaml:4", "applies is `never`, or"),
         (["name: a\nversion: 1\nlabels: {}\napplies: {nation: de}"], "0.yaml:4", "nation"),

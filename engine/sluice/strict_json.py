@@ -1,0 +1,28 @@
+"""JSON of others, with one error for whatever is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def read_json(decode: Callable[[bytes], T], raw: bytes) -> T:
+    """What a decoder of msgspec makes of bytes from elsewhere.
+
+    msgspec itself raises errors of two more kinds, which the handlers of its own let through.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        They are no such JSON, are not UTF-8, or are nested too deeply.
+    """
+    try:
+        return decode(raw)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
