@@ -1,4 +1,4 @@
-"""``/v1/posts/ID/explanation``: what was decided about a post, and why.
+"""``/v1/explanation``: what was decided about a post, and why.
 
 Only where a server follows Kafka, and only for keys with the scope ``explain``: without keys nobody may.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import QueryParameter
 
 from sluice.api.errors import PROBLEMS, declaring
 from sluice.api.problems import MEDIA_TYPE, RETRY_S, ProblemDetails, RequestProblem
@@ -22,6 +23,10 @@ from sluice.config import KafkaConfig
 DECLARED = declaring(
     ProblemDetails, {404: "Nothing is known of the post", 429: "Another post is being looked for"}, MEDIA_TYPE
 )
+
+
+PostId = Annotated[str, QueryParameter(min_length=1, max_length=256)]
+"""Not a part of the path: it may hold a slash."""
 
 
 class Explainer:
@@ -46,16 +51,16 @@ class Explanation(msgspec.Struct, frozen=True):
     told: Sequence[Told]
 
 
-@get("/v1/posts/{post_id:str}/explanation", responses=DECLARED, summary="What was decided about a post, and why")
-async def explain_post(post_id: FromPath[str], explainer: NamedDependency[Explainer]) -> Explanation:
+@get("/v1/explanation", responses=DECLARED, summary="What was decided about a post, and why")
+async def explain_post(post: PostId, explainer: NamedDependency[Explainer]) -> Explanation:
     """As `sluice explain --json` has it; it takes as long as reading the topics does.
 
     Nothing is known of the post: a `RequestProblem` of 404.
     """
-    told = await explainer.explain(post_id)
+    told = await explainer.explain(post)
     if not told:
         raise RequestProblem(404, "not_found", "nothing is known of this post: not judged, or what was is gone")
-    return Explanation(post_id, told)
+    return Explanation(post, told)
 
 
 ROUTER = Router(

@@ -12,6 +12,7 @@ from sluice.audit.records import Kind
 from sluice.config import Topics
 from sluice.errors import SettingsError
 from sluice.formats import decode_verdict
+from sluice.human_decision import DecisionError, read_decision
 from sluice.schema import Verdict
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -27,7 +28,8 @@ _PUBLIC = (
 """What of a verdict says nothing of a person; what is not named here or below is private, new fields included."""
 _PUBLIC_BASIS = ("pictured", "all_scored", "all_understood", "text_chars", "n_images", "n_clips")
 _PUBLIC_MATCH = ("list", "bank", "kind", "action", "distance")
-_PERSONAL_DECISION = ("post_id", "decided_by", "note", "author_id")
+_PRIVATE_RULE = ("inputs", "failed")  # an error quotes what the rule looked at
+_PUBLIC_DECISION = ("decision", "labels", "occasion", "tenant")
 
 
 def reader_of(topic: str, topics: Topics) -> Read:
@@ -52,7 +54,7 @@ def split_verdict(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
     public: dict[str, Any] = {name: told.pop(name) for name in _PUBLIC}
     public["basis"] = told["basis"] and _take(told["basis"], lambda name, _: name in _PUBLIC_BASIS)
     public["reasons"] = [_take(reason, lambda name, _: name != "evidence") for reason in told["reasons"]]
-    public["rules"] = [_take(rule, lambda name, _: name != "inputs") for rule in told["rules"]]
+    public["rules"] = [_take(rule, lambda name, _: name not in _PRIVATE_RULE) for rule in told["rules"]]
     for open_rule, rule in zip(public["rules"], told["rules"], strict=True):
         open_rule["inputs"] = _take(rule["inputs"], lambda _, value: isinstance(value, int | float))
     for name in ("lists", "hashes"):
@@ -80,12 +82,12 @@ def _join(one: Any, other: Any) -> Any:
 
 
 def _read_decision(key: bytes | None, value: bytes | None, _: Headers) -> Parts:
-    """A person's decision: who made it is private."""
+    """A person's decision. Who made it, about which post and when, in words that anybody may choose, is private."""
     try:
-        public = msgspec.json.decode(value or b"", type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        told = msgspec.to_builtins(read_decision(value))
+    except DecisionError:
         return _unread(key, value)
-    return "decision", public, {name: public.pop(name) for name in _PERSONAL_DECISION if name in public}
+    return "decision", _take(told, lambda name, _: name in _PUBLIC_DECISION), told
 
 
 def _read_policy(key: bytes | None, value: bytes | None, _: Headers) -> Parts:

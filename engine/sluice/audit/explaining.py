@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sluice.audit.contents import join_verdict
-from sluice.audit.log import AuditLog
+from sluice.audit.log import AuditLog, read_body
 from sluice.audit.records import Body
 from sluice.client.outcomes import Outcome, Outcomes, open_topic
 from sluice.config import KafkaConfig
@@ -101,7 +101,7 @@ def _find_in_log(log: AuditLog, post_id: str) -> Iterator[Told]:
         for name in log.files(place):
             holds = {offset: private.read() for offset, private in log.read_private(name).items()}
             wanted = {offset for offset, held in holds.items() if post_id in (held.get("post_id"), held.get("key"))}
-            for body in (line.read() for line in log.read_file(name) if wanted):
+            for body in (read_body(line, name) for line in log.read_file(name) if wanted):
                 if body.offset in wanted:
                     yield _tell_body(body, holds[body.offset])
 

@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Partition
 
 from sluice.audit.contents import Headers, Read, reader_of
-from sluice.audit.log import AuditLog, Entry, Head, Place
+from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head, Place
 from sluice.audit.records import Body, make_private
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
@@ -61,12 +61,14 @@ class AuditFollower:
     KafkaUnavailable
         Kafka does not answer, or lacks a topic.
     AuditError
-        The log goes further than the topic: it is another one of the same name.
+        The log goes further than the topic: it is another one of the same name. Or a topic has a name of the log's own.
     """
 
     def __init__(
         self, kafka: KafkaConfig, log: AuditLog, topics: Sequence[str], every_s: float = 60.0, timeout_s: float = 15.0
     ) -> None:
+        if mistaken := sorted({ERASURES, PRIVATE.rstrip("/")} & set(topics)):
+            raise AuditError(f"a topic called {mistaken[0]!r} cannot be followed: the log uses this name itself")
         self._kafka, self._log, self._every_s, self._timeout_s = kafka, log, every_s, timeout_s
         self.n_records = 0
         self._consumer = Consumer(consumer_properties(kafka, f"sluice-audit-{uuid.uuid4()}"))

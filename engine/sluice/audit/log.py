@@ -8,6 +8,7 @@ written anew.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ ERASURES = "erasures"
 """The chain of what was erased, as if it were a topic of one partition."""
 
 ENDING = ".jsonl.gz"
+_FILE = re.compile(r"(?!private/)[^/]+/[0-9]{1,9}/[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{20}\.jsonl\.gz")
 
 T = TypeVar("T")
 
@@ -65,13 +67,23 @@ class AuditLog:
 
     def places(self) -> list[Place]:
         """The partitions that there are chains of."""
-        names = (name for name in self.archive.names("") if name.endswith(ENDING) and not name.startswith(PRIVATE))
-        return sorted({(topic, int(number)) for topic, number, *_ in (name.split("/") for name in names)})
+        return sorted({place_of(name) for name in self.archive.names("") if _FILE.fullmatch(name)})
+
+    def strays(self) -> list[str]:
+        """Files that are no part of a log."""
+        names = (name.removeprefix(PRIVATE) for name in self.archive.names(""))
+        return [name for name in names if not _FILE.fullmatch(name)]
+
+    def orphans(self) -> list[str]:
+        """The names of files of which there is a private part alone."""
+        there = set(self.archive.names(""))
+        privates = (name.removeprefix(PRIVATE) for name in there if name.startswith(PRIVATE))
+        return sorted(name for name in privates if _FILE.fullmatch(name) and name not in there)
 
     def files(self, place: Place) -> list[str]:
         """The names of a chain's files, in the order of their offsets, which is that of their names' last parts."""
         topic, number = place
-        names = [name for name in self.archive.names(f"{topic}/{number}/") if name.endswith(ENDING)]
+        names = [name for name in self.archive.names(f"{topic}/{number}/") if _FILE.fullmatch(name)]
         return sorted(names, key=lambda name: name.rpartition("/")[2])
 
     def head(self, place: Place) -> Head:
@@ -80,7 +92,7 @@ class AuditLog:
         if not files:
             return Head()
         last = self.read_file(files[-1])[-1]
-        return Head(last.read().offset, last.hash, files[-1].split("/")[-2])
+        return Head(read_body(last, files[-1]).offset, last.hash, files[-1].split("/")[-2])
 
     def read_file(self, name: str) -> list[Line]:
         """The lines of one file; raises `AuditError` if it cannot be read."""
@@ -97,7 +109,7 @@ class AuditLog:
         raw = self.archive.read(name)
         try:
             return decode(gzip.decompress(raw)) if raw else []
-        except (msgspec.DecodeError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
             raise AuditError(f"{name}: the file cannot be read: {type(error).__name__}") from error
 
     def write(self, place: Place, head: Head, entries: Sequence[Entry], today: str) -> Head:
@@ -119,10 +131,22 @@ class AuditLog:
 
     def drop_orphans(self) -> None:
         """Take away private parts whose chain was never written: their messages are still to be read."""
-        kept = {PRIVATE + name for place in self.places() for name in self.files(place)}
-        for name in self.archive.names(PRIVATE):
-            if name not in kept:
-                self.archive.remove(name)
+        for name in self.orphans():
+            self.archive.remove(PRIVATE + name)
+
+
+def place_of(name: str) -> Place:
+    """Whose chain a file is of."""
+    topic, number, *_ = name.split("/")
+    return topic, int(number)
+
+
+def read_body(line: Line, name: str) -> Body:
+    """The body of a line of a file; raises `AuditError` if it is none."""
+    try:
+        return line.read()
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"{name}: a record cannot be read") from error
 
 
 def _chain(prev: str, entries: Sequence[Entry]) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sluice.audit.log import ERASURES, AuditLog, Head, Place
+from sluice.audit.log import ERASURES, AuditLog, Head, Place, place_of, read_body
 from sluice.audit.records import FIRST, Body, Line, Private
 from sluice.errors import AuditError
 
@@ -54,9 +54,11 @@ def verify(log: AuditLog, known: list[KnownHead] | None = None) -> Findings:
     expected = {((head.topic, head.partition), head.offset): head.hash for head in known or []}
     try:
         erased = erased_places(log)
-    except (AuditError, msgspec.DecodeError) as error:
+    except AuditError as error:
         erased = set()
         findings.wrong.append(f"{ERASURES}: {error}")
+    findings.wrong += [f"{name}: this is no file of the log" for name in log.strays()]
+    findings.wrong += _orphans(log)
     for place in sorted({*log.places(), *(place for place, _ in expected)}):
         try:
             findings.heads.append(_Chain(log, place, erased, expected, findings).check())
@@ -68,8 +70,28 @@ def verify(log: AuditLog, known: list[KnownHead] | None = None) -> Findings:
 def erased_places(log: AuditLog) -> set[tuple[Place, int]]:
     """The records whose private part was erased, as the log itself says."""
     place = (ERASURES, 0)
-    bodies = (line.read() for name in log.files(place) for line in log.read_file(name))
-    return {((topic, number), offset) for body in bodies for topic, number, offset in body.says["records"]}
+    bodies = (read_body(line, name) for name in log.files(place) for line in log.read_file(name))
+    return {place for body in bodies for place in _read_erasure(body)}
+
+
+def _read_erasure(body: Body) -> list[tuple[Place, int]]:
+    try:
+        records = msgspec.convert(body.says.get("records"), list[tuple[str, int, int]])
+    except msgspec.ValidationError as error:
+        raise AuditError(f"the record of offset {body.offset} does not say what was erased") from error
+    return [((topic, number), offset) for topic, number, offset in records]
+
+
+def _orphans(log: AuditLog) -> list[str]:
+    """Private parts without a chain. One behind a chain's end may be: whoever wrote it was killed, and comes again."""
+    orphans = log.orphans()
+    if len(orphans) == 1 and all(_offset(name) < _offset(orphans[0]) for name in log.files(place_of(orphans[0]))):
+        return []
+    return [f"{name}: its private part is there, and the chain's file is not" for name in orphans]
+
+
+def _offset(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 class _Chain:
@@ -88,7 +110,9 @@ class _Chain:
         for name in self._log.files(self._place):
             privates = self._log.read_private(name)
             for line in self._lines(name):
-                self._check_private(self._check_line(line), privates)
+                self._check_private(self._check_line(line, name), privates)
+            if privates:
+                raise self._error(min(privates), "is not there, and has a private part")
         if self._expected:
             raise self._error(min(self._expected), "is missing: the end of the chain was taken off")
         return KnownHead(*self._place, self._head.offset, self._head.hash)
@@ -96,10 +120,10 @@ class _Chain:
     def _lines(self, name: str) -> Iterator[Line]:
         yield from self._log.read_file(name)
 
-    def _check_line(self, line: Line) -> Body:
+    def _check_line(self, line: Line, name: str) -> Body:
         if not line.is_whole():
             raise self._error(self._offset_of(line), "was changed")
-        body = line.read()
+        body = read_body(line, name)
         if body.prev != self._head.hash:
             raise self._error(body.offset, self._why_apart(body))
         if (body.topic, body.partition) != self._place or body.offset <= self._head.offset:
@@ -113,7 +137,7 @@ class _Chain:
     def _offset_of(self, line: Line) -> int | str:
         try:
             return line.read().offset
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return f"after {self._head.offset}"
 
     def _why_apart(self, body: Body) -> str:
@@ -123,9 +147,9 @@ class _Chain:
         return f"does not follow {what}: records between them were removed, moved or changed"
 
     def _check_private(self, body: Body, privates: dict[int, Private]) -> None:
-        if body.private is None:
+        private = privates.pop(body.offset, None)
+        if body.private is None and private is None:
             return
-        private = privates.get(body.offset)
         if private is not None:
             if private.seal() != body.private:
                 raise self._error(body.offset, "has another private part than was written")

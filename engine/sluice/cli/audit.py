@@ -162,6 +162,6 @@ def open_log(where: str) -> AuditLog:
     from sluice.media.store import local_folder
 
     folder = local_folder(where)
-    if folder is not None and not folder.is_dir():
+    if not where or (folder is not None and not folder.is_dir()):
         raise AuditError(f"{where}: there is no such folder")
     return AuditLog(open_archive(where))

@@ -18,10 +18,14 @@ from sluice.errors import SettingsError
 
 if TYPE_CHECKING:
     from sluice.connection import Connection
+    from sluice.human_decision import HumanDecision
     from sluice.people.topic import Gathered
     from sluice.schema import Verdict
     from sluice.transparency.statements import Platform, Statement
     from sluice.transparency.summary import Counting
+
+
+MIN_KEY_BYTES = 16
 
 
 def transparency(
@@ -58,7 +62,10 @@ def transparency(
     _ensure(to)
     gathered = gather(to.kafka, since_s, to.timeout_s)
     statements = _state(to, since_s, gathered, platform, counting)
-    n_written = _write(out, statements) if out else sum(1 for _ in statements)
+    try:
+        n_written = _write(out, statements) if out else sum(1 for _ in statements)
+    except OSError as error:
+        raise SettingsError(f"--out: {out} cannot be written: {type(error).__name__}") from error
     emit(msgspec.json.encode(counting.sum_up(gathered.judged)))
     say(f"{n_written} statements of reasons" + (f" in {out}" if out else ""))
 
@@ -72,8 +79,8 @@ def _platform(ground: str, explanation: str, key_file: Path | None, is_needed: b
         key = key_file.read_bytes().strip() if key_file else b"counted only"
     except OSError as error:
         raise SettingsError(f"--key-file: {key_file} cannot be read: {type(error).__name__}") from error
-    if not key:
-        raise SettingsError(f"--key-file: {key_file} is empty")
+    if key_file is not None and len(key) < MIN_KEY_BYTES:
+        raise SettingsError(f"--key-file: {key_file} holds {len(key)} bytes; ids can be guessed below {MIN_KEY_BYTES}")
     return Platform(key, ground, explanation)
 
 
@@ -89,15 +96,21 @@ def _state(
     """The statements, one a post: of several verdicts the first counts."""
     from sluice.transparency.statements import make_statement
 
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for verdict in _verdicts(to, since_s):
-        if verdict.post_id in seen:
+        if (verdict.tenant, verdict.post_id) in seen:
             continue
-        seen.add(verdict.post_id)
-        statement = make_statement(verdict, gathered.decisions.get(verdict.post_id), platform)
+        seen.add((verdict.tenant, verdict.post_id))
+        statement = make_statement(verdict, _decision_on(verdict, gathered), platform)
         counting.note(verdict.decision, statement)
         if statement is not None:
             yield statement
+
+
+def _decision_on(verdict: Verdict, gathered: Gathered) -> HumanDecision | None:
+    """What a person decided about this post; a decision on one of another tenant, with the same id, is none."""
+    decision = gathered.decisions.get(verdict.post_id)
+    return decision if decision and decision.tenant in (None, verdict.tenant) else None
 
 
 def _verdicts(to: Connection, since_s: float) -> Iterator[Verdict]:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sluice.audit.log import ERASURES, AuditLog, Entry, Place
-from sluice.audit.records import Body, Line, Private
+from sluice.audit.log import ERASURES, AuditLog, Entry, Place, read_body
+from sluice.audit.records import Body, Private
 from sluice.erasure.subjects import Subject, Traces
 
 Hits = dict[tuple[Place, str], set[int]]
@@ -32,15 +32,13 @@ def find_in_log(log: AuditLog, subject: Subject) -> Hits:
 def _everything(log: AuditLog) -> Iterator[tuple[Place, str, Private, Traces]]:
     for place in log.places():
         for name in log.files(place):
-            tenants = {body.offset: body.says.get("tenant") for body in map(_body, log.read_file(name))}
+            bodies = (read_body(line, name) for line in log.read_file(name))
+            tenants = {body.offset: body.says.get("tenant") for body in bodies}
             for private in log.read_private(name).values():
                 holds = private.read()
-                post_id = holds.get("post_id") or holds.get("key")
-                yield place, name, private, Traces(post_id, holds.get("author_id"), tenants.get(private.offset))
-
-
-def _body(line: Line) -> Body:
-    return line.read()
+                key, tenant = holds.get("key"), tenants.get(private.offset)
+                traces = Traces(holds.get("post_id") or key, holds.get("author_id"), tenant, key=key)
+                yield place, name, private, traces
 
 
 def erase_from_log(log: AuditLog, hits: Hits) -> int:

@@ -15,6 +15,12 @@ from sluice.loose_json import read_loosely
 
 Headers = Sequence[tuple[str, bytes | None]]
 
+NAMES = ("id", "post_id", "author_id", "tenant", "reporter_id")
+
+_ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
 SHORTEST = 4
 """Of an id that is looked for in what cannot be read: a shorter one would be everywhere, so it has to stand alone."""
 
@@ -29,6 +35,8 @@ class Traces:
         Who reported it.
     texts, uris : tuple of str
         What was posted, and the addresses of its media.
+    key : str or None
+        Of the message: a post's id, or whatever its publisher keys by, such as the author's.
     is_read : bool
         Whether it could be read; else its bytes are searched.
     """
@@ -39,6 +47,7 @@ class Traces:
     reporter: str | None = None
     texts: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
+    key: str | None = None
     is_read: bool = True
 
 
@@ -47,20 +56,23 @@ def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Tra
     name = None if key is None else key.decode("utf-8", "replace")
     fields = {} if value is None else _read_fields(value, headers)
     if fields is None:
-        return Traces(name, is_read=False)
+        return Traces(name, key=name, is_read=False)
     post_id = _text(fields.get("post_id")) or _text(fields.get("id")) or name
     author, tenant = _text(fields.get("author_id")), _text(fields.get("tenant"))
     reporter = _text(fields.get("reporter_id"))
-    return Traces(post_id, author, tenant, reporter, tuple(_texts(fields)), tuple(_uris(fields)))
+    return Traces(post_id, author, tenant, reporter, tuple(_texts(fields)), tuple(_uris(fields)), name)
 
 
 def _read_fields(value: bytes, headers: Headers) -> dict[str, Any] | None:
     if form_of(value, headers) != "json":
         return _read_other_form(value, headers)
     try:
-        return msgspec.json.decode(value, type=dict[str, Any])
+        fields = msgspec.json.decode(value, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_loosely(value)
+    if any(not isinstance(fields.get(name), str | None) for name in NAMES):  # numbers, which the worker takes, too
+        return {**fields, **(_read_loosely(value) or {})}
+    return fields
 
 
 def _read_loosely(value: bytes) -> dict[str, Any] | None:
@@ -143,7 +155,7 @@ class Subject:
             return True
         if self.author is not None and traces.author is not None:
             return traces.author == self.author and (self.tenant is None or traces.tenant == self.tenant)
-        return traces.post_id in self.post_ids
+        return traces.post_id in self.post_ids or (self.author is not None and traces.key == self.author)
 
     def is_in(self, traces: Traces, value: bytes | None) -> bool:
         """Whether a message holds something of them, one that cannot be read included."""
@@ -163,7 +175,26 @@ class Subject:
 
 
 def _holds(value: bytes, name: str) -> bool:
-    wanted = name.encode()
+    """Whether bytes hold a name, as it is or escaped as JSON has it, in any encoding that a client may have used."""
+    return any(_finds(text, name) for text in (value.decode(form, "replace") for form in _ENCODINGS))
+
+
+def _finds(text: str, name: str) -> bool:
+    return any(_stands_in(form, name) for form in (text, _unescape(text)))
+
+
+def _unescape(text: str) -> str:
+    """Pairs of surrogates become the one character that they stand for."""
+    plain = _ESCAPE.sub(_read_escape, text)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _read_escape(found: re.Match[str]) -> str:
+    letter = found[1]
+    return chr(int(letter[1:], 16)) if len(letter) > 1 else _ESCAPED.get(letter, letter)
+
+
+def _stands_in(text: str, name: str) -> bool:
     if len(name) >= SHORTEST:
-        return wanted in value
-    return re.search(rb"(?<![\w-])" + re.escape(wanted) + rb"(?![\w-])", value) is not None
+        return name in text
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None

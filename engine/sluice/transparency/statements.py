@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import datetime
 
 import msgspec
 
@@ -85,23 +86,34 @@ def make_statement(verdict: Verdict, decision: HumanDecision | None, platform: P
     categories = _categories(verdict)
     decided_at = decision.decided_at if decision and verdict.decision != "block" else None
     created_at = verdict.basis.created_at if verdict.basis else None
+    scored_on = _date(verdict.scored_at) or ""
     return Statement(
         decision_visibility=(platform.visibility,),
         decision_ground="DECISION_GROUND_INCOMPATIBLE_CONTENT",
         incompatible_content_ground=platform.ground,
         incompatible_content_explanation=platform.explanation,
-        content_type=tuple(dict.fromkeys(KINDS[part.partition(":")[0]] for part in verdict.modalities)),
+        content_type=tuple(
+            dict.fromkeys(KINDS.get(part.partition(":")[0], "CONTENT_TYPE_OTHER") for part in verdict.modalities)
+        ),
         category=categories[0],
         category_addition=categories[1:],
         content_language=_language(verdict),
-        content_date=(created_at or verdict.scored_at)[:10],
-        application_date=(decided_at or verdict.scored_at)[:10],
+        content_date=_date(created_at) or scored_on,
+        application_date=_date(decided_at) or scored_on,
         decision_facts=_facts(verdict, decision),
         source_type="SOURCE_VOLUNTARY",
         automated_detection="Yes",
         automated_decision="AUTOMATED_DECISION_FULLY" if decision is None else "AUTOMATED_DECISION_PARTIALLY",
         puid=name_statement(verdict, platform.key),
     )
+
+
+def _date(text: str | None) -> str | None:
+    """The day of a time (RFC 3339); None for what is none: publishers and people may write anything there."""
+    try:
+        return msgspec.convert(text, datetime).date().isoformat()
+    except msgspec.ValidationError:
+        return None
 
 
 def name_statement(verdict: Verdict, key: bytes) -> str:

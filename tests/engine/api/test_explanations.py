@@ -14,19 +14,19 @@ from tests.engine.api.conftest import KEY, FakeScorer, key_entry, serving
 from tests.engine.audit.verdicts import make_verdict, publish
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
-PATH = "/v1/posts/p-1/explanation"
+PATH = "/v1/explanation?post=p/1"
 
 
 def test_a_post_is_explained(kafka: KafkaConfig) -> None:
-    publish(kafka, make_verdict("p-1"), make_verdict("p-2"))
+    publish(kafka, make_verdict("p/1"), make_verdict("p-2"))
     with (
         serving(FakeScorer(), keys=key_entry(scopes=("explain",)), explainer=Explainer(kafka, 15.0)) as address,
         httpx.Client(base_url=address, headers=BEARER, timeout=30) as client,
     ):
         told = client.get(PATH).json()
-        assert [each["says"]["post_id"] for each in told["told"]] == ["p-1"]
+        assert [each["says"]["post_id"] for each in told["told"]] == ["p/1"]
         assert told["told"][0]["says"]["rules"][0]["inputs"] == {"author_id": "u-secret", "scores.hate": 0.7}
-        assert client.get("/v1/posts/p-9/explanation").status_code == 404
+        assert client.get("/v1/explanation?post=..").status_code == 404
 
 
 @pytest.mark.parametrize(("keys", "headers", "status"), [(None, {}, 403), (key_entry(), BEARER, 403)])

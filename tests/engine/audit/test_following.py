@@ -92,3 +92,9 @@ def test_a_topic_that_was_made_anew_is_refused(kafka: KafkaConfig, tmp_path: Pat
     log.write((kafka.topics.verdicts, 0), Head(), [entry_of(5)], "2026-11-28")
     with pytest.raises(AuditError, match="made anew"):
         AuditFollower(kafka, log, [kafka.topics.verdicts])
+
+
+@pytest.mark.parametrize("name", ["erasures", "private"])
+def test_a_topic_with_a_name_of_the_logs_own_is_refused(kafka: KafkaConfig, tmp_path: Path, name: str) -> None:
+    with pytest.raises(AuditError, match="uses this name itself"):
+        AuditFollower(kafka, AuditLog(open_archive(str(tmp_path))), [name])

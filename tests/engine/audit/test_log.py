@@ -11,12 +11,12 @@ import pytest
 
 from sluice.audit.archive import UNFINISHED, FsspecArchive, open_archive
 from sluice.audit.contents import join_verdict, reader_of, split_verdict
-from sluice.audit.log import AuditLog, Entry, Head
-from sluice.audit.records import Body, make_private
+from sluice.audit.log import ERASURES, AuditLog, Entry, Head
+from sluice.audit.records import Body, hash_body, make_private
 from sluice.audit.verifying import verify
 from sluice.config import Topics
 from sluice.errors import AuditError
-from sluice.schema import Verdict
+from sluice.schema import RuleReason, Verdict
 from tests.engine.audit.verdicts import make_verdict
 
 PLACE = ("verdicts", 0)
@@ -72,7 +72,7 @@ def test_the_first_record_that_is_wrong_is_named(log: AuditLog, edit, said: str)
 
 def test_a_file_that_was_taken_away_is_noticed(log: AuditLog) -> None:
     log.archive.remove(log.files(PLACE)[1])
-    assert "offset 6 does not follow offset 2" in verify(log).wrong[0]
+    assert any("offset 6 does not follow offset 2" in wrong for wrong in verify(log).wrong)
 
 
 def test_an_end_that_was_taken_off_is_noticed_by_an_earlier_check(log: AuditLog) -> None:
@@ -143,3 +143,54 @@ def test_what_cannot_be_read_is_noted() -> None:
     assert reader_of(topics.policies, topics)(b"shop", None, ())[1]["sha256"] is None
     kind, public, private = reader_of(topics.decisions, topics)(b"p", b'{"post_id":"p","decision":"block"}', ())
     assert (kind, public, private) == ("decision", {"decision": "block"}, {"post_id": "p"})
+
+
+def test_what_nobody_named_of_a_decision_is_in_no_record() -> None:
+    told = b'{"post_id":"p-1","decision":"block","comment":"meet me at 5","reviewer":"anna","decided_at":"by anna"}'
+    kind, public, private = reader_of(Topics().decisions, Topics())(b"p-1", told, ())
+    assert (kind, public) == ("decision", {"decision": "block"})
+    assert private == {"post_id": "p-1", "decided_at": "by anna"}
+    assert reader_of(Topics().decisions, Topics())(b"k", b'{"text": "hello"}', ())[0] == "unread"
+
+
+def test_why_a_rule_failed_is_private() -> None:
+    failed = RuleReason(rule="odd", failed='NOT_FOUND: Key not found in map : "u-secret"')
+    public, private = split_verdict(make_verdict("p-1", rules=(failed,)))
+    assert b"u-secret" not in msgspec.json.encode(public)
+    assert join_verdict(public, private)["rules"][0]["failed"] == failed.failed
+
+
+@pytest.mark.parametrize(
+    "name", ["x.jsonl.gz", "verdicts/backup/2026-11-28/00000000000000000000.jsonl.gz", "private/a"]
+)
+def test_a_file_that_is_none_of_the_log_is_named(log: AuditLog, name: str) -> None:
+    log.archive.write(name, b"")
+    assert any("this is no file of the log" in wrong for wrong in verify(log).wrong)
+    assert log.places() == [PLACE]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"a":' * 100_000 + b"1" + b"}" * 100_000])
+def test_a_record_that_is_none_is_named(log: AuditLog, body: bytes) -> None:
+    line = b'{"hash":"' + hash_body(body).encode() + b'","body":' + body + b"}"
+    change(log, log.files(PLACE)[0], lambda lines: [line, *lines[1:]])
+    (wrong,) = verify(log).wrong
+    assert "00000000000000000000.jsonl.gz" in wrong
+
+
+@pytest.mark.parametrize("says", [{}, {"records": 5}, {"records": [["verdicts", "0"]]}])
+def test_an_erasure_that_does_not_say_what_is_named(log: AuditLog, says: dict) -> None:
+    body = Body(prev="", topic=ERASURES, partition=0, offset=0, at_ms=0, kind="erasure", says=says)
+    log.write((ERASURES, 0), Head(), [Entry(body)], TODAY)
+    assert any("does not say what was erased" in wrong for wrong in verify(log).wrong)
+
+
+def test_a_chain_that_went_as_a_whole_is_noticed_by_what_it_left(log: AuditLog) -> None:
+    for name in log.files(PLACE):
+        log.archive.remove(name)
+    assert sum("the chain's file is not" in wrong for wrong in verify(log).wrong) == 3
+
+
+def test_a_private_part_of_no_record_is_named(log: AuditLog) -> None:
+    name = log.files(PLACE)[0]
+    log.write_private(name, [*log.read_private(name).values(), make_private(77, {"post_id": "x"})])
+    assert "offset 77 is not there, and has a private part" in verify(log).wrong[0]

@@ -36,7 +36,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_figures_and_statements(broker: KafkaConfig, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("secret\n")
+    (tmp_path / "key").write_text("a secret of its own\n")
     file = tmp_path / "statements.csv"
     result = run("-o", file, "--key-file", tmp_path / "key", "--kafka", broker.bootstrap)
     assert result.exit_code == 0, result.output
@@ -51,7 +51,7 @@ def test_figures_and_statements(broker: KafkaConfig, tmp_path: Path) -> None:
 
 
 def test_as_json_lines(broker: KafkaConfig, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("secret")
+    (tmp_path / "key").write_text("a secret of its own")
     file = tmp_path / "statements.jsonl"
     assert run("-o", file, "--key-file", tmp_path / "key", "--kafka", broker.bootstrap).exit_code == 0
     lines = [json.loads(line) for line in file.read_text().splitlines()]
@@ -61,6 +61,21 @@ def test_as_json_lines(broker: KafkaConfig, tmp_path: Path) -> None:
 def test_statements_need_a_key_and_a_known_form(broker: KafkaConfig, tmp_path: Path) -> None:
     assert run("-o", tmp_path / "a.csv", "--kafka", broker.bootstrap).exit_code == 2
     assert run("-o", tmp_path / "a.xml", "--kafka", broker.bootstrap).exit_code == 2
-    (tmp_path / "empty").touch()
-    for key in ("empty", "missing"):
+    (tmp_path / "short").write_text("x" * 15)
+    (tmp_path / "long").write_text("x" * 16)
+    for key in ("short", "missing"):
         assert run("-o", tmp_path / "a.csv", "--key-file", tmp_path / key, "--kafka", broker.bootstrap).exit_code == 1
+    elsewhere = ("-o", tmp_path / "nowhere" / "a.csv", "--key-file", tmp_path / "long")
+    result = run(*elsewhere, "--kafka", broker.bootstrap)
+    assert (result.exit_code, "cannot be written" in result.stderr) == (1, True)
+
+
+def test_equal_ids_of_two_tenants_are_two_posts(broker: KafkaConfig) -> None:
+    publish(broker, make_verdict("b", decision="block", tenant="other"))
+    producer = Producer({**broker.librdkafka(), "linger.ms": 0})
+    told = HumanDecision(post_id="a", decision="allow", tenant="another")
+    producer.produce(broker.topics.decisions, msgspec.json.encode(told), "a")
+    assert producer.flush(20) == 0
+    figures = json.loads(run("--kafka", broker.bootstrap).stdout)
+    assert figures["posts"] == 5
+    assert figures["fully_automated"] == 2

@@ -64,3 +64,32 @@ def test_only_what_a_store_put_there_is_deleted(tmp_path: Path, url: str) -> Non
     stored.delete(other.as_uri())
     assert [stored.has(uri) for uri in (kept, gone)] == [True, False]
     assert other.exists() == other.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["müller-9", 'a"b-long', "team/9-x", "back\\slash", "smile-😀"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "utf-16-le", "utf-16-be"])
+def test_a_name_is_found_in_what_was_cut_however_it_was_written(name: str, encoding: str) -> None:
+    written = json.dumps({"id": "p", "author_id": name}, ensure_ascii=encoding == "ascii").replace("/", "\\/")
+    torn = written[:-1].encode(encoding)
+    assert Subject(author=name).is_in(read_traces(None, torn, ()), torn)
+    assert not Subject(author="other-9").is_in(read_traces(None, torn, ()), torn)
+
+
+def test_a_name_in_latin_1_is_found() -> None:
+    torn = '{"author_id": "müller-9'.encode("latin-1")
+    assert Subject(author="müller-9").is_in(read_traces(None, torn, ()), torn)
+
+
+@pytest.mark.parametrize("value", [b"\xff garbage", None, b'{"text": "without an author"}'])
+def test_a_message_that_is_keyed_by_the_author_is_theirs(value: bytes | None) -> None:
+    traces = read_traces("müller-9".encode(), value, ())
+    assert Subject(author="müller-9").is_in(traces, value)
+    assert not Subject(author="other-9").is_in(traces, value)
+
+
+def test_numbers_are_ids_too() -> None:
+    value = b'{"id": 5, "author_id": 42, "text": "hello"}'
+    subject = Subject(author="42")
+    subject.learn(read_traces(None, value, ()))
+    assert subject.post_ids == {"5"}
+    assert subject.is_in(read_traces(b"5", b'{"post_id": "5", "decision": "allow"}', ()), b"")

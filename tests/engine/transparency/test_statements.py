@@ -57,3 +57,17 @@ def test_it_names_nobody() -> None:
     assert made.puid == again.puid != other.puid
     assert len(made.puid) <= 500
     assert made.puid.isalnum()
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "1764324000", "yesterday by Anna", None])
+def test_what_is_no_time_is_in_no_date(text: str | None) -> None:
+    told = HumanDecision(post_id="p", decision="block", decided_at=text)
+    made = make_statement(make_verdict("p", basis=Basis(created_at=text)), told, PLATFORM)
+    assert made is not None
+    assert (made.content_date, made.application_date) == ("2026-11-28", "2026-11-28")
+
+
+def test_a_part_of_a_kind_to_come_is_named_so() -> None:
+    made = make_statement(make_verdict("p", decision="block", modalities={"video:0": "ok"}), None, PLATFORM)
+    assert made is not None
+    assert made.content_type == ("CONTENT_TYPE_OTHER",)
