@@ -160,14 +160,15 @@ class Retrial:
 
     policies: PolicySet
     changes: Changes = field(default_factory=Changes)
-    _seen: set[str] = field(default_factory=set)
+    _seen: set[tuple[str | None, str]] = field(default_factory=set)
 
     def add(self, verdict: Verdict) -> None:
         """Decide a post anew."""
-        if verdict.post_id in self._seen:
+        post = (verdict.tenant, verdict.post_id)
+        if post in self._seen:
             self.changes.n_repeated += 1
             return
-        self._seen.add(verdict.post_id)
+        self._seen.add(post)
         self.changes.note(verdict, decide_anew(self.policies, verdict))
 
 

@@ -76,12 +76,14 @@ def gather(kafka: KafkaConfig, since_s: float, timeout_s: float) -> Gathered:
 
 
 def _join(found: Gathered, verdicts: Iterator[Verdict]) -> None:
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for verdict in verdicts:
-        if verdict.post_id in seen:
+        post = (verdict.tenant, verdict.post_id)
+        if post in seen:
             continue
-        seen.add(verdict.post_id)
-        if decision := found.decisions.get(verdict.post_id):
+        seen.add(post)
+        decision = found.decisions.get(verdict.post_id)
+        if decision is not None and decision.tenant in (None, verdict.tenant):
             found.judged.append(Judged(verdict, decision))
     found.n_verdicts = len(seen)
 

@@ -8,6 +8,10 @@ N_WAITING = 100_000
 """Verdicts of each side that may wait for the other's, a few hundred megabytes at most."""
 
 
+Waiting = dict[tuple[str | None, str], Verdict]
+"""By tenant and id."""
+
+
 class Pairs:
     """Verdicts that wait for their counterpart.
 
@@ -24,8 +28,8 @@ class Pairs:
 
     def __init__(self, n_waiting: int = N_WAITING) -> None:
         self._n_waiting = n_waiting
-        self._live: dict[str, Verdict] = {}
-        self._shadow: dict[str, Verdict] = {}
+        self._live: Waiting = {}
+        self._shadow: Waiting = {}
         self.n_unmatched = 0
 
     def add_live(self, verdict: Verdict) -> tuple[Verdict, Verdict] | None:
@@ -38,10 +42,11 @@ class Pairs:
         other = self._meet(verdict, self._shadow, self._live)
         return None if other is None else (other, verdict)
 
-    def _meet(self, verdict: Verdict, own: dict[str, Verdict], others: dict[str, Verdict]) -> Verdict | None:
-        other = others.pop(verdict.post_id, None)
+    def _meet(self, verdict: Verdict, own: Waiting, others: Waiting) -> Verdict | None:
+        post = (verdict.tenant, verdict.post_id)
+        other = others.pop(post, None)
         if other is None:
-            own[verdict.post_id] = verdict
+            own[post] = verdict
             if len(own) > self._n_waiting:
                 del own[next(iter(own))]
                 self.n_unmatched += 1

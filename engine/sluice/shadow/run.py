@@ -54,7 +54,7 @@ class Comparison:
 
     def __init__(self, kafka: KafkaConfig, metrics: ShadowMetrics) -> None:
         self.changes = Changes()
-        self._known: dict[str, None] = {}
+        self._known: dict[tuple[str | None, str], None] = {}
         self._metrics = metrics
         self._topic = kafka.topics.shadow
         self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
@@ -76,16 +76,16 @@ class Comparison:
 
     def note(self, verdict: Verdict, said: Said) -> None:
         """Count and publish one comparison; of a post's verdicts only the first one."""
-        if self._is_known(verdict.post_id):
+        if self._is_known((verdict.tenant, verdict.post_id)):
             self.changes.n_repeated += 1
             return
         self.changes.note(verdict, said)
         self._metrics.posts.labels(verdict.decision, said.decision).inc()
         self._publish(verdict.post_id.encode(), msgspec.json.encode(make_record(verdict, said)))
 
-    def _is_known(self, post_id: str) -> bool:
-        is_known = post_id in self._known
-        self._known[post_id] = None
+    def _is_known(self, post: tuple[str | None, str]) -> bool:
+        is_known = post in self._known
+        self._known[post] = None
         if len(self._known) > N_KNOWN:
             del self._known[next(iter(self._known))]
         return is_known

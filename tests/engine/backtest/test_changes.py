@@ -108,6 +108,11 @@ def test_a_post_counts_once() -> None:
     assert (changes.n_posts, changes.n_repeated, changes.n_changed) == (1, 1, 0)
 
 
+def test_posts_of_two_tenants_may_have_one_id() -> None:
+    changes = tried(verdict_of("a", "allow", 0.0, tenant="x"), verdict_of("a", "allow", 0.9, tenant="y"))
+    assert (changes.n_posts, changes.n_repeated) == (2, 0)
+
+
 def test_those_that_change_most_are_shown_first() -> None:
     changes = tried(verdict_of("a", "allow", 0.5), verdict_of("b", "allow", 0.9), verdict_of("c", "allow", 0.7))
     assert [each.verdict.post_id for each in changes.examples()] == ["b", "c", "a"]
