@@ -62,10 +62,7 @@ def transparency(
     _ensure(to)
     gathered = gather(to.kafka, since_s, to.timeout_s)
     statements = _state(to, since_s, gathered, platform, counting)
-    try:
-        n_written = _write(out, statements) if out else sum(1 for _ in statements)
-    except OSError as error:
-        raise SettingsError(f"--out: {out} cannot be written: {type(error).__name__}") from error
+    n_written = _save(out, statements) if out else sum(1 for _ in statements)
     emit(msgspec.json.encode(counting.sum_up(gathered.judged)))
     say(f"{n_written} statements of reasons" + (f" in {out}" if out else ""))
 
@@ -124,6 +121,13 @@ def _verdicts(to: Connection, since_s: float) -> Iterator[Verdict]:
                 yield outcome.verdict()
             except msgspec.DecodeError:
                 continue
+
+
+def _save(file: Path, statements: Iterable[Statement]) -> int:
+    try:
+        return _write(file, statements)
+    except OSError as error:
+        raise SettingsError(f"--out: {file} cannot be written: {type(error).__name__}") from error
 
 
 def _write(file: Path, statements: Iterable[Statement]) -> int:

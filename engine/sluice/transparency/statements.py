@@ -92,9 +92,7 @@ def make_statement(verdict: Verdict, decision: HumanDecision | None, platform: P
         decision_ground="DECISION_GROUND_INCOMPATIBLE_CONTENT",
         incompatible_content_ground=platform.ground,
         incompatible_content_explanation=platform.explanation,
-        content_type=tuple(
-            dict.fromkeys(KINDS.get(part.partition(":")[0], "CONTENT_TYPE_OTHER") for part in verdict.modalities)
-        ),
+        content_type=_kinds(verdict),
         category=categories[0],
         category_addition=categories[1:],
         content_language=_language(verdict),
@@ -106,6 +104,11 @@ def make_statement(verdict: Verdict, decision: HumanDecision | None, platform: P
         automated_decision="AUTOMATED_DECISION_FULLY" if decision is None else "AUTOMATED_DECISION_PARTIALLY",
         puid=name_statement(verdict, platform.key),
     )
+
+
+def _kinds(verdict: Verdict) -> tuple[str, ...]:
+    names = (part.partition(":")[0] for part in verdict.modalities)
+    return tuple(dict.fromkeys(KINDS.get(name, "CONTENT_TYPE_OTHER") for name in names))
 
 
 def _date(text: str | None) -> str | None:
