@@ -130,6 +130,11 @@ async def test_what_could_not_be_kept_is_read_again(
     assert n_failures == []
 
 
+def test_where_nobody_reported_yet_an_author_is_shown_all_the_same(kafka: KafkaConfig) -> None:
+    publish(kafka, blocked("a"))
+    assert read_author(kafka, HistoryConfig(), "t", "u-1", NOW_MS, 30.0).posts_24h == 1
+
+
 async def test_without_a_key_rules_that_ask_for_a_history_are_named(
     kafka: KafkaConfig, metrics: Metrics, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
