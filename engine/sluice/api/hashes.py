@@ -16,6 +16,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
 from sluice.api.watching import DECLARED, JSON_LINES, Gone, History, Note, finding, who, with_key_for
+from sluice.errors import HashError
 from sluice.hashes.bank import Bank, without
 from sluice.hashes.files import Form, read_bank, with_settings, write_bank
 from sluice.watching.desk import WatchRow
@@ -69,9 +70,11 @@ async def push_bank(
     quality: Quality = None,
     note: Note = "",
 ) -> WatchRow:
-    """The body is CSV, or what ThreatExchange or HMA exchange."""
+    """The body is CSV, or what ThreatExchange or HMA exchange; `HashError` without a hash."""
     given: dict[str, Any] = {"is_negative": negative, "distance": distance, "quality": quality}
     bank = with_settings(await asyncio.to_thread(read_bank, await request.body(), name), given)
+    if not len(bank):
+        raise HashError(f"{name}: the body has no hash; DELETE removes a bank")
     return await asyncio.to_thread(banks_desk.change, name, "push", lambda _: bank, who(request), note)
 
 

@@ -15,6 +15,7 @@ from litestar.params import FromPath, JSONBody
 
 from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
 from sluice.api.watching import DECLARED, JSON_LINES, Gone, History, Note, finding, who, with_key_for
+from sluice.errors import ListError
 from sluice.lists.entries import Entry
 from sluice.lists.files import read_entries
 from sluice.watching.desk import WatchRow
@@ -51,8 +52,10 @@ async def show_history(name: FromPath[str], lists_desk: NamedDependency[ListDesk
 async def push_list(
     request: AnyRequest, name: FromPath[str], lists_desk: NamedDependency[ListDesk], note: Note = ""
 ) -> WatchRow:
-    """The body has one JSON object a line, as files have. Every worker looks for it within seconds."""
+    """The body has one JSON object a line, as files have; `ListError` without one. All look for it within seconds."""
     entries = await asyncio.to_thread(read_entries, await request.body(), name)
+    if not entries:
+        raise ListError(f"{name}: the body has no entry; DELETE removes a list")
     return await _change(request, lists_desk, name, "push", entries, note)
 
 

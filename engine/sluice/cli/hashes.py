@@ -44,10 +44,19 @@ def hash_files(
 def _describe(file: Path) -> list[dict[str, Any]]:
     from sluice.hashes.finder import digests_of
 
-    content = file.read_bytes()
+    content = _content_of(file)
     digests = [{"file": file.name, "kind": kind, "value": value.hex()} for kind, value in digests_of(content).items()]
     prints = [{"file": file.name, "kind": "pdq", "value": bits.hex(), "quality": q} for bits, q in _prints_of(content)]
     return [*({**each, "quality": None} for each in digests), *prints]
+
+
+def _content_of(file: Path) -> bytes:
+    from sluice.errors import HashError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise HashError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _prints_of(content: bytes) -> list[tuple[bytes, int]]:
@@ -97,7 +106,7 @@ def match(
 
     finder, rows = BankFinder(_read(banks, kind)), []
     for path in file:
-        content = path.read_bytes()
+        content = _content_of(path)
         prints = [Print(*each) for each in _prints_of(content)]
         rows += finder.find(Known(path.name, digests_of(content), prints))
     show_rows(rows, as_json)

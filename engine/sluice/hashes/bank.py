@@ -111,12 +111,14 @@ def parse_hash(kind: str, value: str) -> bytes:
     """The bytes of a hash; raises `HashError`."""
     if kind not in N_BYTES:
         raise HashError(f"{kind!r} is none of {', '.join(KINDS)}")
+    if len(value) != 2 * N_BYTES[kind]:
+        raise HashError(f"a hash of {kind} is {2 * N_BYTES[kind]} hexadecimal digits, not {len(value)}")
     try:
         found = bytes.fromhex(value)
     except ValueError as error:
         raise HashError(f"a hash of {kind} is {2 * N_BYTES[kind]} hexadecimal digits") from error
-    if len(found) != N_BYTES[kind]:
-        raise HashError(f"a hash of {kind} is {2 * N_BYTES[kind]} hexadecimal digits, not {len(value)}")
+    if len(found) != N_BYTES[kind]:  # there were spaces in it
+        raise HashError(f"a hash of {kind} is {2 * N_BYTES[kind]} hexadecimal digits")
     return found
 
 
@@ -128,7 +130,7 @@ def make_bank(entries: Iterable[HashEntry], settings: BankSettings = DEFAULTS) -
         value = parse_hash(entry.kind, entry.value)
         raw[entry.kind] += value
         if not entry.is_plain:
-            details[entry.kind, value] = entry
+            details[entry.kind, value] = msgspec.structs.replace(entry, value=value.hex())
     return Bank(settings, _rows_of(raw), details)
 
 
@@ -157,7 +159,7 @@ def join(one: Bank, other: Bank) -> Bank:
 
 def without(bank: Bank, values: Sequence[str]) -> Bank:
     """The bank without hashes, of whatever kind, given in hexadecimal; raises `HashError` for one that is not there."""
-    gone = {bytes.fromhex(value) for value in values}
+    gone = {_parse_any(value) for value in values}
     hashes, found = {}, set[bytes]()
     for kind, rows in bank.hashes.items():
         stays = np.ones(len(rows), bool)
@@ -171,6 +173,12 @@ def without(bank: Bank, values: Sequence[str]) -> Bank:
         raise HashError(f"it has no hash {', '.join(sorted(value.hex() for value in gone - found))}")
     details = {key: entry for key, entry in bank.details.items() if key[1] not in gone}
     return Bank(bank.settings, {kind: rows for kind, rows in hashes.items() if len(rows)}, details)
+
+
+def _parse_any(value: str) -> bytes:
+    """A hash of whichever kind is so long."""
+    kind = next((kind for kind in KINDS if len(value) == 2 * N_BYTES[kind]), "pdq")
+    return parse_hash(kind, value)
 
 
 def compare(before: Bank, after: Bank) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,11 +19,12 @@ import msgspec
 from sluice.errors import HashError
 from sluice.hashes.bank import DEFAULTS, KINDS, Bank, BankSettings, HashEntry, Kind, make_bank, parse_hash
 
-SUFFIXES = (".csv", ".json", ".jsonl", ".txt")
+SUFFIXES = (".csv", ".json", ".jsonl")
 Form = Literal["csv", "threatexchange", "hma"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 _SETTINGS = "#bank "
+_HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _FIELDS = ("kind", "value", "id", "owner", "note")
 _TYPES: Mapping[str, Kind] = {"HASH_PDQ": "pdq", "HASH_SHA256": "sha256", "HASH_MD5": "md5"}
 _NAMES: Mapping[str, str] = {
@@ -67,8 +69,13 @@ def read_bank(content: bytes, where: str, kind: Kind = "pdq") -> Bank:
     except UnicodeDecodeError as error:
         raise HashError(f"{where}: not UTF-8") from error
     settings, text = _split_settings(text, where)
-    numbered = _read_json(text, where) if text.lstrip().startswith("{") else _read_csv(text, kind)
-    return make_bank(_checked(numbered, where), settings)
+    numbered = _read_json(text, where) if text.lstrip().startswith(("{", "[")) else _read_csv(text, kind)
+    try:
+        return make_bank(_checked(numbered, where), settings)
+    except csv.Error as error:
+        raise HashError(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise HashError(f"{where}: nested too deeply") from error
 
 
 def _split_settings(text: str, where: str) -> tuple[BankSettings, str]:
@@ -87,7 +94,8 @@ def _checked(numbered: Iterable[tuple[int, Mapping[str, Any]]], where: str) -> I
             given = {name: value for name, value in fields.items() if value not in (None, "")}
             entry = msgspec.convert(given, HashEntry)
             parse_hash(entry.kind, entry.value)
-        except (msgspec.ValidationError, HashError) as error:
+            msgspec.json.encode(entry)  # a lone surrogate is no text
+        except (msgspec.ValidationError, UnicodeEncodeError, HashError) as error:
             raise HashError(f"{where}:{number}: {error}") from error
         yield entry
 
@@ -98,12 +106,18 @@ def _read_csv(text: str, kind: Kind) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for row in rows:
         if not row or row[0].startswith("#"):
             continue
-        if names is None and {each.strip().lower() for each in row} & {"value", *_NAMES}:
+        if names is None and _is_header(row):
             names = [_NAMES.get(each.strip().lower(), each.strip().lower()) for each in row]
         elif names is None:
             yield rows.line_num, {"kind": kind, "value": row[0].strip(), "note": row[2] if len(row) > 2 else None}
         else:
             yield rows.line_num, _known_fields(dict(zip(names, row, strict=False)), kind)
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    """Whether it names fields: one is the hash's, and none holds one."""
+    cells = [each.strip().lower() for each in row]
+    return bool({"value", *_NAMES} & set(cells)) and not any(_HASH.fullmatch(each) for each in cells)
 
 
 def _read_json(text: str, where: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -115,19 +129,27 @@ def _read_json(text: str, where: str) -> Iterator[tuple[int, Mapping[str, Any]]]
             if line.strip():
                 yield from ((number, fields) for fields in _objects_of(line, f"{where}:{number}"))
         return
-    for number, each in enumerate(whole.get("data", [whole]), 1):
-        yield from ((number, fields) for fields in _fields_of(each))
+    listed = whole if isinstance(whole, list) else whole.get("data", [whole])
+    if not isinstance(listed, list):
+        raise HashError(f"{where}: data is no list")
+    for number, each in enumerate(listed, 1):
+        yield from ((number, fields) for fields in _fields_of(each, f"{where}:{number}"))
 
 
 def _objects_of(line: str, where: str) -> Iterator[Mapping[str, Any]]:
     try:
-        yield from _fields_of(json.loads(line))
+        each = json.loads(line)
     except ValueError as error:
         raise HashError(f"{where}: not JSON") from error
+    yield from _fields_of(each, where)
 
 
-def _fields_of(each: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _fields_of(each: Any, where: str) -> Iterator[Mapping[str, Any]]:
     """One entry, or of HMA's objects one for each kind; none of what is to be deleted."""
+    if not isinstance(each, dict):
+        raise HashError(f"{where}: no object")
+    if each.get("should_delete", False) not in (None, False, True):
+        raise HashError(f"{where}: should_delete is neither true nor false")
     if each.get("should_delete"):
         return
     if signals := [kind for kind in KINDS if isinstance(each.get(kind), str)]:
@@ -138,7 +160,11 @@ def _fields_of(each: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _known_fields(fields: Mapping[str, Any], kind: Kind) -> Mapping[str, Any]:
     said = fields.get("kind") or kind
-    return {"kind": _TYPES.get(said, said), "value": fields.get("value"), **_rest_of(fields)}
+    return {
+        "kind": _TYPES.get(said, said) if isinstance(said, str) else said,
+        "value": fields.get("value"),
+        **_rest_of(fields),
+    }
 
 
 def _rest_of(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from sluice.lists.entries import Match
+from sluice.lists.links import narrowness
 
 
 def without_allowed(found: Sequence[Match]) -> list[Match]:
@@ -22,6 +23,10 @@ def without_allowed(found: Sequence[Match]) -> list[Match]:
     return [match for match in found if match.entry.action == "allow" or not covered.has(match)]
 
 
+def _narrowness(match: Match) -> int:
+    return narrowness(match.entry.value, match.entry.kind == "url")
+
+
 class _Covered:
     """What allowed matches cover."""
 
@@ -33,7 +38,7 @@ class _Covered:
         for match in allowed:
             if match.is_link:
                 place = match.start, match.end
-                self._links[place] = max(self._links.get(place, 0), len(match.entry.value))
+                self._links[place] = max(self._links.get(place, 0), _narrowness(match))
 
     def has(self, match: Match) -> bool:
         """Whether it is covered."""
@@ -41,7 +46,7 @@ class _Covered:
             return self._has_author
         if not match.is_link:
             return self._all.have(match.start, match.end)
-        narrow = self._links.get((match.start, match.end), 0) >= len(match.entry.value)
+        narrow = self._links.get((match.start, match.end), 0) >= _narrowness(match)
         return narrow or self._texts.have(match.start, match.end)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def read_entries(content: bytes, where: str) -> list[Entry]:
     """The same of a file's content; `where` is what errors call it. Raises `ListError`."""
     entries: dict[tuple[str, str], int] = {}
     found: list[Entry] = []
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         if line.strip() and not line.startswith(b"#"):
             entry = _read_entry(line, f"{where}:{number}")
             if (before := entries.setdefault((entry.kind, entry.value), number)) != number:
@@ -87,10 +88,10 @@ def check_entry(entry: Entry) -> None:
 
 def _check_words(entry: Entry) -> None:
     spelled = spell(entry.value)
-    if (" " in spelled) != (entry.kind == "phrase"):
-        raise ListError(
-            "a phrase has several words" if entry.kind == "phrase" else "a word has no space: make it a phrase"
-        )
+    if entry.kind == "phrase" and " " not in spelled:
+        raise ListError("a phrase has several words")
+    if entry.kind == "word" and " " in spelled and " " in entry.value.strip():  # a pictograph is spelled as its name
+        raise ListError("a word has no space: make it a phrase")
 
 
 def limit_patterns(where: str, entries: Iterable[Entry]) -> None:

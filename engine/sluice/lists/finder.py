@@ -9,12 +9,13 @@ from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from sluice.errors import ListError
 from sluice.features.traces import Int32, Traced
 from sluice.lists.allowances import without_allowed
 from sluice.lists.entries import Entry, Kind, Match
-from sluice.lists.links import Sites, parse_site
+from sluice.lists.links import Sites, keep_tags, parse_site
 from sluice.lists.patterns import Patterns
 from sluice.lists.reading import read_letters, read_plainly, read_words
 from sluice.lists.terms import Terms, spell
@@ -56,8 +57,9 @@ class ListFinder:
             self._readers.append(_Reader(read_letters, Terms(list(terms)), terms))
         if patterns:
             self._readers.append(_Reader(read_words, Patterns(list(patterns)), patterns))
-        if sites:
-            self._readers.append(_Reader(lambda plain: plain, Sites(list(sites)), sites))
+        self._sites = _Reader(lambda plain: plain, Sites(list(sites)), sites) if sites else None
+        if self._sites is not None:
+            self._readers.append(self._sites)
 
     def find(self, text: str | None, author_id: str | None, now: datetime) -> list[Match]:
         """What a post holds: all that is allowed, and what is blocked and not allowed there. Each entry once.
@@ -83,6 +85,8 @@ class ListFinder:
         plain = read_plainly(text)
         for reader in self._readers:
             yield from reader.find(plain)
+        if self._sites is not None and "<" in text:  # the address of a link is in its tag, which nobody sees
+            yield from self._sites.find((keep_tags(text), np.arange(len(text) + 1, dtype=np.int32)))
 
 
 class _Reader(Generic[_K]):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import unquote
 
 from yarl import URL
 
 from sluice.errors import ListError
 
+_DOT = "(?:[.\u3002\uff0e\uff61]|%2e)"
+"""As browsers take it in a host."""
+_BYTE = "%(?!2e)[0-9a-f]{2}"
+_LABEL = rf"(?:[\w-]|{_BYTE})+"
 _LINK = re.compile(
-    r"(?:https?://(?:[^\s/@?#]*@)?|(?<![\w@.-]))((?:[\w-]+\.)+[^\W\d_][\w-]*)\.?(?::\d+)?(/[^\s<>\"']*)?", re.IGNORECASE
+    rf"(?:https?:[/\\]{{2}}(?:[^\s/\\@?#]*@)?|(?<![\w@.%-]))((?:{_LABEL}{_DOT})+(?:[^\W\d_]|{_BYTE})(?:[\w-]|{_BYTE})*)"
+    rf"{_DOT}?(?::\d+)?([/\\][^\s<>\"']*)?",
+    re.IGNORECASE,
 )
 """A host with a dot in it, with or without a scheme, and its path; no e-mail address."""
+_NO_TAG = re.compile(r"(?P<tag><[^<>]*>)|[^<]+|<")
 _MAX_HOST = 253
 """RFC 1035, 2.3.4."""
 
@@ -21,15 +30,28 @@ def find_links(text: str) -> Iterator[tuple[str, str, int, int]]:
     """Host, path, start and end of each address in a text that `read_plainly` returned."""
     for match in _LINK.finditer(text):
         if len(match[1]) <= _MAX_HOST:
-            yield plain_host(match[1]), match[2] or "/", match.start(), match.end()
+            yield plain_host(match[1]), plain_path(match[2] or "/"), match.start(), match.end()
 
 
 def plain_host(host: str) -> str:
     """A host as the DNS has it: small letters, and Punycode for others than Latin ones."""
+    host = re.sub("[\u3002\uff0e\uff61]", ".", unquote(host)).rstrip(".").lower()
     try:
-        return URL.build(scheme="http", host=host.rstrip(".").lower()).raw_host or ""
+        return URL.build(scheme="http", host=host).raw_host or ""
     except ValueError:
-        return host.rstrip(".").lower()
+        return host
+
+
+def plain_path(path: str) -> str:
+    """A path as a server takes it: letters for their numbers, and no steps back, on the spot or twice."""
+    end = next((place for place, character in enumerate(path) if character in "?#"), len(path))
+    steps: list[str] = []
+    for step in unquote(path[:end]).replace("\\", "/").split("/"):
+        if step == "..":
+            steps = steps[:-1]
+        elif step not in ("", "."):
+            steps.append(step)
+    return "/" + "/".join(steps) + path[end:]
 
 
 def parse_site(value: str, has_path: bool) -> tuple[str, str]:
@@ -43,12 +65,23 @@ def parse_site(value: str, has_path: bool) -> tuple[str, str]:
     match = _LINK.fullmatch(value.strip())
     if match is None or len(match[1]) > _MAX_HOST:
         raise ListError("it is not a site such as example.org")
-    path = (match[2] or "/").rstrip("/") or "/"
+    path = plain_path(match[2] or "/").rstrip("/") or "/"
     if has_path != (path != "/"):
         raise ListError(
             "a url has a path, such as example.org/shop" if has_path else "a domain has no path: make it a url"
         )
     return plain_host(match[1]), path
+
+
+def keep_tags(text: str) -> str:
+    """A text of the same length with nothing in it but what stands in tags of HTML."""
+    return _NO_TAG.sub(lambda found: " " * len(found[0]) if found.lastgroup is None else found[0], text)
+
+
+@lru_cache(maxsize=4096)
+def narrowness(value: str, has_path: bool) -> int:
+    """How long the host and path are that an entry names: of two that hold the same link the longer is the narrower."""
+    return sum(map(len, parse_site(value, has_path)))
 
 
 class Sites:

@@ -171,14 +171,25 @@ class Desk(Generic[ContentT]):
         return make_head(old, chunks, change), chunks
 
     def _write(self, state: WatchState, name: str, head: Head, chunks: Sequence[bytes]) -> None:
-        """Chunks first, then the head, then what nobody needs any more goes."""
+        """Chunks first, then the head, then what nobody needs any more goes.
+
+        Somebody else may do the same at the same moment, and take away what only this head names: it is written again.
+        """
         there = state.chunks.get(name, {})
         new = [chunk for chunk in chunks if digest_of(chunk) not in there]
         self._send((key_of(name, digest_of(chunk)), chunk) for chunk in new)
-        if self._read().heads.get(name) != state.heads.get(name):
-            raise WatchError(f"{self._topic}: somebody changed {name!r} meanwhile; look at it, and try again")
+        self._expect(name, state.heads.get(name))
         self._send([(key_of(name), msgspec.json.encode(head))])
+        there = self._expect(name, head).chunks.get(name, {})
+        self._send((key_of(name, digest_of(chunk)), chunk) for chunk in chunks if digest_of(chunk) not in there)
         self._send((key_of(name, digest), None) for digest in there.keys() - set(head.chunks))
+
+    def _expect(self, name: str, head: Head | None) -> WatchState:
+        """What the topic says now, if that is still the name's head."""
+        state = self._read()
+        if state.heads.get(name) != head:
+            raise WatchError(f"{self._topic}: somebody changed {name!r} meanwhile; look at it, and try again")
+        return state
 
     def _send(self, records: Iterator[Record] | Sequence[Record]) -> None:
         write_records(self._kafka, self._topic, records, self._timeout_s)

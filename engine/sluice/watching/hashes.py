@@ -9,7 +9,19 @@ import numpy as np
 
 from sluice.config import KafkaConfig
 from sluice.errors import HashError
-from sluice.hashes.bank import DEFAULTS, KINDS, N_BYTES, Bank, BankSettings, HashEntry, Kind, Rows, compare, each_once
+from sluice.hashes.bank import (
+    DEFAULTS,
+    KINDS,
+    N_BYTES,
+    Bank,
+    BankSettings,
+    HashEntry,
+    Kind,
+    Rows,
+    compare,
+    each_once,
+    parse_hash,
+)
 from sluice.watching.desk import Desk
 from sluice.watching.records import share_count
 
@@ -48,11 +60,11 @@ class BankCodec:
         try:
             read = [_DECODER.decode(chunk) for chunk in chunks]
             hashes = {kind: _join(read, kind) for kind in KINDS}
-        except (msgspec.DecodeError, ValueError) as error:
-            raise HashError(f"a chunk on the topic is none: {error}") from error
-        details: dict[tuple[str, bytes], HashEntry] = {
-            (entry.kind, bytes.fromhex(entry.value)): entry for chunk in read for entry in chunk.details
-        }
+            details: dict[tuple[str, bytes], HashEntry] = {
+                (entry.kind, parse_hash(entry.kind, entry.value)): entry for chunk in read for entry in chunk.details
+            }
+        except (msgspec.MsgspecError, ValueError, RecursionError, HashError) as error:
+            raise HashError(f"a chunk on the topic is none: {type(error).__name__}") from error
         settings = next((chunk.settings for chunk in read if chunk.settings), DEFAULTS)
         return Bank(settings, {kind: rows for kind, rows in hashes.items() if len(rows)}, details)
 

@@ -15,7 +15,7 @@ from sluice.hashes.bank import Bank
 from sluice.hashes.files import bank_files, read_banks
 from sluice.hashes.finder import BankFinder
 from sluice.lists.entries import Entry
-from sluice.lists.files import list_files, read_lists
+from sluice.lists.files import limit_patterns, list_files, read_lists
 from sluice.lists.finder import ListFinder
 from sluice.metrics import Metrics
 from sluice.verdict.watchlist import Watchlist
@@ -76,34 +76,47 @@ class ListShelf:
             self._files = files
 
     def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
-        """See `Shelf.lay_over`; a list that cannot be looked for is left out."""
+        """See `Shelf.lay_over`; of a list that cannot be looked for, what was there before stays."""
         with self._changing:
-            shared = {name: self._unpack(name, chunks) for name, chunks in contents.items()}
+            read = {name: self._unpack(name, chunks) for name, chunks in contents.items()}
+            shared = {name: entries for name, entries in read.items() if entries is not None}
             try:
                 self._compile({**self._files, **shared})
             except ListError:
-                shared = {name: entries for name, entries in shared.items() if self._is_sound(name, entries)}
+                shared = self._fitting(shared)
                 self._compile({**self._files, **shared})
             self._shared = shared
 
-    def _unpack(self, name: str, chunks: Sequence[bytes]) -> Sequence[Entry]:
+    def _unpack(self, name: str, chunks: Sequence[bytes]) -> Sequence[Entry] | None:
         try:
             return LISTS.unpack(chunks)
         except ListError as error:
-            return self._refuse(name, error)
+            self._refuse(name, error)
+            return self._shared.get(name)
 
-    def _is_sound(self, name: str, entries: Sequence[Entry]) -> bool:
+    def _fitting(self, shared: Mapping[str, Sequence[Entry]]) -> dict[str, Sequence[Entry]]:
+        """Lists that can be looked for, by themselves and beside the files and the lists before them."""
+        fitting: dict[str, Sequence[Entry]] = {}
+        for name, entries in shared.items():
+            for each in (entries, self._shared.get(name)):
+                if each is not None and self._fits(name, each, fitting):
+                    fitting[name] = each
+                    break
+        return fitting
+
+    def _fits(self, name: str, entries: Sequence[Entry], others: Mapping[str, Sequence[Entry]]) -> bool:
+        together = {**self._files, **others, name: entries}
         try:
             ListFinder({name: entries})
+            limit_patterns("all lists together", (entry for each in together.values() for entry in each))
         except ListError as error:
             self._refuse(name, error)
             return False
         return True
 
-    def _refuse(self, name: str, error: ListError) -> Sequence[Entry]:
+    def _refuse(self, name: str, error: ListError) -> None:
         self._metrics.list_reloads.labels("refused").inc()
         logger.error("the list %s is refused: %s", name, error)
-        return ()
 
     def _compile(self, lists: Mapping[str, Sequence[Entry]]) -> None:
         self.finder = ListFinder(lists) if lists else None
@@ -155,10 +168,10 @@ class BankShelf:
             self._make({**files, **self._shared})
 
     def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
-        """See `Shelf.lay_over`; a bank that cannot be read is left out."""
+        """See `Shelf.lay_over`; of a bank that cannot be read, what was there before stays."""
         with self._changing:
             banks = {name: self._unpack(name, chunks) for name, chunks in contents.items()}
-            self._shared = {name: bank for name, bank in banks.items() if bank is not None}
+            self._shared = {name: bank for name, bank in banks.items() if bank is not None}  # or what was there before
             self._make({**self._files, **self._shared})
 
     def _unpack(self, name: str, chunks: Sequence[bytes]) -> Bank | None:
@@ -166,7 +179,7 @@ class BankShelf:
             return BANKS.unpack(chunks)
         except HashError as error:
             logger.error("the bank %s is refused: %s", name, error)
-            return None
+            return self._shared.get(name)
 
     def _make(self, banks: Mapping[str, Bank]) -> None:
         self.finder = BankFinder(banks) if banks else None

@@ -36,8 +36,8 @@ class ListCodec:
         """See `Codec`."""
         try:
             return [entry for chunk in chunks for entry in _DECODER.decode_lines(chunk)]
-        except msgspec.DecodeError as error:
-            raise ListError(f"an entry on the topic is none: {error}") from error
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise ListError(f"an entry on the topic is none: {type(error).__name__}") from error
 
     def size(self, content: Sequence[Entry]) -> int:
         """See `Codec`."""

@@ -51,6 +51,8 @@ def test_what_is_wrong_is_said(client: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_hash")
     assert "known:1: a hash of pdq is 64 hexadecimal digits" in answer.json()["detail"]
     assert client.put("/v1/hashes/known", content=PDQ, params={"distance": 60}).status_code == 400
+    for body in (b"", b'{"data": null}', b"[1]"):
+        assert client.put("/v1/hashes/known", content=body).status_code == 400
     assert client.get("/v1/hashes/known").status_code == 404
     assert client.delete("/v1/hashes/known").status_code == 404
 

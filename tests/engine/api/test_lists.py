@@ -45,7 +45,11 @@ def test_a_list_is_pushed_shown_changed_and_removed(client: httpx.Client) -> Non
 
 
 def test_what_is_wrong_is_said(client: httpx.Client) -> None:
-    for body, detail in ((b"{", "mine:1: "), (b'{"kind": "url", "value": "x"}', "mine:1: it is not a site")):
+    for body, detail in (
+        (b"", "no entry"),
+        (b"{", "mine:1: "),
+        (b'{"kind": "url", "value": "x"}', "mine:1: it is not a site"),
+    ):
         answer = client.put("/v1/lists/mine", content=body)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_list")
         assert detail in answer.json()["detail"]

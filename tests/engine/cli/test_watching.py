@@ -86,3 +86,5 @@ def test_files_are_hashed_checked_matched_and_turned(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(app, ["hashes", "import", str(bank), "--format", "xml"])
     assert wrong.exit_code == 2
     assert CliRunner().invoke(app, ["hashes", "check", str(bank), "--kind", "photo"]).exit_code == 2
+    missing = CliRunner().invoke(app, ["hashes", "of", str(tmp_path / "nope.jpg")])
+    assert (missing.exit_code, "cannot be read" in missing.output) == (1, True)

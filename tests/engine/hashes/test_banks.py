@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -79,6 +80,10 @@ def test_lines_of_hashes_alone_are_of_the_kind_that_is_asked_for(tmp_path: Path)
     assert set(read_bank(f"{PDQ},100,a.jpg\n{OTHER}\n".encode(), "f").entries()) == {
         HashEntry("pdq", PDQ, note="a.jpg"), HashEntry("pdq", OTHER),
     }  # fmt: skip
+    assert set(read_bank(f"{PDQ.upper()},100,source\n".encode(), "f").entries()) == {
+        HashEntry("pdq", PDQ, note="source")
+    }
+    assert len(read_bank(f'[{{"pdq": "{PDQ}"}}, {{"md5": "{SHA[:32]}"}}]'.encode(), "f")) == 2
     (tmp_path / "known.csv").write_text(SHA)
     assert list(read_banks(bank_files(tmp_path), "sha256")["known"].hashes) == ["sha256"]
     assert bank_files(tmp_path / "known.csv") == [tmp_path / "known.csv"]
@@ -93,6 +98,15 @@ def test_lines_of_hashes_alone_are_of_the_kind_that_is_asked_for(tmp_path: Path)
         (f'{{"pdq": "{PDQ}"}}\n{{'.encode(), "f:2: not JSON"),
         (b"\xff", "f: not UTF-8"),
         (b'#bank {"distance": 60}\n', "f:1: Expected `int` <= 31"),
+        (b'{"data": [1, 2]}', "f:1: no object"),
+        (b'{"data": null}', "f: data is no list"),
+        (f'{{"pdq": "{PDQ}"}}\n[1]'.encode(), "f:2: no object"),
+        (f'{{"data": [{{"indicator": "{PDQ}", "type": ["x"]}}]}}'.encode(), "f:1: Expected `str`"),
+        (f'[{{"pdq": "{PDQ}", "should_delete": "false"}}]'.encode(), "f:1: should_delete is neither"),
+        (f'{{"pdq": "{PDQ}", "id": "\\ud800"}}'.encode(), "f:1: .*surrogates"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "f: nested too deeply"),
+        (f"kind,value,note\npdq,{PDQ},{'x' * 200_000}\n".encode(), "f: field larger than"),
+        (f"{PDQ[:-2]}  \n".encode(), "f:1: a hash of pdq is"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(content: bytes, said: str) -> None:
@@ -107,8 +121,9 @@ def test_banks_are_joined_and_taken_from() -> None:
     left = without(both, [PDQ, SHA])
     assert set(left.entries()) == {HashEntry("pdq", OTHER)}
     assert (compare(both, left), compare(one, both), len(both)) == ((0, 2), (1, 0), 3)
-    with pytest.raises(HashError, match="no hash 00"):
-        without(both, ["00" * 32])
+    for value, said in (("00" * 32, "no hash 00"), ("xyz", "a hash of pdq is 64"), ("zz" * 32, "hexadecimal")):
+        with pytest.raises(HashError, match=said):
+            without(both, [value])
 
 
 def test_banks_come_back_from_their_chunks_and_a_change_is_small() -> None:
@@ -121,8 +136,10 @@ def test_banks_come_back_from_their_chunks_and_a_change_is_small() -> None:
     assert all(np.array_equal(again.hashes[kind], bank.hashes[kind]) for kind in ("pdq", "md5"))
     more = BANKS.pack(join(make_bank([HashEntry("pdq", OTHER)]), bank))
     assert (len(chunks), len(set(more) - set(chunks))) == (18, 1)
-    with pytest.raises(HashError, match="a chunk on the topic is none"):
-        BANKS.unpack([b"?"])
+    wrong = msgspec.msgpack.encode(["pdq", b"", [{"kind": "pdq", "value": "zz"}]])
+    for chunk in (b"?", wrong):
+        with pytest.raises(HashError, match="a chunk on the topic is none"):
+            BANKS.unpack([chunk])
 
 
 def known(value: str, quality: int = 100, content: bytes = b"x") -> Known:

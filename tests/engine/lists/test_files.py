@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from sluice.cli import app
 from sluice.errors import ListError
 from sluice.lists.entries import MAX_CHARS, Entry
-from sluice.lists.files import read_list, read_lists
+from sluice.lists.files import read_entries, read_list, read_lists
 from sluice.lists.patterns import MAX_PATTERNS
 
 
@@ -125,3 +125,8 @@ def test_match_reads_posts_and_names_what_is_none(insults: Path, tmp_path: Path)
 def test_match_wants_a_text_or_posts(insults: Path) -> None:
     assert run("match", insults).exit_code == 2
     assert run("match", insults, "--text", "x", "--posts", "-").exit_code == 2
+
+
+def test_a_list_of_windows_editor_is_read_and_a_pictograph_is_a_word() -> None:
+    content = b'\xef\xbb\xbf{"kind": "word", "value": "\xf0\x9f\x91\x8d"}\n'
+    assert read_entries(content, "f") == [Entry("word", "\N{THUMBS UP SIGN}")]

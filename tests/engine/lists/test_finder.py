@@ -214,3 +214,42 @@ def test_the_same_is_found_as_by_a_plain_reference(seed: int) -> None:
             for match in finder.find(text, author, NOW)
         }
         assert ours == reference.find(lists, text, author, NOW), repr(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('<a href="http://bad.example/x">here</a>', (9, 29)),
+        ("see bad\u3002example now", (4, 15)),
+        ("http://bad.example\\@good.example", (0, 32)),
+        ("http://bad%2Eexample", (0, 20)),
+        ("http://b%61d.example", (0, 20)),
+        ("[x](http://bad.example)", (4, 22)),
+        ("http:\\\\bad.example", (0, 18)),
+        ("notbad.example, x@bad.example.org, http://good.example/bad.example", None),
+    ],
+)
+def test_sites_are_found_where_browsers_go(text: str, place: tuple[int, int] | None) -> None:
+    found = ListFinder({"a": [Entry("domain", "bad.example")]}).find(text, None, NOW)
+    assert [(match.start, match.end) for match in found] == ([] if place is None else [place])
+
+
+@pytest.mark.parametrize("path", ["/./Sale", "/x/../Sale", "/%53ale", "//Sale", "/Sale/y", "/Sale?z", "\\Sale"])
+def test_paths_are_found_however_they_are_written(path: str) -> None:
+    finder = ListFinder({"a": [Entry("url", "shop.example/Sale")]})
+    assert len(finder.find(f"shop.example{path}", None, NOW)) == 1
+    assert finder.find("shop.example/Sales shop.example/sale", None, NOW) == []
+
+
+def test_the_narrower_link_is_right_however_it_is_written() -> None:
+    for blocked, allowed, text, is_blocked in (
+        (
+            Entry("url", "shop.example/Sale"),
+            Entry("domain", "https://shop.example/", "allow"),
+            "shop.example/Sale",
+            True,
+        ),
+        (Entry("domain", "https://bad.example/"), Entry("domain", "ok.bad.example", "allow"), "ok.bad.example", False),
+    ):
+        found = ListFinder({"a": [blocked], "b": [allowed]}).find(text, None, NOW)
+        assert any(match.entry.action == "block" for match in found) is is_blocked

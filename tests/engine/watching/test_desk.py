@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -19,13 +20,14 @@ from sluice.errors import KafkaUnavailable, ListError, WatchError
 from sluice.hashes.bank import BankSettings, HashEntry, join, make_bank
 from sluice.lists.entries import Entry
 from sluice.lists.files import list_files
+from sluice.lists.patterns import MAX_PATTERNS
 from sluice.metrics import Metrics
 from sluice.verdict.watchlist import Watchlist
 from sluice.watching import hashes
 from sluice.watching.desk import Desk
 from sluice.watching.follower import watching
-from sluice.watching.in_force import Watched
-from sluice.watching.lists import ListDesk, open_desk, with_entries, without_values
+from sluice.watching.in_force import ListShelf, Watched
+from sluice.watching.lists import LISTS, ListDesk, open_desk, with_entries, without_values
 
 PATIENCE_S = 30.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -198,3 +200,52 @@ async def test_banks_are_shared_like_lists(kafka: KafkaConfig) -> None:
         assert process.count("sluice_bank_hashes", bank="known") == 2
         assert process.watched.banks._shared["known"].settings.distance == 9
     assert [(row.n_entries, row.version) for row in desk.rows()] == [(2, 2)]
+
+
+def many(note: str) -> list[Entry]:
+    """A list of several chunks, of which the note changes one."""
+    return [Entry("word", f"word{n}", note=note if n == 0 else None) for n in range(1_200)]
+
+
+@pytest.mark.parametrize("when", ["before the head", "after the head"])
+def test_of_two_pushes_at_one_moment_one_is_there_as_a_whole(
+    desk: ListDesk, kafka: KafkaConfig, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    push(desk, "insults", *many("first"))
+    other, send, n_sent = open_desk(kafka, PATIENCE_S), desk._send, [0]
+
+    def send_beside_another(records: Any) -> None:
+        records, n_sent[0] = list(records), n_sent[0] + 1
+        if n_sent[0] == 2 and when == "before the head":
+            push(other, "insults", *many("other"), TOASTER)
+        send(records)
+        if n_sent[0] == 2 and when == "after the head":
+            push(other, "insults", *many("other"), TOASTER)
+
+    monkeypatch.setattr(desk, "_send", send_beside_another)
+    if when == "before the head":
+        push(desk, "insults", *many("mine"))
+        assert set(other.show("insults")) == set(many("mine"))
+    else:
+        with pytest.raises(WatchError, match="somebody changed"):
+            push(desk, "insults", *many("mine"))
+        assert set(other.show("insults")) == {*many("other"), TOASTER}
+
+
+def test_lists_that_do_not_fit_together_leave_what_was_there(tmp_path: Path) -> None:
+    patterns = [Entry("regex", f"a{n}b+") for n in range(MAX_PATTERNS)]
+    (tmp_path / "mine.jsonl").write_text('{"kind": "regex", "value": "kettle+"}\n')
+    shelf = ListShelf(tmp_path, Metrics(CollectorRegistry()))
+    shelf.lay_over({"insults": LISTS.pack([CLANKER])})
+    assert found(shelf) == ["clanker", "kettle"]
+    shelf.lay_over({"insults": LISTS.pack([TOASTER]), "patterns": LISTS.pack(patterns)})
+    assert found(shelf) == ["toaster", "kettle"]
+    shelf.lay_over({"insults": [b"\xff"]})
+    assert found(shelf) == ["toaster", "kettle"]
+    shelf.lay_over({"mine": [b'{"kind": "word", "value": "\xff"}\n']})
+    assert found(shelf) == ["kettle"]
+
+
+def found(shelf: ListShelf) -> list[str]:
+    assert shelf.finder is not None
+    return [match.entry.value.rstrip("+") for match in shelf.finder.find("clanker toaster kettle", None, NOW)]
