@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,14 @@ DEPTHS = (1 / 3, 2 / 3, 1.0)
 """After which layers, as a share of all, pieces are averaged: what words are, and what is meant by them."""
 N_AT_ONCE = 512
 """Texts whose rows are held at a time."""
+
+
+class Embeds(Protocol):
+    """What makes embeddings of texts."""
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """An embedding of each text, shape = (n, width)."""
+        ...
 
 
 class FrozenEncoder:
@@ -92,14 +101,14 @@ def _average(state: Tensor, mask: Tensor) -> Tensor:
 
 
 def embed_sources(
-    load: Callable[[], FrozenEncoder], sources: Mapping[str, Sequence[Example]], folder: Path
+    load: Callable[[], Embeds], sources: Mapping[str, Sequence[Example]], folder: Path
 ) -> dict[str, Floats]:
     """Embeddings of each source's rows, shape = (n, width); a source that `folder` has is not embedded again."""
     loaded = cache(load)
     return {name: _embed_source(loaded, rows, folder / f"{name}.npz") for name, rows in sources.items()}
 
 
-def _embed_source(load: Callable[[], FrozenEncoder], rows: Sequence[Example], file: Path) -> Floats:
+def _embed_source(load: Callable[[], Embeds], rows: Sequence[Example], file: Path) -> Floats:
     keys = np.array([row.key for row in rows])
     if file.is_file():
         with np.load(file) as kept:
