@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit
+from sluice.cli.console import emit, say
 from sluice.cli.options import JsonOption, KafkaOption
+from sluice.cli.report import save_page
 from sluice.cli.tables import ByOption, NoteOption, who
 from sluice.cli.tables import show as show_rows
 
 if TYPE_CHECKING:
+    from sluice.policies.changes import Checked
     from sluice.policies.desk import PolicyDesk
     from sluice.policies.records import TopicState
     from sluice.verdict.policy import Policy
@@ -20,22 +22,34 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Policies: check them, put them in force everywhere, and take them back.")
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Policy files, or folders of them.")]
+PageOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write an HTML page: for whom each is, its thresholds and rules.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A policy's name.")]
 
 
 @app.command("check")
-def check(paths: Paths, as_json: JsonOption = False) -> None:
+def check(paths: Paths, out: PageOption = None, as_json: JsonOption = False) -> None:
     """Read policies, compile their rules and run their cases; no Kafka is needed.
 
     What a policy extends has to be among them, or the shipped `default`. The first mistake is named with its line.
 
-    Example: sluice policy check policies/
+    Example: sluice policy check policies/ -o policies.html
     """
     from sluice.policies.changes import check, read_all
     from sluice.policies.desk import describe
 
     checked = check(read_all(paths))
+    if out is not None:
+        _write_page(checked, out)
     show_rows(describe(checked, checked.documents), as_json)
+
+
+def _write_page(checked: Checked, out: Path) -> None:
+    from sluice.report.policies import write_policies
+
+    save_page(write_policies([checked.policy(document.name) for document in checked.documents]), out)
+    say(f"the page: {out}")
 
 
 @app.command("push")
@@ -74,16 +88,21 @@ def rollback(
 @app.command("show")
 def show(
     name: Annotated[str | None, typer.Argument(metavar="[NAME[@VERSION]]", help="Which; default: a list.")] = None,
+    out: PageOption = None,
     as_json: JsonOption = False,
     kafka: KafkaOption = None,
 ) -> None:
     """List the policies in force; or write one, as it was pushed, to standard output.
 
     Example: sluice policy show forum-a@3 > forum-a.yaml
+
+    Example: sluice policy show -o policies.html
     """
     from sluice.policies.changes import read_version
 
     desk = _open_desk(kafka)
+    if out is not None:
+        _write_page(desk.check(), out)
     if name is None:
         show_rows(desk.rows(), as_json)
     else:

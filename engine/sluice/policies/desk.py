@@ -96,8 +96,12 @@ class PolicyDesk:
 
     def rows(self) -> Sequence[PolicyRow]:
         """What is in force; raises `PolicyError` if a case of it fails."""
-        checked = check(self.in_force(self.read()))
+        checked = self.check()
         return describe(checked, checked.documents)
+
+    def check(self) -> Checked:
+        """What is in force, with its cases run; raises `PolicyError` if one fails."""
+        return check(self.in_force(self.read()))
 
     def push(self, documents: Sequence[Document], by: str, note: str = "") -> Sequence[PolicyRow]:
         """Put documents in force once they, and the cases of all, hold together; raises `PolicyError`."""
