@@ -57,7 +57,7 @@ def _threshold_row(label: str, thresholds: Thresholds) -> Element:
 
 
 def _score(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:g}"
+    return NOTHING if value is None else f"{value:.3g}"
 
 
 def _rules(rules: Sequence[Rule]) -> Element | None:
