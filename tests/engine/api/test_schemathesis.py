@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sluice.api.feedback import Feedback, FeedbackFile
 from tests.engine.api.conftest import FakeScorer, serving
 
 COMMAND = [
@@ -22,8 +23,9 @@ COMMAND = [
 
 
 def test_no_request_breaks_the_server_or_the_document(tmp_path: Path) -> None:
-    with serving(FakeScorer(), feedback=tmp_path / "kept.jsonl") as address:
+    decided = Feedback([FeedbackFile(tmp_path / "decided.jsonl")])
+    with serving(FakeScorer(), feedback=tmp_path / "kept.jsonl", decisions=decided) as address:
         command = [*COMMAND, f"{address}/openapi.json"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout, done.stdout
+    assert "9 passed" in done.stdout, done.stdout
