@@ -39,7 +39,7 @@ def ask(stack: Stack) -> str:
 def workers(kafka_broker: NativeKafka, triton_server: TritonServer, tmp_path: Path) -> Iterator[tuple[Stack, Stack]]:
     """Two workers for one partition."""
     admin = AdminClient(kafka_broker.kafka.librdkafka())
-    for future in admin.create_topics([NewTopic(name, 1) for name in TOPICS.all()]).values():
+    for future in admin.create_topics([NewTopic(name, 1) for name in TOPICS.of_posts()]).values():
         future.result()
     kafka = replace(kafka_broker.kafka, topics=TOPICS)
     configs = [
