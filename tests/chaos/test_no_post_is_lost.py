@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,13 +92,14 @@ def plain_posts(n_posts: int = N_POSTS) -> list[Post]:
     return [Post(id=f"p-{i}", text=f"see you at lunch on day {i}") for i in range(n_posts)]
 
 
-def committed(servers: Servers, group: str = "sluice") -> dict[int, int]:
-    """Offset per partition that the group has committed, -1001 for none."""
+@contextmanager
+def asking_for_commits(servers: Servers, group: str = "sluice") -> Iterator[Callable[[], dict[int, int]]]:
+    """Asks for the offset per partition that the group has committed, -1001 for none."""
     kafka = servers.kafka.kafka
     consumer = Consumer({**kafka.librdkafka(), "group.id": group})
     partitions = [TopicPartition(kafka.topics.posts, number) for number in range(N_PARTITIONS)]
     try:
-        return {one.partition: one.offset for one in consumer.committed(partitions, timeout=10)}
+        yield lambda: {one.partition: one.offset for one in consumer.committed(partitions, timeout=10)}
     finally:
         consumer.close()
 
@@ -147,13 +148,14 @@ def test_without_a_fault_there_is_one_verdict_per_post(servers: Servers) -> None
 def test_a_killed_worker_with_a_stuck_head_loses_nothing(servers: Servers) -> None:
     posts = plain_posts()
     reader = Reader(servers)
-    with silent_server() as url:
+    with silent_server() as url, asking_for_commits(servers) as committed:
+        committed()  # to find the group's broker takes seconds on a young Kafka: the head is not to be late meanwhile
         head = Post(id="head", images=(Media(url),), deadline_ms=HEAD_DEADLINE_MS)
         publish(servers, [head, *posts])
         reader.read(N_POSTS // 4)
-        offsets = committed(servers)
+        offsets = committed()
         while sum(offset > 0 for offset in offsets.values()) < N_PARTITIONS - 1:
-            offsets = committed(servers)
+            offsets = committed()
         assert "head" not in reader.seen, "the head was to be stuck while the others went on"
         assert min(offsets.values()) <= 0, f"finished posts were committed past the stuck head: {offsets}"
         servers.worker.kill_worker()
