@@ -26,7 +26,6 @@ KEPT_MS = 2 * DAY_MS
 BLOCK = DECISIONS.index("block")
 
 _OFFSETS, _IDENTITY = b"m/offsets", b"m/identity"
-_TTL_MARGIN_S = 2 * 86_400
 
 
 class RememberedAuthors:
@@ -142,7 +141,7 @@ def _as_writer(author: str) -> str:
 def _open_store(config: HistoryConfig) -> Store:
     if config.folder is None:
         return MemoryStore()
-    return RocksStore(config.folder, round(max(KEPT_MS / 1000, config.days * 86_400)) + _TTL_MARGIN_S)
+    return RocksStore(config.folder)
 
 
 def _write(offsets: Mapping[Place, int]) -> bytes:

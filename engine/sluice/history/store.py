@@ -86,18 +86,20 @@ class RocksStore:
     ----------
     folder : Path
         Made if it is missing. Each process takes the first folder in it, ``0``, ``1``, …, that no other has open.
-    ttl_s : int
-        Values that were not written for longer go, in time: RocksDB drops them when it merges files.
 
     Raises
     ------
     SettingsError
         The extra ``history`` is not installed, or the folder cannot be used.
+
+    Notes
+    -----
+    Without RocksDB's own time to live: a second folder that a process opens with one gets its filter twice, and the
+    inner one takes the end of each value for a time, and drops what is needed.
     """
 
-    def __init__(self, folder: Path, ttl_s: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ttl_s = ttl_s
         self._rocks = _load_rocksdict()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,7 @@ class RocksStore:
     def _open(self, path: Path) -> Any:
         options = self._rocks.Options(raw_mode=True)
         options.create_if_missing(True)
-        return self._rocks.Rdict(str(path), options, access_type=self._rocks.AccessType.with_ttl(self._ttl_s))
+        return self._rocks.Rdict(str(path), options)
 
     def get(self, key: bytes) -> bytes | None:
         """See `Store.get`."""
@@ -136,7 +138,10 @@ class RocksStore:
         return iter(self._database.items())
 
     def drop_before(self, at_ms: int) -> None:
-        """RocksDB does so by itself."""
+        """See `Store.drop_before`."""
+        old = [key for key, value in self.items() if is_entries(key) and newest_at(value) < at_ms]
+        for key in old:
+            self._database.delete(key)
 
     def clear(self) -> None:
         """See `Store.clear`."""
