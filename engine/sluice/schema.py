@@ -290,8 +290,8 @@ def _decode_loosely(raw: bytes) -> Post:
 def read_id(raw: bytes) -> str | None:
     """The id that a message has, also where the rest of it is no post; None if it has none."""
     try:
-        return _ID_DECODER.decode(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return read_json(_ID_DECODER.decode, raw).id
+    except msgspec.DecodeError:
         return _read_id_loosely(raw)
 
 

@@ -40,7 +40,7 @@ def reader_of(topic: str, topics: Topics) -> Read:
 def _read_verdict(key: bytes | None, value: bytes | None, headers: Headers) -> Parts:
     try:
         return "verdict", *split_verdict(decode_verdict(value, headers))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, SettingsError):
+    except (msgspec.DecodeError, SettingsError):
         return _unread(key, value)
 
 

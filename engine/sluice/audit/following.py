@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.audit.contents import Headers, Read, reader_of
+from sluice.audit.contents import Read, reader_of
 from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head, Place
 from sluice.audit.records import Body, make_private
+from sluice.client.messages import headers_of, place_of, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import AuditError, KafkaUnavailable
@@ -112,7 +113,7 @@ class AuditFollower:
             messages = self._take_some()
             if messages:
                 deadline = time.monotonic() + self._timeout_s
-            left -= {_place_of(message) for message in messages if _is_end(message)}
+            left -= {place_of(message) for message in messages if tells_end(message)}
             left -= {place for place in left if self._chains[place].next_offset >= ends[place]}
             if time.monotonic() > deadline:
                 raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: the topics could not be read to their ends")
@@ -131,7 +132,7 @@ class AuditFollower:
         return messages
 
     def _take(self, message: Message) -> None:
-        chain, offset = self._chains[_place_of(message)], cast(int, message.offset())
+        chain, offset = self._chains[place_of(message)], cast(int, message.offset())
         if offset >= chain.next_offset:
             chain.waiting.append(_entry_of(message, chain.read))
             chain.next_offset = offset + 1
@@ -158,21 +159,12 @@ class AuditFollower:
             self._consumer.close()
 
 
-def _place_of(message: Message) -> Place:
-    return str(message.topic()), cast(int, message.partition())
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF
-
-
 def _start(chain: _Chain) -> int:
     return chain.next_offset if chain.head.offset >= 0 else OFFSET_BEGINNING
 
 
 def _entry_of(message: Message, read: Read) -> Entry:
-    headers = cast(Headers, message.headers() or [])
+    headers = headers_of(message)
     kind, public, hidden = read(message.key(), message.value(), headers)
     offset = cast(int, message.offset())
     private = make_private(offset, hidden) if hidden else None

@@ -102,13 +102,13 @@ def match(
     Example: sluice hashes match known.csv --file picture.jpg
     """
     from sluice.features import Print
-    from sluice.hashes.finder import BankFinder, Known, digests_of
+    from sluice.hashes.finder import BankFinder, KnownFile, digests_of
 
     finder, rows = BankFinder(_read(banks, kind)), []
     for path in file:
         content = _content_of(path)
         prints = [Print(*each) for each in _prints_of(content)]
-        rows += finder.find(Known(path.name, digests_of(content), prints))
+        rows += finder.find(KnownFile(path.name, digests_of(content), prints))
     show_rows(rows, as_json)
 
 

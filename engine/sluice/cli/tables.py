@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sluice.cli.console import emit, make_console, printable, say, wants_json
+from sluice.cli.console import cell, emit, make_console, say, wants_json
 
 NoteOption = Annotated[str, typer.Option("--note", help="Why; `history` shows it.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who; default: who runs this.")]
@@ -37,15 +37,14 @@ def show(found: Sequence[object], as_json: bool) -> None:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*(escape(_cell(name, value)) for name, value in row.items()))
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
     make_console().print(table)
 
 
 def _cell(name: str, value: Any) -> str:
-    text = "" if value is None else printable(str(value))
-    return text[:12] if name.endswith("sha256") else text
+    text = "" if value is None else str(value)
+    return cell(text[:12] if name.endswith("sha256") else text)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Partition
 
+from sluice.client.messages import tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
@@ -103,7 +105,7 @@ class CompactedReader(Generic[StateT]):
                 if message.error() is None:
                     deadline = time.monotonic() + self._timeout_s
                 place = (str(message.topic()), message.partition() or 0)
-                if _is_end(message) or (message.offset() or 0) + 1 >= ends.get(place, 0):
+                if tells_end(message) or (message.offset() or 0) + 1 >= ends.get(place, 0):
                     left.discard(place)
         return wrong
 
@@ -140,11 +142,6 @@ class CompactedReader(Generic[StateT]):
         self.close()
 
 
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF
-
-
 def read_state(kafka: KafkaConfig, state: StateT, timeout_s: float = 15.0) -> StateT:
     """What a topic says now; raises `KafkaUnavailable`."""
     with CompactedReader(kafka, state, timeout_s) as reader:
@@ -167,6 +164,11 @@ def write_records(kafka: KafkaConfig, topic: str, records: Iterable[Record], tim
         writer.flush()
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+
+
+def now() -> str:
+    """When a record is written: RFC 3339, UTC, seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class _Writer:

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal, cast
+from typing import Literal
 
 import tenacity
 from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Partition
 
+from sluice.client.messages import headers_of, is_end, place_of
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.formats import decode_verdict, form_of
@@ -176,7 +177,7 @@ class Outcomes:
                     outcome = self._outcome(message)
                     if not self._is_old(outcome):
                         yield outcome
-                if _is_end(message.error()) or offset + 1 >= self._ends.get((topic, number), 0):
+                if is_end(message.error()) or offset + 1 >= self._ends.get((topic, number), 0):
                     left.discard((topic, number))
 
     def _messages(self, timeout_s: float) -> list[Message]:
@@ -190,7 +191,7 @@ class Outcomes:
         return messages
 
     def _raise_unless_end(self, error: KafkaError | None) -> None:
-        if error is None or _is_end(error) or error.retriable():
+        if error is None or is_end(error) or error.retriable():
             return
         if error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):  # these pass: librdkafka retries
             raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {error.str()}")
@@ -202,7 +203,7 @@ class Outcomes:
             kind=self._kinds[topic],
             key=message.key(),
             value=message.value(),
-            headers=tuple(cast("list[tuple[str, bytes | None]]", message.headers() or [])),
+            headers=tuple(headers_of(message)),
             partition=number,
             offset=offset,
             timestamp_s=None if clock == TIMESTAMP_NOT_AVAILABLE else produced_ms / 1000,
@@ -235,11 +236,7 @@ def open_topic(kafka: KafkaConfig, topic: str, since_s: float | None, timeout_s:
 
 def _locate(message: Message) -> tuple[str, int, int]:
     offset = message.offset()
-    return str(message.topic()), cast(int, message.partition()), -1 if offset is None else offset
-
-
-def _is_end(error: KafkaError | None) -> bool:
-    return error is not None and error.code() == KafkaError._PARTITION_EOF
+    return *place_of(message), -1 if offset is None else offset
 
 
 def consumer_properties(kafka: KafkaConfig, group: str) -> dict[str, str | int | float | bool]:

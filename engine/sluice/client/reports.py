@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, Producer
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.schema import Id
+from sluice.strict_json import read_json
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -54,7 +55,7 @@ _ENCODER = msgspec.json.Encoder()
 
 def decode_report(raw: bytes) -> ReceivedReport:
     """Read a report; raises `msgspec.DecodeError`."""
-    return _DECODER.decode(raw)
+    return read_json(_DECODER.decode, raw)
 
 
 class ReportPublisher:

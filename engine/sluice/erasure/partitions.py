@@ -12,21 +12,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka import TopicPartition as Partition
 from confluent_kafka.admin import AdminClient
 
+from sluice.client.messages import Place, headers_of
 from sluice.client.outcomes import consumer_properties, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.kafka import COPIED_HEADER, MAX_MESSAGE_BYTES, copied_from
 
-Place = tuple[str, int]
 BATCH = 500
 POLL_S = 0.5
 FETCH_WAIT_MS = 10
 """A broker answers a connection in order: what is asked of the next partition waits for the last fetch of this one."""
-
-
-def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """A message's headers as they come."""
-    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
 
 
 class Reading:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sluice.audit.following import AuditFollower
 from sluice.audit.log import AuditLog
+from sluice.client.compacted import now
 from sluice.config import KafkaConfig
 from sluice.erasure.audit import Hits, erase_from_log, find_in_log, learn_from_log
 from sluice.erasure.compacted import find_in_lists, find_in_policies, take_from_list
@@ -103,7 +103,7 @@ class Erasure:
             topics.erase(seen.look, rows)
             self._erase_others(seen, rows)
             self._look_again(topics, seen, rows)
-        return self._report(rows, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+        return self._report(rows, now())
 
     def _open(self, cleanup: ExitStack) -> Topics:
         """The topics, after the logs have what is in them: nothing that is decided is missing there."""

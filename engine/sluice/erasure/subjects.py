@@ -12,6 +12,7 @@ import msgspec
 from sluice.errors import InvalidPost, SettingsError
 from sluice.formats import decode_post, decode_verdict, form_of
 from sluice.loose_json import read_loosely
+from sluice.strict_json import read_json
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -63,12 +64,15 @@ def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Tra
     return Traces(post_id, author, tenant, reporter, tuple(_texts(fields)), tuple(_uris(fields)), name)
 
 
+_OBJECTS = msgspec.json.Decoder(dict[str, Any])
+
+
 def _read_fields(value: bytes, headers: Headers) -> dict[str, Any] | None:
     if form_of(value, headers) != "json":
         return _read_other_form(value, headers)
     try:
-        fields = msgspec.json.decode(value, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = read_json(_OBJECTS.decode, value)
+    except msgspec.DecodeError:
         return _read_loosely(value)
     if any(not isinstance(fields.get(name), str | None) for name in NAMES):  # numbers, which the worker takes, too
         return {**fields, **(_read_loosely(value) or {})}

@@ -8,8 +8,9 @@ from typing import cast
 
 from confluent_kafka import Message
 
+from sluice.client.messages import Place, headers_of
 from sluice.config import KafkaConfig
-from sluice.erasure.partitions import Found, Place, Reading, Rewriter, committed_offsets, headers_of
+from sluice.erasure.partitions import Found, Reading, Rewriter, committed_offsets
 from sluice.erasure.report import Row
 from sluice.erasure.subjects import Subject, Traces, read_traces
 

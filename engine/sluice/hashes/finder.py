@@ -18,7 +18,7 @@ EXACT: tuple[Kind, ...] = ("sha256", "md5")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFile:
     """What a file is known by.
 
     Attributes
@@ -55,7 +55,7 @@ class BankFinder:
         self._wanted = _Banks({name: bank for name, bank in banks.items() if not bank.settings.is_negative})
         self._spared = _Banks({name: bank for name, bank in banks.items() if bank.settings.is_negative})
 
-    def find(self, known: Known) -> list[HashMatch]:
+    def find(self, known: KnownFile) -> list[HashMatch]:
         """The nearest match of each bank: what a negative bank holds matches nothing.
 
         A file whose bytes it holds matches nothing at all; one that it holds by its looks, nothing by its looks.
@@ -91,13 +91,13 @@ class _Banks:
             return rows[0]
         return np.concatenate(rows) if rows else np.zeros((0, N_BYTES[kind]), np.uint8)
 
-    def same(self, known: Known) -> Iterator[HashMatch]:
+    def same(self, known: KnownFile) -> Iterator[HashMatch]:
         """Of the file's bytes."""
         for kind, index in self._exact.items():
             for place in index.find(known.digests[kind]) if kind in known.digests else ():
                 yield self._tell(known.part, kind, place, 0)
 
-    def alike(self, known: Known) -> Iterator[HashMatch]:
+    def alike(self, known: KnownFile) -> Iterator[HashMatch]:
         """Of what it shows."""
         for seen in known.prints if self._pdq is not None else ():
             for place, distance in self._near(seen):

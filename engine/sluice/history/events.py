@@ -11,6 +11,7 @@ from sluice.basis import Moment, TextHash
 from sluice.client.reports import decode_report
 from sluice.formats import decode_verdict, form_of
 from sluice.schema import DECISIONS, Decision, Verdict
+from sluice.strict_json import read_json
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -74,7 +75,9 @@ def read_verdict(value: bytes | None, headers: Headers = ()) -> Event | None:
         The extra for its form is not installed.
     """
     is_json = form_of(value, headers) == "json"
-    verdict: _Verdict | Verdict = _DECODER.decode(value or b"") if is_json else decode_verdict(value, headers)
+    verdict: _Verdict | Verdict = (
+        read_json(_DECODER.decode, value or b"") if is_json else decode_verdict(value, headers)
+    )
     counted = verdict.basis.author if verdict.basis else None
     if counted is None or not verdict.author_id:
         return None
@@ -86,6 +89,11 @@ def read_verdict(value: bytes | None, headers: Headers = ()) -> Event | None:
         DECISIONS.index(verdict.decision),
         int(counted.text_hash or "0", 16),
     )
+
+
+def _read(value: bytes | None, headers: Headers) -> _Verdict | Verdict:
+    is_json = form_of(value, headers) == "json"
+    return read_json(_DECODER.decode, value or b"") if is_json else decode_verdict(value, headers)
 
 
 def read_report(value: bytes | None, timestamp_s: float, source: str) -> Event:

@@ -7,11 +7,12 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
+from sluice.client.messages import headers_of, place_of, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
@@ -97,8 +98,8 @@ class HistoryReader:
             if time.monotonic() > deadline:
                 raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: the history could not be read")
             for message in (come := self._poll()):
-                if _is_end(message) or (message.offset() or 0) + 1 >= ends.get(_place(message), 0):
-                    left.discard(_place(message))
+                if tells_end(message) or (message.offset() or 0) + 1 >= ends.get(place_of(message), 0):
+                    left.discard(place_of(message))
             if come:
                 n_read, deadline = n_read + len(come), time.monotonic() + self._timeout_s
         return n_read
@@ -132,7 +133,7 @@ class HistoryReader:
         events = [event for message in messages if (event := self._read(message))]
         offsets: defaultdict[Place, int] = defaultdict(int)
         for message in messages:
-            place = _place(message)
+            place = place_of(message)
             offsets[place] = max(offsets[place], (message.offset() or 0) + 1)
             self._metrics.history_messages.labels(place[0]).inc()
         self._authors.fold(events, offsets)
@@ -144,7 +145,7 @@ class HistoryReader:
             return read_event(message, self._kafka.topics.reports)
         except UnreadEvent as error:
             self._metrics.history_unread.labels(str(message.topic())).inc()
-            logger.warning("%s/%s/%s is not counted: %s", *_place(message), message.offset(), error)
+            logger.warning("%s/%s/%s is not counted: %s", *place_of(message), message.offset(), error)
             return None
 
     def resume(self) -> None:
@@ -166,21 +167,8 @@ def read_event(message: Message, reports: str) -> Event | None:
     """
     try:
         if message.topic() == reports:
-            source = "{}/{}/{}".format(*_place(message), message.offset())
+            source = "{}/{}/{}".format(*place_of(message), message.offset())
             return read_report(message.value(), message.timestamp()[1] / 1000, source)
-        return read_verdict(message.value(), _headers(message))
+        return read_verdict(message.value(), headers_of(message))
     except Exception as error:  # whatever the bytes made it run into: one message must not end all counting
         raise UnreadEvent(type(error).__name__) from error
-
-
-def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
-    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
-
-
-def _place(message: Message) -> Place:
-    return str(message.topic()), message.partition() or 0
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF

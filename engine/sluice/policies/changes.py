@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from sluice.client.compacted import now
 from sluice.errors import PolicyError
 from sluice.policies.records import Change, InForce, TopicState, Version
 from sluice.verdict.cases import run_cases
@@ -70,7 +70,7 @@ def make_push(state: TopicState, documents: Sequence[Document], by: str, note: s
     PolicyError
         A version is there already and says something else.
     """
-    at = at or _now()
+    at = at or now()
     versions = []
     for document in documents:
         _refuse_other_content(state, document)
@@ -112,7 +112,7 @@ def make_rollback(state: TopicState, name: str, to: int | None, by: str, note: s
         raise PolicyError(f"{state.topic}: {name!r} has had no other version than {in_force.version}")
     if version not in state.versions.get(name, {}):
         raise PolicyError(f"{state.topic}: {name!r} has no version {version}; it has {_versions(state, name)}")
-    return Push((), (_changed(state, name, version, "rollback", by, note, at or _now()),))
+    return Push((), (_changed(state, name, version, "rollback", by, note, at or now()),))
 
 
 def read_version(state: TopicState, name: str, version: int | None = None) -> Document:
@@ -139,7 +139,3 @@ def _names(state: TopicState) -> str:
 
 def _versions(state: TopicState, name: str) -> str:
     return ", ".join(map(str, sorted(state.versions.get(name, {})))) or "none"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluice.schema import DECISIONS, LABELS, Decision, Verdict
+from sluice.strict_json import read_json
 from sluice.verdict.policy import Limits, Policy, find, limits_of
 
 N_SHOWN = 20
@@ -40,16 +41,14 @@ _DEAD_LETTERS = msgspec.json.Decoder(_DeadLetter)
 def read_outcome(line: bytes) -> Verdict | str:
     """A verdict, or the reason of a dead letter; raises `msgspec.DecodeError` for a line that is neither."""
     try:
-        return _VERDICTS.decode(line)
+        return read_json(_VERDICTS.decode, line)
     except msgspec.ValidationError as error:
         return _read_reason(line, error)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise msgspec.DecodeError(type(error).__name__) from error
 
 
 def _read_reason(line: bytes, error: msgspec.ValidationError) -> str:
     try:
-        return _DEAD_LETTERS.decode(line).dead_letter.reason
+        return read_json(_DEAD_LETTERS.decode, line).dead_letter.reason
     except msgspec.ValidationError:
         raise error from None
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sluice.evidence import MAX_MATCHES, HashMatch, ListMatch
 from sluice.features.text import MAX_WHOLE_CHARS
-from sluice.hashes.finder import BankFinder, Known
+from sluice.hashes.finder import BankFinder, KnownFile
 from sluice.lists.entries import Match
 from sluice.lists.finder import ListFinder
 from sluice.modalities.scored import ScoredPart
@@ -54,13 +54,13 @@ class Watchlist:
 
     async def match(self, parts: Sequence[ScoredPart]) -> tuple[HashMatch, ...]:
         """What banks hold of a post's media, by their bytes and by what pictures show."""
-        files = [Known(part.part.name, part.digests, part.prints) for part in parts if part.digests or part.prints]
+        files = [KnownFile(part.part.name, part.digests, part.prints) for part in parts if part.digests or part.prints]
         if self._banks is None or not files:
             return ()
         return await asyncio.to_thread(self._match, self._banks, files)
 
     @staticmethod
-    def _match(banks: BankFinder, files: Sequence[Known]) -> tuple[HashMatch, ...]:
+    def _match(banks: BankFinder, files: Sequence[KnownFile]) -> tuple[HashMatch, ...]:
         return tuple(match for known in files for match in banks.find(known))[:MAX_MATCHES]
 
     @staticmethod

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from sluice.client.compacted import Record, read_state, write_records
+from sluice.client.compacted import Record, now, read_state, write_records
 from sluice.config import KafkaConfig
 from sluice.errors import WatchError
 from sluice.kafka import ensure_topics
@@ -132,7 +131,7 @@ class Desk(Generic[ContentT]):
         state = self._read()
         n_entries = self._codec.size(self._codec.unpack(self._find(state, name).chunks))
         old = state.heads[name]
-        change = Change(old.version + 1, "remove", 0, 0, n_entries, _now(), by, note)
+        change = Change(old.version + 1, "remove", 0, 0, n_entries, now(), by, note)
         self._write(state, name, make_head(old, (), change), ())
         return change
 
@@ -166,7 +165,7 @@ class Desk(Generic[ContentT]):
     ) -> tuple[Head, list[bytes]]:
         added, removed = self._codec.compare(before, after)
         version = (old.version if old else 0) + 1
-        change = Change(version, action, self._codec.size(after), added, removed, _now(), by, note)
+        change = Change(version, action, self._codec.size(after), added, removed, now(), by, note)
         chunks = self._codec.pack(after)
         return make_head(old, chunks, change), chunks
 
@@ -198,7 +197,3 @@ class Desk(Generic[ContentT]):
 def _row(name: str, head: Head) -> WatchRow:
     last = head.changes[0]
     return WatchRow(name, head.version, last.n_entries, last.at, last.by, last.note)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import cast
 
 import msgspec
 from confluent_kafka import Message
 
+from sluice.client.messages import headers_of
 from sluice.config import KafkaConfig
 from sluice.formats import decode_verdict, form_of
 from sluice.kafka import copied_from, ensure_topics
@@ -74,29 +74,25 @@ class _Work:
 
     async def _deliver(self, message: Message, verdict: Verdict) -> None:
         webhook = make_webhook(_identify(message), verdict, _as_json(message, verdict), self._config.form)
-        webhook = replace(webhook, trace=parent_of(_headers_of(message)))
+        webhook = replace(webhook, trace=parent_of(headers_of(message)))
         if why := await self._deliverer.deliver(webhook):
             await self._letters.put(message, NOT_TAKEN, why)
-
-
-def _headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
 
 
 def _as_json(message: Message, verdict: Verdict) -> bytes:
     """As it came, or as it would have come in JSON."""
     value = message.value() or b""
-    return value if form_of(value, _headers_of(message)) == "json" else encode(verdict)
+    return value if form_of(value, headers_of(message)) == "json" else encode(verdict)
 
 
 def _decode(message: Message) -> Verdict | None:
     try:
-        return decode_verdict(message.value(), _headers_of(message))
+        return decode_verdict(message.value(), headers_of(message))
     except msgspec.DecodeError:
         return None
 
 
 def _identify(message: Message) -> str:
     """The same each time that this message is read, also if it was written once more; another for every other one."""
-    first = copied_from(_headers_of(message))
+    first = copied_from(headers_of(message))
     return f"msg_{message.partition()}_{message.offset() if first is None else first}_{message.timestamp()[1]}"

@@ -13,7 +13,7 @@ from sluice.errors import HashError
 from sluice.features import Print
 from sluice.hashes.bank import Bank, BankSettings, HashEntry, compare, join, make_bank, without
 from sluice.hashes.files import Form, bank_files, read_bank, read_banks, write_bank
-from sluice.hashes.finder import BankFinder, Known, digests_of
+from sluice.hashes.finder import BankFinder, KnownFile, digests_of
 from sluice.hashes.index import ExactIndex, PdqIndex
 from sluice.watching.hashes import BANKS
 
@@ -142,8 +142,8 @@ def test_banks_come_back_from_their_chunks_and_a_change_is_small() -> None:
             BANKS.unpack([chunk])
 
 
-def known(value: str, quality: int = 100, content: bytes = b"x") -> Known:
-    return Known("image:0", digests_of(content), [Print(bytes.fromhex(value), quality)])
+def known(value: str, quality: int = 100, content: bytes = b"x") -> KnownFile:
+    return KnownFile("image:0", digests_of(content), [Print(bytes.fromhex(value), quality)])
 
 
 def test_a_match_names_bank_and_entry_and_the_nearest_counts() -> None:

@@ -1,0 +1,31 @@
+"""What librdkafka's messages say of themselves, typed."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from confluent_kafka import KafkaError, Message
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+Headers = list[tuple[str, bytes | None]]
+
+
+def place_of(message: Message) -> Place:
+    """Where a message lies, or whose end it tells."""
+    return str(message.topic()), cast(int, message.partition())
+
+
+def headers_of(message: Message) -> Headers:
+    """A message's headers as they came."""
+    return cast(Headers, message.headers() or [])
+
+
+def tells_end(message: Message) -> bool:
+    """Whether it is no message but the news that a partition is read to its end."""
+    return is_end(message.error())
+
+
+def is_end(error: KafkaError | None) -> bool:
+    """Whether an error is that news."""
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
