@@ -17,7 +17,7 @@ from confluent_kafka import TopicPartition as Partition
 from sluice.audit.contents import Read, reader_of
 from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head, Place
 from sluice.audit.records import Body, make_private
-from sluice.client.messages import headers_of, place_of, tells_end
+from sluice.client.messages import headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import AuditError, KafkaUnavailable
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.2
 N_MOST = 10_000
 """Records of a file: about 1 MB, and what waits in memory."""
-BATCH = 500
 
 
 @dataclass(slots=True)
@@ -121,8 +120,7 @@ class AuditFollower:
 
     def _take_some(self) -> list[Message]:
         """What came: messages, and the news that a partition is read to its end, where offsets may have none."""
-        first = self._consumer.poll(POLL_S)  # to ask for many would wait for all of them
-        messages = [] if first is None else [first, *self._consumer.consume(BATCH, 0)]
+        messages = take_ready(self._consumer, POLL_S)
         for message in messages:
             if message.error() is None:
                 self._take(message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.client.messages import tells_end
+from sluice.client.messages import take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
@@ -100,7 +100,7 @@ class CompactedReader(Generic[StateT]):
         while left:
             if time.monotonic() > deadline:
                 raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {self.state.topic} could not be read")
-            for message in self._messages():
+            for message in take_ready(self._consumer, POLL_S):
                 wrong += self._take(message)
                 if message.error() is None:
                     deadline = time.monotonic() + self._timeout_s
@@ -112,16 +112,10 @@ class CompactedReader(Generic[StateT]):
     def poll(self) -> tuple[bool, list[str]]:
         """Take what has come; waits up to `POLL_S`. Returns whether something has, and what was wrong with records."""
         wrong, n_before = list[str](), 0
-        for message in self._messages():
+        for message in take_ready(self._consumer, POLL_S):
             n_before += message.error() is None
             wrong += self._take(message)
         return n_before > 0, wrong
-
-    def _messages(self) -> Iterator[Message]:
-        first = self._consumer.poll(POLL_S)
-        if first is not None:
-            yield first
-            yield from self._consumer.consume(500, 0)
 
     def _take(self, message: Message) -> list[str]:
         if message.error() is not None:  # of the connection: librdkafka goes on trying

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message
 
 Place = tuple[str, int]
 """A topic and a partition."""
+N_AT_ONCE = 500
 Headers = list[tuple[str, bytes | None]]
+
+
+def take_ready(consumer: Consumer, wait_s: float, n_most: int = N_AT_ONCE) -> list[Message]:
+    """Wait for one message, and take what lies ready behind it: `consume` alone would wait for a full batch."""
+    first = consumer.poll(wait_s)
+    return [] if first is None else [first, *consumer.consume(n_most, 0)]
 
 
 def place_of(message: Message) -> Place:

@@ -13,7 +13,7 @@ import tenacity
 from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.client.messages import headers_of, is_end, place_of
+from sluice.client.messages import headers_of, is_end, place_of, take_ready
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.formats import decode_verdict, form_of
@@ -25,7 +25,6 @@ CORRELATION_HEADER = "sluice-correlation"
 
 Kind = Literal["verdict", "dead_letter"]
 KINDS: tuple[Kind, ...] = ("verdict", "dead_letter")
-_BATCH = 500
 _FETCH_WAIT_MS = {False: 500, True: 10}
 """By whether the broker is the embedded one: that always waits to the end of it, even if a message comes meanwhile."""
 
@@ -181,11 +180,7 @@ class Outcomes:
                     left.discard((topic, number))
 
     def _messages(self, timeout_s: float) -> list[Message]:
-        # `consume` alone would wait for a full batch; so wait for one message, then take what lies ready.
-        first = self._consumer.poll(timeout_s)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(_BATCH, 0)]
+        messages = take_ready(self._consumer, timeout_s)
         for message in messages:
             self._raise_unless_end(message.error())
         return messages

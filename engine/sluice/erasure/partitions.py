@@ -12,13 +12,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka import TopicPartition as Partition
 from confluent_kafka.admin import AdminClient
 
-from sluice.client.messages import Place, headers_of
+from sluice.client.messages import Place, headers_of, take_ready
 from sluice.client.outcomes import consumer_properties, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.kafka import COPIED_HEADER, MAX_MESSAGE_BYTES, copied_from
 
-BATCH = 500
 POLL_S = 0.5
 FETCH_WAIT_MS = 10
 """A broker answers a connection in order: what is asked of the next partition waits for the last fetch of this one."""
@@ -45,7 +44,7 @@ class Reading:
         self._consumer.assign([Partition(*place, low)])
         deadline = time.monotonic() + self._timeout_s
         while True:
-            for message in self._some():
+            for message in take_ready(self._consumer, POLL_S):
                 deadline = time.monotonic() + self._timeout_s
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
@@ -57,11 +56,6 @@ class Reading:
                     return
             if time.monotonic() > deadline:
                 raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {place[0]}/{place[1]} could not be read")
-
-    def _some(self) -> list[Message]:
-        """Waits for one message, and takes what lies ready: to ask for many would wait for all of them."""
-        first = self._consumer.poll(POLL_S)
-        return [] if first is None else [first, *self._consumer.consume(BATCH, 0)]
 
     def _bounds(self, place: Place) -> tuple[int, int]:
         try:

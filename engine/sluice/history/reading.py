@@ -12,7 +12,7 @@ from typing import Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.client.messages import headers_of, place_of, tells_end
+from sluice.client.messages import headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
@@ -120,10 +120,7 @@ class HistoryReader:
             self._assign(found)
 
     def _poll(self) -> Sequence[Message]:
-        first = self._consumer.poll(POLL_S)
-        if first is None:
-            return ()
-        come = [first, *self._consumer.consume(BATCH, 0)]
+        come = take_ready(self._consumer, POLL_S, BATCH)
         self._fold([message for message in come if message.error() is None])
         return come
 

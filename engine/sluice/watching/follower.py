@@ -41,10 +41,10 @@ async def _following(
         def take() -> None:
             """Compile on the follower's thread, and put in force on the loop's."""
             if overlay.lay():
-                loop.call_soon_threadsafe(watched.use, shelf)
+                loop.call_soon_threadsafe(watched.use)
 
         await asyncio.to_thread(overlay.read_to_end)
-        watched.use(shelf)
+        watched.use()
         async with following_on_thread(reader, take, timeout_s):
             yield
 

@@ -164,8 +164,8 @@ class BankShelf:
         """See `Shelf.reread`."""
         files = read_banks(bank_files(self._path)) if self._path else {}
         with self._changing:
-            self._files = files
             self._make({**files, **self._shared})
+            self._files = files
 
     def lay_over(self, contents: Mapping[str, Sequence[bytes]]) -> None:
         """See `Shelf.lay_over`; of a bank that cannot be read, what was there before stays."""
@@ -216,7 +216,7 @@ class Watched:
         self._uses.append(use)
         use(self.current)
 
-    def use(self, _: Shelf | None = None) -> None:
+    def use(self) -> None:
         """Look for what the shelves hold now, on the loop's thread."""
         self.current = self._made()
         for use in self._uses:
