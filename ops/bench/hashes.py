@@ -25,7 +25,7 @@ from sluice.features import Print
 from sluice.features.image import extract_image
 from sluice.features.pdq import hash_picture
 from sluice.hashes.bank import BankSettings, HashEntry, make_bank
-from sluice.hashes.finder import BankFinder, Known
+from sluice.hashes.finder import BankFinder, KnownFile
 from sluice.hashes.index import PdqIndex
 
 N_LOOKUPS = 2_000
@@ -93,7 +93,7 @@ def measure_copies(n_known: int, n_others: int) -> None:
     n_spared_found = 0
     for seed in range(n_known):
         for name, content in copies(draw(seed)):
-            seen = Known("image:0", {}, [hash_file(content)])
+            seen = KnownFile("image:0", {}, [hash_file(content)])
             found[name] = found.get(name, 0) + any(match.id == str(seed) for match in finder.find(seen))
             n_spared_found += seed in spared and bool(both.find(seen))
     low = sum(each.quality < 50 for each in known.values())
@@ -103,7 +103,7 @@ def measure_copies(n_known: int, n_others: int) -> None:
     n_all = sum(found.values())
     print(f"{'all copies':<24} {n_all} of {n_known * len(found)} found, {100 * n_all / n_known / len(found):.2f} %")
     print(f"{'copies that are spared':<24} {n_spared_found} of {len(spared) * len(found)} found")
-    others = (Known("image:0", {}, [hash_picture(draw(10**6 + seed))]) for seed in range(n_others))
+    others = (KnownFile("image:0", {}, [hash_picture(draw(10**6 + seed))]) for seed in range(n_others))
     print(f"{'others':<24} {sum(bool(finder.find(each)) for each in others)} of {n_others} found")
 
 
