@@ -154,7 +154,9 @@ async def _moderate(
         tracer=tracer,
         verdict_format=settings.verdict_format,
     )
-    intake = intake_type(app, settings.agent, moderator, metrics, cast(WorkerTransport, app.transport).crashes)
+    transport = cast(WorkerTransport, app.transport)
+    intake = intake_type(app, settings.agent, moderator, metrics, transport.crashes)
+    transport.count_posts = intake.count
     declare_agent(app, topics.posts, intake)
     ready = all_of(
         when(lambda: None if has_joined(app) else "the consumer group is not joined yet"),

@@ -64,6 +64,10 @@ class Intake:
         """See `Progress.oldest`."""
         return self._ledger.oldest()
 
+    def count(self) -> int:
+        """How many posts are under way; may be asked from any thread."""
+        return len(self._tasks)
+
     async def take(self, event: Event) -> None:
         """Start on an event as soon as there is room for it, unless its partition has gone back meanwhile.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -36,6 +36,12 @@ FETCH_WAIT_MS = 1500
 
 EMBEDDED_FETCH_WAIT_MS = 5
 """The embedded broker waits to the end also when a message comes meanwhile."""
+
+MANY_POSTS = 8
+"""Under way: more come sooner than the models can take them."""
+
+BUSY_FETCH_WAIT_MS, BUSY_FETCH_BYTES = 20, 2**20
+"""While there are many, a fetch gathers so long, or so much: one for each post costs the worker a fifth of its time."""
 
 RESET_TIMEOUT_S = 5.0
 """To find out where a partition starts and ends; it is tried again at the next fetch."""
@@ -90,6 +96,7 @@ class _Thread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         if self.consumer.flow_active:
             await self._begin_anew(consumer)
+            self._pace(consumer)
         try:
             return await super()._fetch_records(*args, **limits)
         except OffsetOutOfRangeError as error:
@@ -98,6 +105,14 @@ class _Thread(AIOKafkaConsumerThread):
         except NoOffsetForPartitionError as error:
             await self._begin(consumer, error.args[0], None)
         return {}
+
+    def _pace(self, consumer: Any) -> None:
+        """Say how the next fetch is to wait; aiokafka reads it whenever it sends one."""
+        transport = cast(WorkerTransport, self.transport)
+        is_busy = transport.count_posts() >= MANY_POSTS and transport.fetch_wait_ms > BUSY_FETCH_WAIT_MS
+        fetcher = consumer._fetcher
+        fetcher._fetch_max_wait_ms = BUSY_FETCH_WAIT_MS if is_busy else transport.fetch_wait_ms
+        fetcher._fetch_min_bytes = BUSY_FETCH_BYTES if is_busy else 1
 
     async def _begin(self, consumer: Any, partition: TP, position: int | None) -> None:
         """Read a partition from its first message: what is at `position` is not there, or nothing was read yet."""
@@ -241,6 +256,8 @@ class WorkerTransport(Transport):
         What is noted beside committed offsets.
     skipped : Skipped
         Told of what is not read.
+    count_posts : callable
+        How many posts are under way; asked from the thread that reads.
     """
 
     Consumer = _Consumer
@@ -251,6 +268,7 @@ class WorkerTransport(Transport):
         self.unread: dict[TP, Span] = {}
         self.crashes = CrashLog(self)
         self.skipped = skipped
+        self.count_posts: Callable[[], int] = lambda: 0
         self._is_anew = False
         self._begun: set[TP] = set()
         self._n_not_begun = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiokafka
@@ -20,7 +21,7 @@ from sluice.metrics import Metrics
 from sluice.stream.faust_app import build_faust
 from sluice.stream.offsets import Skipped
 from sluice.stream.records import LenientRecords
-from sluice.stream.transport import Span, WorkerTransport
+from sluice.stream.transport import BUSY_FETCH_BYTES, BUSY_FETCH_WAIT_MS, Span, WorkerTransport
 
 PLACE = TP("posts", 0)
 
@@ -64,6 +65,27 @@ async def test_the_consumer_reads_what_is_committed_and_resets_no_offset_by_itse
     assert fetcher.MemoryRecords is LenientRecords
     plain = aiokafka.AIOKafkaConsumer()
     assert {"_isolation_level", "_auto_offset_reset", "_fetch_max_wait_ms"} <= set(vars(plain)), "aiokafka renamed one"
+
+
+@pytest.mark.parametrize(
+    ("n_posts", "usual_ms", "found"),
+    [(7, 1500, (1500, 1)), (8, 1500, (BUSY_FETCH_WAIT_MS, BUSY_FETCH_BYTES)), (8, 7, (7, 1))],
+    ids=["few posts", "many posts", "a broker that always waits to the end"],
+)
+async def test_a_fetch_gathers_posts_while_many_are_in_flight(
+    bench: Bench, n_posts: int, usual_ms: int, found: tuple[int, int]
+) -> None:
+    bench.app.finalize()
+    bench.transport.fetch_wait_ms = usual_ms
+    bench.transport.count_posts = lambda: n_posts
+    fetching = SimpleNamespace(_fetch_max_wait_ms=0, _fetch_min_bytes=0)
+    bench.consumer._thread._pace(SimpleNamespace(_fetcher=fetching))
+    assert (fetching._fetch_max_wait_ms, fetching._fetch_min_bytes) == found
+
+
+def test_aiokafka_asks_for_as_much_as_its_fetcher_says_when_it_asks() -> None:
+    read_by = fetcher.Fetcher._get_actions_per_node.__code__.co_names
+    assert {"_fetch_max_wait_ms", "_fetch_min_bytes"} <= set(read_by), "aiokafka renamed one"
 
 
 async def test_commits_follow_the_order_of_acknowledgement(bench: Bench) -> None:
