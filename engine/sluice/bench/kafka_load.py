@@ -11,7 +11,7 @@ import msgspec
 from sluice.bench.trace import N_ANSWERS, RAMP_SHARE, Closed, Open, Trace
 from sluice.client import Outcomes, Publisher
 from sluice.config import KafkaConfig
-from sluice.errors import StackError
+from sluice.errors import PartLate, StackError
 from sluice.schema import Post, encode
 
 POLL_S = 0.002
@@ -21,6 +21,9 @@ DRAIN_S = 60.0
 """For posts that are under way when the last one is sent."""
 WARM_UP_S = 120.0
 WARM_UP_WINDOW = 32
+
+LATE = PartLate("").detail.encode()
+"""Stands in a verdict where a part was given up. Nothing that the generator writes reads so."""
 
 Message = tuple[str, bytes]
 """A post's id, and the post."""
@@ -125,8 +128,13 @@ class KafkaLoad:
                 continue
             trace.done[post_id] = time.time()
             trace.n_dead += outcome.kind == "dead_letter"
-            if len(trace.answers) < N_ANSWERS and outcome.kind == "verdict":
-                trace.answers[post_id] = outcome.verdict_json()
+            if outcome.kind == "verdict":
+                self._note_verdict(post_id, outcome.verdict_json())
+
+    def _note_verdict(self, post_id: str, verdict: bytes) -> None:
+        self._trace.n_late += LATE in verdict
+        if len(self._trace.answers) < N_ANSWERS:
+            self._trace.answers[post_id] = verdict
 
     def _drain(self, patience_s: float) -> None:
         end = time.time() + patience_s

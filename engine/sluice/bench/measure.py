@@ -19,8 +19,8 @@ from sluice.bench.usage import UsageWatch
 from sluice.errors import StackError
 from sluice.schema import Post
 
-WINDOW = 512
-"""Posts under way while the capacity is measured: twice what a worker scores at once."""
+WINDOW = 128
+"""Posts under way while the capacity is measured: more than batches want, few enough to be done by their deadlines."""
 IDLE_S = 4.0
 GENERATOR = "generator"
 
@@ -47,6 +47,7 @@ class Round:
     generator_cores: float = 0.0
     n_lost: int = 0
     n_dead: int = 0
+    n_late: int = 0
     answers: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -148,6 +149,7 @@ def summarise(trace: Trace, usage: UsageWatch) -> Round:
         generator_cores=trace.cpu_s / trace.seconds,
         n_lost=trace.n_lost,
         n_dead=trace.n_dead,
+        n_late=trace.n_late,
         answers=trace.answers,
     )
 

@@ -102,6 +102,8 @@ def _problems_of(row: RowReport) -> Iterator[str]:
         yield f"{row.name}: {lost} posts have no outcome"
     if dead := sum(one.n_dead for one in row.rounds):
         yield f"{row.name}: {dead} posts were not scored"
+    if late := sum(one.n_late for one in row.rounds):
+        yield f"{row.name}: {late} posts were late, and count as if all of them had been scored"
     found = row.agreement
     if found and row.name in STRICT and found.n_same < found.n_compared:
         yield f"{row.name}: {found.n_compared - found.n_same} of {found.n_compared} answers are others"

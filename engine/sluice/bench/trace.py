@@ -69,6 +69,8 @@ class Trace:
         The outcomes of the first posts, as they came.
     n_dead : int
         Outcomes that are dead letters, or HTTP errors.
+    n_late : int
+        Verdicts of which a part was given up at the post's deadline.
     begin, end : float
         Between which the load was as asked: after the ramp, until the last post was sent.
     cpu_s : float
@@ -79,6 +81,7 @@ class Trace:
     done: dict[str, float] = field(default_factory=dict)
     answers: dict[str, bytes] = field(default_factory=dict)
     n_dead: int = 0
+    n_late: int = 0
     begin: float = 0.0
     end: float = 0.0
     cpu_s: float = 0.0

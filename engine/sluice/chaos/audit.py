@@ -16,7 +16,7 @@ from sluice.errors import PartLate
 from sluice.local.processes import RunningInside
 from sluice.schema import Verdict
 
-_LATE = PartLate().detail
+_LATE = PartLate("").detail
 _OF_THE_MOMENT = {"latency_ms", "scored_at", "cached"}
 _ENCODER = msgspec.json.Encoder(order="sorted")
 

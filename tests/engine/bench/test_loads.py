@@ -10,7 +10,7 @@ from sluice.bench.http_load import HttpLoad
 from sluice.bench.kafka_load import KafkaLoad, repeat_for_ever
 from sluice.bench.posts import Mix, make_posts
 from sluice.bench.trace import Closed, Open
-from sluice.errors import StackError
+from sluice.errors import PartLate, StackError
 from sluice.schema import decode_post, encode
 from tests.engine.cli.verdicts import make_verdict
 
@@ -33,7 +33,8 @@ def load(kafka, start_worker):
             time.sleep(PAUSE_S)
         if post.id == "1-7":
             return [(kafka.topics.dead_letters, message.value(), [("sluice-reason", b"invalid")])]
-        return [(kafka.topics.verdicts, encode(make_verdict(post.id)), [])]
+        status = "failed: " + PartLate("not begun").detail if post.id == "1-9" else "ok"
+        return [(kafka.topics.verdicts, encode(make_verdict(post.id, modalities={"text": status})), [])]
 
     start_worker(answer)
     made = KafkaLoad(kafka)
@@ -43,7 +44,7 @@ def load(kafka, start_worker):
 
 def test_a_closed_load_sends_all_and_counts_every_outcome(load, posts):
     trace = load.run(Closed(50, 30.0), posts)
-    assert (len(trace.due), trace.n_lost, trace.n_dead) == (400, 0, 1)
+    assert (len(trace.due), trace.n_lost, trace.n_dead, trace.n_late) == (400, 0, 1, 1)
     assert len(trace.answers) == 399
     assert set(trace.done) == {post.id for post in posts}
 

@@ -63,6 +63,7 @@ def test_json_is_json_even_of_what_never_came(report):
     [
         (RowReport(RowName.faust, [a_round(1.0, n_lost=3)]), "3 posts have no outcome"),
         (RowReport(RowName.faust, [a_round(1.0, n_dead=2)]), "2 posts were not scored"),
+        (RowReport(RowName.sluice, [a_round(1.0, n_late=4)]), "4 posts were late"),
         (RowReport(RowName.faust, [a_round(1.0)], agreement=Agreement(9, 8, 0.5)), "1 of 9 answers are others"),
         (RowReport(RowName.quix, failure="pip cannot"), "pip cannot"),
     ],

@@ -61,6 +61,6 @@ def test_another_score_is_different() -> None:
 @pytest.mark.parametrize("status", ["failed: {}", "partial: its text: late: {}"])
 def test_a_late_part_is_counted_apart(status: str) -> None:
     first = make_verdict("a")
-    late = change(first, modalities={"text": status.format(PartLate().detail)}, decision="review")
+    late = change(first, modalities={"text": status.format(PartLate("not begun").detail)}, decision="review")
     tally = tally_of(outcome_of(first), outcome_of(late))
     assert (tally.late, tally.different) == ({"a"}, {})
