@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
 ANSWER_S = 10.0
+ROOM_S = 1.0
+"""So long a delivery is waited for before the feed pauses: a pause drops what was read ahead, to be fetched again."""
 
 Handle = Callable[[Message], Awaitable[None]]
 """Returns once the message needs no more attention."""
@@ -42,6 +44,7 @@ class VerdictFeed:
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = 0
         self._is_paused = False
+        self._freed = asyncio.Event()
         self._consumer = Consumer(
             {
                 **kafka.librdkafka(),
@@ -60,7 +63,7 @@ class VerdictFeed:
         self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke)
         try:
             while not until.is_set():
-                self._make_room()
+                await self._make_room()
                 message = await asyncio.to_thread(self._consumer.poll, POLL_S)
                 if message is not None and message.error() is None:
                     self._start(message)
@@ -80,16 +83,29 @@ class VerdictFeed:
         for message in self._ledger.finish(ticket):
             with suppress(KafkaException):  # the partition is somebody else's by now, and will be delivered again
                 self._consumer.store_offsets(message)
+        self._freed.set()
 
-    def _make_room(self) -> None:
+    async def _make_room(self) -> None:
         """Polled on even while it is full: a member that does not poll is thrown out of its group."""
-        is_full = len(self._ledger) >= self._config.n_in_flight
+        if self._is_full() and not self._is_paused:
+            await self._wait_for_room()
+        is_full = self._is_full()
         if is_full == self._is_paused:
             return
         change = self._consumer.pause if is_full else self._consumer.resume
         with suppress(KafkaException):
             change(self._consumer.assignment())
             self._is_paused = is_full
+
+    def _is_full(self) -> bool:
+        return len(self._ledger) >= self._config.n_in_flight
+
+    async def _wait_for_room(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROOM_S):
+                while self._is_full():
+                    self._freed.clear()
+                    await self._freed.wait()
 
     def _assign(self, consumer: Any, partitions: list[Partition]) -> None:
         """A group without offsets begins where it is told, and notes that at once: verdicts come while it is away."""
