@@ -40,7 +40,7 @@ from sluice.verdict.policy import Policy, find
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
-from sluice.verdict.repeated import VerdictRepeats
+from sluice.verdict.repeated import VerdictRepeats, is_kept
 from sluice.verdict.watchlist import NOTHING_WATCHED, Watchlist
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Pipeline:
         tracer: Tracer = UNTRACED,
     ) -> None:
         self._authors: Authors | None = None
-        self._modalities = modalities
+        self._modalities, self._hashing = modalities, [modality.hashing for modality in modalities]
         self._identities = ModelIdentities(classifier)
         self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities)
         self._config = config or PipelineConfig()
@@ -177,7 +177,7 @@ class Pipeline:
 
     async def _score(self, admitted: _Admitted) -> Verdict:
         post = admitted.post
-        if self._repeats is None:
+        if self._repeats is None or not is_kept(post):
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
             key = admitted.policies.key(post, admitted.author) + admitted.watchlist.key(post, self._today())
@@ -200,9 +200,8 @@ class Pipeline:
         self._stages["wait"].observe(admitted.wait_s)  # it goes through no other
         stage_s = {**_NO_STAGE, "wait": admitted.wait_s, "total": _total_s(admitted)}
         judge = admitted.policies.choose(admitted.post, found.language.code if found.language else "")
-        self._counts.add(
-            found.decision, judge.policy, find(judge.policy, found.scores), found.language, Known(found.lists)
-        )
+        findings, known = find(judge.policy, found.scores), Known(found.lists)
+        self._counts.add(found.decision, judge.policy, findings, found.language, known)
         return msgspec.structs.replace(
             found,
             post_id=admitted.post.id,
@@ -224,13 +223,14 @@ class Pipeline:
 
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
+        modalities = self._hashing if self._watchlist.takes_prints else self._modalities
         now = _now()
         return _Admitted(
             post=post,
             policies=self._policies,
             watchlist=self._watchlist,
             author=self._authors.recall(post, published_at) if self._authors else None,
-            parts=tuple(part for modality in self._modalities for part in modality.parts(post)),
+            parts=tuple(part for modality in modalities for part in modality.parts(post)),
             parts_due=now + total_s * (1 - FUSE_SHARE),
             verdict_due=now + total_s,
             start_s=time.perf_counter(),
@@ -239,9 +239,9 @@ class Pipeline:
         )
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
-        takes_digests = admitted.has_media and admitted.watchlist.has_banks
+        may_repeat, takes_digests = admitted.has_media, admitted.watchlist.takes_digests
         score = partial(
-            self._parts.score, deadline=admitted.parts_due, may_repeat=admitted.has_media, takes_digests=takes_digests
+            self._parts.score, deadline=admitted.parts_due, may_repeat=may_repeat, takes_digests=takes_digests
         )
         if len(admitted.parts) == 1:  # most posts: no task for it
             return await score(admitted.parts[0])

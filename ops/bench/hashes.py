@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from sluice.features import Print
-from sluice.features.image import extract_image
+from sluice.features.image import extract_image_and_prints
 from sluice.features.pdq import hash_picture
 from sluice.hashes.bank import BankSettings, HashEntry, make_bank
 from sluice.hashes.finder import BankFinder, KnownFile
@@ -79,7 +79,7 @@ def copies(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
 
 def hash_file(content: bytes) -> Print:
     """As a worker hashes it."""
-    return extract_image(content).prints[0]
+    return extract_image_and_prints(content).prints[0]
 
 
 def measure_copies(n_known: int, n_others: int) -> None:

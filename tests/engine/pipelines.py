@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -14,14 +15,14 @@ from sluice.bytebudget import Lease
 from sluice.config import PipelineConfig
 from sluice.contract import ModelSpec
 from sluice.errors import MediaInvalid, MediaUnavailable
-from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Language, Languages, TextRow
+from sluice.features import N_FRAMES, N_MELS, AudioRow, Features, ImageRow, Language, Languages, Print, TextRow
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
 from sluice.metrics import Metrics
 from sluice.modalities.audio import AudioModality
 from sluice.modalities.base import AnyModality
 from sluice.modalities.extraction import on_threads
-from sluice.modalities.image import ImageModality
+from sluice.modalities.image import HashedImageModality, ImageModality
 from sluice.modalities.media import MediaSource
 from sluice.modalities.text import TextModality
 from sluice.pipeline import Pipeline
@@ -33,6 +34,8 @@ POLICY = Policy(name="test", version=1, labels={"threat": Thresholds(review=0.4,
 POLICIES = PolicySet.of(POLICY)
 
 SECRET = b"secret"
+SHOWN = Print(b"\x0f" * 32, 90)
+"""What every picture is known by."""
 
 
 class FakeFetcher:
@@ -75,6 +78,10 @@ def extract_image(content: bytes) -> Features[ImageRow]:
     return Features((ImageRow(pixels, (0.0, 0.0, 1.0, 1.0)),), "4 of 9 frames read" if content == b"long" else None)
 
 
+def extract_image_and_prints(content: bytes) -> Features[ImageRow]:
+    return replace(extract_image(content), prints=(SHOWN,))
+
+
 def extract_audio(content: bytes) -> Features[AudioRow]:
     return Features((AudioRow(np.zeros((N_MELS, N_FRAMES), np.float32), 0.0, 4.0),))
 
@@ -103,7 +110,7 @@ class Bench:
         run, media = on_threads(ThreadPoolExecutor(2)), MediaSource(self.fetcher, max_media_bytes)
         self.modalities: list[AnyModality] = [
             TextModality(extract_texts, run, self.identify),
-            ImageModality(media, run, extract_image),
+            ImageModality(media, run, extract_image, hashed=HashedImageModality(media, run, extract_image_and_prints)),
             AudioModality(media, run, extract_audio),
         ]
         self.pipeline = Pipeline(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -16,7 +15,7 @@ from sluice.bytebudget import Lease
 from sluice.contract import FUSION, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceUnavailable, MediaUnavailable
 from sluice.evidence import ListMatch
-from sluice.features import Features, ImageRow, Language, Languages, Print
+from sluice.features import Language, Languages
 from sluice.hashes.bank import HashEntry, make_bank
 from sluice.hashes.finder import BankFinder, digests_of
 from sluice.inference import Arrays
@@ -30,13 +29,7 @@ from sluice.verdict.known import Known
 from sluice.verdict.policy import Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.watchlist import Watchlist
-from tests.engine.pipelines import (
-    NAMED,
-    POLICY,
-    Bench,
-    extract_image,
-    finds,
-)
+from tests.engine.pipelines import NAMED, POLICY, SHOWN, Bench, finds
 
 
 @pytest.fixture
@@ -292,18 +285,12 @@ async def test_what_lists_hold_is_evidence_and_rules_decide_by_it(bench: Bench) 
 
 
 async def test_media_are_matched_by_their_bytes_and_by_what_they_show_also_those_that_cannot_be_read(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
 ) -> None:
-    shown = Print(b"\x0f" * 32, 90)
-
-    def extract_printed(content: bytes) -> Features[ImageRow]:
-        return replace(extract_image(content), prints=(shown,))
-
-    monkeypatch.setattr(bench.modalities[1], "_decode", extract_printed)
     rules = (Rule(name="known", when="'files' in hashes", decision="block"),)
     bench.pipeline.use_policies(PolicySet.of(msgspec.structs.replace(POLICY, rules=rules)))
     files = make_bank([HashEntry("md5", digests_of(b"broken")["md5"].hex(), owner="ann")])
-    looks = make_bank([HashEntry("pdq", shown.bits.hex())])
+    looks = make_bank([HashEntry("pdq", SHOWN.bits.hex())])
     images = (Media("a:ok"), Media("a:broken"))
     assert (await bench.score(images=images)).hashes == ()
     bench.pipeline.use_watchlist(Watchlist(banks=BankFinder({"files": files, "looks": looks})))

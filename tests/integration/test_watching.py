@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.client import Outcomes, Publisher
 from sluice.config import KafkaConfig, Topics
-from sluice.features.image import extract_image
+from sluice.features.image import extract_image_and_prints
 from sluice.local.kafka import NativeKafka
 from sluice.local.processes import python_path
 from sluice.local.stack import Stack, StackConfig, kafka_environment
@@ -94,7 +94,7 @@ def test_a_worker_looks_for_what_is_pushed_also_after_a_restart(
     shop = Shop(kafka_broker.kafka, triton_server.address, tmp_path)
     insults, known = tmp_path / "insults.jsonl", tmp_path / "known.csv"
     insults.write_text('{"kind": "word", "value": "clanker", "owner": "ann"}\n')
-    (seen,) = extract_image(draw(600, "PNG")).prints
+    (seen,) = extract_image_and_prints(draw(600, "PNG")).prints
     known.write_text(f"kind,value,id\npdq,{seen.bits.hex()},case-7\n")
     copy = Media.inline(draw(300, "JPEG"), "image/jpeg")
     with shop.stack:

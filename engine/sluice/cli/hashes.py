@@ -62,10 +62,10 @@ def _content_of(file: Path) -> bytes:
 def _prints_of(content: bytes) -> list[tuple[bytes, int]]:
     """None of what is no picture."""
     from sluice.errors import MediaInvalid
-    from sluice.features.image import extract_image
+    from sluice.features.image import extract_image_and_prints
 
     try:
-        return [(each.bits, each.quality) for each in extract_image(content).prints]
+        return [(each.bits, each.quality) for each in extract_image_and_prints(content).prints]
     except MediaInvalid:
         return []
 

@@ -18,7 +18,12 @@ from sluice.decoding import wire
 from sluice.errors import PartFailed
 from sluice.features import Features, Reserve
 from sluice.features.audio import extract_audio, extract_audio_and_speech, warm_up
-from sluice.features.image import extract_image, extract_image_and_pages
+from sluice.features.image import (
+    extract_image,
+    extract_image_and_pages,
+    extract_image_and_prints,
+    extract_image_pages_and_prints,
+)
 
 TRIM_EVERY = 50
 SMALL_BYTES = 64 * 2**20
@@ -27,6 +32,8 @@ _MAX_FILES = 64
 _EXTRACTORS: dict[bytes, Callable[[bytes, Reserve], Features[Any]]] = {
     wire.IMAGE: extract_image,
     wire.IMAGE_AND_PAGES: extract_image_and_pages,
+    wire.IMAGE_AND_PRINTS: extract_image_and_prints,
+    wire.IMAGE_PAGES_AND_PRINTS: extract_image_pages_and_prints,
     wire.AUDIO: extract_audio,
     wire.AUDIO_AND_SPEECH: extract_audio_and_speech,
 }

@@ -16,7 +16,12 @@ from sluice.decoding import wire
 from sluice.errors import MediaInvalid
 from sluice.features import Features
 from sluice.features.audio import extract_audio, extract_audio_and_speech
-from sluice.features.image import extract_image, extract_image_and_pages
+from sluice.features.image import (
+    extract_image,
+    extract_image_and_pages,
+    extract_image_and_prints,
+    extract_image_pages_and_prints,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +162,8 @@ def _read(kind: bytes, answered: bytes, body: bytes) -> Features[Any]:
 EXTRACTORS: Mapping[object, bytes] = {
     extract_image: wire.IMAGE,
     extract_image_and_pages: wire.IMAGE_AND_PAGES,
+    extract_image_and_prints: wire.IMAGE_AND_PRINTS,
+    extract_image_pages_and_prints: wire.IMAGE_PAGES_AND_PRINTS,
     extract_audio: wire.AUDIO,
     extract_audio_and_speech: wire.AUDIO_AND_SPEECH,
 }

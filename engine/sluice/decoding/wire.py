@@ -31,14 +31,18 @@ from sluice.features.pdq import HASH_BYTES
 from sluice.features.speech import MAX_SPEECH_S
 
 HEADER = struct.Struct("<cQ")
-IMAGE, IMAGE_AND_PAGES, AUDIO, AUDIO_AND_SPEECH = b"i", b"p", b"a", b"s"
-"""Decode the body: a picture, one with the pages in which text is looked for, a clip, one with what is spoken in it."""
+IMAGE, IMAGE_AND_PAGES, IMAGE_AND_PRINTS, IMAGE_PAGES_AND_PRINTS = b"i", b"p", b"h", b"b"
+"""Decode the body: a picture, one with the pages in which text is looked for, one with what it is known by, or both."""
+AUDIO, AUDIO_AND_SPEECH = b"a", b"s"
+"""A clip, one with what is spoken in it."""
 WANTED, GRANTED = b"w", b"g"
 """A decoder needs memory, and may have it; the body of the first is a count of bytes."""
 FEATURES, FAILURE, TRACE = b"f", b"x", b"t"
 """How it ended; a trace tells of a fault of ours, without content."""
 COUNT = struct.Struct("<Q")
 _CLIPS = (AUDIO, AUDIO_AND_SPEECH)
+_PAGED = (IMAGE_AND_PAGES, IMAGE_PAGES_AND_PRINTS)
+_PRINTED = (IMAGE_AND_PRINTS, IMAGE_PAGES_AND_PRINTS)
 MAX_ANSWER_BYTES = 16 * 2**20
 _MAX_DETAIL = 200
 
@@ -150,9 +154,9 @@ def read_features(body: bytes, kind: bytes) -> Features[Any]:
         answer = _ANSWERS.decode(body)
         read, most = (_read_audio, MAX_AUDIO_ROWS) if kind in _CLIPS else (_read_image, MAX_IMAGE_ROWS)
         rows = tuple(read(row) for row in answer.rows)
-        pages = _read_pages(answer.pages) if kind == IMAGE_AND_PAGES else ()
+        pages = _read_pages(answer.pages) if kind in _PAGED else ()
         speech = _read_speech(answer.speech) if answer.speech and kind == AUDIO_AND_SPEECH else None
-        prints = tuple(map(_read_print, answer.prints[: 0 if kind in _CLIPS else MAX_PRINTS]))
+        prints = tuple(map(_read_print, answer.prints[: MAX_PRINTS if kind in _PRINTED else 0]))
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadAnswer("no features") from error
     if not 1 <= len(rows) <= most:

@@ -21,12 +21,12 @@ from sluice.features.deep import rawmode_of, restore_depth
 from sluice.features.drafting import MAX_PIXELS as MAX_PIXELS
 from sluice.features.drafting import Draft, draft_for_pages, draft_for_views
 from sluice.features.durations import frame_durations
-from sluice.features.pages import Paginate, cut_pages, keep_within_limit, no_pages
-from sluice.features.pdq import hash_picture
+from sluice.features.pages import Paginate, keep_within_limit, no_pages
 from sluice.features.png import drop_remarks
 from sluice.features.sniffing import name_of, strip_leading
 from sluice.features.viewing import cut_rows, fineness_for, join_notes, may_hold_pictures, page_picture, view_picture
 from sluice.features.views import WHOLE, plain_boxes
+from sluice.features.wanted import PAGES, PAGES_AND_PRINTS, PRINTS, ROWS, Wanted
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 MAX_JPEG_PIXELS = 256 * 10**6
@@ -77,12 +77,22 @@ def extract_image(content: bytes, reserve: Reserve = unlimited) -> Features[Imag
         ``not_image``, ``unsupported`` (a known format that is not read), ``empty``, ``bomb`` (more than `MAX_PIXELS`)
         or ``truncated``.
     """
-    return _extract(content, reserve, no_pages)
+    return _extract(content, reserve, ROWS)
 
 
 def extract_image_and_pages(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
     """The same as `extract_image`, with the pages in which text is looked for."""
-    return _extract(content, reserve, cut_pages)
+    return _extract(content, reserve, PAGES)
+
+
+def extract_image_and_prints(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
+    """The same as `extract_image`, with what the picture's looks are known by."""
+    return _extract(content, reserve, PRINTS)
+
+
+def extract_image_pages_and_prints(content: bytes, reserve: Reserve = unlimited) -> Features[ImageRow]:
+    """The same as `extract_image`, with both."""
+    return _extract(content, reserve, PAGES_AND_PRINTS)
 
 
 def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
@@ -99,25 +109,25 @@ def image_rows(image: Image.Image) -> tuple[ImageRow, ...]:
         The whole image if no side is more than twice the other, else tiles along the long side, side by side without
         overlap; for each way to read its colours.
     """
-    return view_picture(image, may_hold_pictures(image), no_pages).rows
+    return view_picture(image, may_hold_pictures(image), ROWS).rows
 
 
-def _extract(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
+def _extract(content: bytes, reserve: Reserve, wanted: Wanted) -> Features[ImageRow]:
     try:
-        return _read(content, reserve, paginate)
+        return _read(content, reserve, wanted)
     except MemoryError as error:
         raise MediaInvalid("bomb", "needs too much memory to be decoded") from error
 
 
-def _read(content: bytes, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
+def _read(content: bytes, reserve: Reserve, wanted: Wanted) -> Features[ImageRow]:
     content, left_out = _prepare(content)
     with _open(content) as image:
         _check_size(image)
         is_large, n_frames = may_hold_pictures(image), _count_frames(image)
         if n_frames == 1:
-            features = _read_still(content, is_large, reserve, paginate)
+            features = _read_still(content, is_large, reserve, wanted)
         else:
-            features = _read_animation(content, image, n_frames, reserve, paginate)
+            features = _read_animation(content, image, n_frames, reserve, wanted)
     pages = keep_within_limit(features.pages)
     partial = join_notes(features.partial, left_out)
     return Features(features.rows[:MAX_ROWS], partial, pages=pages, prints=features.prints[:MAX_PRINTS])
@@ -188,27 +198,27 @@ def _count_pages(image: Image.Image) -> int:
     return n_pages
 
 
-def _read_still(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
+def _read_still(content: bytes, is_large: bool, reserve: Reserve, wanted: Wanted) -> Features[ImageRow]:
     try:
         if content.startswith(jpeg.BEGINNING):
-            return _read_jpeg(content, is_large, reserve, paginate)
+            return _read_jpeg(content, is_large, reserve, wanted)
         image, cut = _decode_still(content, draft_for_views, reserve)
-        features = view_picture(image, is_large, paginate)
+        features = view_picture(image, is_large, wanted)
     except DECODE_ERRORS as error:
         raise MediaInvalid("truncated", "truncated or damaged image") from error
     return replace(features, partial=join_notes(features.partial, cut))
 
 
-def _read_jpeg(content: bytes, is_large: bool, reserve: Reserve, paginate: Paginate) -> Features[ImageRow]:
-    """Rows at the scale that views need, and pages at that which letters need: rows are the same without pages."""
+def _read_jpeg(content: bytes, is_large: bool, reserve: Reserve, wanted: Wanted) -> Features[ImageRow]:
+    """Rows at the scale that views need, pages at that of letters, prints at the first: none changes another."""
     image, cut = _decode_still(content, draft_for_views, reserve)
-    features = view_picture(image, is_large, no_pages)
-    fineness = fineness_for(features)
+    features = view_picture(image, is_large, replace(wanted, paginate=no_pages))
+    prints, fineness = features.prints, fineness_for(features)
     if fineness > 1:
         image, cut = _decode_still(content, partial(draft_for_views, fineness=fineness), reserve)
-        features = view_picture(image, is_large, no_pages)
-    pages = () if paginate is no_pages else _cut_pages(content, image, fineness, reserve, paginate)
-    return replace(features, partial=join_notes(features.partial, cut), pages=pages)
+        features = view_picture(image, is_large, ROWS)
+    pages = () if wanted.paginate is no_pages else _cut_pages(content, image, fineness, reserve, wanted.paginate)
+    return replace(features, partial=join_notes(features.partial, cut), pages=pages, prints=prints)
 
 
 def _cut_pages(
@@ -279,7 +289,7 @@ def _is_cut(content: bytes, image: Image.Image, draft: Draft) -> bool:
 
 
 def _read_animation(
-    content: bytes, image: Image.Image, n_frames: int, reserve: Reserve, paginate: Paginate
+    content: bytes, image: Image.Image, n_frames: int, reserve: Reserve, wanted: Wanted
 ) -> Features[ImageRow]:
     reserve(image.width * image.height * _FRAME_PIXEL_BYTES)
     durations_s = frame_durations(content)
@@ -288,14 +298,14 @@ def _read_animation(
     n_readable = min(n_frames, MAX_COUNTED_FRAMES, max(1, _MAX_ANIMATION_PIXELS // (image.width * image.height)))
     n_wanted = min(n_readable, MAX_FRAMES, max(1, _MAX_FRAME_ROWS // len(plain_boxes(*image.size))))
     scenes = Scenes(frozenset(choose_frames(durations_s[:n_readable], n_wanted)))
-    n_read = _watch(image, durations_s[:n_readable], scenes, paginate)
+    n_read = _watch(image, durations_s[:n_readable], scenes, wanted)
     described = f"more than {MAX_COUNTED_FRAMES}" if n_frames > MAX_COUNTED_FRAMES else f"{n_frames}"
     rest = f"sampled from the first {n_read} of {described} frames" if n_read < n_frames else None
     partial = join_notes(rest, scenes.describe_rest(_MAX_FRAME_ROWS))
     return Features(scenes.rows(_MAX_FRAME_ROWS), partial, pages=tuple(scenes.pages), prints=tuple(scenes.prints))
 
 
-def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes, paginate: Paginate) -> int:
+def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes, wanted: Wanted) -> int:
     """Decode one frame after another; returns how many there were before one that is damaged or too much."""
     n_pixels = 0
     for index, shown_s in enumerate(durations_s):
@@ -304,7 +314,7 @@ def _watch(image: Image.Image, durations_s: Sequence[float], scenes: Scenes, pag
             n_pixels += image.width * image.height
             if index and n_pixels > _MAX_ANIMATION_PIXELS:
                 return index
-            _offer(scenes, index, frame, shown_s, paginate)
+            _offer(scenes, index, frame, shown_s, wanted)
         except DECODE_ERRORS as error:
             if index == 0:
                 raise MediaInvalid("truncated", "truncated or damaged image") from error
@@ -319,15 +329,15 @@ def _decode_frame(image: Image.Image, index: int) -> Image.Image:
     return _turn_upright(image)
 
 
-def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float, paginate: Paginate) -> None:
+def _offer(scenes: Scenes, index: int, frame: Image.Image, shown_s: float, wanted: Wanted) -> None:
     transform = profile_of(frame)
     for rgb in read_colours(frame):
         look = look_at(rgb)
         if scenes.is_read(index, look):
-            scenes.pages.extend(paginate(rgb, (WHOLE,), transform))
+            scenes.pages.extend(wanted.paginate(rgb, (WHOLE,), transform))
         if scenes.wants(index, look, shown_s):
             scenes.keep(index, look, shown_s, cut_rows(rgb, plain_boxes(*rgb.size), transform))
-            scenes.prints.append(hash_picture(rgb))
+            scenes.prints.extend(wanted.take_prints(rgb))
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

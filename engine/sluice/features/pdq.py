@@ -8,6 +8,7 @@ Not `pdqhash`, its binding for Python: that has to be compiled, and a worker mus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +28,18 @@ _QUALITY_SCALE = 90
 _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 
 Floats = npt.NDArray[np.float32]
+TakePrints = Callable[[Image.Image], tuple[Print, ...]]
+"""An upright picture in RGB → what its looks are known by."""
+
+
+def take_prints(rgb: Image.Image) -> tuple[Print, ...]:
+    """The `TakePrints` of those who look for pictures in banks."""
+    return (hash_picture(rgb),)
+
+
+def no_prints(rgb: Image.Image) -> tuple[Print, ...]:
+    """The `TakePrints` of those who have no banks."""
+    return ()
 
 
 def hash_picture(rgb: Image.Image) -> Print:

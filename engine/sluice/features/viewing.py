@@ -11,15 +11,15 @@ from PIL import Image
 from sluice.features import IMAGE_SIZE_PX, Features, ImageRow, Page
 from sluice.features.colours import Transform, apply_profile, profile_of, read_colours
 from sluice.features.pages import Paginate
-from sluice.features.pdq import hash_picture
 from sluice.features.views import WHOLE, Box, Views, choose_views, find_pictures, region_of
+from sluice.features.wanted import Wanted
 
 _MAX_FINENESS = 8
 _LARGE_PX = 3 * IMAGE_SIZE_PX
 
 
-def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Features[ImageRow]:
-    """Rows and pages of every reading of an upright picture.
+def view_picture(image: Image.Image, is_large: bool, wanted: Wanted) -> Features[ImageRow]:
+    """Rows of every reading of an upright picture, and what is wanted besides.
 
     Parameters
     ----------
@@ -27,8 +27,6 @@ def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Feat
         Of any mode.
     is_large : bool
         Whether small pictures on it are looked at on their own; see `may_hold_pictures`.
-    paginate : callable
-        Which pages there are.
     """
     transform = _transform_of(image)
     readings = [(rgb, choose_views(rgb)) for rgb in read_colours(image)]
@@ -36,8 +34,8 @@ def view_picture(image: Image.Image, is_large: bool, paginate: Paginate) -> Feat
     return Features(
         tuple(row for each in looked for row in each.rows),
         join_notes(*(each.partial for each in looked)),
-        pages=tuple(page for rgb, views in readings for page in paginate(rgb, views.boxes, transform)),
-        prints=tuple(hash_picture(rgb) for rgb, _ in readings),
+        pages=tuple(page for rgb, views in readings for page in wanted.paginate(rgb, views.boxes, transform)),
+        prints=tuple(seen for rgb, _ in readings for seen in wanted.take_prints(rgb)),
     )
 
 

@@ -55,6 +55,16 @@ class BankFinder:
         self._wanted = _Banks({name: bank for name, bank in banks.items() if not bank.settings.is_negative})
         self._spared = _Banks({name: bank for name, bank in banks.items() if bank.settings.is_negative})
 
+    @property
+    def knows_bytes(self) -> bool:
+        """Whether a file's digests can make a difference."""
+        return self._wanted.knows_bytes or self._spared.knows_bytes
+
+    @property
+    def knows_looks(self) -> bool:
+        """Whether a picture's looks can: those of negative banks alone spare nothing."""
+        return self._wanted.knows_looks
+
     def find(self, known: KnownFile) -> list[HashMatch]:
         """The nearest match of each bank: what a negative bank holds matches nothing.
 
@@ -81,6 +91,14 @@ class _Banks:
         self._exact = {kind: ExactIndex(rows) for kind, rows in exact.items() if len(rows)}
         self._rows = {**exact, "pdq": self._together("pdq")}
         self._pdq = PdqIndex(self._rows["pdq"]) if len(self._rows["pdq"]) else None
+
+    @property
+    def knows_bytes(self) -> bool:
+        return bool(self._exact)
+
+    @property
+    def knows_looks(self) -> bool:
+        return self._pdq is not None
 
     def _count(self, kind: str) -> npt.NDArray[np.int_]:
         return np.cumsum([len(bank.hashes.get(kind, ())) for bank in self._banks])

@@ -57,6 +57,16 @@ class Modality(ABC, Generic[SourceT, RowT]):
         return None
 
     @property
+    def hashing(self) -> AnyModality:
+        """The same that also says what the looks of its parts are known by; itself where it has nothing to say."""
+        return self
+
+    @property
+    def kept_as(self) -> str:
+        """Equal for those of which one's scored parts do for the other, if their models are the same."""
+        return self.name
+
+    @property
     def models(self) -> tuple[ModelSpec, ...]:
         """Every model that what comes of a part depends on, before the fusion."""
         return (*self.read_by, self.model)

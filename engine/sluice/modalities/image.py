@@ -25,7 +25,9 @@ class ImageModality(MediaModality[ImageRow]):
     Parameters
     ----------
     text : Modality or None
-        What scores the text in them; None where it is not read. See `MediaModality` for the others.
+        What scores the text in them; None where it is not read.
+    hashed : Modality or None
+        See `Modality.hashing`; None where their looks are never asked for. See `MediaModality` for the others.
     """
 
     name = "image"
@@ -40,9 +42,11 @@ class ImageModality(MediaModality[ImageRow]):
         run: Runner,
         decode: Callable[[bytes], Features[ImageRow]] = extract_image,
         text: AnyModality | None = None,
+        hashed: AnyModality | None = None,
     ) -> None:
         super().__init__(media, run, decode)
         self._text = text
+        self._hashed = hashed
 
     def media_of(self, post: Post) -> Sequence[Media]:
         """See `MediaModality.media_of`."""
@@ -53,6 +57,11 @@ class ImageModality(MediaModality[ImageRow]):
         if self._text is None or not features.pages:
             return None
         return Part(self._text, part.name, features.pages, part.index)
+
+    @property
+    def hashing(self) -> AnyModality:
+        """See `Modality.hashing`."""
+        return self._hashed or self
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:
@@ -69,6 +78,15 @@ class ImageModality(MediaModality[ImageRow]):
         """A box in the view that shows the label most clearly."""
         heatmaps = [row[self.model.evidence.name][LABELS.index(label)] for row in outputs]
         return find_box(part.index, rows, heatmaps)
+
+
+class HashedImageModality(ImageModality):
+    """The post's images, with what their looks are known by: `decode` has to find that."""
+
+    @property
+    def kept_as(self) -> str:
+        """See `Modality.kept_as`: what is kept of an image without its hash would match no bank."""
+        return "image with its hash"
 
 
 def find_box(index: int, rows: Sequence[ImageRow], heatmaps: Sequence[Floats]) -> tuple[ImageEvidence, ...]:

@@ -48,7 +48,7 @@ class PartRepeats:
         if models is None or not isinstance(source, str | bytes):
             return None
         raw = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
-        names = (part.modality.name.encode(), models)
+        names = (part.modality.kept_as.encode(), models)
         is_large = len(raw) > LARGE_BYTES
         key = await asyncio.to_thread(digest, *names, raw) if is_large else digest(*names, raw)
         patience_s = PATIENCE * (deadline - asyncio.get_running_loop().time())

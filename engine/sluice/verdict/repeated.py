@@ -39,17 +39,15 @@ class VerdictRepeats:
 
         Parameters
         ----------
+        post : Post
+            One that `is_kept`.
         decided_by : bytes
             Equal for posts that policies and lists cannot tell apart but by their text.
         """
-        if not post.text or post.images or post.audio:
-            return None
-        if len(post.text) > MAX_WHOLE_CHARS:  # it is read in part, and its verdict is not kept
-            return None
         models = self._identities.find(MODELS)
         if models is None:
             return None
-        key = digest(models, decided_by, post.text.encode("utf-8", "surrogatepass"))
+        key = digest(models, decided_by, (post.text or "").encode("utf-8", "surrogatepass"))
         found = await flight.board(key, patience_s)
         return None if found is None else msgspec.structs.replace(decode_verdict(found), cached=PARTS)
 
@@ -60,6 +58,11 @@ class VerdictRepeats:
             flight.land(raw, len(raw))
         elif not any(status.startswith("failed") for status in verdict.modalities.values()):
             flight.decline()
+
+
+def is_kept(post: Post) -> bool:
+    """Whether verdicts on posts like this one are kept: a text alone, no longer than what is read of one."""
+    return bool(post.text) and not (post.images or post.audio) and len(post.text or "") <= MAX_WHOLE_CHARS
 
 
 def is_whole(statuses: Iterable[str]) -> bool:

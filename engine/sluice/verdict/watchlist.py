@@ -28,13 +28,15 @@ class Watchlist:
 
     Attributes
     ----------
-    has_banks : bool
+    takes_digests, takes_prints : bool
+        Whether the bytes of media, and the looks of pictures, are looked up in banks.
     """
 
     def __init__(self, lists: ListFinder | None = None, banks: BankFinder | None = None) -> None:
         self._lists = lists
         self._banks = banks
-        self.has_banks = banks is not None
+        self.takes_digests = banks is not None and banks.knows_bytes
+        self.takes_prints = banks is not None and banks.knows_looks
 
     def key(self, post: Post, now: datetime) -> bytes:
         """Equal for two posts with the same text in which the same is found, as far as this process goes."""

@@ -13,7 +13,12 @@ from sluice.config import DecodingConfig
 from sluice.decoding.pool import Decoder, DecodingPool
 from sluice.errors import MediaInvalid
 from sluice.features.audio import extract_audio, extract_audio_and_speech
-from sluice.features.image import extract_image, extract_image_and_pages
+from sluice.features.image import (
+    extract_image,
+    extract_image_and_pages,
+    extract_image_and_prints,
+    extract_image_pages_and_prints,
+)
 from tests.components import require_module
 from tests.engine.decoding.files import draw, encode, make_pages, make_scans, make_slow_png
 from tests.engine.features.clips import encode as encode_clip
@@ -50,7 +55,7 @@ async def test_a_decoder_gives_what_decoding_here_gives(pool: DecodingPool) -> N
     for row, expected in zip(image.rows, extract_image(picture).rows, strict=True):
         assert np.array_equal(row.pixels, expected.pixels)
         assert row.box == expected.box
-    assert image.prints == extract_image(picture).prints != ()
+    assert image.prints == ()
     for heard, wanted in zip(audio.rows, extract_audio(clip).rows, strict=True):
         assert np.array_equal(heard.log_mel, wanted.log_mel)
         assert (heard.start_s, heard.end_s) == (wanted.start_s, wanted.end_s)
@@ -61,6 +66,15 @@ async def test_pages_come_along_where_they_are_asked_for(pool: DecodingPool) -> 
     with_pages, without = await asyncio.gather(pool(extract_image_and_pages, picture), pool(extract_image, picture))
     assert [page.pixels.shape for page in with_pages.pages] == [(300, 900, 3)]
     assert without.pages == ()
+
+
+async def test_hashes_come_along_where_they_are_asked_for(pool: DecodingPool) -> None:
+    picture = encode(Image.effect_noise((900, 300), 60))
+    hashed, both = await asyncio.gather(
+        pool(extract_image_and_prints, picture), pool(extract_image_pages_and_prints, picture)
+    )
+    assert hashed.prints == both.prints == extract_image_and_prints(picture).prints != ()
+    assert (hashed.pages, len(both.pages)) == ((), 1)
 
 
 async def test_what_cannot_be_read_is_refused_as_here(pool: DecodingPool) -> None:

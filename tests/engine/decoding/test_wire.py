@@ -104,11 +104,13 @@ def test_what_is_no_speech_is_no_answer(speech: tuple[bytes, list[tuple[float, f
 def test_hashes_of_pictures_come_back() -> None:
     prints = (Print(b"\x0f" * 32, 0), Print(bytes(32), 100))
     body = wire.write_features(Features((ImageRow(PIXELS, BOX),), prints=prints))
-    assert wire.read_features(body, wire.IMAGE).prints == prints
+    for kind in (wire.IMAGE_AND_PRINTS, wire.IMAGE_PAGES_AND_PRINTS):
+        assert wire.read_features(body, kind).prints == prints
+    assert wire.read_features(body, wire.IMAGE_AND_PAGES).prints == ()  # nobody asked
 
 
 @pytest.mark.parametrize("hashed", [(bytes(31), 50), (bytes(32), 101), (bytes(32), -1), ("words", 50)])
 def test_what_is_no_hash_is_no_answer(hashed: tuple[object, int]) -> None:
     body = msgspec.msgpack.encode([[[PIXELS.tobytes(), BOX]], None, [], None, [hashed]])
     with pytest.raises(wire.BadAnswer):
-        wire.read_features(body, wire.IMAGE)
+        wire.read_features(body, wire.IMAGE_AND_PRINTS)

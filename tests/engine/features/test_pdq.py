@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from sluice.features.image import extract_image
+from sluice.features import Print
+from sluice.features.image import (
+    extract_image,
+    extract_image_and_prints,
+    extract_image_pages_and_prints,
+)
 from sluice.features.pdq import hash_picture
 
 
@@ -58,4 +63,25 @@ def test_each_scene_of_an_animation_has_its_hash() -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=1000)
     shown = ImageSequence.Iterator(Image.open(file))
     expected = [hash_picture(frame.convert("RGB")) for frame in shown]
-    assert list(extract_image(file.getvalue()).prints) == expected
+    assert list(extract_image_and_prints(file.getvalue()).prints) == expected
+    assert extract_image(file.getvalue()).prints == ()
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (3000, 500)])
+def test_a_large_photograph_is_hashed_once_whatever_else_is_made_of_it(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, photograph = waves(*size), io.BytesIO()
+    whole.save(photograph, "JPEG", quality=90)
+    hashed: list[tuple[int, int]] = []
+
+    def note(rgb: Image.Image) -> Print:
+        hashed.append(rgb.size)
+        return hash_picture(rgb)
+
+    monkeypatch.setattr("sluice.features.pdq.hash_picture", note)
+    (one,) = extract_image_and_prints(photograph.getvalue()).prints
+    assert len(hashed) == 1
+    assert hashed[0] < size  # decoded at a part of its size
+    assert extract_image_pages_and_prints(photograph.getvalue()).prints == (one,)
+    assert apart(one.bits, hash_picture(whole).bits) <= 16

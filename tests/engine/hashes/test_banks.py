@@ -173,3 +173,12 @@ def test_what_a_negative_bank_holds_matches_nothing() -> None:
     finder = BankFinder({"looks": looks, "spared": bytes_spared})
     assert finder.find(known(PDQ, content=content)) == []
     assert [match.bank for match in finder.find(known(PDQ))] == ["looks"]
+
+
+def test_only_what_can_make_a_difference_is_asked_for() -> None:
+    exact, looks = make_bank([HashEntry("sha256", SHA)]), make_bank([HashEntry("pdq", PDQ)])
+    spared = BankSettings(is_negative=True)
+    finders = [BankFinder({"it": exact}), BankFinder({"it": looks}), BankFinder({"it": Bank(spared, looks.hashes)})]
+    assert [finder.knows_bytes for finder in finders] == [True, False, False]
+    assert [finder.knows_looks for finder in finders] == [False, True, False]
+    assert BankFinder({"looks": looks, "spared": Bank(spared, exact.hashes)}).knows_bytes

@@ -85,3 +85,11 @@ async def test_rows_are_what_the_model_takes(name: str) -> None:
     for row in features.rows:
         inputs = inputs_of(modality.model, row)
         assert all(fits(tensor, inputs[tensor.name]) for tensor in modality.model.inputs)
+
+
+async def test_pictures_are_hashed_for_banks_alone() -> None:
+    plain = shipped()["image"]
+    assert plain.hashing.kept_as != plain.kept_as == "image"
+    for modality, n_prints in ((plain, 0), (plain.hashing, 1)):
+        async with modality.fetch(modality.parts(POST)[0]) as source:
+            assert len((await modality.extract(source)).prints) == n_prints

@@ -196,7 +196,7 @@ async def test_banks_are_shared_like_lists(kafka: KafkaConfig) -> None:
         while not process.seen.empty():
             process.seen.get_nowait()
         await asyncio.to_thread(desk.change, "known", "add", lambda there: join(there, more), "ann")
-        assert (await asyncio.wait_for(process.seen.get(), PATIENCE_S)).has_banks
+        assert (await asyncio.wait_for(process.seen.get(), PATIENCE_S)).takes_prints
         assert process.count("sluice_bank_hashes", bank="known") == 2
         assert process.watched.banks._shared["known"].settings.distance == 9
     assert [(row.n_entries, row.version) for row in desk.rows()] == [(2, 2)]
