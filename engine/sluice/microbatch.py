@@ -76,6 +76,8 @@ class MicroBatcher(Generic[ItemT, ResultT]):
             return [await job.done for job in jobs]
         finally:
             for job in jobs:
+                if not job.done.done() or job.done.cancelled():
+                    self._leave(job)
                 job.withdraw()
 
     def allow(self, n_calls: int) -> None:
@@ -96,6 +98,11 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         self._waiting.append(job)
         return job
 
+    def _leave(self, job: _Job[ItemT, ResultT]) -> None:
+        """Nobody waits any more: no call may come for long that would notice."""
+        if job in self._waiting:
+            self._waiting.remove(job)
+
     def _start_soon(self) -> None:
         """Start after what else is ready now has run: items that come in the same moment leave together."""
         if not self._is_starting:
@@ -104,7 +111,8 @@ class MicroBatcher(Generic[ItemT, ResultT]):
 
     def _start(self) -> None:
         self._is_starting = False
-        self._waiting = [job for job in self._waiting if not job.done.done()]
+        if len(self._calls) < self._n_calls:  # else to look through all who wait is for nothing
+            self._waiting = [job for job in self._waiting if not job.done.done()]
         while len(self._calls) < self._n_calls and self._waiting:
             jobs = self._take()
             task = asyncio.create_task(self._run(jobs))

@@ -22,9 +22,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from sluice.bench.texts import make_text
+from sluice.features.seen import Seen
 from sluice.lists.entries import Entry
 from sluice.lists.finder import ListFinder
-from sluice.lists.reading import read_letters, read_plainly
+from sluice.lists.reading import read_letters
 from sluice.lists.terms import spell
 
 N_POSTS = 2_000
@@ -68,7 +69,7 @@ def disguise(text: str, rng: random.Random) -> str:
 
 def find_plainly(spelled: list[str], text: str) -> set[int]:
     """Which entries stand in a text as whole words, each looked for by itself."""
-    read = read_letters(read_plainly(text))[0]
+    read = read_letters(Seen(text))[0]
     return {index for index, term in enumerate(spelled) if term in read and stands_apart(term, read)}
 
 

@@ -59,6 +59,19 @@ async def test_one_bad_item_takes_no_neighbour_down() -> None:
     assert doubler.batches == [[1, 13], [1], [13]]
 
 
+async def test_nothing_is_held_of_who_gave_up_while_no_call_ends() -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    first, gone = (asyncio.create_task(doubler.batcher.run(*numbers)) for numbers in ([1], [2, 4]))
+    while not doubler.batches:
+        await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait({gone})
+    assert doubler.batcher._waiting == []
+    doubler.gate.set()
+    assert await first == [2]
+
+
 async def test_what_no_item_is_to_blame_for_is_told_to_all_at_once() -> None:
     doubler = Doubler()
     outcomes = await asyncio.gather(*(doubler.batcher.run(n) for n in (1, 99)), return_exceptions=True)

@@ -11,7 +11,7 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.features.folding import prepare
+from sluice.features.seen import see
 
 Hashes = NDArray[np.uint64]
 
@@ -37,8 +37,7 @@ def simhash(text: str, seed: int = 0) -> int:
     seed : int
         From 0 to 2 ** 64 - 1; a secret one keeps others from computing the hash of a text they guess.
     """
-    read, _ = prepare(text[:MAX_CHARS])
-    letters = _letters(read)
+    letters = _letters(see(text[:MAX_CHARS]).folded[0])
     if not letters:
         return 0
     bits = np.unpackbits(_grams(letters, seed).view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")

@@ -21,6 +21,7 @@ from sluice.features import Features, TextRow
 from sluice.features.folding import fold
 from sluice.features.markup import undo_markup
 from sluice.features.normalisation import normalise
+from sluice.features.seen import see
 from sluice.features.sentences import find_sentences
 from sluice.features.traces import Int32
 from sluice.features.windows import (
@@ -215,13 +216,11 @@ def _read_whole(text: str) -> _Reading | None:
     """A text as its reader gets it, or None if it is too long; NFKC makes up to 18 characters out of one."""
     if len(text) > MAX_WHOLE_CHARS:
         return None
-    shown, outer = undo_markup(text)
-    if len(shown) > MAX_WHOLE_CHARS:
+    seen = see(text)
+    shown, outer = seen.shown
+    if len(shown) > MAX_WHOLE_CHARS or len(seen.normalised[0]) > MAX_WHOLE_CHARS:
         return None
-    normalised = normalise(shown)
-    if len(normalised[0]) > MAX_WHOLE_CHARS:
-        return None
-    read, inner = fold(normalised)
+    read, inner = seen.folded
     sentences = find_sentences(shown)
     starts = [0] if len(sentences) == 1 else np.searchsorted(inner, sentences).tolist()
     return _set_apart(read, outer[inner], starts)

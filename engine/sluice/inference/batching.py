@@ -38,6 +38,8 @@ class _Job:
     ----------
     length : int
         Of each row.
+    n_cells : int
+        Of all rows.
     deadline : float
         On the loop's clock.
     due : float
@@ -46,6 +48,7 @@ class _Job:
 
     rows: Sequence[Arrays]
     length: int
+    n_cells: int
     deadline: float
     due: float
 
@@ -116,23 +119,24 @@ class BatchQueue:
             together: list[Arrays] = []
             for row, _ in same:
                 if together and not self._fits([length] * (len(together) + 1)):
-                    yield _Job(together, length, deadline, due)
+                    yield _Job(together, length, length * len(together), deadline, due)
                     together = []
                 together.append(row)
-            yield _Job(together, length, deadline, due)
+            yield _Job(together, length, length * len(together), deadline, due)
 
     def _choose(self, jobs: Sequence[_Job]) -> list[int]:
         """The job that is due first, and those nearest to it in length for which that is cheaper than to go apart.
 
         One that may crash the model travels alone.
         """
-        first = min(range(len(jobs)), key=lambda i: jobs[i].due)
+        dues = [job.due for job in jobs]
+        first = dues.index(min(dues))
         if self._suspects.holds(jobs[first].rows):
             return [first]
         chosen = [first]
         length = jobs[first].length
         lengths = [length] * len(jobs[first].rows)
-        n_waiting = sum(job.length * len(job.rows) for job in jobs)
+        n_waiting = sum([job.n_cells for job in jobs])
         distances = [abs(job.length - length) for job in jobs]
         for position in sorted(range(len(jobs)), key=distances.__getitem__):
             if position == first or self._suspects.holds(jobs[position].rows):

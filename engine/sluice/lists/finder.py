@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 
 from sluice.errors import ListError
+from sluice.features.seen import Seen, see
 from sluice.features.traces import Int32, Traced
 from sluice.lists.allowances import without_allowed
 from sluice.lists.entries import Entry, Kind, Match
 from sluice.lists.links import Sites, keep_tags, parse_site
 from sluice.lists.patterns import Patterns
-from sluice.lists.reading import read_letters, read_plainly, read_words
+from sluice.lists.reading import read_letters
 from sluice.lists.terms import Terms, spell
 
 Listed = tuple[str, Entry]
@@ -56,8 +57,8 @@ class ListFinder:
         if terms:
             self._readers.append(_Reader(read_letters, Terms(list(terms)), terms))
         if patterns:
-            self._readers.append(_Reader(read_words, Patterns(list(patterns)), patterns))
-        self._sites = _Reader(lambda plain: plain, Sites(list(sites)), sites) if sites else None
+            self._readers.append(_Reader(lambda seen: seen.words, Patterns(list(patterns)), patterns))
+        self._sites = _Reader(lambda seen: seen.plain, Sites(list(sites)), sites) if sites else None
         if self._sites is not None:
             self._readers.append(self._sites)
 
@@ -82,26 +83,30 @@ class ListFinder:
 
     def _look(self, text: str, author_id: str | None) -> Iterator[Match]:
         yield from (Match(name, entry) for name, entry in self._authors.get(author_id or "", ()))
-        plain = read_plainly(text)
+        seen = see(text)
         for reader in self._readers:
-            yield from reader.find(plain)
+            yield from reader.find(seen)
         if self._sites is not None and "<" in text:  # the address of a link is in its tag, which nobody sees
-            yield from self._sites.find((keep_tags(text), np.arange(len(text) + 1, dtype=np.int32)))
+            yield from self._sites.find_in((keep_tags(text), np.arange(len(text) + 1, dtype=np.int32)))
 
 
 class _Reader(Generic[_K]):
     """Finds entries of a few kinds in the text as they see it."""
 
     def __init__(
-        self, read: Callable[[Traced], Traced], searcher: _Searcher, listed: Mapping[_K, Sequence[Listed]]
+        self, read: Callable[[Seen], Traced], searcher: _Searcher, listed: Mapping[_K, Sequence[Listed]]
     ) -> None:
         self._read = read
         self._searcher = searcher
         self._listed = list(listed.values())
 
-    def find(self, plain: Traced) -> Iterator[Match]:
-        """Each place of each entry in a text that `read_plainly` returned."""
-        read, origin = self._read(plain)
+    def find(self, seen: Seen) -> Iterator[Match]:
+        """Each place of each entry in a text."""
+        return self.find_in(self._read(seen))
+
+    def find_in(self, traced: Traced) -> Iterator[Match]:
+        """The same in a text as it was read."""
+        read, origin = traced
         for index, start, end in self._searcher.find(read):
             place = place_in_original(origin, start, end)
             yield from (Match(name, entry, *place) for name, entry in self._listed[index])

@@ -27,7 +27,7 @@ _MAX_HOST = 253
 
 
 def find_links(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """Host, path, start and end of each address in a text that `read_plainly` returned."""
+    """Host, path, start and end of each address in a text that is `Seen.plain`."""
     for match in _LINK.finditer(text):
         if len(match[1]) <= _MAX_HOST:
             yield plain_host(match[1]), plain_path(match[2] or "/"), match.start(), match.end()
@@ -93,7 +93,7 @@ class Sites:
             self._by_host.setdefault(host, []).append((path, index))
 
     def find(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Which are linked to in a text that `read_plainly` returned: index, start and end of each place."""
+        """Which are linked to in a text that is `Seen.plain`: index, start and end of each place."""
         for host, path, start, end in find_links(text):
             for above in _self_and_above(host):
                 yield from (

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from sluice.errors import ListError
-from sluice.lists.reading import read_letters, read_plainly
+from sluice.features.seen import Seen
+from sluice.lists.reading import read_letters
 
 _PLAIN = re.compile(r"(?!.*(.)\1\1)[a-z]{2,}(?: [a-z]{2,})*")
 """What every reader leaves as it is: most entries of most lists, and reading a million of the others takes a while."""
@@ -31,7 +32,7 @@ def spell(value: str) -> str:
     """
     if _PLAIN.fullmatch(value):
         return value
-    spelled = read_letters(read_plainly(value))[0].strip()
+    spelled = read_letters(Seen(value))[0].strip()
     if not any(_is_letter(character) for character in spelled):
         raise ListError("there is no letter, digit or pictograph in it")
     return spelled

@@ -23,6 +23,11 @@ class Runner(Protocol):
         ...
 
 
+async def run_here(extract: Callable[[SourceT], ResultT], source: SourceT) -> ResultT:
+    """A `Runner` for what takes less than a hop to another thread and back: the event loop does wait for it."""
+    return _guard(extract, source)
+
+
 def on_threads(executor: Executor) -> Runner:
     """Run extraction on the executor's threads."""
 

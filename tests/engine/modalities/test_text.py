@@ -13,6 +13,7 @@ from sluice.features import Features, Language, Languages, TextRow
 from sluice.modalities.extraction import ExtractionCrashed, on_threads
 from sluice.modalities.marks import MAX_SPANS
 from sluice.modalities.text import (
+    BRIEF_CHARACTERS,
     LABELS_OF_WORDS,
     MAX_TOGETHER,
     SHARE_OF_PEAK,
@@ -62,6 +63,21 @@ async def test_each_text_gets_its_own_features_in_few_batches() -> None:
     assert [len(batch) for batch in extractor.batches] == [MAX_TOGETHER] * 3 + [199 - 3 * MAX_TOGETHER]
 
 
+async def test_only_what_is_brief_together_is_read_on_the_spot() -> None:
+    threads: list[threading.Thread] = []
+
+    def extract_batch(texts: list[str]) -> list[Features[TextRow]]:
+        threads.append(threading.current_thread())
+        return [extract_text(text) for text in texts]
+
+    texts = TextModality(extract_batch, on_threads(ThreadPoolExecutor(1)), identify)
+    brief = "a" * BRIEF_CHARACTERS
+    await texts.extract(brief)
+    await texts.extract(f"{brief}a")
+    await asyncio.gather(texts.extract(brief), texts.extract("a"))
+    assert [thread is threading.current_thread() for thread in threads] == [True, False, False]
+
+
 async def test_a_long_text_goes_alone() -> None:
     extractor = Extractor()
     extractor.gate.set()
@@ -90,7 +106,8 @@ async def test_a_text_that_cannot_be_read_takes_no_neighbour_down(text: str, err
 
 async def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
     extractor = Extractor()
-    gone, stays = (asyncio.create_task(extractor.texts.extract(text)) for text in ("gone", "stays"))
+    texts = (f"{word} " * BRIEF_CHARACTERS for word in ("go", "st"))
+    gone, stays = (asyncio.create_task(extractor.texts.extract(text)) for text in texts)
     while not extractor.batches:
         await asyncio.sleep(0)
     gone.cancel()
