@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from time import monotonic
 
 import numpy as np
@@ -51,6 +52,9 @@ class _Job:
     n_cells: int
     deadline: float
     due: float
+
+
+_DUE, _N_CELLS = attrgetter("due"), attrgetter("n_cells")
 
 
 class BatchQueue:
@@ -129,14 +133,13 @@ class BatchQueue:
 
         One that may crash the model travels alone.
         """
-        dues = [job.due for job in jobs]
-        first = dues.index(min(dues))
-        if self._suspects.holds(jobs[first].rows):
-            return [first]
-        chosen = [first]
-        length = jobs[first].length
-        lengths = [length] * len(jobs[first].rows)
-        n_waiting = sum([job.n_cells for job in jobs])
+        leader = min(jobs, key=_DUE)
+        first = jobs.index(leader)
+        chosen, length = [first], leader.length
+        lengths = [length] * len(leader.rows)
+        n_waiting = sum(map(_N_CELLS, jobs))
+        if self._suspects.holds(leader.rows) or not self._fits([*lengths, length], n_waiting):
+            return chosen  # there is no room for one more row as long as these, and any other costs more
         distances = [abs(job.length - length) for job in jobs]
         for position in sorted(range(len(jobs)), key=distances.__getitem__):
             if position == first or self._suspects.holds(jobs[position].rows):
