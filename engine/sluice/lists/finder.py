@@ -107,15 +107,27 @@ class _Reader(Generic[_K]):
     def find_in(self, traced: Traced) -> Iterator[Match]:
         """The same in a text as it was read."""
         read, origin = traced
+        places = _Places(origin)
         for index, start, end in self._searcher.find(read):
-            place = place_in_original(origin, start, end)
+            place = places.of(start, end)
             yield from (Match(name, entry, *place) for name, entry in self._listed[index])
 
 
-def place_in_original(origin: Int32, start: int, end: int) -> tuple[int, int]:
-    """The stretch of the original that a stretch of what was read comes from, also where letters were turned round."""
-    last = int(origin[start:end].max())
-    return int(origin[start:end].min()), max(int(origin[end]), last + 1)
+class _Places:
+    """Where stretches of what was read come from. A text may hold ten thousands of matches, and most hold none."""
+
+    def __init__(self, origin: Int32) -> None:
+        self._origin = origin
+        self._list: list[int] = []
+        self._rises = False
+
+    def of(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the original that a stretch comes from, also where letters were turned round."""
+        if not self._list:
+            self._list = self._origin.tolist()
+            self._rises = bool((self._origin[1:] >= self._origin[:-1]).all())
+        inside = (self._list[start], self._list[end - 1]) if self._rises else self._list[start:end]
+        return min(inside), max(self._list[end], max(inside) + 1)
 
 
 def _group(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
-from yarl import URL
+import idna
 
 from sluice.errors import ListError
 
@@ -22,7 +23,7 @@ _LINK = re.compile(
 )
 """A host with a dot in it, with or without a scheme, and its path; no e-mail address."""
 _NO_TAG = re.compile(r"(?P<tag><[^<>]*>)|[^<]+|<")
-_MAX_HOST = 253
+_MAX_HOST, _MAX_LABEL = 253, 63
 """RFC 1035, 2.3.4."""
 
 
@@ -34,16 +35,44 @@ def find_links(text: str) -> Iterator[tuple[str, str, int, int]]:
 
 
 def plain_host(host: str) -> str:
-    """A host as the DNS has it: small letters, and Punycode for others than Latin ones."""
-    host = re.sub("[\u3002\uff0e\uff61]", ".", unquote(host)).rstrip(".").lower()
+    """A host by which it is compared: letters as browsers map them (UTS 46), and Punycode undone.
+
+    Not in Punycode, as the DNS has it: writing that takes a time that grows with the square of a label, and a text may
+    hold ten thousand links.
+    """
+    if host.isascii() and "%" not in host and "xn--" not in host.lower():
+        return host.rstrip(".").lower()
+    host = re.sub("[\u3002\uff0e\uff61]", ".", unquote(host)).rstrip(".")
+    return ".".join(map(_plain_label, host.split(".")))
+
+
+def _plain_label(label: str) -> str:
+    if not label.isascii():
+        return unicodedata.normalize("NFC", "".join(map(_map_letter, label)))
+    label = label.lower()
+    return _undo_punycode(label) if label.startswith("xn--") and len(label) <= _MAX_LABEL else label
+
+
+@lru_cache(maxsize=16_384)
+def _map_letter(letter: str) -> str:
     try:
-        return URL.build(scheme="http", host=host).raw_host or ""
-    except ValueError:
-        return host
+        return idna.uts46_remap(letter)
+    except idna.IDNAError:  # no host may have it
+        return letter.lower()
+
+
+@lru_cache(maxsize=4096)
+def _undo_punycode(label: str) -> str:
+    try:
+        return label.removeprefix("xn--").encode().decode("punycode")
+    except UnicodeError:
+        return label
 
 
 def plain_path(path: str) -> str:
     """A path as a server takes it: letters for their numbers, and no steps back, on the spot or twice."""
+    if path == "/":
+        return path
     end = next((place for place, character in enumerate(path) if character in "?#"), len(path))
     steps: list[str] = []
     for step in unquote(path[:end]).replace("\\", "/").split("/"):

@@ -38,10 +38,10 @@ def spell(value: str) -> str:
     return spelled
 
 
-@lru_cache(maxsize=16_384)
-def _joins(left: str, right: str) -> bool:
-    """Whether two neighbours are of one word."""
-    return _is_letter(left) and _is_letter(right) and not (_is_unspaced(left) or _is_unspaced(right))
+@lru_cache(maxsize=65_536)
+def _holds_on(character: str) -> bool:
+    """Whether it is of one word with a neighbour that is such a one, too."""
+    return _is_letter(character) and not _is_unspaced(character)
 
 
 def _is_letter(character: str) -> bool:
@@ -75,15 +75,16 @@ class Terms:
 
     def find(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Which occur as whole words in a text that `read_letters` returned: index, start and end of each place."""
+        holds_on = [False, *map(_holds_on, text), False]  # at each place, whether the character before it does
         for start in range(len(text)):
-            if start and _joins(text[start - 1], text[start]):
+            if holds_on[start] and holds_on[start + 1]:
                 continue
             for length in self._lengths_at(text, start):
                 end = start + length
                 if end > len(text):
                     break
                 index = self._indices.get(text[start:end])
-                if index is not None and (end == len(text) or not _joins(text[end - 1], text[end])):
+                if index is not None and not (holds_on[end] and holds_on[end + 1]):
                     yield index, start, end
 
     def _lengths_at(self, text: str, start: int) -> Sequence[int]:

@@ -75,8 +75,32 @@ def test_a_url_is_found_with_what_lies_below_its_path() -> None:
     assert found("example.org/shopping example.org", entry) == []
 
 
-def test_hosts_are_compared_as_the_dns_has_them() -> None:
-    assert found("see xn--bcher-kva.example", Entry("domain", "bücher.example")) == ["xn--bcher-kva.example"]
+@pytest.mark.parametrize(
+    ("text", "listed"),
+    [
+        ("xn--bcher-kva.example", "bücher.example"),
+        ("BÜCHER.Example", "xn--bcher-kva.example"),
+        ("bu\u0308cher.example", "bücher.example"),
+        ("ΣΑΣ.example", "σασ.example"),  # the last letter, too
+        ("a.坏.example", "xn--7es.example"),
+        ("b%C3%BCcher.example", "bücher.example"),
+    ],
+)
+def test_hosts_are_compared_as_browsers_read_them(text: str, listed: str) -> None:
+    assert found(f"see {text} now", Entry("domain", listed)) == [text]
+
+
+def test_hosts_that_are_none_are_compared_letter_by_letter() -> None:
+    long = "xn--" + "a" * 80
+    assert found(f"{long}.example", Entry("domain", f"{long}.example")) == [f"{long}.example"]
+    assert found("xn--\u00fc.example strasse.example", Entry("domain", "straße.example")) == []
+
+
+def test_each_of_very_many_matches_has_its_place() -> None:
+    text = "坏" * 5000
+    assert found(text, Entry("word", "坏")) == ["坏"]
+    turned = "\u202etoidi\u202c idiot"  # read from right to left, it comes first
+    assert found(turned, Entry("word", "idiot")) == ["toidi\u202c"]
 
 
 def test_an_author_is_found_by_id_alone() -> None:
