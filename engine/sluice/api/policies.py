@@ -22,6 +22,7 @@ from sluice.api.problems import MEDIA_TYPE, ProblemDetails, RequestProblem
 from sluice.errors import PolicyError
 from sluice.policies.changes import read_version
 from sluice.policies.desk import PolicyDesk, PolicyRow
+from sluice.policies.differences import Difference
 from sluice.policies.records import Change, TopicState
 from sluice.verdict.documents import Document, read_document
 
@@ -52,6 +53,13 @@ class PolicyText(msgspec.Struct, frozen=True):
     changes: Sequence[Change]
 
 
+class Differences(msgspec.Struct, frozen=True):
+    """The fields in which two versions of a policy differ, what they inherit included."""
+
+    name: str
+    differences: Sequence[Difference]
+
+
 class InForceNow(msgspec.Struct, frozen=True):
     """What a rollback came to."""
 
@@ -74,6 +82,20 @@ async def show_policy(name: FromPath[str], desk: NamedDependency[PolicyDesk]) ->
     state = await asyncio.to_thread(desk.read)
     document = _find(state, name)
     return PolicyText(name, document.version, document.text, state.in_force[name].changes)
+
+
+@get("/v1/policies/{name:str}/diff", responses=DECLARED, summary="In what two versions of a policy differ")
+async def diff_policy(
+    name: FromPath[str],
+    desk: NamedDependency[PolicyDesk],
+    before: Annotated[int, QueryParameter(ge=1, description="A version.")],
+    after: Annotated[int | None, QueryParameter(ge=1, description="Another; the one in force without it.")] = None,
+) -> Differences:
+    """See `sluice policy diff`."""
+    try:
+        return Differences(name, await asyncio.to_thread(desk.differences, name, before, after))
+    except PolicyError as error:
+        raise RequestProblem(404, "not_found", str(error)) from error
 
 
 def _find(state: TopicState, name: str) -> Document:
@@ -128,7 +150,7 @@ def _who(request: AnyRequest) -> str:
 
 ROUTER = Router(
     "/",
-    route_handlers=[list_policies, show_policy, push_policy, roll_back_policy],
+    route_handlers=[list_policies, show_policy, diff_policy, push_policy, roll_back_policy],
     guards=[_may],
     exception_handlers=PROBLEMS,
     tags=["Policies"],

@@ -30,15 +30,18 @@ FormOption = Annotated[str, typer.Option("--format", help="csv, threatexchange o
 @app.command("of")
 def hash_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures and clips.")],
+    case: Annotated[str | None, typer.Option("--id", help="Of the case: it goes with each hash.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what files are known by: SHA-256 and MD5, and the PDQ hash and quality of pictures.
 
-    Nothing leaves the machine: whoever may not pass a picture on can so pass on its hash.
+    Nothing leaves the machine: whoever may not pass a picture on can so pass on its hash. The lines of --json are a
+    bank, as `sluice hashes push` takes it.
 
-    Example: sluice hashes of picture.jpg --json
+    Example: sluice hashes of picture.jpg --id case-7 --json > own.jsonl
     """
-    show_rows([row for file in files for row in _describe(file)], as_json)
+    named = {} if case is None else {"id": case}
+    show_rows([{**row, **named} for file in files for row in _describe(file)], as_json)
 
 
 def _describe(file: Path) -> list[dict[str, Any]]:

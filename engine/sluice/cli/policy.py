@@ -142,12 +142,10 @@ def _resolve(what: str, desk: PolicyDesk, state: TopicState) -> Policy:
     """A policy with what it inherits."""
     from sluice.policies.changes import read_version
     from sluice.verdict.documents import read_document, read_text
-    from sluice.verdict.policy_set import SetBuilder
 
     path = Path(what)
     document = read_document(read_text(path), what) if path.is_file() else read_version(state, *_split(what))
-    policies = SetBuilder().build(desk.in_force(state, [document]))
-    return next(judge.policy for judge in policies.judges if judge.policy.name == document.name)
+    return desk.complete(document, state)
 
 
 def _split(name: str) -> tuple[str, int | None]:

@@ -10,9 +10,11 @@ import msgspec
 from sluice.config import KafkaConfig
 from sluice.kafka import ensure_topics
 from sluice.policies.changes import Checked, check, make_push, make_rollback, read_version, with_topic
+from sluice.policies.differences import Difference, find_differences
 from sluice.policies.records import Change, TopicState
 from sluice.policies.topic import read_topic, write
 from sluice.verdict.documents import Document
+from sluice.verdict.policy import Policy
 from sluice.verdict.policy_set import SetBuilder, read_documents
 
 
@@ -119,6 +121,17 @@ class PolicyDesk:
         SetBuilder().build(self.in_force(state, [document]))
         write(self._kafka, made.versions, made.in_force, self._timeout_s)
         return document
+
+    def complete(self, document: Document, state: TopicState) -> Policy:
+        """A policy with what it inherits of those in force; raises `PolicyError`."""
+        policies = SetBuilder().build(self.in_force(state, [document]))
+        return next(judge.policy for judge in policies.judges if judge.policy.name == document.name)
+
+    def differences(self, name: str, before: int, after: int | None) -> Sequence[Difference]:
+        """In what two versions differ; None is the one in force. Raises `PolicyError`."""
+        state = self.read()
+        old, new = (self.complete(read_version(state, name, version), state) for version in (before, after))
+        return find_differences(old, new)
 
     def history(self, name: str) -> Sequence[Change]:
         """What was put in force under a name, the last first; raises `PolicyError`."""

@@ -54,6 +54,15 @@ def test_a_policy_is_put_in_force_shown_and_taken_back(client: httpx.Client) -> 
     ]  # fmt: skip
 
 
+def test_two_versions_are_held_against_each_other(client: httpx.Client) -> None:
+    for version, limit in ((1, "0.2"), (2, "0.3")):
+        client.put("/v1/policies/forum", content=POLICY.format(version).replace("0.2", limit)).raise_for_status()
+    found = client.get("/v1/policies/forum/diff", params={"before": 1}).json()["differences"]
+    assert {"field": "labels.threat.review", "before": 0.2, "after": 0.3} in found
+    assert client.get("/v1/policies/forum/diff", params={"before": 2, "after": 2}).json()["differences"] == []
+    assert client.get("/v1/policies/forum/diff", params={"before": 7}).status_code == 404
+
+
 def test_what_is_wrong_is_said_with_its_line(client: httpx.Client) -> None:
     for body, detail in (
         (POLICY.format("two"), "forum:2: Expected `int`"),

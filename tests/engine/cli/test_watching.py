@@ -48,6 +48,18 @@ def test_a_list_is_pushed_shown_and_removed(run: Run, tmp_path: Path) -> None:
     assert "there is no list 'insults'; there are: none" in said["said"]
 
 
+def test_whose_picture_it_is_hands_in_hashes_alone_and_takes_them_back(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "mine.png"
+    Image.effect_noise((300, 300), 80).save(picture)
+    made = CliRunner().invoke(app, ["hashes", "of", str(picture), "--id", "case-7", "--json"])
+    (tmp_path / "own.jsonl").write_text(made.stdout)
+    assert run("hashes", "push", tmp_path / "own.jsonl", "--add")[0]["n_entries"] == 3
+    shown = run("hashes", "export", "own", "--format", "hma")
+    assert {entry["id"] for entry in shown} == {"case-7"}
+    values = [json.loads(line)["value"] for line in made.stdout.splitlines()]
+    assert run("hashes", "remove", "own", *values)[0]["n_entries"] == 0
+
+
 def test_a_bank_is_pushed_exported_and_removed(run: Run, tmp_path: Path) -> None:
     file, more = tmp_path / "known.csv", tmp_path / "more" / "known.json"
     file.write_text(PDQ)
