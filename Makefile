@@ -98,5 +98,5 @@ clean:  ## remove .venv, build output and caches
 
 .venv/.installed-dev: .venv/.created $(PINS)
 	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
-	$(PIP) --editable '.[local,media,avro,protobuf,tracing,s3,http,history,speech,bench,train,docs,dev]'
+	$(PIP) --editable '.[local,media,avro,protobuf,tracing,s3,http,history,parquet,speech,bench,train,docs,dev]'
 	@touch $@ .venv/.installed-local .venv/.installed-serve .venv/.installed-docs .venv/.installed-bench

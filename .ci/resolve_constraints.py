@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "ops" / "constraints.txt"
-EXTRAS = "local,train,dev,docs,media,avro,protobuf,tracing,s3,http,history,speech,bench"
+EXTRAS = "local,train,dev,docs,media,avro,protobuf,tracing,s3,http,history,parquet,speech,bench"
 HEAD = f"""\
 # Versions that were resolved together for the extras [{EXTRAS}] on Python 3.11, Linux x86_64.
 # Made anew with `make constraints`.

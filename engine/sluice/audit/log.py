@@ -1,8 +1,8 @@
 """The log as files: for each partition of each topic, and each day, files that are written once.
 
-``<topic>/<partition>/<day>/<first offset>.jsonl.gz`` holds the chain, ``private/`` before the same name what can be
-erased. The private file is written first: a process that is killed between them leaves one without a chain, which is
-written anew.
+``<topic>/<partition>/<day>/<first offset>.jsonl.gz`` or ``.parquet`` holds the chain, ``private/`` before the first of
+these names what can be erased. The private file is written first: a process that is killed between them leaves one
+without a chain, which is written anew.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from sluice.audit.archive import Archive
+from sluice.audit.columns import read_table, require_arrow, write_table
 from sluice.audit.records import FIRST, Body, Line, Private, make_line, read_lines, read_privates, write_lines
 from sluice.errors import AuditError
 
@@ -25,8 +26,11 @@ PRIVATE = "private/"
 ERASURES = "erasures"
 """The chain of what was erased, as if it were a topic of one partition."""
 
-ENDING = ".jsonl.gz"
-_FILE = re.compile(r"(?!private/)[^/]+/[0-9]{1,9}/[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{20}\.jsonl\.gz")
+Form = Literal["jsonl", "parquet"]
+"""Of the files of the chains; private parts, which are rewritten, are JSON lines."""
+
+ENDINGS: dict[Form, str] = {"jsonl": ".jsonl.gz", "parquet": ".parquet"}
+_FILE = re.compile(r"(?!private/)([^/]+/[0-9]{1,9}/[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{20})\.(?:jsonl\.gz|parquet)")
 
 T = TypeVar("T")
 
@@ -60,10 +64,32 @@ class Entry:
 
 
 class AuditLog:
-    """Reads and writes the files of a log."""
+    """Reads and writes the files of a log.
 
-    def __init__(self, archive: Archive) -> None:
+    Parameters
+    ----------
+    archive : Archive
+    form : str or None
+        Of what is written; None for that of what is there. A log may hold both.
+
+    Raises
+    ------
+    SettingsError
+        The extra for Parquet is not installed.
+    """
+
+    def __init__(self, archive: Archive, form: Form | None = None) -> None:
         self.archive = archive
+        self._form = form
+        if form == "parquet":
+            require_arrow()
+
+    def _find_form(self) -> Form:
+        """Of what is to be written."""
+        if self._form is None:
+            has_tables = any(name.endswith(ENDINGS["parquet"]) for name in self.archive.names(""))
+            self._form = "parquet" if has_tables else "jsonl"
+        return self._form
 
     def places(self) -> list[Place]:
         """The partitions that there are chains of."""
@@ -76,9 +102,10 @@ class AuditLog:
 
     def orphans(self) -> list[str]:
         """The names of files of which there is a private part alone."""
-        there = set(self.archive.names(""))
+        there = self.archive.names("")
+        chained = {found[1] for name in there if (found := _FILE.fullmatch(name))}
         privates = (name.removeprefix(PRIVATE) for name in there if name.startswith(PRIVATE))
-        return sorted(name for name in privates if _FILE.fullmatch(name) and name not in there)
+        return sorted(name for name in privates if (found := _FILE.fullmatch(name)) and found[1] not in chained)
 
     def files(self, place: Place) -> list[str]:
         """The names of a chain's files, in the order of their offsets, which is that of their names' last parts."""
@@ -96,19 +123,23 @@ class AuditLog:
 
     def read_file(self, name: str) -> list[Line]:
         """The lines of one file; raises `AuditError` if it cannot be read."""
-        lines = self._read(name, read_lines)
+        is_table = name.endswith(ENDINGS["parquet"])
+        lines = self._read(name, read_table if is_table else lambda raw: read_lines(gzip.decompress(raw)))
         if not lines:
             raise AuditError(f"{name}: the file is missing or empty")
         return lines
 
     def read_private(self, name: str) -> dict[int, Private]:
         """The private parts beside one file, by offset; raises `AuditError` if they cannot be read."""
-        return {private.offset: private for private in self._read(PRIVATE + name, read_privates)}
+        privates = self._read(_private_name(name), lambda raw: read_privates(gzip.decompress(raw)))
+        return {private.offset: private for private in privates}
 
     def _read(self, name: str, decode: Callable[[bytes], list[T]]) -> list[T]:
         raw = self.archive.read(name)
         try:
-            return decode(gzip.decompress(raw)) if raw else []
+            return decode(raw) if raw else []
+        except AuditError as error:
+            raise AuditError(f"{name}: {error}") from error
         except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
             raise AuditError(f"{name}: the file cannot be read: {type(error).__name__}") from error
 
@@ -116,23 +147,35 @@ class AuditLog:
         """Add entries to the end of a chain; returns where it ends then."""
         first = entries[0].body
         day = max(head.day, min(_day_of(first.at_ms), today))  # days go forwards, whatever producers' clocks say
-        name = f"{place[0]}/{place[1]}/{day}/{first.offset:020d}{ENDING}"
+        form = self._find_form()
+        name = f"{place[0]}/{place[1]}/{day}/{first.offset:020d}{ENDINGS[form]}"
         lines = list(_chain(head.hash, entries))
         self.write_private(name, [entry.private for entry in entries if entry.private])
-        self.archive.write(name, gzip.compress(write_lines(lines), 6, mtime=0))
+        self.archive.write(name, write_table(lines) if form == "parquet" else _pack(lines))
         return Head(entries[-1].body.offset, lines[-1].hash, day)
 
     def write_private(self, name: str, privates: list[Private]) -> None:
         """Put private parts beside a file, in place of those that are there; without any there is no file."""
+        name = _private_name(name)
         if privates:
-            self.archive.write(PRIVATE + name, gzip.compress(write_lines(privates), 6, mtime=0))
-        elif self.archive.read(PRIVATE + name) is not None:
-            self.archive.remove(PRIVATE + name)
+            self.archive.write(name, _pack(privates))
+        elif self.archive.read(name) is not None:
+            self.archive.remove(name)
 
     def drop_orphans(self) -> None:
         """Take away private parts whose chain was never written: their messages are still to be read."""
         for name in self.orphans():
             self.archive.remove(PRIVATE + name)
+
+
+def _private_name(name: str) -> str:
+    """Where the private parts of a file lie."""
+    found = _FILE.fullmatch(name)
+    return f"{PRIVATE}{found[1] if found else name}{ENDINGS['jsonl']}"
+
+
+def _pack(lines: list[Line] | list[Private]) -> bytes:
+    return gzip.compress(write_lines(lines), 6, mtime=0)
 
 
 def place_of(name: str) -> Place:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +19,21 @@ from sluice.cli.worker_log import LogFormat, log_to_standard_error
 from sluice.errors import AuditError
 
 if TYPE_CHECKING:
-    from sluice.audit.log import AuditLog
+    from sluice.audit.log import AuditLog, Form
     from sluice.audit.verifying import KnownHead
     from sluice.connection import Connection
 
 app = typer.Typer(no_args_is_help=True, help="A log of every decision in which nothing can be changed unnoticed.")
+
+
+class FileForm(StrEnum):
+    """How the files of a log are written."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+_FORMS: dict[FileForm | None, Form | None] = {None: None, FileForm.jsonl: "jsonl", FileForm.parquet: "parquet"}
 
 Where = Annotated[str, typer.Argument(metavar="DIR|URL", help="The log.")]
 
@@ -35,6 +46,9 @@ def follow(
         typer.Option(help="May be repeated. Default: verdicts, and people's decisions and policies if there are."),
     ] = None,
     every_s: Annotated[float, typer.Option(min=0.1, help="Write after so many seconds at most.")] = 60.0,
+    form: Annotated[
+        FileForm | None, typer.Option("--format", help="Of new files; default: of those that are there, else jsonl.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when everything that is there is in the log.")] = False,
     kafka: KafkaOption = None,
 ) -> None:
@@ -43,7 +57,10 @@ def follow(
     Each message is in it once, however often this ends, kill -9 included; the next one reads on from where the log
     ends. One log has one writer.
 
-    Example: sluice audit follow --out /var/lib/sluice/audit
+    In Parquet (extra `parquet`) what people ask a log for lies in columns beside each record: decision, tenant, policy,
+    labels, scores and others. It is checked, explained and erased from like any other.
+
+    Example: sluice audit follow --out s3://bucket/audit --format parquet
     """
     from sluice.audit.following import AuditFollower
     from sluice.connection import find_connection
@@ -51,7 +68,7 @@ def follow(
     log_to_standard_error(LogFormat.text)
     to = find_connection(kafka).recognised()
     with (
-        writing(out) as log,
+        writing(out, _FORMS[form]) as log,
         _until_told() as over,
         AuditFollower(to.kafka, log, topic or _default_topics(to), every_s, to.timeout_s) as follower,
     ):
@@ -89,8 +106,10 @@ def _until_told() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def writing(where: str) -> Iterator[AuditLog]:
+def writing(where: str, form: Form | None = None) -> Iterator[AuditLog]:
     """The log, to be written to by nobody else meanwhile; a store such as S3 knows no locks.
+
+    Without a form its new files are like those that are there.
 
     Raises
     ------
@@ -103,7 +122,7 @@ def writing(where: str) -> Iterator[AuditLog]:
 
     archive, folder = open_archive(where), local_folder(where)
     if folder is None:
-        yield AuditLog(archive)
+        yield AuditLog(archive, form)
         return
     with (folder / ".lock").open("w") as lock:
         try:
@@ -112,7 +131,7 @@ def writing(where: str) -> Iterator[AuditLog]:
             raise AuditError(f"{where}: another process writes to this log; stop it first") from error
         if isinstance(archive, FolderArchive):
             archive.clear_unfinished()
-        yield AuditLog(archive)
+        yield AuditLog(archive, form)
 
 
 @app.command("verify")
