@@ -67,11 +67,18 @@ def test_each_scene_of_an_animation_has_its_hash() -> None:
     assert extract_image(file.getvalue()).prints == ()
 
 
-@pytest.mark.parametrize("size", [(1600, 1200), (3000, 500)])
-def test_a_large_photograph_is_hashed_once_whatever_else_is_made_of_it(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+def on_a_page(picture: Image.Image) -> Image.Image:
+    """A small picture on a large page: it is looked at on its own, and the file decoded again for that."""
+    page = Image.new("RGB", (1600, 1200), "white")
+    page.paste(picture, (300, 200))
+    return page
+
+
+@pytest.mark.parametrize("whole", [waves(1600, 1200), on_a_page(waves(500, 400))], ids=["photograph", "page"])
+def test_a_large_jpeg_is_hashed_once_whatever_else_is_made_of_it(
+    whole: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, photograph = waves(*size), io.BytesIO()
+    photograph = io.BytesIO()
     whole.save(photograph, "JPEG", quality=90)
     hashed: list[tuple[int, int]] = []
 
@@ -82,6 +89,6 @@ def test_a_large_photograph_is_hashed_once_whatever_else_is_made_of_it(
     monkeypatch.setattr("sluice.features.pdq.hash_picture", note)
     (one,) = extract_image_and_prints(photograph.getvalue()).prints
     assert len(hashed) == 1
-    assert hashed[0] < size  # decoded at a part of its size
+    assert hashed[0] < whole.size  # decoded at a part of its size
     assert extract_image_pages_and_prints(photograph.getvalue()).prints == (one,)
     assert apart(one.bits, hash_picture(whole).bits) <= 16
