@@ -36,6 +36,8 @@ _WINDOW_HOP_SAMPLES = round(WINDOW_HOP_S * SAMPLE_RATE_HZ)
 _MAX_SAMPLES = round(MAX_READ_S * SAMPLE_RATE_HZ)
 _QUIET_POWER = 1e-3
 """Mel power of a sine of about -60 dBFS: a window without anything louder stays dark, not amplified noise."""
+_FRAMES_AT_ONCE = 50
+"""So many spectra stay in a processor's cache while they are made: all at once take twice the time."""
 _MISSING_SHARE = 0.02  # encoders' delay and padding make a header's length slightly wrong
 _MAX_STRANGE_SHARE = 0.01
 _CHANNEL_BYTES = _MAX_SAMPLES * 4 * 4
@@ -117,9 +119,13 @@ def _mel_power(waveform: Float32) -> Float32:
     padded[N_FFT // 2 : N_FFT // 2 + len(kept)] = kept
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_SAMPLES][:N_FRAMES]
     filters, taper = _load_filters()
-    spectrum = scipy.fft.rfft(frames * taper, axis=1)
-    squares = np.square(spectrum.view(np.float32)).T  # real and imaginary parts in turn
-    mel: Float32 = filters @ np.add(squares[::2], squares[1::2], order="C")
+    power = np.empty((1 + N_FFT // 2, N_FRAMES), np.float32)
+    for start in range(0, N_FRAMES, _FRAMES_AT_ONCE):
+        some = slice(start, start + _FRAMES_AT_ONCE)
+        parts = scipy.fft.rfft(frames[some] * taper, axis=1).view(np.float32)  # real and imaginary ones in turn
+        squares = np.square(parts, out=parts).T
+        np.add(squares[::2], squares[1::2], out=power[:, some])
+    mel: Float32 = filters @ power
     return mel
 
 
