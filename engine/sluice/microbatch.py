@@ -104,8 +104,11 @@ class MicroBatcher(Generic[ItemT, ResultT]):
             self._waiting.remove(job)
 
     def _start_soon(self) -> None:
-        """Start after what else is ready now has run: items that come in the same moment leave together."""
-        if not self._is_starting:
+        """Start after what else is ready now has run: items that come in the same moment leave together.
+
+        While no call is free, the next one that ends starts another.
+        """
+        if not self._is_starting and len(self._calls) < self._n_calls:
             self._is_starting = True
             asyncio.get_running_loop().call_soon(self._start)
 
