@@ -103,7 +103,8 @@ class Place:
     def everything(self, topic: str) -> list[Message]:
         """All messages of a topic, read by nothing of ours."""
         consumer = Consumer({
-            **self.kafka.librdkafka(), "group.id": "scan", "enable.partition.eof": True, "auto.offset.reset": "earliest"
+            **self.kafka.librdkafka(), "group.id": "scan", "enable.partition.eof": True,
+            "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10,
         })  # fmt: skip
         n_partitions = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
         consumer.assign([Partition(topic, n, 0) for n in range(n_partitions)])

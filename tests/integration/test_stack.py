@@ -69,7 +69,8 @@ from pathlib import Path
 import psutil
 from sluice.local.stack import Stack, StackConfig
 from sluice.resources import triton_repository
-with Stack(StackConfig(Path(sys.argv[1]), triton_repository())) as stack:
+config = StackConfig(Path(sys.argv[1]), triton_repository(), worker_environment=json.loads(sys.argv[2]))
+with Stack(config) as stack:
     print(json.dumps([process.pid for process in psutil.Process().children(recursive=True)]), flush=True)
     time.sleep(600)
 """
@@ -78,7 +79,7 @@ with Stack(StackConfig(Path(sys.argv[1]), triton_repository())) as stack:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_nothing_is_left_when_its_owner_ends(tmp_path: Path, number: signal.Signals) -> None:
     """Broker, Triton and its models, worker, guards: all of them end, and no shared memory stays."""
-    command = [sys.executable, "-c", OWNER, str(tmp_path)]
+    command = [sys.executable, "-c", OWNER, str(tmp_path), json.dumps(QUICK_REJOIN)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as owner:
         assert owner.stdout is not None
         family = [psutil.Process(pid) for pid in json.loads(owner.stdout.readline())]
