@@ -3,6 +3,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3; do $$python -c ""
 BIN := .venv/bin
 PINS := pyproject.toml ops/constraints.txt
 PYTEST := $(BIN)/pytest --cov --cov-report= --durations=10
+EVERYTHING := '.[local,media,avro,protobuf,tracing,s3,http,history,parquet,speech,bench,train,docs,dev]'
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint ops/constraints.txt
 
 .DEFAULT_GOAL := help
@@ -97,6 +98,8 @@ clean:  ## remove .venv, build output and caches
 	@touch $@
 
 .venv/.installed-dev: .venv/.created $(PINS)
-	@echo "Installing Sluice with every extra into .venv (a few minutes, 6.5 GB; torch is most of it) ..."
-	$(PIP) --editable '.[local,media,avro,protobuf,tracing,s3,http,history,parquet,speech,bench,train,docs,dev]'
+	@echo "Installing Sluice with every extra into .venv (two minutes, 6.5 GB; torch is most of it) ..."
+	$(PIP) uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint ops/constraints.txt --editable $(EVERYTHING) \
+		|| $(PIP) --editable $(EVERYTHING)  # uv reads no pip.conf, where a mirror may be named
 	@touch $@ .venv/.installed-local .venv/.installed-serve .venv/.installed-docs .venv/.installed-bench
