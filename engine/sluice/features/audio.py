@@ -36,8 +36,8 @@ _WINDOW_HOP_SAMPLES = round(WINDOW_HOP_S * SAMPLE_RATE_HZ)
 _MAX_SAMPLES = round(MAX_READ_S * SAMPLE_RATE_HZ)
 _QUIET_POWER = 1e-3
 """Mel power of a sine of about -60 dBFS: a window without anything louder stays dark, not amplified noise."""
-_FRAMES_AT_ONCE = 50
-"""So many spectra stay in a processor's cache while they are made: all at once take twice the time."""
+_FRAMES_AT_ONCE = 40
+"""So many spectra stay in a processor's cache while they are made; a multiple of eight, which it makes side by side."""
 _MISSING_SHARE = 0.02  # encoders' delay and padding make a header's length slightly wrong
 _MAX_STRANGE_SHARE = 0.01
 _CHANNEL_BYTES = _MAX_SAMPLES * 4 * 4
