@@ -41,12 +41,15 @@ PEERS = {
 LIMITS = (RowName.limit_triton, RowName.limit_onnx)
 UNREAD = {"SLUICE_PICTURE_TEXT": "0"}
 """The peers do not read text in pictures, so only one row of Sluice does."""
+UNHURRIED = {"SLUICE_DEADLINE_MS": "20000"}
+"""The peers have no deadlines: with a queue that is always full, a post waits for longer than the usual ones."""
+LIKE_PEERS = {**UNREAD, **UNHURRIED}
 SETTINGS: dict[RowName, dict[str, str]] = {
-    RowName.sluice_bare: {**UNREAD, "SLUICE_CACHE_MB": "0"},
-    RowName.sluice: UNREAD,
-    RowName.sluice_2: UNREAD,
-    RowName.sluice_embedded: UNREAD,
-    RowName.sluice_whole: {},
+    RowName.sluice_bare: {**LIKE_PEERS, "SLUICE_CACHE_MB": "0"},
+    RowName.sluice: LIKE_PEERS,
+    RowName.sluice_2: LIKE_PEERS,
+    RowName.sluice_embedded: LIKE_PEERS,
+    RowName.sluice_whole: UNHURRIED,
 }
 
 
