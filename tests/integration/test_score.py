@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from sluice.cli.samples import make_samples
+from sluice.resources import default_policy
 from tests.components import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("triton_files")]
@@ -135,3 +136,24 @@ def test_a_run_that_was_ended_is_resumed(triton, tmp_path):
     outcomes = [json.loads(line) for line in out.read_bytes().splitlines()]
     found = [outcome.get("post_id", outcome.get("dead_letter", {}).get("line")) for outcome in outcomes]
     assert found == [*(f"p-{n}" for n in range(1_000)), 1_001, *(f"p-{n}" for n in range(1_000, 2_000))]
+
+
+def test_a_backtest_scores_anew_what_older_models_had_missed(triton, tmp_path):
+    lines = [sample.line for sample in make_samples()[:4]]  # chat, and threats
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join([*lines, b"no post", b'{"id": "without verdict", "text": "hi"}']))
+    verdicts = run_score("-", "--json", "--triton", triton, input=b"\n".join(lines)).stdout.splitlines()
+    missed = json.loads(verdicts[2])
+    assert missed["decision"] == "block"
+    missed |= {"decision": "allow", "scores": dict.fromkeys(missed["scores"], 0.0), "reasons": []}
+    (tmp_path / "verdicts.jsonl").write_bytes(b"\n".join([*verdicts[:2], json.dumps(missed).encode(), verdicts[3]]))
+    assert backtest(tmp_path)["changed"] == 0
+    figures = backtest(tmp_path, "--rescore", "--posts", tmp_path / "posts.jsonl", "--triton", triton)
+    assert (figures["posts"], figures["changed"], figures["examples"][0]["post_id"]) == (4, 1, missed["post_id"])
+
+
+def backtest(folder, *arguments):
+    options = ("--policy", default_policy(), "--verdicts", folder / "verdicts.jsonl", "--json", *arguments)
+    command = [sys.executable, "-m", "sluice.cli", "backtest", *map(str, options)]
+    done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sluice.report.gathering import BestFew
 from sluice.schema import DECISIONS, Decision, Verdict
 from sluice.verdict.facts import recall
@@ -164,12 +166,25 @@ class Retrial:
 
     def add(self, verdict: Verdict) -> None:
         """Decide a post anew."""
+        self.add_anew(verdict, verdict)
+
+    def add_anew(self, verdict: Verdict, scored: Verdict) -> None:
+        """Decide a post anew, by scores that were made anew too."""
         post = (verdict.tenant, verdict.post_id)
         if post in self._seen:
             self.changes.n_repeated += 1
             return
         self._seen.add(post)
-        self.changes.note(verdict, decide_anew(self.policies, verdict))
+        self.changes.note(verdict, decide_anew(self.policies, _with_known(scored, verdict)))
+
+
+def _with_known(scored: Verdict, verdict: Verdict) -> Verdict:
+    """New scores, and what else the verdict rests on: what was known of the author, and what lists and banks held."""
+    if scored is verdict or scored.basis is None:
+        return scored
+    author = verdict.basis.author if verdict.basis else None
+    basis = msgspec.structs.replace(scored.basis, author=author)
+    return msgspec.structs.replace(scored, basis=basis, lists=verdict.lists, hashes=verdict.hashes)
 
 
 def _turns_of_labels(verdict: Verdict, said: Said) -> Iterator[tuple[str, Turn]]:

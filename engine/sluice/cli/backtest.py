@@ -13,13 +13,13 @@ import typer
 
 from sluice.cli.console import cell, emit, make_console, make_progress, say
 from sluice.cli.lines import number_lines, open_lines
-from sluice.cli.options import KafkaOption
+from sluice.cli.options import KafkaOption, TritonOption
 from sluice.cli.report import read_posts, save_page
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sluice.backtest.changes import Changes
+    from sluice.backtest.changes import Changes, Retrial
     from sluice.backtest.figures import BacktestFigures, GroupFigure
     from sluice.backtest.guards import Guard
     from sluice.schema import Verdict
@@ -38,30 +38,46 @@ def backtest(
     guard: Annotated[
         list[str] | None, typer.Option(help="What must not be, such as review=+1% or changed=2%; may be repeated.")
     ] = None,
-    posts: Annotated[str | None, typer.Option(metavar="FILE", help="The posts, for the page.")] = None,
+    posts: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The posts, for the page and for --rescore.")
+    ] = None,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score those of --posts anew: the models are tried as well.")
+    ] = False,
+    triton: TritonOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write an HTML page as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on standard output.")] = False,
     kafka: KafkaOption = None,
 ) -> None:
     """Try a policy on posts that are scored: what would be decided otherwise, by label, language and tenant.
 
-    Nothing is scored anew, and nothing changes. Exit code 1 if a guard is broken.
+    Nothing is scored anew, unless --rescore says so, and nothing changes. Exit code 1 if a guard is broken.
 
     Example: sluice backtest --policy new.yaml --since 7d --guard review=+1% --guard block=+0%
 
     Example: sluice backtest --policy new.yaml --verdicts verdicts.jsonl -o backtest.html
+
+    Example: sluice backtest --policy new.yaml --rescore --posts posts.jsonl --triton candidate:8001
     """
     from sluice.backtest.changes import Retrial
+    from sluice.cli.rescoring import rescore as score_anew
     from sluice.verdict.policy_set import load_policies
 
     guards = tuple(map(read_guard, guard or ()))
     since_s = time.time() - read_age(since)
     retrial = Retrial(load_policies(policy))
     found = read_file(verdicts) if verdicts is not None else read_topic(kafka, since_s)
+    if rescore:
+        score_anew(found, posts, retrial, policy, triton)
+    else:
+        _try_all(retrial, found)
+    tell(retrial.changes, retrial.policies.names, guards, posts, out, as_json)
+
+
+def _try_all(retrial: Retrial, found: Iterable[Verdict]) -> None:
     with make_progress(make_console()) as progress:
         for verdict in progress.track(found, total=None, description="verdicts"):
             retrial.add(verdict)
-    tell(retrial.changes, retrial.policies.names, guards, posts, out, as_json)
 
 
 def tell(
