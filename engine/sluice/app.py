@@ -106,7 +106,7 @@ async def _serve(
             async with (
                 following(kafka, policy, timeout_s),
                 watching(kafka, watched, timeout_s),
-                remembering(kafka, settings.history, policy, metrics, timeout_s) as authors,
+                remembering(kafka, settings.history, policy, metrics, timeout_s, settings.agent.group) as authors,
                 _watching(app.transport, kafka),
             ):
                 pipeline.remember(authors)

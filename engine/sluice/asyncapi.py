@@ -10,15 +10,22 @@ from typing import Any
 
 import msgspec
 
+from sluice.client.reports import Report
 from sluice.config import Topics
 from sluice.errors import InvalidPost
 from sluice.formats import CONTENT_TYPE_HEADER, CONTENT_TYPES, FORMATS, Format, Name, read_schema
+from sluice.history.erasures import Erasure, Forgotten
 from sluice.human_decision import HumanDecision
 from sluice.kafka import DETAIL_HEADER, LEFT_OUT_HEADER, REASON_HEADER, REDRIVEN_HEADER, SOURCE_HEADER
 from sluice.schema import Post, Verdict
+from sluice.shadow.record import ShadowRecord
 
 JSON = "application/json"
+_RECEIVED = ("posts", "postsHigh", "reports", "erasures")
+"""By the worker; what it writes into one of them is an answer."""
 _SCHEMAS = "#/components/schemas/{name}"
+_PLAIN = (HumanDecision, Report, ShadowRecord, Erasure, Forgotten)
+"""Messages that are JSON and nothing else."""
 
 
 def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
@@ -31,14 +38,18 @@ def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
     version : str
         Of Sluice.
     """
-    _, schemas = msgspec.json.schema_components([Post, Verdict, HumanDecision], ref_template=_SCHEMAS)
+    _, schemas = msgspec.json.schema_components([Post, Verdict, *_PLAIN], ref_template=_SCHEMAS)
     channels = {
         "posts": _channel(topics.posts, _forms("post"), "What publishers write."),
+        "postsHigh": _channel(topics.posts_high, _forms("post"), "The same, of posts that go first."),
         "verdicts": _channel(topics.verdicts, _forms("verdict"), "One verdict per post."),
         "reviews": _channel(topics.reviews, _forms("verdict"), "The verdicts whose decision is review, once more."),
         "deadLetters": _channel(topics.dead_letters, ["deadLetter"], "Messages that are no posts, as they came."),
         "feedback": _channel(topics.feedback, ["suggestion"], "What comments:suggestscore is told over HTTP."),
-        "decisions": _channel(topics.decisions, ["decision"], "What people decided, under the post's id."),
+        "decisions": _channel(topics.decisions, ["humanDecision"], "What people decided, under the post's id."),
+        "reports": _channel(topics.reports, ["report"], "What users report, counted for the author."),
+        "shadow": _channel(topics.shadow, ["shadowRecord"], "What other policies or models say of the same posts."),
+        "erasures": _channel(topics.erasures, ["erasure", "forgotten"], "Whom histories forget, and who has done so."),
     }
     return {
         "asyncapi": "3.0.0",
@@ -81,7 +92,7 @@ def _channel(address: str, messages: Sequence[str], description: str) -> dict[st
 
 
 def _operation(channel: str) -> dict[str, Any]:
-    action = "receive" if channel == "posts" else "send"
+    action = "receive" if channel in _RECEIVED else "send"
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
 
 
@@ -96,16 +107,21 @@ def _messages() -> dict[str, Any]:
             "payload": {"description": "Whatever came; empty where the topic had no room for it."},
             "headers": _dead_letter_headers(),
         },
-        "decision": {
-            "contentType": JSON,
-            "payload": {"$ref": _SCHEMAS.format(name=HumanDecision.__name__)},
-        },
+        **{_lower_first(kind.__name__): _plain_message(kind.__name__) for kind in _PLAIN},
         "suggestion": {
             "description": "The body of a request to Perspective's comments:suggestscore.",
             "contentType": JSON,
             "payload": {"type": "object", "required": ["comment", "attributeScores"]},
         },
     }
+
+
+def _lower_first(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _plain_message(schema: str) -> dict[str, Any]:
+    return {"contentType": JSON, "payload": {"$ref": _SCHEMAS.format(name=schema)}}
 
 
 def _message(name: Name, form: Format, key: str) -> dict[str, Any]:

@@ -25,6 +25,9 @@ COPIED_HEADER = "sluice-copied"
 """On a message that was written once more because others before it were erased: where the first one lay, as
 partition/offset. Its bytes are the same."""
 
+COPIED_TIME_HEADER = "sluice-copied-time"
+"""On the same: when the first one was written, in milliseconds since the epoch; a topic may have the brokers' times."""
+
 DEAD_LETTER_HEADERS = (REASON_HEADER, DETAIL_HEADER, SOURCE_HEADER, LEFT_OUT_HEADER)
 """Added to a dead letter beside the headers of the original: why, what was wrong, and topic/partition/offset. The last
 stands there once for each part of the original that its topic had no room for."""

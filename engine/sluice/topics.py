@@ -31,6 +31,7 @@ class Topics:
     hashes: str = "moderation.hashes"
     reports: str = "moderation.reports"
     posts_high: str = "moderation.posts.high"
+    erasures: str = "moderation.erasures"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
@@ -56,6 +57,7 @@ class Topics:
             "shadow": self.shadow,
             "decisions": self.decisions,
             "reports": self.reports,
+            "erasures": self.erasures,
         }
 
 
@@ -74,8 +76,9 @@ def read_topics(read: Reader) -> Topics:
         hashes=read.text("SLUICE_TOPIC_HASHES", Topics.hashes),
         reports=read.text("SLUICE_TOPIC_REPORTS", Topics.reports),
         posts_high=read.text("SLUICE_TOPIC_POSTS_HIGH", Topics.posts_high),
+        erasures=read.text("SLUICE_TOPIC_ERASURES", Topics.erasures),
     )
-    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports)
+    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports, topics.erasures)
     if len(set(names)) < len(names) or topics.posts_high in names[1:]:
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     return topics

@@ -12,13 +12,19 @@ from jsonschema import Draft202012Validator
 
 from sluice.api.perspective import SuggestRequest, TextEntry
 from sluice.asyncapi import describe_topics
+from sluice.client.reports import Report
 from sluice.config import Topics
+from sluice.history.erasures import Erasure, Forgotten
+from sluice.human_decision import HumanDecision
 from sluice.kafka import DEAD_LETTER_HEADERS
 from sluice.schema import Media, Post, encode
 from sluice.stream.dead_letters import Message, shorter_letters
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
-TOPICS = Topics("in", "out", "look", "dead", "rules", "told", decisions="said")
+TOPICS = Topics(
+    "in", "out", "look", "dead", "rules", "told", "beside", decisions="said", reports="complaints", posts_high="first",
+    erasures="gone",
+)  # fmt: skip
 DOCUMENT: Any = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
 
@@ -44,7 +50,9 @@ def validate(message: str, value: Any) -> None:
 
 def test_every_topic_is_there_with_who_writes_it() -> None:
     actions = {find(one["channel"]["$ref"])["address"]: one["action"] for one in DOCUMENT["operations"].values()}
-    assert actions == {"in": "receive", "out": "send", "look": "send", "dead": "send", "told": "send", "said": "send"}
+    received = ("in", "first", "complaints", "gone")
+    sent = ("out", "look", "dead", "told", "said", "beside")
+    assert actions == dict.fromkeys(received, "receive") | dict.fromkeys(sent, "send")
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -73,6 +81,23 @@ def test_a_dead_letter_has_the_headers_that_it_says() -> None:
     assert set(DEAD_LETTER_HEADERS) <= set(schema["properties"])
     for letter in shorter_letters(Message(b"k", b"{", [("trace", b"1")], None, "in/0/1"), "not_json", "line 1"):
         Draft202012Validator(schema).validate({name: (value or b"").decode() for name, value in letter.headers})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("report", Report(author_id="u-9", tenant="shop", reporter_id="u-4", post_id="p-1", reason="spam")),
+        ("humanDecision", HumanDecision(post_id="p-1", decision="allow")),
+        ("erasure", Erasure(id="e", until_ms=5, names=("0" * 16, "a" * 34))),
+        ("forgotten", Forgotten(id="e", by="host/1", group="sluice", n_erased=3, n_left=0)),
+    ],
+)
+def test_a_plain_message_is_as_it_says(name: str, message: msgspec.Struct) -> None:
+    raw = json.loads(msgspec.json.encode(message))
+    validate(name, raw)
+    required = next(iter(find(find(f"#/components/messages/{name}/payload")["$ref"])["required"]))
+    with pytest.raises(Exception, match=required):
+        validate(name, {field: value for field, value in raw.items() if field != required})
 
 
 def test_every_form_of_a_message_is_there_with_its_header_and_schema() -> None:

@@ -30,7 +30,9 @@ def erase(
     as_json: JsonOption = False,
     kafka: KafkaOption = None,
 ) -> None:
-    """Erase an author or a post: from every topic, the media store, lists and audit logs. It cannot be undone.
+    """Erase an author or a post: from every topic, the media store, lists, audit logs and the workers' histories.
+
+    It cannot be undone. Workers that keep histories are asked, and answer: this needs their SLUICE_HISTORY_KEY.
 
     Then everything is looked through once more. Exit code 1: something is left, and the report says where.
 
@@ -65,7 +67,10 @@ def _prepare(
 
     to = find_connection(kafka).recognised()
     logs = tuple((where, cleanup.enter_context(writing(where))) for where in audit)
-    places = Places(to.kafka, load_settings().agent.group, open_stored(to.media_store), tuple(topics), logs)
+    settings = load_settings()
+    places = Places(
+        to.kafka, settings.agent.group, open_stored(to.media_store), tuple(topics), logs, settings.history.key
+    )
     return Erasure(places, Subject(author, post, tenant))
 
 

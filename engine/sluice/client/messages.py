@@ -6,6 +6,8 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message
 
+from sluice.kafka import COPIED_TIME_HEADER, copied_from
+
 Place = tuple[str, int]
 """A topic and a partition."""
 N_AT_ONCE = 500
@@ -26,6 +28,19 @@ def place_of(message: Message) -> Place:
 def headers_of(message: Message) -> Headers:
     """A message's headers as they came."""
     return cast(Headers, message.headers() or [])
+
+
+def first_place(message: Message) -> str:
+    """Topic, partition and offset of a message; of a copy, those of the first one."""
+    copied = copied_from(headers_of(message))
+    return f"{message.topic()}/{message.partition()}/{message.offset() if copied is None else copied}"
+
+
+def first_time_ms(message: Message) -> int:
+    """When a message was written, in milliseconds since the epoch; of a copy, when the first one was."""
+    written_ms = message.timestamp()[1]
+    said = next((value for name, value in headers_of(message) if name == COPIED_TIME_HEADER and value), b"")
+    return min(written_ms, int(said)) if said.isdigit() else written_ms
 
 
 def tells_end(message: Message) -> bool:

@@ -16,7 +16,7 @@ from sluice.client.messages import Place, headers_of, take_ready
 from sluice.client.outcomes import consumer_properties, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
-from sluice.kafka import COPIED_HEADER, MAX_MESSAGE_BYTES, copied_from
+from sluice.kafka import COPIED_HEADER, COPIED_TIME_HEADER, MAX_MESSAGE_BYTES, copied_from
 
 POLL_S = 0.5
 FETCH_WAIT_MS = 10
@@ -142,6 +142,7 @@ class Rewriter:
         headers = [*headers_of(message)]
         if copied_from(headers) is None:
             headers.append((COPIED_HEADER, f"{place[1]}/{message.offset()}".encode()))
+            headers.append((COPIED_TIME_HEADER, str(message.timestamp()[1]).encode()))
         while True:
             try:
                 self._producer.produce(

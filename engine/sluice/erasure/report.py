@@ -11,7 +11,7 @@ class Row(msgspec.Struct, kw_only=True):
     Attributes
     ----------
     kind : str
-        ``topic``, ``list``, ``policy``, ``media`` or ``audit log``.
+        ``topic``, ``list``, ``policy``, ``media``, ``audit log`` or ``history``.
     found, erased : int
         Records, entries or files.
     copied : int
@@ -19,7 +19,7 @@ class Row(msgspec.Struct, kw_only=True):
     dropped : int
         Posts of others that were deleted with them: they had their verdicts.
     left : int
-        Found by the second look.
+        Found by the second look; of a group of workers, how many have not said that they looked.
     note : str
         What a person has to know or to do.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluice.audit.following import AuditFollower
 from sluice.audit.log import AuditLog
@@ -12,6 +12,7 @@ from sluice.client.compacted import now
 from sluice.config import KafkaConfig
 from sluice.erasure.audit import Hits, erase_from_log, find_in_log, learn_from_log
 from sluice.erasure.compacted import find_in_lists, find_in_policies, take_from_list
+from sluice.erasure.histories import Histories
 from sluice.erasure.media import StoredMedia, find_stored
 from sluice.erasure.report import Report, Row
 from sluice.erasure.subjects import Subject
@@ -37,6 +38,8 @@ class Places:
         Further ones, whose messages are like ours.
     logs : tuple of AuditLog
         Nobody else writes to them meanwhile.
+    history_key : bytes
+        Secret of the workers' histories; empty without any.
     """
 
     kafka: KafkaConfig
@@ -44,6 +47,7 @@ class Places:
     media: StoredMedia
     topics: tuple[str, ...] = ()
     logs: tuple[tuple[str, AuditLog], ...] = ()
+    history_key: bytes = field(default=b"", repr=False)
     timeout_s: float = 30.0
 
 
@@ -80,6 +84,7 @@ class Erasure:
         self._there = TopicNames(kafka, places.timeout_s).read()
         self._topic_names = [name for name in dict.fromkeys(self._candidates()) if name in self._there]
         self._desk = open_desk(kafka, places.timeout_s)
+        self._histories = Histories(kafka, places.history_key, places.group, places.timeout_s)
 
     def _candidates(self) -> Iterable[str]:
         topics = self._places.kafka.topics
@@ -92,7 +97,8 @@ class Erasure:
         """What would be erased."""
         with ExitStack() as cleanup:
             topics = self._open(cleanup)
-            return self._report(self._rows(self._see(topics)), "")
+            rows = self._rows(self._see(topics))
+            return self._report([*rows.values(), *self._histories.preview(self._subject)], "")
 
     def run(self) -> Report:
         """Erase, and look whether something is left."""
@@ -100,10 +106,14 @@ class Erasure:
             topics = self._open(cleanup)
             seen = self._see(topics)
             rows = self._rows(seen)
+            asked = self._histories.ask(self._subject)  # first: only the topics know of which tenants they are
+            if asked is not None:
+                cleanup.enter_context(closing(asked))
             topics.erase(seen.look, rows)
             self._erase_others(seen, rows)
             self._look_again(topics, seen, rows)
-        return self._report(rows, now())
+            histories = asked.wait() if asked is not None else self._histories.preview(self._subject)
+        return self._report([*rows.values(), *histories], now())
 
     def _open(self, cleanup: ExitStack) -> Topics:
         """The topics, after the logs have what is in them: nothing that is decided is missing there."""
@@ -163,8 +173,8 @@ class Erasure:
         stored = (uri for uri in before.media if self._places.media.has(uri))
         rows["media"].left = sum(1 for _ in stored)
 
-    def _report(self, rows: dict[str, Row], erased_at: str) -> Report:
-        return Report(erased_at=erased_at, n_posts=len(self._subject.post_ids), rows=list(rows.values()))
+    def _report(self, rows: list[Row], erased_at: str) -> Report:
+        return Report(erased_at=erased_at, n_posts=len(self._subject.post_ids), rows=rows)
 
 
 def _count(hits: Hits) -> int:

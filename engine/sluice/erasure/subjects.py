@@ -40,6 +40,8 @@ class Traces:
         Of the message: a post's id, or whatever its publisher keys by, such as the author's.
     is_read : bool
         Whether it could be read; else its bytes are searched.
+    is_counted : bool
+        Whether it is a verdict that a history counts.
     """
 
     post_id: str | None = None
@@ -50,6 +52,7 @@ class Traces:
     uris: tuple[str, ...] = ()
     key: str | None = None
     is_read: bool = True
+    is_counted: bool = False
 
 
 def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Traces:
@@ -61,7 +64,13 @@ def read_traces(key: bytes | None, value: bytes | None, headers: Headers) -> Tra
     post_id = _text(fields.get("post_id")) or _text(fields.get("id")) or name
     author, tenant = _text(fields.get("author_id")), _text(fields.get("tenant"))
     reporter = _text(fields.get("reporter_id"))
-    return Traces(post_id, author, tenant, reporter, tuple(_texts(fields)), tuple(_uris(fields)), name)
+    texts, uris = tuple(_texts(fields)), tuple(_uris(fields))
+    return Traces(post_id, author, tenant, reporter, texts, uris, name, is_counted=_is_counted(fields))
+
+
+def _is_counted(fields: dict[str, Any]) -> bool:
+    basis = fields.get("basis")
+    return isinstance(basis, dict) and bool(basis.get("author"))
 
 
 _OBJECTS = msgspec.json.Decoder(dict[str, Any])
@@ -129,6 +138,10 @@ class Subject:
         Whose author or post that is; None for that of any.
     post_ids, texts, uris : set of str
         Of their posts, as far as they were seen.
+    posted_in, reported_in : set of str or None
+        Of which tenants they posted or were reported, and reported others.
+    was_counted : bool
+        Whether a history was kept of them.
     """
 
     author: str | None = None
@@ -137,19 +150,36 @@ class Subject:
     post_ids: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     uris: set[str] = field(default_factory=set)
+    posted_in: set[str | None] = field(default_factory=set)
+    reported_in: set[str | None] = field(default_factory=set)
+    was_counted: bool = False
 
     def __post_init__(self) -> None:
         if self.post_id is not None:
             self.post_ids.add(self.post_id)
 
     def learn(self, traces: Traces) -> None:
-        """Note the ids, the texts and the media of a post that is theirs."""
+        """Note the ids, the texts and the media of a post that is theirs, and whose."""
         if not self.owns(traces):
             return
+        self._learn_where(traces)
         if traces.post_id:
             self.post_ids.add(traces.post_id)
         self.texts.update(traces.texts)
         self.uris.update(traces.uris)
+
+    def _learn_where(self, traces: Traces) -> None:
+        """A message without an author says of no tenant that they posted there."""
+        self.was_counted |= traces.is_counted
+        if traces.reporter is not None and traces.reporter == self.author:
+            self.reported_in.add(traces.tenant)
+        elif traces.author is not None:
+            self.posted_in.add(traces.tenant)
+
+    def learn_report(self, traces: Traces) -> None:
+        """Note of whom and by whom a report is, if they are one of them: it says nothing of posts."""
+        if self.owns(traces):
+            self._learn_where(traces)
 
     def owns(self, traces: Traces) -> bool:
         """Whether a message that could be read is on them, or on a post of theirs."""

@@ -54,12 +54,13 @@ class Topics:
         self._places = self._reading.places(names)
 
     def learn(self, subject: Subject) -> None:
-        """Find out which posts are theirs."""
-        sources = (*self._kafka.topics.of_posts(), self._kafka.topics.posts_high)
+        """Find out which posts are theirs, and of which tenants."""
+        learn = dict.fromkeys((*self._kafka.topics.of_posts(), self._kafka.topics.posts_high), subject.learn)
+        learn[self._kafka.topics.reports] = subject.learn_report
         for place in self._places:
-            if place[0] in sources:
+            if place[0] in learn:
                 for message in self._reading.messages(place):
-                    subject.learn(_traces_of(message))
+                    learn[place[0]](_traces_of(message))
 
     def look(self, subject: Subject) -> Look:
         """Go through everything; once more after an erasure it finds nothing."""

@@ -8,7 +8,7 @@ idempotent, a second verdict on a post counts once, and a replay changes nothing
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import starmap
 from operator import itemgetter
 from struct import Struct
@@ -27,6 +27,9 @@ ENTRY = np.dtype([("at", "<i8"), ("decision", "u1"), ("text", "<u8"), ("id", "<u
 _PACKED = Struct("<qBQQ")
 """The same in bytes."""
 
+_ID = Struct("<Q")
+"""The id of an entry, or its text, in bytes."""
+
 NONE: Entries = np.empty(0, ENTRY)
 
 MAX_ENTRIES = 1000
@@ -38,9 +41,19 @@ def read(raw: bytes | None) -> Entries:
     return np.frombuffer(raw, ENTRY) if raw else NONE
 
 
+def pack_id(number: int) -> bytes:
+    """An entry's id, or its text, as it stands in a set."""
+    return _ID.pack(number)
+
+
 def newest_at(raw: bytes) -> int:
     """The time of the last entry, in milliseconds since the epoch; 0 without any."""
     return int(_PACKED.unpack_from(raw, len(raw) - _PACKED.size)[0]) if raw else 0
+
+
+def keep(raw: bytes, is_kept: Callable[[Entry], bool]) -> bytes:
+    """Those of a set that are kept, in the same order."""
+    return b"".join(_PACKED.pack(*entry) for entry in _PACKED.iter_unpack(raw) if is_kept(entry))
 
 
 def merge(kept: bytes | None, come: Iterable[Entry], since_ms: int = 0, n_most: int = MAX_ENTRIES) -> bytes:

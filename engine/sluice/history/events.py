@@ -91,11 +91,6 @@ def read_verdict(value: bytes | None, headers: Headers = ()) -> Event | None:
     )
 
 
-def _read(value: bytes | None, headers: Headers) -> _Verdict | Verdict:
-    is_json = form_of(value, headers) == "json"
-    return read_json(_DECODER.decode, value or b"") if is_json else decode_verdict(value, headers)
-
-
 def read_report(value: bytes | None, timestamp_s: float, source: str) -> Event:
     """What a report counts for: once for each person who reports.
 
@@ -110,8 +105,13 @@ def read_report(value: bytes | None, timestamp_s: float, source: str) -> Event:
         It is none.
     """
     report = decode_report(value or b"")
-    name = f"by {report.reporter_id}" if report.reporter_id else f"report {report.id or source}"
+    name = name_reporter(report.reporter_id) if report.reporter_id else f"report {report.id or source}"
     return Event(report.tenant, report.author_id, name, to_ms(timestamp_s))
+
+
+def name_reporter(reporter_id: str) -> str:
+    """By what reports of one person are counted once."""
+    return f"by {reporter_id}"
 
 
 def to_ms(seconds: float) -> int:

@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from sluice.config import KafkaConfig
+from sluice.history.answering import AnsweringAuthors
 from sluice.history.config import HistoryConfig
-from sluice.history.reading import HistoryReader
+from sluice.history.reading import HistoryReader, topics_of_history
 from sluice.history.remembered import RememberedAuthors
 from sluice.kafka import TopicIds, ensure_topics
 from sluice.metrics import Metrics
@@ -33,11 +34,21 @@ PAUSE_S = 1.0
 
 @asynccontextmanager
 async def remembering(
-    kafka: KafkaConfig, config: HistoryConfig, policies: PolicyFile, metrics: Metrics, timeout_s: float
+    kafka: KafkaConfig,
+    config: HistoryConfig,
+    policies: PolicyFile,
+    metrics: Metrics,
+    timeout_s: float,
+    group: str | None = None,
 ) -> AsyncIterator[RememberedAuthors | None]:
     """The history while this lasts, complete when it begins; None without a key.
 
     Without one, policies whose rules ask for it are named in the log.
+
+    Parameters
+    ----------
+    group : str or None
+        Of the workers, if this is one: whoever erases somebody waits for each of them.
 
     Raises
     ------
@@ -53,7 +64,8 @@ async def remembering(
         return
     authors = await asyncio.to_thread(open_authors, kafka, config, timeout_s)
     try:
-        reader = await asyncio.to_thread(partial(HistoryReader, kafka, authors, metrics, timeout_s))
+        answering = AnsweringAuthors(authors, kafka, group, timeout_s)
+        reader = await asyncio.to_thread(partial(HistoryReader, kafka, answering, metrics, timeout_s))
         try:
             await _catch_up(reader)
             follower = _Follower(reader)
@@ -71,7 +83,7 @@ async def remembering(
 
 def open_authors(kafka: KafkaConfig, config: HistoryConfig, timeout_s: float) -> RememberedAuthors:
     """The history of these topics, as it was left; they are made if they are missing."""
-    topics = (kafka.topics.verdicts, kafka.topics.reports)
+    topics = topics_of_history(kafka.topics)
     ensure_topics(kafka, timeout_s, topics)
     ids = () if kafka.embedded else tuple(TopicIds(kafka).read(topic) or "" for topic in topics)
     return RememberedAuthors(config, (*topics, *ids))

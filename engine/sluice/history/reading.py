@@ -1,4 +1,4 @@
-"""Folds the topics of verdicts and reports into a history: every partition, from where the history says on."""
+"""Folds the topics of verdicts, reports and erasures into a history: every partition, from where it says on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.client.messages import headers_of, place_of, take_ready, tells_end
+from sluice.client.messages import first_place, first_time_ms, headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
+from sluice.history.erasures import Erasure, decode_erasure
 from sluice.history.events import Event, read_report, read_verdict
 from sluice.history.remembered import Place
 from sluice.metrics import Metrics
+from sluice.topics import Topics
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,10 @@ class Folding(Protocol):
         """See `RememberedAuthors.fold`."""
         ...
 
+    def forget(self, erasure: Erasure) -> object:
+        """See `RememberedAuthors.forget`."""
+        ...
+
 
 class HistoryReader:
     """Reads into a history; it belongs to no group and leaves no trace on the broker. For one thread.
@@ -67,7 +73,7 @@ class HistoryReader:
         self._authors = authors
         self._metrics = metrics
         self._timeout_s = timeout_s
-        self._topics = (kafka.topics.verdicts, kafka.topics.reports)
+        self._topics = topics_of_history(kafka.topics)
         self._consumer = Consumer(consumer_properties(kafka, f"sluice-history-{uuid.uuid4()}"))
         self._places: list[Place] = []
         self._listed_at = time.monotonic()
@@ -127,19 +133,22 @@ class HistoryReader:
     def _fold(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
-        events = [event for message in messages if (event := self._read(message))]
+        read = [each for message in messages if (each := self._read(message))]
         offsets: defaultdict[Place, int] = defaultdict(int)
         for message in messages:
             place = place_of(message)
             offsets[place] = max(offsets[place], (message.offset() or 0) + 1)
             self._metrics.history_messages.labels(place[0]).inc()
-        self._authors.fold(events, offsets)
+        for each in read:
+            if isinstance(each, Erasure):
+                self._authors.forget(each)
+        self._authors.fold([each for each in read if isinstance(each, Event)], offsets)
         self._metrics.history_newest.set(max((message.timestamp()[1] for message in messages), default=0) / 1000)
 
-    def _read(self, message: Message) -> Event | None:
+    def _read(self, message: Message) -> Event | Erasure | None:
         """What a message counts for; one that cannot be read counts for nothing, and is said."""
         try:
-            return read_event(message, self._kafka.topics.reports)
+            return read_event(message, self._kafka.topics)
         except UnreadEvent as error:
             self._metrics.history_unread.labels(str(message.topic())).inc()
             logger.warning("%s/%s/%s is not counted: %s", *place_of(message), message.offset(), error)
@@ -154,18 +163,25 @@ class HistoryReader:
         self._consumer.close()
 
 
-def read_event(message: Message, reports: str) -> Event | None:
-    """What a message counts for.
+def topics_of_history(topics: Topics) -> tuple[str, ...]:
+    """What a history is read from."""
+    return topics.verdicts, topics.reports, topics.erasures
+
+
+def read_event(message: Message, topics: Topics) -> Event | Erasure | None:
+    """What a message counts for; None for one that asks for nothing.
 
     Raises
     ------
     UnreadEvent
-        It is neither a verdict nor a report, or the extra for its form is not installed.
+        It is not what its topic is for, or the extra for its form is not installed.
     """
     try:
-        if message.topic() == reports:
-            source = "{}/{}/{}".format(*place_of(message), message.offset())
-            return read_report(message.value(), message.timestamp()[1] / 1000, source)
+        if message.topic() == topics.erasures:
+            asked = decode_erasure(message.value())
+            return asked if isinstance(asked, Erasure) else None
+        if message.topic() == topics.reports:
+            return read_report(message.value(), first_time_ms(message) / 1000, first_place(message))
         return read_verdict(message.value(), headers_of(message))
     except Exception as error:  # whatever the bytes made it run into: one message must not end all counting
         raise UnreadEvent(type(error).__name__) from error

@@ -31,16 +31,16 @@ def recount(events: Iterable[Event], config: HistoryConfig) -> Counted:
     """What a history has to hold after these events, in whatever order and however often they came."""
     naming, best = Naming(config.key), defaultdict[bytes, dict[int, Entry]](dict)
     for event in events:
-        entry_id = naming.entry_id(event.name)
+        entry_id = naming.entry_id(event.tenant, event.name)
         entry = (event.at_ms, event.decision or 0, event.text, entry_id)
         if event.decision is None:
-            hourly = naming.entry_id(f"{event.at_ms // HOUR_MS} {event.name}")
+            hourly = naming.entry_id(event.tenant, f"{event.at_ms // HOUR_MS} {event.name}")
             entry, entry_id = (event.at_ms, 0, entry_id, hourly), hourly
         for subject in _subjects_of(event, naming):
             best[subject][entry_id] = max(entry, best[subject].get(entry_id, entry))
         if event.decision is not None and event.text:
             writers = best[naming.text(event.tenant, event.text)]
-            writer = (*entry[:3], naming.entry_id(f"author {event.author}"))
+            writer = (*entry[:3], naming.writer_id(event.tenant, event.author))
             writers[writer[3]] = max(writer, writers.get(writer[3], writer))
     return {subject: heapq.nlargest(MAX_ENTRIES, found.values())[::-1] for subject, found in best.items()}
 
@@ -101,10 +101,10 @@ def read_all(authors: RememberedAuthors) -> Counted:
 def _events_before(kafka: KafkaConfig, ends: Mapping[Place, int], timeout_s: float) -> Iterator[Event]:
     for message in _messages_before(kafka, ends, timeout_s):
         try:
-            event = read_event(message, kafka.topics.reports)
+            event = read_event(message, kafka.topics)
         except UnreadEvent:  # neither a verdict nor a report: it counts for nothing
             continue
-        if event is not None:
+        if isinstance(event, Event):
             yield event
 
 

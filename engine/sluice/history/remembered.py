@@ -11,7 +11,8 @@ import msgspec
 from sluice.features.simhash import simhash
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import DAY_MS, HOUR_MS, Moment, Sets, count
-from sluice.history.entries import NONE, Entries, Entry, merge, read
+from sluice.history.entries import ENTRY, NONE, Entries, Entry, merge, read
+from sluice.history.erasures import Erased, Erasure, read_erased
 from sluice.history.events import Event, to_ms
 from sluice.history.store import MemoryStore, RocksStore, Store, is_entries
 from sluice.history.subjects import Kind, Naming
@@ -25,7 +26,7 @@ KEPT_MS = 2 * DAY_MS
 
 BLOCK = DECISIONS.index("block")
 
-_OFFSETS, _IDENTITY = b"m/offsets", b"m/identity"
+_OFFSETS, _IDENTITY, _ERASED = b"m/offsets", b"m/identity", b"m/erased"
 
 
 class RememberedAuthors:
@@ -62,6 +63,7 @@ class RememberedAuthors:
         self._identity = self._naming.identity(*topics)
         if self._store.get(_IDENTITY) != self._identity:
             self._store.clear()
+        self._erased = read_erased(self._store.get(_ERASED))
         self._swept_ms = 0
 
     @property
@@ -76,7 +78,8 @@ class RememberedAuthors:
         come: defaultdict[tuple[Kind, bytes], list[Entry]] = defaultdict(list)
         for event in events:
             for kind, subject, entry in _entries_of(event, self._naming):
-                come[kind, subject].append(entry)
+                if not self._erased.has(subject, entry):
+                    come[kind, subject].append(entry)
         now_ms = to_ms(self._clock())
         changed = {
             subject: merge(self._store.get(subject), entries, now_ms - self._spans[kind])
@@ -84,6 +87,27 @@ class RememberedAuthors:
         }
         self._store.write({**changed, _OFFSETS: _write(self.offsets | dict(offsets)), _IDENTITY: self._identity})
         self._sweep(now_ms)
+
+    def forget(self, erasure: Erasure) -> int:
+        """Take out what an erasure names, for good; returns how many entries that were. By the thread that folds."""
+        self._erased = self._erased.also(erasure).since(to_ms(self._clock()) - max(self._spans.values()))
+        named = list(self._sets_with(erasure))
+        changed = {subject: kept or None for subject, _, kept in named}
+        self._store.write({**changed, _ERASED: self._erased.write(), _IDENTITY: self._identity})
+        self._store.compact()
+        return _count_gone(named)
+
+    def count_named(self, erasure: Erasure) -> int:
+        """How many entries there are that an erasure names."""
+        return _count_gone(self._sets_with(erasure))
+
+    def _sets_with(self, erasure: Erasure) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Sets that hold something of it: their keys, all of them, and what of them stays."""
+        named = Erased().also(erasure)
+        for subject, raw in self.entries():
+            kept = named.without(subject, raw)
+            if len(kept) < len(raw):
+                yield subject, raw, kept
 
     def _sweep(self, now_ms: int) -> None:
         """Once an hour: authors of whom nothing counts any more."""
@@ -98,13 +122,14 @@ class RememberedAuthors:
         now = self._clock()
         at_ms = to_ms(now if published_at is None else min(published_at, now))
         text = simhash(post.text, self._seed) if post.text else 0
-        return self.count(post.tenant, post.author_id, Moment(at_ms, self._naming.entry_id(post.id), text))
+        own_id = self._naming.entry_id(post.tenant, post.id)
+        return self.count(post.tenant, post.author_id, Moment(at_ms, own_id, text))
 
     def count(self, tenant: str | None, author: str, moment: Moment) -> AuthorHistory:
         """What is known of an author at a moment."""
         posts, strikes, reports = (self._entries(kind, tenant, author) for kind in ("posts", "strikes", "reports"))
         copies = read(self._store.get(self._naming.text(tenant, moment.text))) if moment.text else NONE
-        sets = Sets(posts, strikes, reports, copies[copies["id"] != self._naming.entry_id(_as_writer(author))])
+        sets = Sets(posts, strikes, reports, copies[copies["id"] != self._naming.writer_id(tenant, author)])
         return count(sets, moment, self._half_life_ms, self._strikes_ms)
 
     def _entries(self, kind: Kind, tenant: str | None, author: str) -> Entries:
@@ -121,9 +146,9 @@ class RememberedAuthors:
 
 def _entries_of(event: Event, naming: Naming) -> Iterator[tuple[Kind, bytes, Entry]]:
     """What an event adds, and to which sets."""
-    by_name = naming.entry_id(event.name)
+    by_name = naming.entry_id(event.tenant, event.name)
     if event.decision is None:  # one an hour and person: a report with a wrong time replaces no other
-        hourly = naming.entry_id(f"{event.at_ms // HOUR_MS} {event.name}")
+        hourly = naming.entry_id(event.tenant, f"{event.at_ms // HOUR_MS} {event.name}")
         yield "reports", naming.subject("reports", event.tenant, event.author), (event.at_ms, 0, by_name, hourly)
         return
     entry = (event.at_ms, event.decision, event.text, by_name)
@@ -131,11 +156,12 @@ def _entries_of(event: Event, naming: Naming) -> Iterator[tuple[Kind, bytes, Ent
     if event.decision == BLOCK:
         yield "strikes", naming.subject("strikes", event.tenant, event.author), entry
     if event.text:
-        yield "copies", naming.text(event.tenant, event.text), (*entry[:3], naming.entry_id(_as_writer(event.author)))
+        writer = naming.writer_id(event.tenant, event.author)
+        yield "copies", naming.text(event.tenant, event.text), (*entry[:3], writer)
 
 
-def _as_writer(author: str) -> str:
-    return f"author {author}"
+def _count_gone(sets: Iterable[tuple[bytes, bytes, bytes]]) -> int:
+    return sum(len(raw) - len(kept) for _, raw, kept in sets) // ENTRY.itemsize
 
 
 def _open_store(config: HistoryConfig) -> Store:

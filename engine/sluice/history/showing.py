@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 from sluice.config import KafkaConfig
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import Moment
+from sluice.history.erasures import Erasure
 from sluice.history.events import Event
-from sluice.history.reading import HistoryReader
+from sluice.history.reading import HistoryReader, topics_of_history
 from sluice.history.remembered import Place, RememberedAuthors
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
@@ -37,12 +38,16 @@ class OneAuthor:
         mine = [event for event in events if (event.tenant, event.author) == (self.tenant, self.author)]
         self.authors.fold(mine, offsets)
 
+    def forget(self, erasure: Erasure) -> None:
+        """See `RememberedAuthors.forget`."""
+        self.authors.forget(erasure)
+
 
 def read_author(
     kafka: KafkaConfig, config: HistoryConfig, tenant: str | None, author: str, at_ms: int, timeout_s: float
 ) -> AuthorHistory:
     """Read the topics of verdicts and reports, made if they are missing, and count; raises `KafkaUnavailable`."""
-    ensure_topics(kafka, timeout_s, (kafka.topics.verdicts, kafka.topics.reports))
+    ensure_topics(kafka, timeout_s, topics_of_history(kafka.topics))
     authors = RememberedAuthors(replace(config, key=config.key or secrets.token_bytes(), folder=None))
     metrics = Metrics(CollectorRegistry())
     reader = HistoryReader(kafka, OneAuthor(authors, tenant, author), metrics, timeout_s)

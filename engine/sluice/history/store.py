@@ -17,8 +17,12 @@ class Store(Protocol):
         """A value; None if there is none. For any thread."""
         ...
 
-    def write(self, values: Mapping[bytes, bytes]) -> None:
-        """Take values, all of them or, if the process ends meanwhile, none."""
+    def write(self, values: Mapping[bytes, bytes | None]) -> None:
+        """Take values, all of them or, if the process ends meanwhile, none; None takes one away."""
+        ...
+
+    def compact(self) -> None:
+        """See to it that what was taken away is on no disk."""
         ...
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
@@ -53,9 +57,16 @@ class MemoryStore:
         """See `Store.get`."""
         return self._values.get(key)
 
-    def write(self, values: Mapping[bytes, bytes]) -> None:
+    def write(self, values: Mapping[bytes, bytes | None]) -> None:
         """See `Store.write`."""
-        self._values.update(values)
+        for key, value in values.items():
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value
+
+    def compact(self) -> None:
+        """See `Store.compact`."""
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """See `Store.items`."""
@@ -126,12 +137,20 @@ class RocksStore:
         found: bytes | None = self._database.get(key)
         return found
 
-    def write(self, values: Mapping[bytes, bytes]) -> None:
+    def write(self, values: Mapping[bytes, bytes | None]) -> None:
         """See `Store.write`."""
         batch = self._rocks.WriteBatch(raw_mode=True)
         for key, value in values.items():
-            batch.put(key, value)
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
         self._database.write(batch)
+
+    def compact(self) -> None:
+        """See `Store.compact`: into a new file goes what is there, and the others and their log are deleted."""
+        self._database.flush()
+        self._database.compact_range(None, None)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """See `Store.items`."""

@@ -10,7 +10,7 @@ Kind = Literal["posts", "strikes", "reports", "copies"]
 """What is counted of an author, each in a set of its own: a flood of posts must not push strikes out.
 Copies are those of a text, counted by who wrote it."""
 
-FORMAT = 3
+FORMAT = 4
 """Of what is stored; another one is made anew from the topics."""
 
 _PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r", "copies": b"c"}
@@ -36,9 +36,13 @@ class Naming:
         """Where entries of an author are kept; 17 bytes."""
         return _PREFIX[kind] + self._hash(16, "author", tenant, author)
 
-    def entry_id(self, name: str) -> int:
+    def entry_id(self, tenant: str | None, name: str) -> int:
         """Of a post, or of whoever reported: a number below 2 ** 64."""
-        return int.from_bytes(self._hash(8, "entry", name), "little")
+        return int.from_bytes(self._hash(8, "entry", tenant, name), "little")
+
+    def writer_id(self, tenant: str | None, author: str) -> int:
+        """Of an author among those who wrote a text."""
+        return self.entry_id(tenant, f"author {author}")
 
     def text(self, tenant: str | None, text: int) -> bytes:
         """Where those who wrote a text are kept, by its SimHash."""

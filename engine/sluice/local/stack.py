@@ -303,6 +303,7 @@ def kafka_environment(kafka: KafkaConfig) -> dict[str, str]:
         "SLUICE_TOPIC_LISTS": kafka.topics.lists,
         "SLUICE_TOPIC_HASHES": kafka.topics.hashes,
         "SLUICE_TOPIC_REPORTS": kafka.topics.reports,
+        "SLUICE_TOPIC_ERASURES": kafka.topics.erasures,
         "SLUICE_TOPIC_POSTS_HIGH": kafka.topics.posts_high,
     }
     if kafka.oauth is not None:

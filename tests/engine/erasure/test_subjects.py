@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sluice.erasure.histories import make_erasure
 from sluice.erasure.media import find_stored, open_stored
-from sluice.erasure.subjects import Subject, read_traces
+from sluice.erasure.subjects import Subject, Traces, read_traces
+from sluice.history.erasures import name_author, name_post
+from sluice.history.subjects import Naming
 from sluice.media.store import open_store
 
 OURS = {"id": "p-1", "author_id": "ann", "tenant": "shop", "text": "hello there", "images": [{"uri": "file:///a"}]}
@@ -93,3 +96,27 @@ def test_numbers_are_ids_too() -> None:
     subject.learn(read_traces(None, value, ()))
     assert subject.post_ids == {"5"}
     assert subject.is_in(read_traces(b"5", b'{"post_id": "5", "decision": "allow"}', ()), b"")
+
+
+def test_histories_are_told_of_each_tenant_where_they_posted_or_reported_and_of_no_other() -> None:
+    subject = Subject("u-9")
+    for traces in (
+        Traces("p-1", "u-9", "shop", is_counted=True),
+        Traces("p-2", "u-1", "news"),
+        Traces("r-1", "u-1", "forum", reporter="u-9"),
+        Traces("r-2", "u-9", "wall", reporter="u-1"),
+    ):
+        subject.learn_report(traces)
+    assert (subject.posted_in, subject.reported_in) == ({"shop", "wall"}, {"forum"})
+    assert subject.was_counted
+    naming = Naming(b"secret")
+    told = make_erasure(naming, subject, 5)
+    wanted = name_author(naming, "u-9", {None, "shop", "wall"}, {None, "forum"})
+    assert (set(told.names), told.until_ms) == ({name.hex() for name in wanted}, 5)
+
+
+def test_of_one_post_histories_are_told_its_id_alone() -> None:
+    subject, naming = Subject(post_id="p-1"), Naming(b"secret")
+    subject.learn(Traces("p-1", "u-9", "shop"))
+    told = make_erasure(naming, subject, 5)
+    assert set(told.names) == {name.hex() for name in name_post(naming, "p-1", {None, "shop"})}
