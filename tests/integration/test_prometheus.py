@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.util
 import json
 import math
@@ -17,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sluice.cli.samples import make_samples
+from sluice.cli.samples import draw_house, make_samples
 from sluice.client import Outcomes, Publisher, WindowedPublisher
 from sluice.config import KafkaConfig
 from sluice.local.processes import LOOPBACK, ChildProcess, answers_http, find_free_ports
@@ -86,8 +88,9 @@ def triton(triton_files: None, triton_metrics: str, tmp_path_factory: pytest.Tem
 def stack(triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A broker and a worker that scores the demo's posts, again and again."""
     config = StackConfig(
-        tmp_path_factory.mktemp("stack"), triton_repository(), triton=triton.address, start_timeout_s=240.0
-    )
+        tmp_path_factory.mktemp("stack"), triton_repository(), triton=triton.address, start_timeout_s=240.0,
+        worker_environment=_watch_something(tmp_path_factory.mktemp("known")),
+    )  # fmt: skip
     with Stack(config) as stack:
         stop = threading.Event()
         traffic = threading.Thread(target=_publish_until, args=(stop, stack.kafka), daemon=True)
@@ -95,6 +98,15 @@ def stack(triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield stack
         stop.set()
         traffic.join()
+
+
+def _watch_something(folder: Path) -> dict[str, str]:
+    """Settings of a worker with a list and a bank that the demo's posts are in, and a history."""
+    words, banks = folder / "greetings.jsonl", folder / "houses.csv"
+    words.write_text('{"kind": "word", "value": "morning"}\n')
+    picture = base64.b64decode(draw_house().partition(",")[2])
+    banks.write_text(f"kind,value,id,owner,note\nsha256,{hashlib.sha256(picture).hexdigest()},,,\n")
+    return {"SLUICE_LISTS": str(words), "SLUICE_HASHES": str(banks), "SLUICE_HISTORY_KEY": "secret"}
 
 
 def _publish_until(stop: threading.Event, kafka: KafkaConfig) -> None:
