@@ -7,7 +7,8 @@
 Words and phrases are made up of syllables, some of Chinese characters. The posts are 2,000 texts of `sluice bench`, one
 in ten with an entry behind it. Times are CPU, so that what else runs does not count. ``--check 100`` compares what is
 found in so many texts, disguised ones among them, with what a plain search for every entry finds. While the entries are
-compiled on a thread, an event loop counts how late it wakes.
+compiled on a thread, an event loop counts how late it wakes. ``--hostile`` searches texts of 64 Ki characters that are
+made to take long: links, matches, disguises, and letters of everywhere.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from sluice.lists.reading import read_letters
 from sluice.lists.terms import spell
 
 N_POSTS = 2_000
+N_LONG = 65_536
+LISTED_LETTER, LISTED_WORD = "坏", "clanker"
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 T = TypeVar("T")
 
@@ -86,6 +89,38 @@ def is_cut(text: str, place: int) -> bool:
     return not all(each.isalnum() and not 0x4E00 <= ord(each) <= 0x9FFF for each in text[place - 1 : place + 1])
 
 
+def make_hostile(rng: random.Random) -> dict[str, str]:
+    """Texts as long as one may be, each of one thing over and over."""
+
+    def letters(first: int, last: int, n_letters: int = 1) -> str:
+        return "".join(chr(rng.randrange(first, last)) for _ in range(n_letters))
+
+    pieces: dict[str, Callable[[], str]] = {
+        "words": lambda: letters(97, 123, 5) + " ",
+        "links": lambda: letters(97, 123, 2) + ".bc ",
+        "links in Latin letters": lambda: letters(0xE0, 0xF7, 2) + ".de ",
+        "links in Chinese": lambda: letters(0x4E00, 0x9FA0) + ".cn ",
+        "links with paths": lambda: "a.bc/x/../",
+        "links below links": lambda: "a." * 120 + "com ",
+        "one listed letter": lambda: LISTED_LETTER,
+        "one listed word": lambda: f"{LISTED_WORD} ",
+        "Chinese": lambda: letters(0x4E00, 0x9FA0),
+        "pictographs": lambda: letters(0x1F300, 0x1F600),
+        "letters of everywhere": lambda: letters(0xA0, 0x3000),
+        "letters apart": lambda: " ".join(letters(97, 123, 7)) + ", ",
+        "markup": lambda: f"<b>{letters(97, 123, 2)}</b>",
+    }
+    return {name: "".join(piece() for _ in range(N_LONG))[:N_LONG] for name, piece in pieces.items()}
+
+
+def search_hostile(finder: ListFinder, rng: random.Random) -> None:
+    """Print how long each takes."""
+    for name, text in make_hostile(rng).items():
+        began = time.thread_time()
+        finder.find(text, None, datetime.now(UTC))
+        print(f"{name:<24} {(time.thread_time() - began) * 1000:8.0f} ms for {N_LONG:,} characters")
+
+
 def check(finder: ListFinder, entries: list[Entry], posts: list[str], rng: random.Random) -> None:
     """Compare with a plain search, and say in how many texts both find the same."""
     terms = [entry for entry in entries if entry.kind != "domain"]
@@ -126,10 +161,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What lists cost.")
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--check", type=int, default=0)
+    parser.add_argument("--hostile", action="store_true")
     options = parser.parse_args()
     n_entries = options.entries
     rng = random.Random(1)
-    entries = make_entries(n_entries, rng)
+    entries = [*make_entries(n_entries, rng), Entry("word", LISTED_LETTER), Entry("word", LISTED_WORD)]
     posts = make_posts(entries, rng)
     before = resident_mb()
     finder = timed(f"compile {n_entries:,} entries", lambda: asyncio.run(compile_beside_a_loop(entries)))
@@ -144,6 +180,8 @@ def main() -> None:
     print(f"{'posts':<24} {len(posts):8,}, {n_found} matches")
     for name, share in (("p50", 0.5), ("p99", 0.99), ("slowest", 1.0)):
         print(f"{name:<24} {took_ms[min(int(share * len(took_ms)), len(took_ms) - 1)]:8.3f} ms a post")
+    if options.hostile:
+        search_hostile(finder, rng)
     if options.check:
         ending = [f"{make_text(rng)} {rng.choice(entries).value}" for _ in range(options.check)]
         check(finder, entries, ending, rng)
