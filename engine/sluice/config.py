@@ -173,6 +173,8 @@ class InferenceConfig:
     ----------
     triton : str
         ``host:port`` of Triton's gRPC endpoint.
+    triton_high : str
+        The same of a Triton for posts that come first; empty where they share the one above.
     max_request_s : float
         A request is given up after this many seconds, whatever the posts' deadlines.
     tls : bool
@@ -189,6 +191,7 @@ class InferenceConfig:
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    triton_high: str = ""
 
     @property
     def uses_tls(self) -> bool:

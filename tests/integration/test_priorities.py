@@ -1,11 +1,13 @@
-"""Posts that come first have workers of their own, beside those of all others."""
+"""Posts that come first have workers of their own, beside those of all others, and a Triton where there is one."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +27,23 @@ COMMAND = (sys.executable, "-m", "sluice", "worker", "--high", "1")
 TOPICS = Topics(**{name: f"high.{name}" for name in ("posts", "verdicts", "reviews", "dead_letters", "posts_high")})
 
 
+@pytest.fixture
+def own_triton(tmp_path: Path, triton_server: TritonServer) -> Iterator[TritonServer]:
+    """A second Triton, whose models are version 2: verdicts say which of the two was asked."""
+    repository = tmp_path / "models"
+    for model in triton_repository().iterdir():
+        shutil.copytree(model, repository / model.name, ignore=shutil.ignore_patterns("1"))
+        (repository / model.name / "2").symlink_to((model / "1").resolve())
+    with TritonServer(repository, tmp_path / "triton") as server:
+        server.wait_until_ready(240)
+        yield server
+
+
 def test_posts_of_both_topics_get_their_verdicts(
-    tmp_path: Path, triton_server: TritonServer, kafka_broker: NativeKafka
+    tmp_path: Path, triton_server: TritonServer, own_triton: TritonServer, kafka_broker: NativeKafka
 ) -> None:
     kafka = replace(kafka_broker.kafka, topics=TOPICS)
-    settings = {"SLUICE_GROUP": "high", "SLUICE_DECODERS": "1"}
+    settings = {"SLUICE_GROUP": "high", "SLUICE_DECODERS": "1", "SLUICE_TRITON_HIGH": own_triton.address}
     config = StackConfig(
         tmp_path, triton_repository(), kafka=kafka, triton=triton_server.address, worker_command=COMMAND,
         worker_environment=settings,
@@ -39,7 +53,9 @@ def test_posts_of_both_topics_get_their_verdicts(
         for number, more in enumerate(([], ["--high"])):
             command = [sys.executable, "-m", "sluice", "publish", "--text", "hello", "--id", f"p-{number}", "--wait"]
             done = subprocess.run([*command, "--json", *more], env=environment, capture_output=True, text=True)
-            assert (done.returncode, json.loads(done.stdout)["post_id"]) == (0, f"p-{number}"), done.stderr
+            assert done.returncode == 0, done.stderr
+            verdict = json.loads(done.stdout)
+            assert (verdict["post_id"], verdict["models"]["text_encoder"]) == (f"p-{number}", f"{number + 1}")
         lags = read_series(stack, "sluice_consumer_lag_messages")
     assert {place.split()[-1] for place in lags} | {place.split()[0] for place in lags} >= {
         TOPICS.posts, TOPICS.posts_high,

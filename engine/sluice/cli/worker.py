@@ -64,6 +64,7 @@ def _environment_of_high(settings: Settings) -> dict[str, str]:
     return {
         "SLUICE_TOPIC_POSTS": settings.kafka.topics.posts_high,
         "SLUICE_GROUP": f"{settings.agent.group}-high",
+        "SLUICE_TRITON": settings.inference.triton_high or settings.inference.triton,
     }
 
 
