@@ -42,8 +42,10 @@ def run_demo(*arguments):
 
 
 def make_posts():
-    """180 posts of every kind of part and 20 malformed lines, mixed."""
-    posts: list[dict[str, Any]] = [{"id": f"post-{n}", "text": GREETINGS[n % 4].format(n)} for n in range(N_LINES - 20)]
+    """180 posts of every kind of part and 20 malformed lines, mixed; none is to be late, however busy the machine is."""
+    posts: list[dict[str, Any]] = [
+        {"id": f"post-{n}", "text": GREETINGS[n % 4].format(n), "deadline_ms": 20_000} for n in range(N_LINES - 20)
+    ]
     house, melody = draw_house(), play_melody()
     for post in posts[::9]:
         post["images"] = [{"uri": house}]
