@@ -42,7 +42,7 @@ def run_demo(*arguments):
 
 
 def make_posts():
-    """180 posts of every kind of part and 20 malformed lines, mixed; none is to be late, however busy the machine is."""
+    """180 posts of every kind of part and 20 malformed lines, mixed; none may be late, however busy the machine."""
     posts: list[dict[str, Any]] = [
         {"id": f"post-{n}", "text": GREETINGS[n % 4].format(n), "deadline_ms": 20_000} for n in range(N_LINES - 20)
     ]
