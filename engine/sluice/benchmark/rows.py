@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,22 @@ def read_table(file: Path, columns: Sequence[str]) -> Iterator[tuple[Place, Cell
     BenchmarkError
         Naming the file, the line, and the column that is missing.
     """
-    csv.field_size_limit(MAX_CELL_BYTES)
+    with _large_cells():
+        rows = list(_read_rows(file, columns))
+    yield from rows
+
+
+@contextmanager
+def _large_cells() -> Iterator[None]:
+    """The limit is one of the whole process; others count on the usual one."""
+    usual_bytes = csv.field_size_limit(MAX_CELL_BYTES)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual_bytes)
+
+
+def _read_rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[Place, Cells]]:
     reader = csv.DictReader(io.StringIO(_read(file), newline=""), strict=True)
     n_read = 0
     try:

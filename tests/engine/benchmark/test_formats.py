@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def test_hatecheck(tmp_path: Path) -> None:
     first, second, third = read(tmp_path, SetName.hatecheck)
     assert first == Row("They, all of them, are bad people.", {ANY: True}, "derog_x_h")
     assert (second.group, third.truth) == ("neutral_x_nh", {ANY: False})
+
+
+def test_large_cells_are_for_these_tables_alone(tmp_path: Path) -> None:
+    usual_bytes = csv.field_size_limit()
+    file = tmp_path / "large.csv"
+    file.write_text(HATECHECK + f"3,x,1,{'so ' * usual_bytes},hateful,them,\n")
+    assert len(read_set(SetName.hatecheck, [file])) == 4
+    assert csv.field_size_limit() == usual_bytes
 
 
 def test_multilingual_hatecheck_names_the_language(tmp_path: Path) -> None:
