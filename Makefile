@@ -37,7 +37,7 @@ tests:
 test-code:
 	@COVERAGE_FILE=.coverage.code $(QUIETLY) $@ $(PYTEST) --cov=engine --cov-report= \
 		--ignore=tests/integration --ignore=tests/chaos --ignore=tests/models --ignore=tests/ops
-	@COVERAGE_FILE=.coverage.code $(BIN)/coverage report --include='engine/*' --fail-under=88
+	@COVERAGE_FILE=.coverage.code $(BIN)/coverage report --include='engine/*' --fail-under=90
 
 test-models:
 	@COVERAGE_FILE=.coverage.models $(QUIETLY) $@ $(PYTEST) --cov=models --cov-report= tests/models tests/ops

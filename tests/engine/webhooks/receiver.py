@@ -47,7 +47,7 @@ class Receiver:
     async def start(self) -> None:
         application = web.Application()
         application.router.add_post("/hook", self.take)
-        self._runner = web.AppRunner(application)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)  # killed, not ended
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
