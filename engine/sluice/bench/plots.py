@@ -38,6 +38,8 @@ def _save(file: Path, report: BenchReport, fill: object) -> Path:
 def _draw_latency(axes: Axes, report: BenchReport) -> None:
     for row in report.rows:
         loaded = [each for each in row.latencies if each.load and math.isfinite(each.p99_ms)]
+        if not loaded:
+            continue
         rates = [each.rate_per_s for each in loaded]
         (line,) = axes.plot(rates, [each.p99_ms for each in loaded], marker="o", label=f"{row.name} p99")
         axes.plot(rates, [each.p50_ms for each in loaded], marker=".", linestyle=":", color=line.get_color())
