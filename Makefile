@@ -22,16 +22,16 @@ serve: .venv/.installed-serve  ## install what scoring over HTTP needs, then ans
 test: packages lint tests  ## install everything, then lint, types, import contracts and every test
 
 ci: packages .venv/.installed-dev
-	@$(MAKE) --no-print-directory tests BESIDE_TESTS=wheel BESIDE_CHAOS='lint docs'
+	@$(MAKE) --no-print-directory tests BESIDE_TESTS='lint docs wheel'
 
-# Two at a time: with three on two cores, posts are late that no test wants to be. The chaos tests come after them, with what needs
-# one core beside them: between faults the workers have to catch up. What the tests print lies in var/ while they run.
+# Two at a time: with three on two cores, posts are late that no test wants to be. The chaos tests come after them and alone: between
+# faults the workers have to catch up. What the tests print lies in var/ while they run.
 QUIETLY := sh .ci/quietly
 
 tests:
 	@rm -f .coverage*
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-code test-servers test-more-servers test-models $(BESIDE_TESTS)
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-chaos $(BESIDE_CHAOS)
+	@$(MAKE) --no-print-directory test-chaos
 
 # Lines are counted in the tests of code alone: counting costs a third of the time.
 test-code:
