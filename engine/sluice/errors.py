@@ -145,8 +145,11 @@ class PartLate(PartFailed):
         For people.
     """
 
+    BEGINNING = "late: "
+    """Of every detail, by which it is known in a verdict."""
+
     def __init__(self, why: str = "the post's deadline came first") -> None:
-        super().__init__("late", f"late: {why}")
+        super().__init__("late", f"{self.BEGINNING}{why}")
 
 
 class InferenceError(SluiceError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+_OBJECTS = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_json(decode: Callable[[bytes], T], raw: bytes) -> T:
@@ -26,3 +28,8 @@ def read_json(decode: Callable[[bytes], T], raw: bytes) -> T:
         raise msgspec.DecodeError(f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deeply") from error
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """An object of whatever fields; raises `msgspec.DecodeError` as `read_json` does."""
+    return read_json(_OBJECTS.decode, raw)

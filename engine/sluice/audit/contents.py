@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,11 +11,10 @@ import msgspec
 from sluice.audit.records import Kind
 from sluice.config import Topics
 from sluice.errors import SettingsError
-from sluice.formats import decode_verdict
+from sluice.formats import Headers, decode_verdict
 from sluice.human_decision import DecisionError, read_decision
 from sluice.schema import Verdict
 
-Headers = Sequence[tuple[str, bytes | None]]
 Parts = tuple[Kind, dict[str, Any], dict[str, Any]]
 """Kind, public, private."""
 

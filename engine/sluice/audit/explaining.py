@@ -13,7 +13,7 @@ from sluice.audit.records import Body
 from sluice.client.outcomes import Outcome, Outcomes, open_topic
 from sluice.config import KafkaConfig
 from sluice.kafka import TopicNames, copied_from
-from sluice.strict_json import read_json
+from sluice.strict_json import read_object
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,12 +73,9 @@ def _read_outcome(kafka: KafkaConfig, outcome: Outcome, post_id: str) -> Told | 
     return _tell("verdict", kafka.topics.verdicts, outcome, says) if verdict.post_id == post_id else None
 
 
-_OBJECTS = msgspec.json.Decoder(dict[str, Any])
-
-
 def _read_decision(kafka: KafkaConfig, outcome: Outcome, post_id: str) -> Told | None:
     try:
-        says = read_json(_OBJECTS.decode, outcome.value or b"")
+        says = read_object(outcome.value or b"")
     except msgspec.DecodeError:
         return None
     return _tell("decision", kafka.topics.decisions, outcome, says) if says.get("post_id") == post_id else None

@@ -15,9 +15,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
 from sluice.audit.contents import Read, reader_of
-from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head, Place
+from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head
 from sluice.audit.records import Body, make_private
-from sluice.client.messages import headers_of, place_of, take_ready, tells_end
+from sluice.client.messages import Place, headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import AuditError, KafkaUnavailable

@@ -20,6 +20,7 @@ import msgspec
 from sluice.audit.archive import Archive
 from sluice.audit.columns import read_table, require_arrow, write_table
 from sluice.audit.records import FIRST, Body, Line, Private, make_line, read_lines, read_privates, write_lines
+from sluice.client.messages import Place
 from sluice.errors import AuditError
 
 PRIVATE = "private/"
@@ -33,9 +34,6 @@ ENDINGS: dict[Form, str] = {"jsonl": ".jsonl.gz", "parquet": ".parquet"}
 _FILE = re.compile(r"(?!private/)([^/]+/[0-9]{1,9}/[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{20})\.(?:jsonl\.gz|parquet)")
 
 T = TypeVar("T")
-
-Place = tuple[str, int]
-"""A topic and a partition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sluice.audit.log import ERASURES, AuditLog, Head, Place, place_of, read_body
+from sluice.audit.log import ERASURES, AuditLog, Head, place_of, read_body
 from sluice.audit.records import FIRST, Body, Line, Private
+from sluice.client.messages import Place
 from sluice.errors import AuditError
 
 

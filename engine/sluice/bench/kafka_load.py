@@ -22,7 +22,7 @@ DRAIN_S = 60.0
 WARM_UP_S = 120.0
 WARM_UP_WINDOW = 32
 
-LATE = PartLate("").detail.encode()
+LATE = PartLate.BEGINNING.encode()
 """Stands in a verdict where a part was given up. Nothing that the generator writes reads so."""
 
 Message = tuple[str, bytes]

@@ -16,7 +16,6 @@ from sluice.errors import PartLate
 from sluice.local.processes import RunningInside
 from sluice.schema import Verdict
 
-_LATE = PartLate("").detail
 _OF_THE_MOMENT = {"latency_ms", "scored_at", "cached"}
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -55,7 +54,7 @@ class Tally:
             self.dead[post_id] = outcome.dead_letter()["reason"] or ""
             return
         verdict = outcome.verdict()
-        if any(_LATE in status for status in verdict.modalities.values()):
+        if any(PartLate.BEGINNING in status for status in verdict.modalities.values()):
             self.late.add(post_id)
         else:
             self._compare(post_id, digest(verdict))

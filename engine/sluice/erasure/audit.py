@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sluice.audit.log import ERASURES, AuditLog, Entry, Place, read_body
+from sluice.audit.log import ERASURES, AuditLog, Entry, read_body
 from sluice.audit.records import Body, Private
+from sluice.client.messages import Place
 from sluice.erasure.subjects import Subject, Traces
 
 Hits = dict[tuple[Place, str], set[int]]

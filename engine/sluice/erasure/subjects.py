@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from sluice.errors import InvalidPost, SettingsError
-from sluice.formats import decode_post, decode_verdict, form_of
+from sluice.formats import Headers, decode_post, decode_verdict, form_of
 from sluice.loose_json import read_loosely
-from sluice.strict_json import read_json
-
-Headers = Sequence[tuple[str, bytes | None]]
+from sluice.strict_json import read_object
 
 NAMES = ("id", "post_id", "author_id", "tenant", "reporter_id")
 
@@ -73,14 +71,11 @@ def _is_counted(fields: dict[str, Any]) -> bool:
     return isinstance(basis, dict) and bool(basis.get("author"))
 
 
-_OBJECTS = msgspec.json.Decoder(dict[str, Any])
-
-
 def _read_fields(value: bytes, headers: Headers) -> dict[str, Any] | None:
     if form_of(value, headers) != "json":
         return _read_other_form(value, headers)
     try:
-        fields = read_json(_OBJECTS.decode, value)
+        fields = read_object(value)
     except msgspec.DecodeError:
         return _read_loosely(value)
     if any(not isinstance(fields.get(name), str | None) for name in NAMES):  # numbers, which the worker takes, too

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import msgspec
 
 from sluice.client.compacted import write_records
+from sluice.client.messages import Place
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.history.erasures import Erasure, Forgotten
 from sluice.history.events import Event
-from sluice.history.remembered import Place, RememberedAuthors
+from sluice.history.remembered import RememberedAuthors
 
 logger = logging.getLogger(__name__)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from sluice.basis import Moment, TextHash
 from sluice.client.reports import decode_report
-from sluice.formats import decode_verdict, form_of
+from sluice.formats import Headers, decode_verdict, form_of
 from sluice.schema import DECISIONS, Decision, Verdict
 from sluice.strict_json import read_json
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from typing import Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
-from sluice.client.messages import first_place, first_time_ms, headers_of, place_of, take_ready, tells_end
+from sluice.client.messages import Place, first_place, first_time_ms, headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
 from sluice.history.erasures import Erasure, decode_erasure
 from sluice.history.events import Event, read_report, read_verdict
-from sluice.history.remembered import Place
 from sluice.metrics import Metrics
 from sluice.topics import Topics
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as Partition
 
+from sluice.client.messages import Place
 from sluice.client.outcomes import consumer_properties
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable
@@ -20,7 +21,7 @@ from sluice.history.counts import DAY_MS, HOUR_MS
 from sluice.history.entries import MAX_ENTRIES, Entry, read
 from sluice.history.events import Event, to_ms
 from sluice.history.reading import UnreadEvent, read_event
-from sluice.history.remembered import BLOCK, KEPT_MS, Place, RememberedAuthors
+from sluice.history.remembered import BLOCK, KEPT_MS, RememberedAuthors
 from sluice.history.subjects import Naming
 
 Counted = dict[bytes, list[Entry]]

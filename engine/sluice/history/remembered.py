@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
+from sluice.client.messages import Place
 from sluice.features.simhash import simhash
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import DAY_MS, HOUR_MS, Moment, Sets, count
@@ -17,9 +18,6 @@ from sluice.history.events import Event, to_ms
 from sluice.history.store import MemoryStore, RocksStore, Store, is_entries
 from sluice.history.subjects import Kind, Naming
 from sluice.schema import DECISIONS, AuthorHistory, Post
-
-Place = tuple[str, int]
-"""A topic and a partition."""
 
 KEPT_MS = 2 * DAY_MS
 """Of posts: a backlog of a day is still counted as it was."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
+from sluice.client.messages import Place
 from sluice.config import KafkaConfig
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import Moment
 from sluice.history.erasures import Erasure
 from sluice.history.events import Event
 from sluice.history.reading import HistoryReader, topics_of_history
-from sluice.history.remembered import Place, RememberedAuthors
+from sluice.history.remembered import RememberedAuthors
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.schema import AuthorHistory

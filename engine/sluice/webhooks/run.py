@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 from confluent_kafka import Message
 
-from sluice.client.messages import headers_of
+from sluice.client.messages import first_time_ms, headers_of
 from sluice.config import KafkaConfig
 from sluice.formats import decode_verdict, form_of
 from sluice.kafka import copied_from, ensure_topics
@@ -95,4 +95,4 @@ def _decode(message: Message) -> Verdict | None:
 def _identify(message: Message) -> str:
     """The same each time that this message is read, also if it was written once more; another for every other one."""
     first = copied_from(headers_of(message))
-    return f"msg_{message.partition()}_{message.offset() if first is None else first}_{message.timestamp()[1]}"
+    return f"msg_{message.partition()}_{message.offset() if first is None else first}_{first_time_ms(message)}"
