@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from sluice.client import Report, ReportPublisher
+from sluice.client.messages import Place
 from sluice.config import KafkaConfig
 from sluice.history import follower
 from sluice.history.config import HistoryConfig
@@ -20,7 +21,7 @@ from sluice.history.counts import Moment
 from sluice.history.events import Event
 from sluice.history.follower import remembering
 from sluice.history.recount import compare
-from sluice.history.remembered import Place, RememberedAuthors
+from sluice.history.remembered import RememberedAuthors
 from sluice.history.showing import read_author
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
