@@ -110,6 +110,15 @@ class Reader:
 
         wait_for(ask, f"verdicts of {len(ids)} posts", patience_s)
 
+    def wait_for_verdicts(self, n_verdicts: int) -> None:
+        """Counts second verdicts of a post too."""
+
+        def ask() -> bool:
+            self.seen += [outcome.verdict().post_id for outcome in self._outcomes.poll(0.5)]
+            return len(self.seen) >= n_verdicts
+
+        wait_for(ask, f"{n_verdicts} verdicts", READ_WITHIN_S)
+
     def wait_for_number(self, n_posts: int) -> None:
         """Fails also if there are more."""
 
@@ -232,6 +241,7 @@ def test_a_gap_of_200_million_offsets(
             before = psutil.Process(stack.worker_pid).memory_info().rss
             reader.wait_for({f"gap-{n}" for n in range(10)})
             stage.wait_until_committed(GAP + 10)
+            reader.wait_for_verdicts(20)
             assert len(reader.seen) == 20, "the segment is there twice, before and behind the gap"
             assert psutil.Process(stack.worker_pid).memory_info().rss < before + MAX_GROWTH_BYTES
         reader.close()

@@ -153,13 +153,13 @@ def test_all_three_decide_every_post_alike(live: KafkaConfig, candidate: KafkaCo
     expected = {name: read_said(verdict) for name, verdict in read_verdicts(candidate).items()}
     backtested = load_policies(policies)
     assert {name: decide_anew(backtested, verdict) for name, verdict in read_verdicts(live).items()} == expected
-    by_policy = run(live, "shadow", "--policy", policies, "--for", "3s")
+    by_policy = run(live, "shadow", "--policy", policies, "--for", "1s")
     compared = read_compared(live)
     for name, said in expected.items():
         shadow = compared[name].shadow
         assert (shadow.decision, shadow.labels, shadow.rules) == (said.decision, said.labels, said.rules)
     assert {record.shadow.policy for record in compared.values()} == {"strict 7", "canary 1"}
-    by_worker = run(live, "shadow", "--verdicts-topic", candidate.topics.verdicts, "--for", "3s")
+    by_worker = run(live, "shadow", "--verdicts-topic", candidate.topics.verdicts, "--for", "1s")
     backtest = run(live, "backtest", "--policy", policies)
     assert by_policy["turns"] == by_worker["turns"] == backtest["turns"]
     assert by_policy["changed"] > 0

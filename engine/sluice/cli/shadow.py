@@ -32,7 +32,9 @@ def shadow(
         str | None, typer.Option(help="Verdicts of a second worker, with other models, to compare with the live ones.")
     ] = None,
     since: Annotated[str | None, typer.Option(help="Begin with the verdicts of the last 30m, 12h, 7d, 4w.")] = None,
-    last: Annotated[str | None, typer.Option("--for", help="End after 10m, 12h, 7d; else at Ctrl-C.")] = None,
+    last: Annotated[
+        str | None, typer.Option("--for", help="End after 10m, 12h, 7d, and after --since is read; else at Ctrl-C.")
+    ] = None,
     guard: Annotated[
         list[str] | None, typer.Option(help="What must not be, such as review=+1% or changed=2%; may be repeated.")
     ] = None,

@@ -130,6 +130,7 @@ class Outcomes:
         try:
             self._partitions = find_partitions(self._consumer, kafka, tuple(self._kinds), timeout_s)
             self._ends = find_ends(self._consumer, kafka, self._partitions, timeout_s)
+            self._behind = {place for place, end in self._ends.items() if end > 0}
             self._consumer.assign(self._starts(start) if since_s is None else self._starts_since(since_s, timeout_s))
         except BaseException:
             self._consumer.close()
@@ -166,23 +167,28 @@ class Outcomes:
         while True:
             yield from self.poll(0.5)
 
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether everything that was there when this reader was made has been read."""
+        return not self._behind
+
     def read_to_end(self) -> Iterator[Outcome]:
         """Everything that was there when this reader was made."""
-        left = {place for place, end in self._ends.items() if end > 0}
-        while left:
+        while self._behind:
             for message in self._messages(0.5):
                 topic, number, offset = _locate(message)
                 if message.error() is None and offset < self._ends[topic, number]:
                     outcome = self._outcome(message)
                     if not self._is_old(outcome):
                         yield outcome
-                if is_end(message.error()) or offset + 1 >= self._ends.get((topic, number), 0):
-                    left.discard((topic, number))
 
     def _messages(self, timeout_s: float) -> list[Message]:
         messages = take_ready(self._consumer, timeout_s)
         for message in messages:
             self._raise_unless_end(message.error())
+            topic, number, offset = _locate(message)
+            if is_end(message.error()) or offset + 1 >= self._ends.get((topic, number), 0):
+                self._behind.discard((topic, number))
         return messages
 
     def _raise_unless_end(self, error: KafkaError | None) -> None:

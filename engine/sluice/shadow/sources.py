@@ -22,15 +22,15 @@ Compared = tuple[Verdict, Said]
 
 
 def judge_again(live: Outcomes, policies: PolicySet, is_over: Callable[[], bool]) -> Iterator[Compared]:
-    """Live verdicts as they come, each judged by `policies` too; ends once `is_over`."""
-    while not is_over():
+    """Live verdicts as they come, each judged by `policies` too; ends once `is_over`, with what was there read."""
+    while not (live.has_caught_up and is_over()):
         for verdict in read_verdicts(live):
             yield verdict, decide_anew(policies, verdict)
 
 
 def pair_up(live: Outcomes, shadow: Outcomes, pairs: Pairs, is_over: Callable[[], bool]) -> Iterator[Compared]:
-    """Live verdicts beside those of a second worker, once both are there; ends once `is_over`."""
-    while not is_over():
+    """Live verdicts beside those of a second worker, once both are there; ends as `judge_again` does."""
+    while not (live.has_caught_up and shadow.has_caught_up and is_over()):
         met = [pairs.add_live(verdict) for verdict in read_verdicts(live)]
         met += [pairs.add_shadow(verdict) for verdict in read_verdicts(shadow)]
         for pair in met:
