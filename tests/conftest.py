@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from sluice.resources import triton_repository
 from tests.components import give_up, require, require_kafka
 
 START_TIMEOUT_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """How a command sets up its log in our own process, ten lines a minute, does not stay for the tests behind it."""
+    yield
+    for handler in logging.getLogger().handlers:
+        handler.filters.clear()
+    for name in ("sluice", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
