@@ -11,6 +11,9 @@ from sluice.errors import ListError
 
 MAX_PATTERNS = 2_000
 """Of all lists: they are tried at each post."""
+MAX_STEPS = 20_000
+"""Of RE2's program for one expression, in instructions: its time grows with them, and a letter class written out a
+hundred times has a hundred thousand."""
 _GROUP = 32
 """Expressions that share an automaton: RE2 gives one up whose states do not fit its memory, and says nothing."""
 
@@ -29,7 +32,7 @@ def compile_pattern(value: str) -> Any:
     Raises
     ------
     ListError
-        RE2 does not take it, or it is found in every text.
+        RE2 does not take it, it is found in every text, or it takes too long.
     """
     try:
         pattern = re2.compile(value, _make_options())
@@ -38,6 +41,10 @@ def compile_pattern(value: str) -> Any:
         raise ListError(f"RE2 does not take it: {reason}") from error
     if pattern.search("") is not None:
         raise ListError("it is found in every text")
+    if pattern.programsize > MAX_STEPS:
+        raise ListError(
+            f"it comes to {pattern.programsize} steps, more than {MAX_STEPS}: repeat less, or smaller classes"
+        )
     return pattern
 
 
@@ -60,8 +67,12 @@ class Patterns:
 
 
 def _join(values: Sequence[str]) -> Any:
+    """One automaton for all of them; so many of `MAX_STEPS` each fit its memory."""
     group = re2.Set.SearchSet(_make_options())
     for value in values:
         group.Add(value)
-    group.Compile()
+    try:
+        group.Compile()
+    except re2.error as error:
+        raise ListError(f"RE2 does not take {len(values)} expressions together") from error
     return group

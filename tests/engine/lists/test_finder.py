@@ -165,6 +165,17 @@ def test_many_expressions_are_found_together() -> None:
     assert [index for index, _, _ in Patterns(values).find("w7x W64X w99x w100x")] == [7, 64, 99]
 
 
+def test_the_largest_expressions_fit_one_automaton() -> None:
+    some = Patterns([rf"{number}\pL{{16}}q|hit{number}x" for number in range(32)])  # 19,163 steps each
+    assert [index for index, _, _ in some.find("hit3x hit28x")] == [3, 28]
+
+
+def test_what_does_not_fit_one_automaton_is_a_wrong_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.lists.patterns.MAX_STEPS", 10**6)
+    with pytest.raises(ListError, match="4 expressions together"):
+        Patterns([rf"{number}\pL{{300}}q" for number in range(4)])
+
+
 def test_an_expression_costs_linear_time() -> None:
     assert found("a" * 20_000 + "!", Entry("regex", "(a|a|aa)+$")) == []
 
