@@ -277,6 +277,11 @@ def worker(
 
 def test_workers_forget_them_and_say_so_and_neither_tables_nor_logs_name_them(worker: Stack, tmp_path: Path) -> None:
     let_them_post(worker)
+    result = run("erase", "--post", "single", "--yes", "--json")
+    assert result.exit_code == 0, result.output
+    rows = [row for row in json.loads(result.stdout)["rows"] if row["kind"] == "history"]
+    assert [(row["erased"], row["left"]) for row in rows] == [(2, 0)], "a post, and that its author wrote the text"
+
     result = run("erase", "--author", GONE, "--yes", "--json")
     assert result.exit_code == 0, result.output
     rows = [row for row in json.loads(result.stdout)["rows"] if row["kind"] == "history"]
@@ -302,15 +307,16 @@ def test_workers_forget_them_and_say_so_and_neither_tables_nor_logs_name_them(wo
 
 
 def let_them_post(worker: Stack) -> None:
-    """Four posts of the one who leaves, one of another with the same text, and three reports; until all is counted."""
+    """Four posts of the one who leaves, two of another, one with the same text, and three reports; until counted."""
     with Publisher(worker.kafka) as publisher:
         for n in range(4):
             publisher.publish(Post(id=f"gone-{n}", author_id=GONE, tenant="shop", text=SECRET))
         publisher.publish(Post(id="kept", author_id="u-1", tenant="shop", text=SECRET.upper()))
+        publisher.publish(Post(id="single", author_id="u-1", tenant="shop", text="what nobody else wrote"))
     reports = ReportPublisher(worker.kafka)
     for author, by in ((GONE, "u-1"), ("u-1", "u-3"), ("u-1", GONE)):
         reports.publish(Report(author_id=author, tenant="shop", reporter_id=by))
-    wanted = {worker.kafka.topics.verdicts: 5, worker.kafka.topics.reports: 3}
+    wanted = {worker.kafka.topics.verdicts: 6, worker.kafka.topics.reports: 3}
     wait_for(lambda: read_counted(worker) == wanted, "counted")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -143,7 +143,12 @@ def make_erasure(naming: Naming, subject: Subject, until_ms: int) -> Erasure:
         names = name_author(naming, subject.author, posted_in, {subject.tenant, *subject.reported_in})
     else:
         names = name_post(naming, subject.post_id or "", posted_in)
-    return Erasure(id=uuid.uuid4().hex, until_ms=until_ms, names=tuple(sorted(name.hex() for name in names)))
+    recounted = () if subject.author else (naming.subject("posts", *each) for each in subject.written_by)
+    return Erasure(id=uuid.uuid4().hex, until_ms=until_ms, names=_spell(names), recounted=_spell(recounted))
+
+
+def _spell(names: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(sorted(name.hex() for name in names))
 
 
 def _row(where: str, n_erased: int = 0, left: int = 0, note: str = "") -> Row:

@@ -135,6 +135,8 @@ class Subject:
         Of their posts, as far as they were seen.
     posted_in, reported_in : set of str or None
         Of which tenants they posted or were reported, and reported others.
+    written_by : set of (str or None, str)
+        Tenants and authors of their posts.
     was_counted : bool
         Whether a history was kept of them.
     """
@@ -147,6 +149,7 @@ class Subject:
     uris: set[str] = field(default_factory=set)
     posted_in: set[str | None] = field(default_factory=set)
     reported_in: set[str | None] = field(default_factory=set)
+    written_by: set[tuple[str | None, str]] = field(default_factory=set)
     was_counted: bool = False
 
     def __post_init__(self) -> None:
@@ -170,6 +173,7 @@ class Subject:
             self.reported_in.add(traces.tenant)
         elif traces.author is not None:
             self.posted_in.add(traces.tenant)
+            self.written_by.add((traces.tenant, traces.author))
 
     def learn_report(self, traces: Traces) -> None:
         """Note of whom and by whom a report is, if they are one of them: it says nothing of posts."""

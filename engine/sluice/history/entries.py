@@ -8,7 +8,7 @@ idempotent, a second verdict on a post counts once, and a replay changes nothing
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import starmap
 from operator import itemgetter
 from struct import Struct
@@ -51,9 +51,14 @@ def newest_at(raw: bytes) -> int:
     return int(_PACKED.unpack_from(raw, len(raw) - _PACKED.size)[0]) if raw else 0
 
 
+def unpack(raw: bytes) -> Iterator[Entry]:
+    """The entries of a set, from the lowest rank to the highest."""
+    return _PACKED.iter_unpack(raw)
+
+
 def keep(raw: bytes, is_kept: Callable[[Entry], bool]) -> bytes:
     """Those of a set that are kept, in the same order."""
-    return b"".join(_PACKED.pack(*entry) for entry in _PACKED.iter_unpack(raw) if is_kept(entry))
+    return b"".join(_PACKED.pack(*entry) for entry in unpack(raw) if is_kept(entry))
 
 
 def merge(kept: bytes | None, come: Iterable[Entry], since_ms: int = 0, n_most: int = MAX_ENTRIES) -> bytes:
@@ -69,10 +74,19 @@ def merge(kept: bytes | None, come: Iterable[Entry], since_ms: int = 0, n_most: 
     bytes
         From the lowest rank to the highest, one a post. Most sets are small: for those, arrays take five times as long.
     """
-    best: dict[int, Entry] = {entry[3]: entry for entry in _PACKED.iter_unpack(kept or b"")}
+    best: dict[int, Entry] = {entry[3]: entry for entry in unpack(kept or b"")}
     for entry in come:
         if entry > best.get(entry[3], (-1,)):
             best[entry[3]] = entry
     ranked = sorted(best.values())
     del ranked[: bisect_left(ranked, since_ms, key=itemgetter(0))]
     return b"".join(starmap(_PACKED.pack, ranked[-n_most:]))
+
+
+def count_anew(copies: bytes, writer: int, posts: bytes) -> bytes:
+    """Those who wrote a text, one of them as their own posts say it: by the latest of these with it, or not at all."""
+    if _ID.pack(writer) not in copies:
+        return copies
+    others = keep(copies, lambda entry: entry[3] != writer)
+    text = next(unpack(copies))[2]
+    return merge(others, [(*post[:3], writer) for post in unpack(posts) if post[2] == text])

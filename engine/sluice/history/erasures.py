@@ -34,11 +34,15 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
         What is dated later counts again; milliseconds since the epoch.
     names : tuple of str
         Keys of sets and ids of entries.
+    recounted : tuple of str
+        Keys of the posts of authors of whom only some go: what they wrote is counted anew from those that stay, so
+        that no hash of a text is left that none of them has.
     """
 
     id: str
     until_ms: int
     names: tuple[Name, ...]
+    recounted: tuple[Name, ...] = ()
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="forgotten"):

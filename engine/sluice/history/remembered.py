@@ -12,11 +12,11 @@ from sluice.client.messages import Place
 from sluice.features.simhash import simhash
 from sluice.history.config import HistoryConfig
 from sluice.history.counts import DAY_MS, HOUR_MS, Moment, Sets, count
-from sluice.history.entries import ENTRY, NONE, Entries, Entry, merge, read
+from sluice.history.entries import NONE, Entries, Entry, count_anew, merge, read, unpack
 from sluice.history.erasures import Erased, Erasure, read_erased
 from sluice.history.events import Event, to_ms
 from sluice.history.store import MemoryStore, RocksStore, Store, is_entries
-from sluice.history.subjects import Kind, Naming
+from sluice.history.subjects import COPIES, Kind, Naming
 from sluice.schema import DECISIONS, AuthorHistory, Post
 
 KEPT_MS = 2 * DAY_MS
@@ -75,8 +75,9 @@ class RememberedAuthors:
         """Take events, and note how far their places are read: both or neither. By one thread."""
         come: defaultdict[tuple[Kind, bytes], list[Entry]] = defaultdict(list)
         for event in events:
-            for kind, subject, entry in _entries_of(event, self._naming):
-                if not self._erased.has(subject, entry):
+            entries = list(_entries_of(event, self._naming))
+            if not any(self._erased.has(subject, entry) for _, subject, entry in entries):
+                for kind, subject, entry in entries:
                     come[kind, subject].append(entry)
         now_ms = to_ms(self._clock())
         changed = {
@@ -101,11 +102,19 @@ class RememberedAuthors:
 
     def _sets_with(self, erasure: Erasure) -> Iterator[tuple[bytes, bytes, bytes]]:
         """Sets that hold something of it: their keys, all of them, and what of them stays."""
-        named = Erased().also(erasure)
+        named, writers = Erased().also(erasure), self._writers(erasure)
         for subject, raw in self.entries():
             kept = named.without(subject, raw)
-            if len(kept) < len(raw):
+            for writer, posts in writers.items() if subject[:1] == COPIES else ():
+                kept = count_anew(kept, writer, posts)
+            if kept != raw:
                 yield subject, raw, kept
+
+    def _writers(self, erasure: Erasure) -> dict[int, bytes]:
+        """Authors whose texts are counted anew, each with the posts that stay."""
+        named = Erased().also(erasure)
+        keys = [bytes.fromhex(key) for key in erasure.recounted]
+        return {self._naming.writer_of(key): named.without(key, self._store.get(key) or b"") for key in keys}
 
     def _sweep(self, now_ms: int) -> None:
         """Once an hour: authors of whom nothing counts any more."""
@@ -159,7 +168,7 @@ def _entries_of(event: Event, naming: Naming) -> Iterator[tuple[Kind, bytes, Ent
 
 
 def _count_gone(sets: Iterable[tuple[bytes, bytes, bytes]]) -> int:
-    return sum(len(raw) - len(kept) for _, raw, kept in sets) // ENTRY.itemsize
+    return sum(len({*unpack(raw)} - {*unpack(kept)}) for _, raw, kept in sets)
 
 
 def _open_store(config: HistoryConfig) -> Store:

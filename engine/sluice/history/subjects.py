@@ -10,10 +10,13 @@ Kind = Literal["posts", "strikes", "reports", "copies"]
 """What is counted of an author, each in a set of its own: a flood of posts must not push strikes out.
 Copies are those of a text, counted by who wrote it."""
 
-FORMAT = 4
+FORMAT = 5
 """Of what is stored; another one is made anew from the topics."""
 
-_PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r", "copies": b"c"}
+COPIES = b"c"
+"""What the keys of those who wrote a text begin with."""
+
+_PREFIX: dict[Kind, bytes] = {"posts": b"p", "strikes": b"s", "reports": b"r", "copies": COPIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,11 @@ class Naming:
 
     def writer_id(self, tenant: str | None, author: str) -> int:
         """Of an author among those who wrote a text."""
-        return self.entry_id(tenant, f"author {author}")
+        return self.writer_of(self.subject("posts", tenant, author))
+
+    def writer_of(self, posts: bytes) -> int:
+        """The same, by where the author's posts are kept."""
+        return int.from_bytes(self._hash(8, "writer", posts.hex()), "little")
 
     def text(self, tenant: str | None, text: int) -> bytes:
         """Where those who wrote a text are kept, by its SimHash."""

@@ -115,8 +115,9 @@ def test_histories_are_told_of_each_tenant_where_they_posted_or_reported_and_of_
     assert (set(told.names), told.until_ms) == ({name.hex() for name in wanted}, 5)
 
 
-def test_of_one_post_histories_are_told_its_id_alone() -> None:
+def test_of_one_post_histories_are_told_its_id_and_whose_texts_to_count_anew() -> None:
     subject, naming = Subject(post_id="p-1"), Naming(b"secret")
     subject.learn(Traces("p-1", "u-9", "shop"))
     told = make_erasure(naming, subject, 5)
     assert set(told.names) == {name.hex() for name in name_post(naming, "p-1", {None, "shop"})}
+    assert told.recounted == (naming.subject("posts", "shop", "u-9").hex(),)

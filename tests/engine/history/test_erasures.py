@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.history.entries import MAX_ENTRIES
 from sluice.history.erasures import Erasure, Forgotten, decode_erasure, name_author, name_post
 from sluice.history.events import Event
 from sluice.history.recount import read_all, recount, still_counting
 from sluice.history.remembered import RememberedAuthors
 from sluice.history.subjects import Naming
+from sluice.schema import DECISIONS
 from tests.engine.history.events import CONFIG, EVENTS, NOW_MS, report, verdict
 
 NAMING = Naming(CONFIG.key)
@@ -75,6 +77,60 @@ def test_one_post_goes_and_the_others_of_its_author_stay() -> None:
     names = tuple(name.hex() for name in name_post(NAMING, "p-1", ("t",)))
     assert authors.forget(Erasure(id="e", until_ms=NOW_MS, names=names)) == 2
     assert read_all(authors) == recount([verdict("p-2", 1, "block")], CONFIG)
+
+
+def of_post(name: str, author: str = "u-1") -> Erasure:
+    names = tuple(each.hex() for each in name_post(NAMING, name, ("t",)))
+    return Erasure(id="e", until_ms=NOW_MS, names=names, recounted=(NAMING.subject("posts", "t", author).hex(),))
+
+
+def test_no_hash_of_an_erased_post_s_text_is_left() -> None:
+    authors = open_memory()
+    authors.fold([verdict("p-1", 2, text=7), verdict("p-2", 1, text=8)], {})
+    assert authors.forget(of_post("p-1")) == 2  # the post, and that its author wrote the text
+    assert authors.count_named(of_post("p-1")) == 0
+    assert read_all(authors) == recount([verdict("p-2", 1, text=8)], CONFIG)
+
+
+def test_whoever_wrote_the_text_of_an_erased_post_in_another_one_still_did() -> None:
+    authors = open_memory()
+    stay = [verdict("p-2", 9, text=7), verdict("p-3", 5, text=7, author="u-2")]
+    authors.fold([verdict("p-1", 2, text=7), *stay], {})
+    authors.forget(of_post("p-1"))
+    assert read_all(authors) == recount(stay, CONFIG)
+
+
+def test_a_text_goes_whose_post_is_too_long_ago_among_its_author_s() -> None:
+    authors = open_memory()
+    flood = [verdict(f"n-{n}", 1, text=9) for n in range(MAX_ENTRIES)]
+    authors.fold([verdict("p-1", 99, text=7), *flood], {})
+    authors.forget(of_post("p-1"))
+    assert NAMING.text("t", 7) not in read_all(authors)
+
+
+POSTS = st.lists(
+    st.tuples(st.integers(0, 8), st.integers(0, 40), st.integers(0, 2)).map(
+        lambda drawn: verdict(
+            f"p-{drawn[0]}", drawn[1] * 3_600_000, DECISIONS[drawn[2]], drawn[0] % 3 + 1, f"u-{drawn[0] % 2}"
+        )
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(POSTS, st.integers(0, 30), st.randoms(use_true_random=False))
+def test_what_is_held_is_a_recount_without_the_post_whenever_the_erasure_is_read(
+    events: list[Event], n_before: int, rng: random.Random
+) -> None:
+    authors = open_memory()
+    authors.fold(events[:n_before], {})
+    authors.forget(of_post("p-3", "u-1"))
+    again = events[n_before:] + events[:n_before]
+    rng.shuffle(again)
+    authors.fold(again, {})
+    kept = [event for event in events if event.name != "p-3"]
+    assert still_counting(read_all(authors), CONFIG, NOW_MS) == still_counting(recount(kept, CONFIG), CONFIG, NOW_MS)
 
 
 def test_a_folder_holds_no_name_any_more_and_takes_none_after_a_restart(tmp_path: Path) -> None:
