@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer, Message, Producer
 from confluent_kafka import TopicPartition as Partition
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from typer.testing import CliRunner, Result
 
 from sluice.cli import app
@@ -33,8 +34,11 @@ from sluice.local.kafka import NativeKafka
 from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
 from sluice.media.store import DirectoryStore
-from sluice.resources import triton_repository
+from sluice.policies.desk import PolicyDesk
+from sluice.policies.topic import read_topic
+from sluice.resources import default_policy, triton_repository
 from sluice.schema import Media, Post, encode
+from sluice.verdict.documents import read_document
 from sluice.watching.lists import open_desk, with_entries
 from tests.components import wait_for
 from tests.engine.audit.verdicts import make_verdict
@@ -89,6 +93,13 @@ class Place:
         open_desk(self.kafka, 15).change(
             "watched", "add", lambda there: with_entries(there, [Entry("author", GONE), Entry("author", "u-1")]), "test"
         )
+        self.push_policy(1, GONE)
+        self.push_policy(2, "u-1")
+
+    def push_policy(self, version: int, author: str) -> None:
+        text = f"{{name: shop, version: {version}, tenant: shop, extends: default, rules: ["
+        text += f"{{name: known, when: \"author_id == '{author}'\", decision: review}}]}}"
+        PolicyDesk(self.kafka, default_policy(), 15).push([read_document(text)], "test")
 
     def _fill_with(self, n: int, post_id: str, author: str, partition: int) -> None:
         text = SECRET if author == GONE else f"text {n}"
@@ -112,6 +123,11 @@ class Place:
         ends = [Partition(self.kafka.topics.posts, n, N_POSTS // N_PARTITIONS) for n in range(N_PARTITIONS)]
         consumer.commit(offsets=ends, asynchronous=False)
         consumer.close()
+
+    def cleanup_policy(self, topic: str) -> str | None:
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        described = AdminClient(self.kafka.librdkafka()).describe_configs([resource])[resource].result()
+        return described["cleanup.policy"].value
 
     def everything(self, topic: str) -> list[Message]:
         """All messages of a topic, read by nothing of ours."""
@@ -182,6 +198,11 @@ def test_a_scan_of_everything_finds_neither_name_nor_content(place: Place, tmp_p
             assert gone > 0, topic
     assert sorted(path.name for path in place.store.path.iterdir()) == [place.shared.rpartition("/")[2]]
     assert [entry.value for entry in open_desk(place.kafka, 15).show("watched")] == ["u-1"]
+    assert [rows[where]["erased"] for where in ("watched", "shop 1", topics.lists, topics.policies)] == [1, 1, 1, 1]
+    for topic in (topics.lists, topics.policies):
+        assert not any(GONE.encode() in (message.value() or b"") for message in place.everything(topic)), topic
+        assert place.cleanup_policy(topic) == "compact"
+    assert list(read_topic(place.kafka, 15).versions["shop"]) == [2]
     for file in log.rglob("*.gz"):
         content = gzip.decompress(file.read_bytes())
         assert not any(word in content for word in words), file
@@ -189,6 +210,33 @@ def test_a_scan_of_everything_finds_neither_name_nor_content(place: Place, tmp_p
     assert run("audit", "verify", log).exit_code == 0
     again = run("erase", "--author", GONE, "--audit", log, "--yes", "--json")
     assert {row["found"] for row in json.loads(again.stdout)["rows"]} == {0}
+
+
+def test_a_policy_in_force_that_names_them_is_left_until_another_one_is(place: Place) -> None:
+    place.push_policy(3, GONE)
+    result = run("erase", "--author", GONE, "--yes", "--json")
+    assert result.exit_code == 1
+    left = {row["where"]: row["note"] for row in json.loads(result.stdout)["rows"] if row["left"]}
+    assert left.keys() == {"shop 3", place.kafka.topics.policies}
+    assert "push a version that does not" in left["shop 3"]
+    place.push_policy(4, "u-1")
+    assert run("erase", "--author", GONE, "--yes", "--json").exit_code == 0
+    assert list(read_topic(place.kafka, 15).versions["shop"]) == [2, 4]
+
+
+def test_what_is_pushed_while_a_list_is_written_anew_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, desk = Rewriter.rewrite, open_desk(place.kafka, 15)
+
+    def push_and_rewrite(self: Rewriter, where, found, keep_from=0) -> int:
+        if where[0] == place.kafka.topics.lists:
+            desk.change("watched", "add", lambda there: with_entries(there, [Entry("author", "u-late")]), "test")
+        return original(self, where, found, keep_from)
+
+    desk.change("other", "add", lambda there: with_entries(there, [Entry("word", "kept")]), "test")
+    monkeypatch.setattr(Rewriter, "rewrite", push_and_rewrite)
+    assert run("erase", "--author", GONE, "--yes", "--json").exit_code == 0
+    assert {entry.value for entry in desk.show("watched")} == {"u-1", "u-late"}
+    assert [entry.value for entry in desk.show("other")] == ["kept"]
 
 
 def test_copies_keep_what_they_were_and_go_into_the_log_as_copies(place: Place, tmp_path: Path) -> None:

@@ -1,17 +1,26 @@
-"""Compacted topics, whose records people wrote: lists, from which entries are taken, and policies, which are named."""
+"""Compacted topics, whose records people wrote: lists, from which entries are taken, and versions of policies."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
+from sluice.client.compacted import write_records
 from sluice.config import KafkaConfig
 from sluice.erasure.subjects import Subject
+from sluice.errors import ListError
 from sluice.lists.entries import Entry
+from sluice.policies.records import Version, key_of
 from sluice.policies.topic import read_topic
-from sluice.watching.lists import ListDesk
+from sluice.strict_json import read_json
+from sluice.watching.lists import LISTS, ListDesk
 
 WHO = "sluice erase"
+
+_VERSIONS = msgspec.json.Decoder(Version)
 
 
 def find_in_lists(desk: ListDesk, subject: Subject) -> dict[str, int]:
@@ -35,13 +44,50 @@ def _theirs(entries: Sequence[Entry], subject: Subject) -> list[Entry]:
     return [entry for entry in entries if entry.kind == "author" and entry.value == subject.author]
 
 
-def find_in_policies(kafka: KafkaConfig, subject: Subject, timeout_s: float) -> list[str]:
-    """Versions of policies whose document names the author in quotes, as rules do."""
-    wanted = [f"{quote}{subject.author}{quote}" for quote in "'\""] if subject.author else []
+def lists_hold(subject: Subject, value: bytes | None) -> bool:
+    """Whether a record of the lists' topic has an entry for the author."""
+    try:
+        return bool(value) and bool(_theirs(LISTS.unpack([value]), subject))
+    except ListError:  # a head, or none of ours
+        return False
+
+
+def policies_hold(subject: Subject, value: bytes | None) -> bool:
+    """Whether a record of the policies' topic is a version that names the author."""
+    try:
+        return names_author(read_json(_VERSIONS.decode, value or b"").document, subject)
+    except msgspec.DecodeError:  # what is in force, or none of ours
+        return False
+
+
+def names_author(document: str, subject: Subject) -> bool:
+    """Whether a policy names the author: in quotes, as rules do, or as the author of a case's post."""
+    if not subject.author:
+        return False
+    author = re.escape(subject.author)
+    return re.search(rf"(['\"]){author}\1|\bauthor_id:\s*{author}\s*(?:[,}}#]|$)", document, re.MULTILINE) is not None
+
+
+class NamedIn(msgspec.Struct, frozen=True):
+    """A version of a policy that names the author."""
+
+    policy: str
+    version: int
+    is_in_force: bool
+
+
+def find_in_policies(kafka: KafkaConfig, subject: Subject, timeout_s: float) -> list[NamedIn]:
+    """All of them."""
     state = read_topic(kafka, timeout_s)
-    return sorted(
-        f"{name} {number}"
-        for name, versions in state.versions.items()
-        for number, version in versions.items()
-        if any(each in version.document for each in wanted)
-    )
+    return [
+        NamedIn(name, number, name in state.in_force and state.in_force[name].version == number)
+        for name, versions in sorted(state.versions.items())
+        for number, version in sorted(versions.items())
+        if names_author(version.document, subject)
+    ]
+
+
+def take_from_policies(kafka: KafkaConfig, named: Sequence[NamedIn], timeout_s: float) -> None:
+    """Take versions off the topic; none of them can be put in force any more."""
+    records = [(key_of(each.policy, each.version), None) for each in named]
+    write_records(kafka, kafka.topics.policies, records, timeout_s)

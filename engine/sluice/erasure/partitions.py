@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
+import tenacity
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Partition
 from confluent_kafka.admin import AdminClient
@@ -37,7 +38,7 @@ class Reading:
 
     def messages(self, place: Place, before: int | None = None) -> Iterator[Message]:
         """What lies in a partition, up to an offset or to what is its end now; raises `KafkaUnavailable`."""
-        low, high = self._bounds(place)
+        low, high = self.bounds(place)
         end = high if before is None else min(before, high)
         if low >= end:
             return
@@ -57,7 +58,8 @@ class Reading:
             if time.monotonic() > deadline:
                 raise KafkaUnavailable(f"Kafka at {self._kafka.bootstrap}: {place[0]}/{place[1]} could not be read")
 
-    def _bounds(self, place: Place) -> tuple[int, int]:
+    def bounds(self, place: Place) -> tuple[int, int]:
+        """The offset of the first message, and the one behind the last; raises `KafkaUnavailable`."""
         try:
             low, high = self._consumer.get_watermark_offsets(Partition(*place), timeout=self._timeout_s)
         except KafkaException as error:
@@ -131,6 +133,17 @@ class Rewriter:
         self._flush()
         self._delete(place, last + 1)
         return n_copied
+
+    def await_deletable(self, place: Place) -> None:
+        """Wait until the brokers have heard that a topic's records may be deleted; raises `KafkaUnavailable`."""
+        first, _ = self._reading.bounds(place)
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(KafkaUnavailable),
+            wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
+            stop=tenacity.stop_after_delay(self._timeout_s),
+            reraise=True,
+        )
+        attempts(self._delete, place, first)
 
     def _stays(self, message: Message, found: Found) -> bool:
         """Of a message that lies there several times, the last is the one that counts."""

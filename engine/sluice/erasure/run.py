@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from sluice.audit.following import AuditFollower
 from sluice.audit.log import AuditLog
 from sluice.client.compacted import now
 from sluice.config import KafkaConfig
 from sluice.erasure.audit import Hits, erase_from_log, find_in_log, learn_from_log
-from sluice.erasure.compacted import find_in_lists, find_in_policies, take_from_list
+from sluice.erasure.compacted import (
+    NamedIn,
+    find_in_lists,
+    find_in_policies,
+    lists_hold,
+    policies_hold,
+    take_from_list,
+    take_from_policies,
+)
 from sluice.erasure.histories import Histories
 from sluice.erasure.media import StoredMedia, find_stored
 from sluice.erasure.report import Report, Row
 from sluice.erasure.subjects import Subject
+from sluice.erasure.superseded import Holds, Superseded
 from sluice.erasure.topics import Look, Topics
 from sluice.errors import KafkaUnavailable
 from sluice.kafka import TopicNames
 from sluice.watching.lists import open_desk
 from sluice.webhooks.config import WebhookConfig
 
-LISTED = "what the list was before goes when Kafka compacts the topic"
-NAMED = "it names the author in a rule: change it, and push it"
+NAMED = "it is in force and names the author: push a version that does not, and run this again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class _Seen:
 
     look: Look
     lists: dict[str, int]
-    policies: list[str]
+    policies: list[NamedIn]
+    records: dict[str, int]
     media: list[str]
     logs: dict[str, Hits]
 
@@ -84,6 +94,7 @@ class Erasure:
         self._there = TopicNames(kafka, places.timeout_s).read()
         self._topic_names = [name for name in dict.fromkeys(self._candidates()) if name in self._there]
         self._desk = open_desk(kafka, places.timeout_s)
+        self._superseded = Superseded(kafka, places.timeout_s)
         self._histories = Histories(kafka, places.history_key, places.group, places.timeout_s)
 
     def _candidates(self) -> Iterable[str]:
@@ -125,6 +136,7 @@ class Erasure:
                     follower.catch_up()
         topics = Topics(places.kafka, self._topic_names, places.group, places.timeout_s)
         cleanup.enter_context(closing(topics))
+        cleanup.enter_context(closing(self._superseded))
         topics.learn(self._subject)
         for _, log in places.logs:
             learn_from_log(log, self._subject)
@@ -138,19 +150,29 @@ class Erasure:
             look=look,
             lists=find_in_lists(self._desk, subject) if kafka.topics.lists in self._there else {},
             policies=self._find_policies() if kafka.topics.policies in self._there else [],
+            records={name: self._superseded.count(name, holds) for name, holds in self._compacted().items()},
             media=find_stored(places.media, subject.uris, look.kept_uris),
             logs={name: find_in_log(log, subject) for name, log in places.logs},
         )
 
-    def _find_policies(self) -> list[str]:
+    def _find_policies(self) -> list[NamedIn]:
         return find_in_policies(self._places.kafka, self._subject, self._places.timeout_s)
+
+    def _compacted(self) -> dict[str, Holds]:
+        """Topics whose records, replaced ones included, may name the author, and how they do."""
+        topics, subject = self._places.kafka.topics, self._subject
+        known = {topics.lists: partial(lists_hold, subject), topics.policies: partial(policies_hold, subject)}
+        return {name: holds for name, holds in known.items() if subject.author and name in self._there}
 
     def _rows(self, seen: _Seen) -> dict[str, Row]:
         rows = {name: Row(kind="topic", where=name, found=seen.look.count(name)) for name in self._topic_names}
         for name, count in seen.lists.items():
-            rows[f"list {name}"] = Row(kind="list", where=name, found=count, note=LISTED)
-        for name in seen.policies:
-            rows[f"policy {name}"] = Row(kind="policy", where=name, found=1, note=NAMED)
+            rows[f"list {name}"] = Row(kind="list", where=name, found=count)
+        for each in seen.policies:
+            where = f"{each.policy} {each.version}"
+            rows[f"policy {where}"] = Row(kind="policy", where=where, found=1, note=NAMED if each.is_in_force else "")
+        for name, count in seen.records.items():
+            rows[name] = Row(kind="topic", where=name, found=count)
         rows["media"] = Row(kind="media", where="media store", found=len(seen.media))
         for name, hits in seen.logs.items():
             rows[f"log {name}"] = Row(kind="audit log", where=name, found=_count(hits))
@@ -160,11 +182,29 @@ class Erasure:
         for name, count in seen.lists.items():
             take_from_list(self._desk, name, self._subject)
             rows[f"list {name}"].erased = count
+        self._erase_versions(seen, rows)
+        for name, holds in self._compacted().items():
+            self._erase_superseded(name, holds, rows[name])
         for uri in seen.media:
             self._places.media.delete(uri)
         rows["media"].erased = len(seen.media)
         for name, log in self._places.logs:
             rows[f"log {name}"].erased = erase_from_log(log, seen.logs[name])
+
+    def _erase_versions(self, seen: _Seen, rows: dict[str, Row]) -> None:
+        """Policies: those that nobody decides by."""
+        gone = [each for each in seen.policies if not each.is_in_force]
+        if gone:
+            take_from_policies(self._places.kafka, gone, self._places.timeout_s)
+        for each in gone:
+            rows[f"policy {each.policy} {each.version}"].erased = 1
+
+    def _erase_superseded(self, name: str, holds: Holds, row: Row) -> None:
+        """What the rest of the erasure does not wait for: without leave it is left, and said."""
+        try:
+            row.erased = self._superseded.erase(name, holds)
+        except KafkaUnavailable as error:
+            row.note = f"until Kafka compacts the topic; {error}"
 
     def _look_again(self, topics: Topics, before: _Seen, rows: dict[str, Row]) -> None:
         after = self._see(topics)
