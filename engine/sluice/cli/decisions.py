@@ -16,13 +16,14 @@ from sluice.cli.options import KafkaOption
 from sluice.cli.report import save_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.table import Table
 
     from sluice.human_decision import HumanDecision
     from sluice.people.overrules import OverruleFigures, Rate
     from sluice.people.topic import Gathered, Judged
+    from sluice.schema import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="What people decide: publish it, and see what it says of the verdicts.")
 
@@ -179,9 +180,10 @@ def read_labels(kafka: str | None, since: str) -> LabelledPosts:
     if n_unknown := sum(known is None for _, known in found):
         say(f"left out: {n_unknown} blocked posts of which nobody said what they are")
     return LabelledPosts(
-        [
-            (judged, msgspec.json.encode({"post_id": judged.verdict.post_id, "labels": known}))
-            for judged, known in found
-            if known is not None
-        ]
+        [(judged, msgspec.json.encode(_line(judged.verdict, known))) for judged, known in found if known is not None]
     )
+
+
+def _line(verdict: Verdict, known: Mapping[str, int]) -> dict[str, object]:
+    whose = {} if verdict.tenant is None else {"tenant": verdict.tenant}
+    return {"post_id": verdict.post_id, **whose, "labels": known}

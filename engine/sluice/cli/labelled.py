@@ -14,12 +14,24 @@ from sluice.evidence import Share
 from sluice.schema import LABELS, Id
 from sluice.verdict.calibration import Labelled
 
+PostKey = tuple[str | None, str]
+"""Tenant and id."""
+
 
 class LabelLine(msgspec.Struct, frozen=True):
-    """What people say about a post; a label that is missing was not annotated. Unknown fields are ignored."""
+    """What people say about a post; a label that is missing was not annotated. Unknown fields are ignored.
+
+    Without a tenant it is about every tenant's post of that id of which nothing else is said.
+    """
 
     post_id: Id
     labels: dict[str, Literal[0, 1]]
+    tenant: str | None = None
+
+    @property
+    def key(self) -> PostKey:
+        """Of the post."""
+        return self.tenant, self.post_id
 
 
 class ScoreLine(msgspec.Struct, frozen=True):
@@ -28,27 +40,33 @@ class ScoreLine(msgspec.Struct, frozen=True):
     post_id: Id
     scores: dict[str, Share]
     models: dict[str, str]
+    tenant: str | None = None
+
+    @property
+    def key(self) -> PostKey:
+        """Of the post."""
+        return self.tenant, self.post_id
 
 
 class _DeadLetterLine(msgspec.Struct, frozen=True):
     dead_letter: dict[str, Any]
 
 
-Truths = dict[str, dict[str, Literal[0, 1]]]
-"""By post id."""
+Truths = dict[PostKey, dict[str, Literal[0, 1]]]
+"""By post."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Verdicts by post id; of several for one post, the last counts."""
+    """Verdicts by post; of several for one post, the last counts."""
 
-    verdicts: dict[str, ScoreLine]
+    verdicts: dict[PostKey, ScoreLine]
     n_dead_letters: int
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Posts with both, in the order of their ids.
+    """Posts with both, in the order of their ids and tenants.
 
     Attributes
     ----------
@@ -79,7 +97,7 @@ def read_verdicts(raw: bytes, source: str) -> Scores:
         if found is None:
             n_dead_letters += 1
         else:
-            verdicts[found.post_id] = found
+            verdicts[found.key] = found
     return Scores(verdicts, n_dead_letters)
 
 
@@ -112,14 +130,12 @@ def read_truths(raw: bytes, source: str) -> Truths:
         Naming `source` and the line that is not of that form, has an unknown label, or repeats a post.
     """
     truths: Truths = {}
-    lines: dict[str, int] = {}
+    lines: dict[PostKey, int] = {}
     for number, line in _number_lines(raw):
         found = _decode_labels(line, f"{source}:{number}")
-        if found.post_id in lines:
-            raise CalibrationError(
-                f"{source}:{number}: post {found.post_id!r} stands in line {lines[found.post_id]} too"
-            )
-        truths[found.post_id], lines[found.post_id] = found.labels, number
+        if found.key in lines:
+            raise CalibrationError(f"{source}:{number}: post {found.post_id!r} stands in line {lines[found.key]} too")
+        truths[found.key], lines[found.key] = found.labels, number
     return truths
 
 
@@ -138,6 +154,15 @@ def _number_lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
     return ((number, line) for number, line in enumerate(raw.split(b"\n"), 1) if line.strip())
 
 
+def _label_key(key: PostKey, truths: Truths) -> PostKey | None:
+    """Under what there are labels of a post."""
+    return next((each for each in (key, (None, key[1])) if each in truths), None)
+
+
+def _rank(key: PostKey) -> tuple[str, str]:
+    return key[1], key[0] or ""
+
+
 def join(scores: Scores, truths: Truths) -> Joined:
     """Bring scores and labels of the same posts together; the order of the files does not matter.
 
@@ -146,19 +171,20 @@ def join(scores: Scores, truths: Truths) -> Joined:
     CalibrationError
         If no post has both.
     """
-    ids = sorted(scores.verdicts.keys() & truths.keys())
-    if not ids:
+    labelled = {key: _label_key(key, truths) for key in sorted(scores.verdicts, key=_rank)}
+    pairs = [(scores.verdicts[key], truths[said]) for key, said in labelled.items() if said is not None]
+    if not pairs:
         raise CalibrationError(
             f"none of the {len(truths)} labelled posts has a verdict among the {len(scores.verdicts)} scored"
         )
-    used = [scores.verdicts[post_id] for post_id in ids]
+    used = [verdict for verdict, _ in pairs]
     return Joined(
         posts=Labelled(
             scores=np.array([[verdict.scores[label] for label in LABELS] for verdict in used]),
-            truths=np.array([[truths[post_id].get(label, np.nan) for label in LABELS] for post_id in ids]),
+            truths=np.array([[known.get(label, np.nan) for label in LABELS] for _, known in pairs]),
         ),
         models=sorted({f"{model} {version}" for verdict in used for model, version in verdict.models.items()}),
-        n_unlabelled=len(scores.verdicts) - len(ids),
-        n_unscored=len(truths) - len(ids),
+        n_unlabelled=len(scores.verdicts) - len(pairs),
+        n_unscored=len(truths.keys() - set(labelled.values())),
         n_dead_letters=scores.n_dead_letters,
     )

@@ -18,7 +18,6 @@ from sluice.errors import SettingsError
 
 if TYPE_CHECKING:
     from sluice.connection import Connection
-    from sluice.human_decision import HumanDecision
     from sluice.people.topic import Gathered
     from sluice.schema import Verdict
     from sluice.transparency.statements import Platform, Statement
@@ -98,16 +97,11 @@ def _state(
         if (verdict.tenant, verdict.post_id) in seen:
             continue
         seen.add((verdict.tenant, verdict.post_id))
-        statement = make_statement(verdict, _decision_on(verdict, gathered), platform)
+        decision = gathered.decisions.on(verdict.tenant, verdict.post_id)
+        statement = make_statement(verdict, decision, platform)
         counting.note(verdict.decision, statement)
         if statement is not None:
             yield statement
-
-
-def _decision_on(verdict: Verdict, gathered: Gathered) -> HumanDecision | None:
-    """What a person decided about this post; a decision on one of another tenant, with the same id, is none."""
-    decision = gathered.decisions.get(verdict.post_id)
-    return decision if decision and decision.tenant in (None, verdict.tenant) else None
 
 
 def _verdicts(to: Connection, since_s: float) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ import msgspec
 from sluice.client import Outcomes, Publisher, open_topic
 from sluice.config import KafkaConfig
 from sluice.human_decision import DecisionError, HumanDecision, read_decision
+from sluice.people.latest import LatestDecisions, PostKey
 from sluice.schema import Verdict
 
 
@@ -27,7 +28,7 @@ class Gathered:
 
     Attributes
     ----------
-    decisions : dict of str to HumanDecision
+    decisions : LatestDecisions
         The last one of each post.
     judged : list of Judged
         Those that have a verdict, by the first one: it is what people saw.
@@ -35,17 +36,15 @@ class Gathered:
         Messages that are no decisions.
     n_verdicts : int
         Posts with a verdict.
+    n_without_verdict : int
+        Decisions on posts without a verdict in what was read.
     """
 
-    decisions: dict[str, HumanDecision] = field(default_factory=dict)
+    decisions: LatestDecisions = field(default_factory=LatestDecisions)
     judged: list[Judged] = field(default_factory=list)
     n_invalid: int = 0
     n_verdicts: int = 0
-
-    @property
-    def n_without_verdict(self) -> int:
-        """Decisions on posts without a verdict in what was read."""
-        return len(self.decisions) - len(self.judged)
+    n_without_verdict: int = 0
 
 
 def gather(kafka: KafkaConfig, since_s: float, timeout_s: float) -> Gathered:
@@ -69,23 +68,23 @@ def gather(kafka: KafkaConfig, since_s: float, timeout_s: float) -> Gathered:
             except DecisionError:
                 found.n_invalid += 1
             else:
-                found.decisions[decision.post_id] = decision
+                found.decisions.note(decision, outcome.timestamp_s or 0.0)
     with open_topic(kafka, kafka.topics.verdicts, since_s, timeout_s) as outcomes:
         _join(found, _verdicts(outcomes))
     return found
 
 
 def _join(found: Gathered, verdicts: Iterator[Verdict]) -> None:
-    seen: set[tuple[str | None, str]] = set()
+    seen, with_verdict = set[PostKey](), set[PostKey]()
     for verdict in verdicts:
         post = (verdict.tenant, verdict.post_id)
         if post in seen:
             continue
         seen.add(post)
-        decision = found.decisions.get(verdict.post_id)
-        if decision is not None and decision.tenant in (None, verdict.tenant):
+        with_verdict.update(found.decisions.keys_on(*post))
+        if decision := found.decisions.on(*post):
             found.judged.append(Judged(verdict, decision))
-    found.n_verdicts = len(seen)
+    found.n_verdicts, found.n_without_verdict = len(seen), len(found.decisions) - len(with_verdict)
 
 
 def _verdicts(outcomes: Outcomes) -> Iterator[Verdict]:

@@ -81,6 +81,18 @@ def test_thresholds_are_calibrated_from_the_topics(broker: KafkaConfig) -> None:
     assert json.loads(result.stdout)["provenance"][0].startswith('Scores of "the topic of verdicts"')
 
 
+def test_posts_of_two_tenants_with_one_id_are_kept_apart(broker: KafkaConfig) -> None:
+    publish(broker, *(make_verdict("twin", "block", tenant=tenant) for tenant in ("shop", "forum")))
+    lines = [{"post_id": "twin", "tenant": "shop", "decision": "allow"}, {"post_id": "twin", "tenant": "forum"}]
+    lines[1] |= {"decision": "block", "labels": {"spam": 1}}
+    Path("twins.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert run(broker, "decisions", "publish", "twins.jsonl").exit_code == 0
+    printed = map(json.loads, run(broker, "decisions", "labels").stdout.splitlines())
+    labels = {line["tenant"]: line["labels"].get("spam") for line in printed if line["post_id"] == "twin"}
+    assert labels == {"shop": 0, "forum": 1}
+    assert run(broker, "calibrate", "--from-topics", "--json").exit_code == 0
+
+
 def test_drift_between_two_times(broker: KafkaConfig) -> None:
     before = [make_verdict(f"old-{n}", scores={**dict.fromkeys(LABELS, 0.01)}) for n in range(600)]
     now = [make_verdict(f"new-{n}", scores={**dict.fromkeys(LABELS, 0.01), "spam": 0.9}) for n in range(600)]

@@ -32,12 +32,12 @@ def dead_letter(**fields: object) -> bytes:
 
 def test_of_several_verdicts_of_a_post_the_last_counts() -> None:
     found = read_verdicts(b"\n".join([verdict_line("a", threat=0.1), verdict_line("a", threat=0.9)]), "v")
-    assert found.verdicts["a"].scores["threat"] == 0.9
+    assert found.verdicts[None, "a"].scores["threat"] == 0.9
 
 
 def test_dead_letters_and_empty_lines_are_no_verdicts() -> None:
     found = read_verdicts(b"\n\n".join([dead_letter(), verdict_line("a"), dead_letter(line=3), b"  "]), "v")
-    assert (list(found.verdicts), found.n_dead_letters) == (["a"], 2)
+    assert (list(found.verdicts), found.n_dead_letters) == ([(None, "a")], 2)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_verdict_without_a_labels_score_is_of_another_version(label: str) -> N
 
 def test_what_is_not_asked_of_a_label_line_is_passed_over() -> None:
     line = json.dumps({"post_id": "a", "labels": {"threat": 1}, "annotator": "x", "at": 3}).encode()
-    assert read_truths(line, "labels") == {"a": {"threat": 1}}
+    assert read_truths(line, "labels") == {(None, "a"): {"threat": 1}}
 
 
 def test_a_post_that_is_labelled_twice_names_both_lines() -> None:
@@ -84,27 +84,35 @@ def scores_of(*lines: bytes) -> Scores:
 
 def test_what_is_left_out_is_counted() -> None:
     scores = scores_of(*map(verdict_line, "abcefg"), dead_letter())
-    joined = join(scores, {"b": {}, "c": {}, "d": {}, "h": {}})
+    joined = join(scores, {(None, post_id): {} for post_id in "bcdh"})
     assert (joined.n_unlabelled, joined.n_unscored, joined.n_dead_letters) == (4, 2, 1)
     assert joined.posts.scores.shape == (2, len(LABELS))
 
 
 def test_a_label_that_was_not_annotated_is_open() -> None:
-    joined = join(scores_of(verdict_line("a", threat=0.25)), {"a": {"threat": 1}})
+    joined = join(scores_of(verdict_line("a", threat=0.25)), {(None, "a"): {"threat": 1}})
     assert joined.posts.scores[0, THREAT] == 0.25
     assert joined.posts.truths[0, THREAT] == 1
     assert np.isnan(np.delete(joined.posts.truths[0], THREAT)).all()
 
 
+def test_posts_of_two_tenants_with_one_id_have_labels_of_their_own() -> None:
+    scores = scores_of(*(encode(make_verdict("a", tenant=tenant)) for tenant in ("forum", "shop", None)))
+    lines = [label_line("a", threat=0), b'{"post_id": "a", "tenant": "shop", "labels": {"threat": 1}}']
+    joined = join(scores, read_truths(b"\n".join(lines), "labels"))
+    assert joined.posts.truths[:, THREAT].tolist() == [0, 0, 1], "of no tenant, of the forum, of the shop"
+    assert (joined.n_unlabelled, joined.n_unscored) == (0, 0)
+
+
 def test_models_are_named_once_with_every_version_that_scored() -> None:
     lines = [encode(make_verdict(str(n), models={"fusion": str(n % 2), "text_encoder": "1"})) for n in range(4)]
-    joined = join(scores_of(*lines), {str(n): {} for n in range(4)})
+    joined = join(scores_of(*lines), {(None, str(n)): {} for n in range(4)})
     assert joined.models == ["fusion 0", "fusion 1", "text_encoder 1"]
 
 
 def test_files_of_different_posts_are_an_error_that_counts_both() -> None:
     with pytest.raises(CalibrationError, match="none of the 1 labelled posts has a verdict among the 2 scored"):
-        join(scores_of(verdict_line("a"), verdict_line("b")), {"c": {"threat": 1}})
+        join(scores_of(verdict_line("a"), verdict_line("b")), {(None, "c"): {"threat": 1}})
 
 
 numbers = st.integers(0, 8)
@@ -113,11 +121,11 @@ numbers = st.integers(0, 8)
 @settings(max_examples=30)
 @given(st.lists(numbers, unique=True, min_size=1), st.lists(numbers, unique=True), st.randoms())
 def test_the_order_of_the_lines_does_not_matter(scored: list[int], labelled: list[int], rng: random.Random) -> None:
-    truths = {str(n): {"threat": n % 2} for n in {*labelled, scored[0]}}
+    truths = {(None, str(n)): {"threat": n % 2} for n in {*labelled, scored[0]}}
     lines = [verdict_line(str(n), threat=n / 8) for n in scored]
     first = join(scores_of(*lines), truths)
     shuffled = dict(sorted(truths.items(), key=lambda _: rng.random()))
     second = join(scores_of(*rng.sample(lines, len(lines))), shuffled)
     assert np.array_equal(first.posts.scores, second.posts.scores)
     assert np.array_equal(first.posts.truths, second.posts.truths, equal_nan=True)
-    assert len(first.posts.scores) == len(set(scored) & {int(key) for key in truths})
+    assert len(first.posts.scores) == len(set(scored) & {int(key) for _, key in truths})
