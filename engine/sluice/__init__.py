@@ -20,10 +20,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sluice.client import Outcome, Outcomes, Publisher, Redrive, Report, ReportPublisher, WindowedPublisher
+    from sluice.client import (
+        DecisionPublisher,
+        Outcome,
+        Outcomes,
+        Publisher,
+        Redrive,
+        Report,
+        ReportPublisher,
+        WindowedPublisher,
+    )
     from sluice.config import KafkaConfig, Topics
     from sluice.connection import Connection, find_connection
     from sluice.errors import SluiceError
+    from sluice.human_decision import HumanDecision
     from sluice.media.store import MediaStore, open_store
     from sluice.schema import (
         CUES,
@@ -45,11 +55,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "sluice.client": (
-        "Outcome", "Outcomes", "Publisher", "Redrive", "Report", "ReportPublisher", "WindowedPublisher",
+        "DecisionPublisher", "Outcome", "Outcomes", "Publisher", "Redrive", "Report", "ReportPublisher",
+        "WindowedPublisher",
     ),
     "sluice.config": ("KafkaConfig", "Topics"),
     "sluice.connection": ("Connection", "find_connection"),
     "sluice.errors": ("SluiceError",),
+    "sluice.human_decision": ("HumanDecision",),
     "sluice.media.store": ("MediaStore", "open_store"),
     "sluice.schema": (
         "CUES", "HARMS", "LABELS", "AudioEvidence", "DetectedLanguage", "Evidence", "ImageEvidence", "Media", "Post",
@@ -64,8 +76,10 @@ __all__ = [
     "LABELS",
     "AudioEvidence",
     "Connection",
+    "DecisionPublisher",
     "DetectedLanguage",
     "Evidence",
+    "HumanDecision",
     "ImageEvidence",
     "KafkaConfig",
     "Media",

@@ -312,7 +312,7 @@ def decode_verdict(raw: bytes) -> Verdict:
     return read_json(_VERDICT_DECODER.decode, raw)
 
 
-def json_schema(message: Literal["post", "verdict"]) -> dict[str, Any]:
+def json_schema(message: type[msgspec.Struct]) -> dict[str, Any]:
     """JSON Schema (2020-12) of a message."""
-    schema = msgspec.json.schema({"post": Post, "verdict": Verdict}[message])
+    schema = msgspec.json.schema(message)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

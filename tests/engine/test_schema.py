@@ -57,13 +57,13 @@ def test_a_verdict_from_before_there_were_languages_and_urgency_is_still_read() 
     del older["language"], older["urgency"]
     expected = msgspec.structs.replace(VERDICT, language=None, urgency="none")
     assert decode_verdict(json.dumps(older).encode()) == expected
-    jsonschema.validate(older, json_schema("verdict"))
+    jsonschema.validate(older, json_schema(Verdict))
 
 
 def test_a_verdict_without_a_text_has_no_language() -> None:
     bare = json.loads(encode(msgspec.structs.replace(VERDICT, language=None)))
     assert bare["language"] is None
-    jsonschema.validate(bare, json_schema("verdict"))
+    jsonschema.validate(bare, json_schema(Verdict))
 
 
 def test_a_post_needs_only_an_id_and_one_modality() -> None:
@@ -188,11 +188,11 @@ def test_what_is_written_is_read_again(identifier: str, text: str) -> None:
 
 def test_a_verdict_survives_json_and_fits_its_schema() -> None:
     assert decode_verdict(encode(VERDICT)) == VERDICT
-    jsonschema.validate(json.loads(encode(VERDICT)), json_schema("verdict"))
+    jsonschema.validate(json.loads(encode(VERDICT)), json_schema(Verdict))
 
 
 def test_a_post_fits_its_schema_and_a_wrong_one_does_not() -> None:
-    schema = json_schema("post")
+    schema = json_schema(Post)
     jsonschema.validate(json.loads(encode(Post(id="p", text="hi"))), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"id": 3}, schema)

@@ -1,159 +1,25 @@
-"""Somebody is erased from a real Kafka, a media store, a list, an audit log and workers' histories: a scan of raw
-bytes finds nothing."""
+"""Somebody is erased from a real Kafka, a store, lists, policies and an audit log: a scan of bytes finds nothing."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import Consumer, Message, Producer
-from confluent_kafka import TopicPartition as Partition
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
-from typer.testing import CliRunner, Result
 
-from sluice.cli import app
-from sluice.client import Publisher, Report, ReportPublisher
-from sluice.config import KafkaConfig, Topics
 from sluice.erasure.partitions import Rewriter
 from sluice.errors import KafkaUnavailable
-from sluice.formats import encode_as, headers_for
-from sluice.history.config import HistoryConfig
-from sluice.history.counts import Moment
-from sluice.history.follower import open_authors
-from sluice.history.recount import compare
-from sluice.kafka import N_PARTITIONS, copied_from, ensure_topics
+from sluice.kafka import copied_from
 from sluice.lists.entries import Entry
 from sluice.local.kafka import NativeKafka
-from sluice.local.stack import Stack, StackConfig
-from sluice.local.triton import TritonServer
-from sluice.media.store import DirectoryStore
-from sluice.policies.desk import PolicyDesk
 from sluice.policies.topic import read_topic
-from sluice.resources import default_policy, triton_repository
-from sluice.schema import Media, Post, encode
-from sluice.verdict.documents import read_document
 from sluice.watching.lists import open_desk, with_entries
-from tests.components import wait_for
-from tests.engine.audit.verdicts import make_verdict
-from tests.integration.test_history import read_counted
+from tests.integration.erasing import GONE, KEPT, N_POSTS, SECRET, Place, holds, run
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
-
-GONE = "u-gone-7731"
-SECRET = "what the one who leaves wrote"
-NAMES = (
-    "posts", "verdicts", "reviews", "dead_letters", "policies", "feedback", "shadow", "decisions", "lists", "hashes",
-    "posts_high", "reports", "erasures",
-)  # fmt: skip
-KEPT = ("posts", "verdicts", "reviews", "dead_letters", "feedback", "shadow", "decisions", "reports")
-N_POSTS = 60
-
-
-class Place:
-    """Topics with posts of six authors, one of whom leaves; a media store and an audit log."""
-
-    def __init__(self, bootstrap: str, name: str, folder: Path) -> None:
-        topics = {each: f"{name}.{each}" for each in NAMES}
-        self.kafka = KafkaConfig(bootstrap, topics=Topics(**topics))
-        self.name, self.at_ms = name, int(time.time() * 1000) - 3_600_000
-        self.store = DirectoryStore(folder / "media")
-        self.shared, self.own = self.store.put(b"shared", ".png"), self.store.put(b"own", ".png")
-        ensure_topics(self.kafka, names=list(topics.values()))
-        self.producer = Producer({**self.kafka.librdkafka(), "linger.ms": 5})
-
-    def environment(self) -> dict[str, str]:
-        topics = {f"SLUICE_TOPIC_{each.upper()}": getattr(self.kafka.topics, each) for each in NAMES}
-        return {
-            **topics, "SLUICE_KAFKA": self.kafka.bootstrap, "SLUICE_MEDIA_STORE": str(self.store.path),
-            "SLUICE_GROUP": self.name,
-        }  # fmt: skip
-
-    def put(self, topic: str, value: bytes | None, key: str | None, partition: int, headers=()) -> None:
-        self.producer.produce(
-            getattr(self.kafka.topics, topic), value, key, partition, headers=list(headers), timestamp=self.at_ms
-        )
-
-    def fill(self) -> None:
-        for n in range(N_POSTS):
-            self._fill_with(n, f"{self.name}-{n}", GONE if n % 6 == 2 else f"u-{n % 6}", n % N_PARTITIONS)
-        self.put("dead_letters", b'{"id": "torn", "author_id": "' + GONE.encode() + b'", "text": "' + b"x", None, 0)
-        self.put("dead_letters", b"{not json", "other", 0)
-        for text in (SECRET, "somebody else's"):
-            self.put("feedback", json.dumps({"comment": {"text": text}, "attributeScores": {}}).encode(), None, 1)
-        for author, by in ((GONE, "u-1"), ("u-1", "u-3"), ("u-1", GONE)):
-            self._report(author, by)
-        assert self.producer.flush(30) == 0
-        open_desk(self.kafka, 15).change(
-            "watched", "add", lambda there: with_entries(there, [Entry("author", GONE), Entry("author", "u-1")]), "test"
-        )
-        self.push_policy(1, GONE)
-        self.push_policy(2, "u-1")
-
-    def push_policy(self, version: int, author: str) -> None:
-        text = f"{{name: shop, version: {version}, tenant: shop, extends: default, rules: ["
-        text += f"{{name: known, when: \"author_id == '{author}'\", decision: review}}]}}"
-        PolicyDesk(self.kafka, default_policy(), 15).push([read_document(text)], "test")
-
-    def _fill_with(self, n: int, post_id: str, author: str, partition: int) -> None:
-        text = SECRET if author == GONE else f"text {n}"
-        uris = [self.own, self.shared] if author == GONE else [self.shared]
-        post = Post(id=post_id, author_id=author, tenant="shop", text=text, images=tuple(map(Media, uris)))
-        verdict = make_verdict(post_id, author)
-        self.put("posts", encode(post), post_id, partition)
-        form = ("json", "avro", "protobuf")[n % 3]
-        self.put("verdicts", encode_as(verdict, form), post_id, partition, headers_for(form, ()))
-        self.put("reviews", encode(verdict), post_id, partition)
-        self.put("shadow", json.dumps({"post_id": post_id, "tenant": "shop"}).encode(), post_id, partition)
-        self.put("decisions", json.dumps({"post_id": post_id, "decision": "allow"}).encode(), post_id, partition)
-
-    def _report(self, author: str, by: str) -> None:
-        told = {"id": f"{author} {by}", "author_id": author, "tenant": "shop", "reporter_id": by}
-        self.put("reports", json.dumps(told).encode(), None, 2)
-
-    def judge_all(self) -> None:
-        """As if a worker had judged every post."""
-        consumer = Consumer({**self.kafka.librdkafka(), "group.id": self.name})
-        ends = [Partition(self.kafka.topics.posts, n, N_POSTS // N_PARTITIONS) for n in range(N_PARTITIONS)]
-        consumer.commit(offsets=ends, asynchronous=False)
-        consumer.close()
-
-    def cleanup_policy(self, topic: str) -> str | None:
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        described = AdminClient(self.kafka.librdkafka()).describe_configs([resource])[resource].result()
-        return described["cleanup.policy"].value
-
-    def everything(self, topic: str) -> list[Message]:
-        """All messages of a topic, read by nothing of ours."""
-        consumer = Consumer({
-            **self.kafka.librdkafka(), "group.id": "scan", "enable.partition.eof": True,
-            "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10,
-        })  # fmt: skip
-        n_partitions = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-        consumer.assign([Partition(topic, n, 0) for n in range(n_partitions)])
-        found, n_ends = [], 0
-        while n_ends < n_partitions:
-            message = consumer.poll(10)
-            assert message is not None
-            n_ends += message.error() is not None
-            found += [message] if message.error() is None else []
-        consumer.close()
-        return found
-
-
-def holds(message: Message, words: list[bytes]) -> bool:
-    raw = b"|".join(filter(None, (message.key(), message.value())))
-    return any(word in raw for word in words)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 @pytest.fixture
@@ -290,92 +156,6 @@ def test_what_comes_back_is_found_by_the_second_look(place: Place, monkeypatch: 
     result = run("erase", "--author", GONE, "--yes", "--json")
     assert result.exit_code == 1
     assert "something is left" in result.stderr
-
-
-HISTORY = HistoryConfig(b"secret of the histories")
-
-
-@pytest.fixture
-def worker(
-    request: pytest.FixtureRequest, kafka_broker: NativeKafka, triton_server: TritonServer, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Stack]:  # fmt: skip
-    """A real one, which keeps its history in a folder and its log in a file."""
-    name = f"forget-{request.node.name[5:12]}"
-    topics = {each: f"{name}.{each}" for each in NAMES}
-    kafka = replace(kafka_broker.kafka, topics=Topics(**topics))
-    folder = tmp_path / "worker"
-    environment = {
-        "SLUICE_GROUP": name, "SLUICE_HISTORY_KEY": HISTORY.key.decode(),
-        "SLUICE_HISTORY_DIR": str(folder / "history"), "SLUICE_SESSION_TIMEOUT_S": "6",
-        "SLUICE_MAX_DEADLINE_MS": "5000",
-    }  # fmt: skip
-    for each, topic in topics.items():
-        monkeypatch.setenv(f"SLUICE_TOPIC_{each.upper()}", topic)
-    for variable, value in {**environment, "SLUICE_KAFKA": kafka.bootstrap}.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("SLUICE_MEDIA_STORE", str(folder / "media"))
-    ensure_topics(kafka, names=list(topics.values()))
-    config = StackConfig(
-        folder, triton_repository(), kafka=kafka, triton=triton_server.address, worker_environment=environment
-    )
-    with Stack(config) as stack:
-        yield stack
-
-
-def test_workers_forget_them_and_say_so_and_neither_tables_nor_logs_name_them(worker: Stack, tmp_path: Path) -> None:
-    let_them_post(worker)
-    result = run("erase", "--post", "single", "--yes", "--json")
-    assert result.exit_code == 0, result.output
-    rows = [row for row in json.loads(result.stdout)["rows"] if row["kind"] == "history"]
-    assert [(row["erased"], row["left"]) for row in rows] == [(2, 0)], "a post, and that its author wrote the text"
-
-    result = run("erase", "--author", GONE, "--yes", "--json")
-    assert result.exit_code == 0, result.output
-    rows = [row for row in json.loads(result.stdout)["rows"] if row["kind"] == "history"]
-    n_entries = 4 + 1 + 1 + 1  # posts, one writer of a text, a report of them, one by them
-    assert [(row["erased"], row["left"]) for row in rows] == [(n_entries, 0)]
-
-    worker.kill_worker()
-    worker.start_worker(60.0)  # reads on, and nothing comes back
-    worker.stop_worker()
-    folder = worker.config.state_dir
-    authors = open_authors(worker.kafka, replace(HISTORY, folder=folder / "history"), 30.0)
-    try:
-        now = Moment(int(time.time() * 1000))
-        gone, kept = (authors.count("shop", name, now) for name in (GONE, "u-1"))
-        assert (gone.posts_24h, gone.reports_24h, kept.posts_24h, kept.reports_24h) == (0, 0, 1, 1)
-        assert compare(worker.kafka, HISTORY, authors, 30.0).n_different == 0
-    finally:
-        authors.close()
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    words = [GONE.encode(), SECRET.encode(), *(f"gone-{n}".encode() for n in range(4))]
-    assert [path for path in files if any(word in path.read_bytes() for word in words)] == []
-    assert any(b"entries of the history went" in path.read_bytes() for path in files), "the worker's log is among them"
-
-
-def let_them_post(worker: Stack) -> None:
-    """Four posts of the one who leaves, two of another, one with the same text, and three reports; until counted."""
-    with Publisher(worker.kafka) as publisher:
-        for n in range(4):
-            publisher.publish(Post(id=f"gone-{n}", author_id=GONE, tenant="shop", text=SECRET))
-        publisher.publish(Post(id="kept", author_id="u-1", tenant="shop", text=SECRET.upper()))
-        publisher.publish(Post(id="single", author_id="u-1", tenant="shop", text="what nobody else wrote"))
-    reports = ReportPublisher(worker.kafka)
-    for author, by in ((GONE, "u-1"), ("u-1", "u-3"), ("u-1", GONE)):
-        reports.publish(Report(author_id=author, tenant="shop", reporter_id=by))
-    wanted = {worker.kafka.topics.verdicts: 6, worker.kafka.topics.reports: 3}
-    wait_for(lambda: read_counted(worker) == wanted, "counted")
-
-
-def test_without_the_secret_what_was_counted_is_said_to_be_left(worker: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    let_them_post(worker)
-    monkeypatch.delenv("SLUICE_HISTORY_KEY")
-    result = run("erase", "--author", GONE, "--yes", "--json")
-    assert result.exit_code == 1
-    rows = [row for row in json.loads(result.stdout)["rows"] if row["left"]]
-    assert [(row["kind"], row["left"]) for row in rows] == [("history", 1)]
-    assert "SLUICE_HISTORY_KEY" in rows[0]["note"]
 
 
 def test_a_choice_is_needed(place: Place) -> None:

@@ -8,6 +8,8 @@ from sluice.backtest.changes import NONE, Example
 from sluice.backtest.figures import BacktestFigures, GroupFigure, TurnFigure
 from sluice.report.elements import (
     draw_decisions,
+    draw_interval,
+    make_drawing,
     make_row,
     make_section,
     make_table,
@@ -90,18 +92,20 @@ def _decisions(figures: BacktestFigures) -> Element:
         counts = {decision: pair[index] for decision, pair in figures.decisions.items()}
         bar = draw_decisions(counts, max(1, figures.posts))
         row = make_row(name, *(f"{counts[decision]:,}" for decision in DECISIONS))
-        row.append(make("td", bar, class_="bar"))
+        row.append(make_drawing(bar))
         rows.append(row)
     return make_table(["", *DECISIONS, ""], rows)
 
 
 def _turns(figures: BacktestFigures) -> Element | None:
-    rows = [
-        make_row(f"{each.was} → {each.would_be}", f"{each.posts:,}", f"{each.share:.2%}", _interval(each))
-        for each in figures.turns
-        if each.was != each.would_be
-    ]
-    return make_table(["decision", "posts", "share", "95 % interval"], rows) if rows else None
+    turns = [each for each in figures.turns if each.was != each.would_be]
+    most = max((each.high for each in turns), default=0.0)
+    rows = []
+    for each in turns:
+        row = make_row(f"{each.was} → {each.would_be}", f"{each.posts:,}", f"{each.share:.2%}", _interval(each))
+        row.append(make_drawing(draw_interval(each.low, each.share, each.high, most)))
+        rows.append(row)
+    return make_table(["decision", "posts", "share", "95 % interval", ""], rows) if rows else None
 
 
 def _interval(figure: TurnFigure | GroupFigure) -> str:
@@ -109,18 +113,23 @@ def _interval(figure: TurnFigure | GroupFigure) -> str:
 
 
 def _groups(groups: Sequence[GroupFigure], is_language: bool = False) -> Element | None:
-    rows = [
-        make_row(
-            name_code(each.name) if is_language and each.name != NONE else each.name,
-            f"{each.posts:,}",
-            f"{each.changed:,}",
-            f"{each.share:.2%}",
-            _interval(each),
-            ", ".join(f"{turn.replace('>', ' → ')} {n:,}" for turn, n in each.turns.items()) or "–",
-        )
-        for each in groups[:MAX_ROWS]
-    ]
-    return make_table(["", "posts", "changed", "share", "95 % interval", "what"], rows) if rows else None
+    shown = groups[:MAX_ROWS]
+    most = max((each.high for each in shown), default=0.0)
+    rows = [_group(each, most, is_language) for each in shown]
+    return make_table(["", "posts", "changed", "share", "95 % interval", "what", ""], rows) if rows else None
+
+
+def _group(each: GroupFigure, most: float, is_language: bool) -> Element:
+    row = make_row(
+        name_code(each.name) if is_language and each.name != NONE else each.name,
+        f"{each.posts:,}",
+        f"{each.changed:,}",
+        f"{each.share:.2%}",
+        _interval(each),
+        ", ".join(f"{turn.replace('>', ' → ')} {n:,}" for turn, n in each.turns.items()) or "–",
+    )
+    row.append(make_drawing(draw_interval(each.low, each.share, each.high, most)))
+    return row
 
 
 def _rules(figures: BacktestFigures) -> Element | None:

@@ -81,12 +81,11 @@ def _check_files(verdicts: str | None, labels: str | None) -> tuple[str, str]:
 
 def _read_topics(kafka: str | None, since: str) -> tuple[bytes, bytes]:
     """Verdicts on the posts that people decided, and their labels, as lines of the two files."""
-    from sluice.cli.decisions import read_labels
+    from sluice.cli.decisions import encode_labels, read_labels
     from sluice.schema import encode
 
-    gathered = read_labels(kafka, since)
-    verdicts = b"\n".join(encode(judged.verdict) for judged in gathered.judged)
-    return verdicts, b"\n".join(line for _, line in gathered.lines)
+    found = read_labels(kafka, since)
+    return b"\n".join(encode(each.judged.verdict) for each in found), b"\n".join(map(encode_labels, found))
 
 
 def _check_risk(risk: float, option: str) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -13,17 +13,16 @@ from sluice.cli.backtest import read_age
 from sluice.cli.console import cell, emit, make_console, say
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import KafkaOption
-from sluice.cli.report import save_page
+from sluice.cli.report import save_metrics, save_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.table import Table
 
     from sluice.human_decision import HumanDecision
     from sluice.people.overrules import OverruleFigures, Rate
     from sluice.people.topic import Gathered, Judged
-    from sluice.schema import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="What people decide: publish it, and see what it says of the verdicts.")
 
@@ -40,9 +39,9 @@ def publish(
 
     Example: echo '{"post_id": "p-1", "decision": "allow", "occasion": "appeal"}' | sluice decisions publish -
     """
+    from sluice.client import DecisionPublisher
     from sluice.connection import find_connection
     from sluice.kafka import ensure_topics
-    from sluice.people.topic import DecisionPublisher
 
     decisions = list(read_decisions(file))
     to = find_connection(kafka)
@@ -70,16 +69,26 @@ def read_decisions(name: str) -> Iterator[HumanDecision]:
 def report(
     since: SinceOption = "4w",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write an HTML page as well.")] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit code 1 if more blocked, or allowed, posts are overruled.")
+    ] = None,
+    prometheus: Annotated[
+        Path | None, typer.Option(help="Write the figures for node exporter's textfile collector.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on standard output.")] = False,
     kafka: KafkaOption = None,
 ) -> None:
     """How often people overrule verdicts: by decision, label, language, tenant and policy, with intervals.
 
+    A limit is broken where even the lower end of the interval is above it, so that a few decisions break none.
+
     Example: sluice decisions report --since 7d -o decisions.html
+
+    Example: sluice decisions report --since 7d --limit 0.1 --prometheus /var/lib/node_exporter/textfile/overruled.prom
     """
     import msgspec
 
-    from sluice.people.overrules import count_overrules
+    from sluice.people.overrules import count_overrules, write_metrics
     from sluice.people.page import write_overrules
 
     gathered = read_topics(kafka, since)
@@ -87,10 +96,15 @@ def report(
     if out is not None:
         save_page(write_overrules(figures), out)
         say(f"the page: {out}")
+    if prometheus is not None:
+        save_metrics(write_metrics(figures), prometheus)
     if as_json:
         emit(msgspec.json.encode(figures))
     else:
         show(figures)
+    if limit is not None and figures.surely_overruled > limit:
+        say(f"more than {limit:.1%} are overruled")
+        raise typer.Exit(1)
 
 
 def read_topics(kafka: str | None, since: str) -> Gathered:
@@ -143,47 +157,64 @@ def labels(
     overruled: Annotated[
         bool, typer.Option("--overruled", help="Only posts on which people decided otherwise.")
     ] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Add each post's text, from Kafka, as `sluice_models.adopt` takes it.")
+    ] = False,
     kafka: KafkaOption = None,
 ) -> None:
     """Print what people decided as labels, one post a line, for `sluice calibrate` and for training.
 
-    A post that is allowed has no label. A block that names no label is left out: it may be for any.
+    A post that is allowed has no label. A block that names no label is left out: it may be for any. With --texts the
+    lines hold content; posts without a text, or that Kafka does not hold any more, are left out.
 
-    Example: sluice decisions labels --overruled > hard.jsonl
+    Example: sluice decisions labels --overruled --texts > hard.jsonl
     """
-    from sluice.people.overrules import is_overruled
-
-    for judged, line in read_labels(kafka, since).lines:
-        if not overruled or is_overruled(judged):
-            emit(line)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledPosts:
-    """Posts that people decided, with the lines that say which labels they have."""
-
-    lines: list[tuple[Judged, bytes]]
-
-    @property
-    def judged(self) -> list[Judged]:
-        """Without the lines."""
-        return [judged for judged, _ in self.lines]
-
-
-def read_labels(kafka: str | None, since: str) -> LabelledPosts:
-    """What people decided as labels; says how many posts have none."""
     import msgspec
 
+    from sluice.people.overrules import is_overruled
+
+    found = [each for each in read_labels(kafka, since) if not overruled or is_overruled(each.judged)]
+    for line in _with_texts(found, kafka) if texts else map(_line, found):
+        emit(msgspec.json.encode(line))
+
+
+def _with_texts(found: Sequence[LabelledPost], kafka: str | None) -> Iterator[Mapping[str, object]]:
+    from sluice.connection import find_connection
+    from sluice.people.texts import read_texts
+
+    to = find_connection(kafka).recognised()
+    texts = read_texts(to.kafka, {each.judged.post for each in found}, to.timeout_s)
+    for each in found:
+        if text := texts.get(each.judged.post):
+            yield {**_line(each), "text": text}
+    if n_without := sum(each.judged.post not in texts for each in found):
+        say(f"left out: {n_without} posts without a text, or that are not in Kafka any more")
+
+
+class LabelledPost(NamedTuple):
+    """A post that people decided, and which labels it has."""
+
+    judged: Judged
+    labels: Mapping[str, int]
+
+
+def read_labels(kafka: str | None, since: str) -> list[LabelledPost]:
+    """What people decided as labels; says how many posts have none."""
     from sluice.human_decision import labels_of
 
     found = [(judged, labels_of(judged.decision)) for judged in read_topics(kafka, since).judged]
     if n_unknown := sum(known is None for _, known in found):
         say(f"left out: {n_unknown} blocked posts of which nobody said what they are")
-    return LabelledPosts(
-        [(judged, msgspec.json.encode(_line(judged.verdict, known))) for judged, known in found if known is not None]
-    )
+    return [LabelledPost(judged, known) for judged, known in found if known is not None]
 
 
-def _line(verdict: Verdict, known: Mapping[str, int]) -> dict[str, object]:
-    whose = {} if verdict.tenant is None else {"tenant": verdict.tenant}
-    return {"post_id": verdict.post_id, **whose, "labels": known}
+def _line(found: LabelledPost) -> Mapping[str, object]:
+    tenant, post_id = found.judged.post
+    return {"post_id": post_id, **({} if tenant is None else {"tenant": tenant}), "labels": found.labels}
+
+
+def encode_labels(found: LabelledPost) -> bytes:
+    """As `sluice calibrate` reads it."""
+    import msgspec
+
+    return msgspec.json.encode(_line(found))

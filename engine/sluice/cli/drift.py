@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.backtest import read_age
-from sluice.cli.console import emit, make_console, say
+from sluice.cli.console import cell, emit, make_console, say
 from sluice.cli.options import KafkaOption
-from sluice.cli.report import save_page
+from sluice.cli.report import save_metrics, save_page
 
 if TYPE_CHECKING:
-    from sluice.people.drift import DriftFigures, Window
+    from sluice.people.drift import DriftFigures, Population
 
 
 def drift(
@@ -39,15 +39,15 @@ def drift(
     """
     import msgspec
 
-    from sluice.people.drift import compare, write_metrics
+    from sluice.people.drift import write_metrics
     from sluice.people.page import write_drift
 
-    figures = compare(*_read_windows(kafka, read_age(last, "--last"), read_age(against, "--against")))
+    figures = _read_population(kafka, read_age(last, "--last"), read_age(against, "--against")).compare()
     if out is not None:
         save_page(write_drift(figures), out)
         say(f"the page: {out}")
     if prometheus is not None:
-        _replace(prometheus, write_metrics(figures))
+        save_metrics(write_metrics(figures), prometheus)
     if as_json:
         emit(msgspec.json.encode(figures))
     else:
@@ -56,36 +56,25 @@ def drift(
         raise typer.Exit(1)
 
 
-def _read_windows(kafka: str | None, last_s: float, against_s: float) -> tuple[Window, Window]:
-    """Counts of the verdicts before, and of the last ones."""
+def _read_population(kafka: str | None, last_s: float, against_s: float) -> Population:
+    """Counts of the verdicts before, by week, and of the last ones."""
     import msgspec
 
     from sluice.client import open_topic
     from sluice.connection import find_connection
-    from sluice.people.drift import Window
+    from sluice.people.drift import Population
 
     to, begins_s = find_connection(kafka).recognised(), time.time() - last_s
-    before, now, n_wrong = Window(), Window(), 0
+    population, n_wrong = Population(begins_s), 0
     with open_topic(to.kafka, to.kafka.topics.verdicts, begins_s - against_s, to.timeout_s) as outcomes:
         for outcome in outcomes.read_to_end():
-            is_new = outcome.timestamp_s is None or outcome.timestamp_s >= begins_s
             try:
-                (now if is_new else before).add(outcome.verdict())
+                population.add(outcome.verdict(), outcome.timestamp_s)
             except msgspec.DecodeError:
                 n_wrong += 1
     if n_wrong:
         say(f"left out: {n_wrong} messages that are no verdicts")
-    return before, now
-
-
-def _replace(path: Path, text: str) -> None:
-    """In one step: the collector must not read half a file."""
-    try:
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_text(text)
-        beside.replace(path)
-    except OSError as error:
-        raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="--prometheus") from error
+    return population
 
 
 def _show(figures: DriftFigures) -> None:
@@ -93,11 +82,16 @@ def _show(figures: DriftFigures) -> None:
     from rich.table import Table
 
     from sluice.people.drift import MIN_POSTS
+    from sluice.people.page import tell_week
 
     table = Table("what", "index", "change")
     for each in figures.figures:
         table.add_row(each.what, f"{each.index:.3f}", each.size)
     make_console().print(table)
+    weeks = Table("from", "posts", "decisions", "languages", "moved most")
+    for week in figures.weeks:
+        weeks.add_row(*map(cell, tell_week(week)))
+    make_console().print(weeks)
     say(f"{figures.posts_now} posts, held against {figures.posts_before} before")
     if not figures.enough:
         say(f"too few to conclude anything: {MIN_POSTS} are needed on each side")

@@ -58,6 +58,9 @@ def _from_topics(kafka: str | None, post_id: str) -> list[Told]:
     return explain_from_topics(to.kafka, post_id, to.timeout_s)
 
 
+RULE_ASKS = ("decision", "urgency", "queue", "tags", "rate_limit", "webhook")
+
+
 def describe(told: Told) -> Iterator[str]:
     """Lines for people."""
     when = datetime.fromtimestamp(told.at_s, UTC).isoformat(timespec="milliseconds") if told.at_s else "at some time"
@@ -76,12 +79,14 @@ def _describe_verdict(says: dict[str, Any]) -> Iterator[str]:
         yield f"{reason['label']} {reason['score']:.3f} reached the threshold {reason['threshold']:.3f}"
         yield f"  contributions: {_pairs(reason['contributions'])}"
     for rule in says["rules"]:
-        asked = {name: rule[name] for name in ("decision", "urgency", "queue", "tags") if rule.get(name)}
+        asked = {name: rule[name] for name in RULE_ASKS if rule.get(name)}
         became = f"failed: {rule['failed']}" if rule.get("failed") else f"was true: {_pairs(asked)}"
         yield f"rule {rule['rule']} {became}"
         yield f"  looked at: {_pairs(rule['inputs'])}"
     for match in (*says.get("lists", ()), *says.get("hashes", ())):
         yield f"known from {_pairs(match)}"
+    if author := (says.get("basis") or {}).get("author"):
+        yield f"author before: {_pairs(author)}"
     yield f"parts: {_pairs(says['modalities'])}"
     yield f"models: {_pairs(says['models'])}"
     yield f"milliseconds: {_pairs(says['latency_ms'])}"

@@ -80,6 +80,16 @@ def save_page(page: str, out: Path) -> None:
         raise typer.BadParameter(f"cannot write {out}: {error.strerror}", param_hint="--out") from error
 
 
+def save_metrics(text: str, out: Path) -> None:
+    """Write a file for node exporter in one step, as it must not read half of it; see `save_page`."""
+    try:
+        beside = out.with_name(f".{out.name}.new")
+        beside.write_text(text)
+        beside.replace(out)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {out}: {error.strerror}", param_hint="--prometheus") from error
+
+
 def read_posts(name: str | None) -> Iterator[bytes]:
     """The lines of a file of posts; none without one."""
     if name is None:

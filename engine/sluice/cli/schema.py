@@ -16,6 +16,8 @@ class MessageChoice(StrEnum):
 
     post = "post"
     verdict = "verdict"
+    decision = "decision"
+    report = "report"
     asyncapi = "asyncapi"
 
 
@@ -37,6 +39,8 @@ def print_schema(
 
     Example: sluice schema verdict --format avro > verdict.avsc
 
+    Example: sluice schema decision > decision.schema.json
+
     Example: sluice schema asyncapi > asyncapi.json
     """
     import json
@@ -50,6 +54,8 @@ def print_schema(
 def _read_other(message: MessageChoice, form: FormChoice) -> str:
     from sluice.formats import read_schema
 
+    if message in (MessageChoice.decision, MessageChoice.report):
+        raise typer.BadParameter(f"a {message.value} is JSON and nothing else", param_hint="--format")
     if message is MessageChoice.asyncapi:
         raise typer.BadParameter("the AsyncAPI document is JSON, and names every form", param_hint="--format")
     return read_schema("post" if message is MessageChoice.post else "verdict", form.value)
@@ -57,13 +63,19 @@ def _read_other(message: MessageChoice, form: FormChoice) -> str:
 
 def _read_schema(message: MessageChoice) -> dict[str, Any]:
     from sluice.asyncapi import describe_topics
-    from sluice.schema import json_schema
+    from sluice.client import Report
+    from sluice.human_decision import HumanDecision
+    from sluice.schema import Post, Verdict, json_schema
     from sluice.settings import load_settings
 
     match message:
         case MessageChoice.asyncapi:
             return describe_topics(load_settings().kafka.topics, __version__)
         case MessageChoice.post:
-            return json_schema("post")
+            return json_schema(Post)
         case MessageChoice.verdict:
-            return json_schema("verdict")
+            return json_schema(Verdict)
+        case MessageChoice.decision:
+            return json_schema(HumanDecision)
+        case MessageChoice.report:
+            return json_schema(Report)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sluice.people.topic import Gathered
     from sluice.schema import Verdict
     from sluice.transparency.statements import Platform, Statement
-    from sluice.transparency.summary import Counting
+    from sluice.transparency.summary import Calibration, Counting
 
 
 MIN_KEY_BYTES = 16
@@ -39,12 +39,16 @@ def transparency(
     key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The secret that hides post ids in puid; needed with --out.")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What `sluice calibrate --json` printed: rates of error."),
+    ] = None,
     kafka: KafkaOption = None,
 ) -> None:
     """Export what the Digital Services Act asks for: statements of reasons, and figures on automated means.
 
     The figures go to standard output, as JSON: decisions, how many without a person, error rates from what people
-    decided about posts that were drawn at random, with intervals, and from appeals.
+    decided about posts that were drawn at random, with intervals, from appeals, and from a calibration.
 
     Example: sluice transparency --since 26w -o statements.csv --key-file puid.key > figures.json
     """
@@ -56,14 +60,31 @@ def transparency(
 
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise typer.BadParameter(f"{out} is neither .csv nor .jsonl", param_hint="--out")
+    measured = _read_calibration(calibration)
     platform = _platform(ground, explanation, key_file, is_needed=out is not None)
     to, since_s, counting = find_connection(kafka).recognised(), time.time() - read_age(since), Counting()
     _ensure(to)
     gathered = gather(to.kafka, since_s, to.timeout_s)
     statements = _state(to, since_s, gathered, platform, counting)
     n_written = _save(out, statements) if out else sum(1 for _ in statements)
-    emit(msgspec.json.encode(counting.sum_up(gathered.judged)))
+    emit(msgspec.json.encode(counting.sum_up(gathered.judged, measured)))
     say(f"{n_written} statements of reasons" + (f" in {out}" if out else ""))
+
+
+def _read_calibration(file: Path | None) -> Calibration | None:
+    import msgspec
+
+    from sluice.strict_json import read_json
+    from sluice.transparency.summary import Calibration
+
+    if file is None:
+        return None
+    try:
+        return read_json(msgspec.json.Decoder(Calibration).decode, file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"--calibration: {file} cannot be read: {type(error).__name__}") from error
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"--calibration: {file} is not what `sluice calibrate --json` prints: {error}") from error
 
 
 def _platform(ground: str, explanation: str, key_file: Path | None, is_needed: bool) -> Platform:

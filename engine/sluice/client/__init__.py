@@ -3,6 +3,7 @@
 `sluice` shows an example.
 """
 
+from sluice.client.decisions import DecisionPublisher
 from sluice.client.inline_media import INLINE_LIMIT_BYTES, move_inline_media
 from sluice.client.outcomes import CORRELATION_HEADER, Outcome, Outcomes, open_topic
 from sluice.client.publisher import Publisher, read_key
@@ -15,6 +16,7 @@ __all__ = [
     "CORRELATION_HEADER",
     "INLINE_LIMIT_BYTES",
     "MAX_MESSAGE_BYTES",
+    "DecisionPublisher",
     "Outcome",
     "Outcomes",
     "Publisher",

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +23,9 @@ SMALL, LARGE = 0.1, 0.25
 Scorecards, 2006)."""
 MIN_POSTS = 500
 """In each window; with fewer, chance alone moves the index."""
+WEEK_S = 7 * 86_400
+N_LANGUAGES, N_MOVED = 6, 3
+"""Of a week, what is shown."""
 
 
 BinT = TypeVar("BinT")
@@ -41,6 +45,14 @@ class Window:
     scores: dict[str, Counter[int]] = field(default_factory=lambda: {label: Counter() for label in LABELS})
     decisions: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
+
+    def merge(self, other: Window) -> None:
+        """Count another window's posts too."""
+        self.n_posts += other.n_posts
+        self.decisions += other.decisions
+        self.languages += other.languages
+        for label, counts in self.scores.items():
+            counts.update(other.scores[label])
 
     def add(self, verdict: Verdict) -> None:
         """Count a verdict."""
@@ -72,18 +84,97 @@ class DriftFigure(msgspec.Struct, frozen=True):
     size: str
 
 
+class WeekFigure(msgspec.Struct, frozen=True):
+    """A week, or what there is of it, held against all the time before.
+
+    Attributes
+    ----------
+    begins : str
+        RFC 3339, UTC.
+    decisions, languages : dict of str to float
+        Shares of its posts; of languages, the `N_LANGUAGES` that most are in.
+    moved : tuple of DriftFigure
+        What has moved most comes first.
+    enough : bool
+        Whether it has as many posts as a conclusion needs.
+    """
+
+    begins: str
+    posts: int
+    decisions: dict[str, float]
+    languages: dict[str, float]
+    moved: tuple[DriftFigure, ...]
+    enough: bool
+
+
 class DriftFigures(msgspec.Struct, frozen=True):
-    """Two windows held against each other, what moved most first."""
+    """Two windows held against each other, what moved most first; and what each week was like."""
 
     posts_before: int
     posts_now: int
     enough: bool
     figures: tuple[DriftFigure, ...]
+    weeks: tuple[WeekFigure, ...] = ()
 
     @property
     def largest(self) -> float:
         """The index of what moved most."""
         return max((each.index for each in self.figures), default=0.0)
+
+
+class Population:
+    """Posts by week, counted from a time backwards; what is later is one window.
+
+    Parameters
+    ----------
+    begins_s : float
+        Where the later window begins, in seconds since 1970.
+    """
+
+    def __init__(self, begins_s: float) -> None:
+        self._begins_s = begins_s
+        self._weeks: dict[int, Window] = {}
+
+    def add(self, verdict: Verdict, at_s: float | None) -> None:
+        """Count a verdict of a time; one without is of the later window."""
+        number = 0 if at_s is None else min(0, math.floor((at_s - self._begins_s) / WEEK_S))
+        self._weeks.setdefault(number, Window()).add(verdict)
+
+    @property
+    def now(self) -> Window:
+        """The later window."""
+        return self._weeks.get(0, Window())
+
+    @property
+    def before(self) -> Window:
+        """All weeks before it."""
+        all_before = Window()
+        for number, week in self._weeks.items():
+            if number < 0:
+                all_before.merge(week)
+        return all_before
+
+    def compare(self) -> DriftFigures:
+        """The later window held against all before, and so is each week."""
+        before = self.before
+        figures = compare(before, self.now)
+        weeks = (self._describe(number, before) for number in sorted(self._weeks))
+        return msgspec.structs.replace(figures, weeks=tuple(weeks))
+
+    def _describe(self, number: int, before: Window) -> WeekFigure:
+        week, begins_s = self._weeks[number], self._begins_s + number * WEEK_S
+        return WeekFigure(
+            begins=datetime.fromtimestamp(begins_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            posts=week.n_posts,
+            decisions=_shares(week.decisions, len(DECISIONS)),
+            languages=_shares(week.languages, N_LANGUAGES),
+            moved=compare(before, week).figures[:N_MOVED],
+            enough=week.n_posts >= MIN_POSTS,
+        )
+
+
+def _shares(counts: Counter[str], n_most: int) -> dict[str, float]:
+    return {name: round(n / counts.total(), 4) for name, n in counts.most_common(n_most)}
 
 
 def compare(before: Window, now: Window) -> DriftFigures:

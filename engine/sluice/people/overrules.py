@@ -59,6 +59,28 @@ class OverruleFigures(msgspec.Struct, frozen=True, kw_only=True):
     by_policy: tuple[Rate, ...]
     wrongly_flagged: tuple[Rate, ...]
 
+    @property
+    def surely_overruled(self) -> float:
+        """Of the posts that a verdict blocked, or allowed, the larger lower end of their intervals."""
+        return max((rate.low for rate in self.by_decision if rate.name != "review"), default=0.0)
+
+
+def write_metrics(figures: OverruleFigures) -> str:
+    """For Prometheus' node exporter, which reads such files (its textfile collector)."""
+    rates = [rate for rate in figures.by_decision if rate.name != "review"]
+    return "\n".join([
+        "# HELP sluice_judged_posts Posts that people decided on, by the verdict.",
+        "# TYPE sluice_judged_posts gauge",
+        *(f'sluice_judged_posts{{verdict="{rate.name}"}} {rate.posts}' for rate in rates),
+        "# HELP sluice_overruled_ratio Of these, the share that people decided the other way.",
+        "# TYPE sluice_overruled_ratio gauge",
+        *(f'sluice_overruled_ratio{{verdict="{rate.name}"}} {rate.share:.6f}' for rate in rates),
+        "# HELP sluice_overruled_low_ratio The lower end of its 95 % interval.",
+        "# TYPE sluice_overruled_low_ratio gauge",
+        *(f'sluice_overruled_low_ratio{{verdict="{rate.name}"}} {rate.low:.6f}' for rate in rates),
+        "",
+    ])  # fmt: skip
+
 
 def count_overrules(judged: Iterable[Judged]) -> OverruleFigures:
     """Count up."""

@@ -1,13 +1,13 @@
-"""People's decisions in Kafka: published, and brought together with the verdicts on the same posts."""
+"""People's decisions in Kafka, brought together with the verdicts on the same posts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
-from sluice.client import Outcomes, Publisher, open_topic
+from sluice.client import Outcomes, open_topic
 from sluice.config import KafkaConfig
 from sluice.human_decision import DecisionError, HumanDecision, read_decision
 from sluice.people.latest import LatestDecisions, PostKey
@@ -20,6 +20,11 @@ class Judged:
 
     verdict: Verdict
     decision: HumanDecision
+
+    @property
+    def post(self) -> PostKey:
+        """Which post."""
+        return self.verdict.tenant, self.verdict.post_id
 
 
 @dataclass(slots=True)
@@ -93,24 +98,3 @@ def _verdicts(outcomes: Outcomes) -> Iterator[Verdict]:
             yield outcome.verdict()
         except msgspec.DecodeError:
             continue
-
-
-class DecisionPublisher:
-    """Publishes what people decide; not safe for several threads.
-
-    Parameters
-    ----------
-    kafka : KafkaConfig
-        Its topic of decisions is written to.
-    """
-
-    def __init__(self, kafka: KafkaConfig) -> None:
-        self._publisher = Publisher(replace(kafka, topics=replace(kafka.topics, posts=kafka.topics.decisions)))
-
-    def publish(self, decision: HumanDecision) -> None:
-        """Send one; raises `PublishError` if an earlier one did not arrive."""
-        self._publisher.publish_bytes(msgspec.json.encode(decision), decision.post_id.encode())
-
-    def close(self) -> None:
-        """Wait until all have arrived; raises `PublishError` if one did not."""
-        self._publisher.close()

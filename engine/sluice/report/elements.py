@@ -64,6 +64,25 @@ def draw_decisions(counts: Mapping[str, int], most: int) -> Element:
     return make("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
 
 
+def draw_interval(low: float, share: float, high: float, most: float) -> Element:
+    """A share and its interval as a line with a mark, on a scale from 0 to `most`."""
+    begin, middle, end = (100 * min(1.0, each / most) if most > 0 else 0.0 for each in (low, share, high))
+    line = make("rect", x=f"{begin:.3f}", y=4, width=f"{max(0.4, end - begin):.3f}", height=2)
+    mark = make("rect", x=f"{min(99.0, middle):.3f}", y=0, width=1, height=10, class_="review")
+    return make("svg", line, mark, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+
+
+def draw_share(share: float, kind: str = "") -> Element:
+    """A bar, as long as a share in [0, 1] is large; in the colour of a decision, if that is what it is of."""
+    bar = make("rect", x=0, y=0, width=f"{100 * min(1.0, share):.3f}", height=10, class_=kind)
+    return make("svg", bar, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+
+
+def make_drawing(drawing: Element) -> Element:
+    """The cell of a drawing; a row is given it last."""
+    return make("td", drawing, class_="bar")
+
+
 def name_code(code: str) -> str:
     """A language for people; ``und`` is a text whose language is not sure."""
     return "not sure" if code == "und" else name_language(code)

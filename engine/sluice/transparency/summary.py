@@ -12,6 +12,53 @@ from sluice.people.topic import Judged
 from sluice.transparency.statements import Statement
 
 
+class CalibratedPolicy(msgspec.Struct, frozen=True):
+    """Which policy was calibrated."""
+
+    name: str
+    version: int
+
+
+class CalibratedLabel(msgspec.Struct, frozen=True):
+    """How a label does on posts that people labelled.
+
+    Attributes
+    ----------
+    n_positives : int
+        Posts that are it.
+    review_recall, block_recall : float or None
+        Share of these that its thresholds reach; None where that is not known.
+    review_share, block_share : float
+        Share of the benign posts that do: wrongly.
+    """
+
+    label: str
+    n_positives: int
+    review_recall: float | None
+    block_recall: float | None
+    review_share: float
+    block_share: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What was measured when the thresholds were computed: the rates of error that `sluice calibrate --json` prints.
+
+    Attributes
+    ----------
+    n_posts, n_benign : int
+        Posts that people labelled, and those of them that are nothing.
+    review_share, block_share : float
+        Of the benign ones, those that any label flags.
+    """
+
+    policy: CalibratedPolicy
+    n_posts: int
+    n_benign: int
+    review_share: float
+    block_share: float
+    labels: tuple[CalibratedLabel, ...]
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Of a time.
 
@@ -32,6 +79,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         The same of posts that people appealed.
     wrongly_flagged : tuple of Rate
         By label, of all that people looked at.
+    calibration : Calibration or None
+        None where none was given.
     """
 
     posts: int
@@ -44,6 +93,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     error_rates: tuple[Rate, ...]
     appeals: tuple[Rate, ...]
     wrongly_flagged: tuple[Rate, ...]
+    calibration: Calibration | None = None
 
 
 class Counting:
@@ -63,7 +113,7 @@ class Counting:
             self._categories[statement.category] += 1
             self._languages[statement.content_language or "und"] += 1
 
-    def sum_up(self, judged: Iterable[Judged]) -> Summary:
+    def sum_up(self, judged: Iterable[Judged], calibration: Calibration | None = None) -> Summary:
         """What it comes to, beside what people decided."""
         overrules = count_overrules(judged)
         return Summary(
@@ -77,4 +127,5 @@ class Counting:
             error_rates=overrules.sampled,
             appeals=overrules.appeals,
             wrongly_flagged=overrules.wrongly_flagged,
+            calibration=calibration,
         )

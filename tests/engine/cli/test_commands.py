@@ -117,7 +117,7 @@ def test_wrong_usage_is_2(sluice, arguments):
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("message", ["post", "verdict"])
+@pytest.mark.parametrize("message", ["post", "verdict", "decision", "report"])
 def test_schema(sluice, message):
     result = sluice("schema", message)
     assert json.loads(result.stdout)["$schema"].endswith("2020-12/schema")
@@ -127,7 +127,8 @@ def test_schema(sluice, message):
 def test_schemas_of_the_other_forms(sluice, message):
     assert json.loads(sluice("schema", message, "--format", "avro").stdout)["name"] == message.title()
     assert f"message {message.title()} {{" in sluice("schema", message, "--format", "protobuf").stdout
-    assert sluice("schema", "asyncapi", "--format", "avro").exit_code == 2
+    for other in ("asyncapi", "decision", "report"):
+        assert sluice("schema", other, "--format", "avro").exit_code == 2
 
 
 def test_the_document_of_the_topics_has_their_names(sluice, monkeypatch):

@@ -11,11 +11,12 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner, Result
 
+import sluice
 from sluice.cli import app
 from sluice.config import KafkaConfig
 from sluice.human_decision import HumanDecision
 from sluice.kafka import ensure_topics
-from sluice.schema import LABELS, Verdict, encode
+from sluice.schema import LABELS, Post, Verdict, encode
 from tests.engine.cli.verdicts import make_reason, make_verdict
 
 DECISIONS = (
@@ -63,6 +64,34 @@ def test_how_often_people_overrule_verdicts(broker: KafkaConfig) -> None:
     assert "left out: 1 decisions on posts without a verdict in this time" in result.stderr
     assert "Picked at random" in Path("page.html").read_text()
     assert "picked at random" in run(broker, "decisions", "report").stderr
+
+
+def test_a_limit_is_broken_where_even_the_lower_end_of_the_interval_is_above_it(broker: KafkaConfig) -> None:
+    arguments = ("decisions", "report", "--prometheus", "overruled.prom", "--limit")
+    assert run(broker, *arguments, "0.25").exit_code == 0, "one of one: at least a fifth"
+    result = run(broker, *arguments, "0.2")
+    assert (result.exit_code, "more than 20.0% are overruled" in result.stderr) == (1, True)
+    assert 'sluice_overruled_ratio{verdict="allow"} 1.0' in Path("overruled.prom").read_text()
+
+
+def test_labels_come_with_texts_for_training(broker: KafkaConfig) -> None:
+    producer = Producer(broker.librdkafka())
+    for post in (Post(id="a", text="what a says"), Post(id="a", tenant="other", text="another's")):
+        producer.produce(broker.topics.posts, encode(post), post.id)
+    producer.produce(broker.topics.posts, b"{no post", "b")
+    assert producer.flush(30) == 0
+    result = run(broker, "decisions", "labels", "--texts")
+    assert result.exit_code == 0, result.output
+    (line,) = map(json.loads, result.stdout.splitlines())
+    assert line == {"post_id": "a", "labels": {"hate": 1}, "text": "what a says"}
+    assert "left out: 1 posts without a text, or that are not in Kafka any more" in result.stderr
+
+
+def test_decisions_are_published_from_python(broker: KafkaConfig) -> None:
+    with sluice.DecisionPublisher(broker) as publisher:
+        publisher.publish(sluice.HumanDecision(post_id="c", decision="allow"))
+    printed = map(json.loads, run(broker, "decisions", "labels").stdout.splitlines())
+    assert "c" in {line["post_id"] for line in printed}
 
 
 def test_decisions_become_labels(broker: KafkaConfig) -> None:
@@ -116,6 +145,7 @@ def test_drift_between_two_times(broker: KafkaConfig) -> None:
     assert "603 posts, held against 600 before" in result.stderr
     assert 'sluice_drift_index{what="spam"}' in Path("drift.prom").read_text()
     assert "spam" in Path("d.html").read_text()
+    assert "moved most" in result.stderr
     few = run(broker, "drift", "--last", "1h", "--against", "1s", "--limit", "0", "--json")
     assert few.exit_code == 0
     assert not json.loads(few.stdout)["enough"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner, Result
 
-from sluice.audit.explaining import explain_from_topics
+from sluice.audit.explaining import Told, explain_from_topics
+from sluice.basis import AuthorHistory, Basis
 from sluice.cli import app
 from sluice.cli.explain import describe
 from sluice.config import KafkaConfig
 from sluice.kafka import COPIED_HEADER, ensure_topics
-from sluice.schema import encode
+from sluice.schema import RuleReason, encode
 from tests.engine.audit.verdicts import make_verdict, publish
 
 
@@ -55,6 +57,16 @@ def test_what_the_log_says_is_the_same_and_each_verdict_once(broker: KafkaConfig
     assert verdict["says"] == json.loads(encode(make_verdict("p-1")))
     assert run("explain", "p-9", "--audit", tmp_path).exit_code == 1
     assert run("explain", "p-1", "--audit", tmp_path / "nowhere").exit_code == 1
+
+
+def test_all_that_a_rule_asks_for_and_what_was_known_of_the_author_are_said() -> None:
+    rule = RuleReason(rule="flood", rate_limit="10/h", webhook="spam-team", inputs={"author.posts_1m": 30})
+    author = AuthorHistory(counted_at=1.0, posts_1m=30, strikes=2.5)
+    verdict = msgspec.structs.replace(make_verdict("p-1"), rules=(rule,), basis=Basis(author=author))
+    says = msgspec.to_builtins(verdict)
+    text = "\n".join(describe(Told(kind="verdict", place="v/0/0", at_s=1.0, says=says)))
+    assert "rule flood was true: rate_limit 10/h, webhook spam-team" in text
+    assert "author before: counted_at 1.0, posts_1m 30, strikes 2.5" in text
 
 
 def test_for_people(broker: KafkaConfig) -> None:

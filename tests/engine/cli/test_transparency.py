@@ -15,6 +15,9 @@ from sluice.cli import app
 from sluice.config import KafkaConfig
 from sluice.human_decision import HumanDecision
 from sluice.kafka import ensure_topics
+from sluice.verdict.calibration import Calibrated, LabelFigures, Risks
+from sluice.verdict.calibration_report import figures_json
+from sluice.verdict.policy import Policy, Thresholds
 from tests.engine.audit.verdicts import make_verdict, publish
 
 
@@ -48,6 +51,23 @@ def test_figures_and_statements(broker: KafkaConfig, tmp_path: Path) -> None:
     rows = list(csv.DictReader(file.open()))
     assert len({row["puid"] for row in rows}) == len(rows) == 3
     assert rows[0]["decision_visibility"] == "DECISION_VISIBILITY_CONTENT_REMOVED"
+
+
+def test_rates_of_error_of_a_calibration_stand_beside_what_people_decided(broker: KafkaConfig, tmp_path: Path) -> None:
+    label = LabelFigures("hate", 40, 0.3, 0.8, 0.9, 0.4, 0.02, 0.001, "new")
+    policy = Policy(name="mine", version=4, labels={"hate": Thresholds(0.3, 0.8)})
+    calibrated = Calibrated(policy, policy, Risks(0.05, 0.005), 1040, 1000, 0.02, 0.001, True, True, [label])
+    file = tmp_path / "calibrated.json"
+    file.write_text(json.dumps({**figures_json(calibrated), "provenance": []}))
+    figures = json.loads(run("--calibration", file, "--kafka", broker.bootstrap).stdout)
+    measured = figures["calibration"]
+    assert (measured["policy"], measured["n_benign"]) == ({"name": "mine", "version": 4}, 1000)
+    (found,) = measured["labels"]
+    assert (found["label"], found["review_recall"], found["block_share"]) == ("hate", 0.9, 0.001)
+    file.write_text("{}")
+    for other in (file, tmp_path / "nowhere"):
+        result = run("--calibration", other, "--kafka", broker.bootstrap)
+        assert (result.exit_code, "--calibration" in result.stderr) == (1, True)
 
 
 def test_as_json_lines(broker: KafkaConfig, tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.human_decision import DecisionError, HumanDecision, labels_of, read_decision
-from sluice.people.overrules import count_overrules
+from sluice.people.overrules import count_overrules, write_metrics
 from sluice.people.topic import Judged
 from sluice.schema import LABELS
 from tests.engine.cli.verdicts import make_reason, make_verdict
@@ -35,6 +36,21 @@ def test_overruled_are_those_that_people_decide_the_other_way() -> None:
     assert (sampled.name, sampled.posts, sampled.overruled, sampled.share) == ("allow", 2, 1, 0.5)
     assert sampled.low < 0.5 < sampled.high
     assert [(rate.name, rate.overruled) for rate in figures.appeals] == [("block", 1)]
+
+
+def test_what_is_overruled_for_sure_is_the_lower_end_of_the_interval() -> None:
+    figures = count_overrules(POSTS)
+    assert figures.surely_overruled == max(rate.low for rate in figures.by_decision if rate.name != "review")
+    assert 0.0 < figures.surely_overruled < 0.5
+    assert count_overrules([judged("c", "review", "allow")]).surely_overruled == 0.0
+
+
+def test_prometheus_reads_the_file() -> None:
+    families = {each.name: each for each in text_string_to_metric_families(write_metrics(count_overrules(POSTS)))}
+    shares = {sample.labels["verdict"]: sample.value for sample in families["sluice_overruled_ratio"].samples}
+    assert shares == {"allow": 0.5, "block": pytest.approx(1 / 3, abs=1e-5)}
+    assert {sample.value for sample in families["sluice_judged_posts"].samples} == {2, 3}
+    assert all(sample.value < 0.5 for sample in families["sluice_overruled_low_ratio"].samples)
 
 
 def test_a_label_is_wrong_where_people_say_that_it_is_not_it() -> None:
