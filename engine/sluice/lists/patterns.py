@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ MAX_STEPS = 20_000
 hundred times has a hundred thousand."""
 _GROUP = 32
 """Expressions that share an automaton: RE2 gives one up whose states do not fit its memory, and says nothing."""
+
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 
 
 def _make_options() -> Any:
@@ -32,8 +35,10 @@ def compile_pattern(value: str) -> Any:
     Raises
     ------
     ListError
-        RE2 does not take it, it is found in every text, or it takes too long.
+        RE2 does not take it, it is found in every text, it takes too long, or it asks for bytes: half a letter has no place.
     """
+    if any(escape[1] == "C" for escape in _ESCAPE.findall(value)):
+        raise ListError("\\C finds bytes, which may be half a letter: write .")
     try:
         pattern = re2.compile(value, _make_options())
     except re2.error as error:

@@ -18,6 +18,9 @@ from sluice.verdict.yaml_source import Located, read_yaml
 MAX_RULES = 500
 """Of one policy, those it inherited included."""
 
+MAX_NAME_CHARS = 256
+"""Of a policy: every verdict carries it."""
+
 NOT_CONTENT = ("cases",)
 """What of a document decides nothing."""
 
@@ -25,7 +28,7 @@ NOT_CONTENT = ("cases",)
 class _Head(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """A document without what has lines of its own: msgspec's errors don't name the keys of a mapping."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
     version: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     tenant: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     extends: Annotated[str, msgspec.Meta(min_length=1)] | None = None

@@ -131,7 +131,17 @@ def read_yaml(text: str, source: str) -> Located:
     except RecursionError as error:
         raise PolicyError(f"{source}:1: nested too deeply") from error
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise PolicyError(f"{source}: {error}") from error
+        line, said = _where(error, text)
+        raise PolicyError(f"{source}:{line}: {said}") from error
+
+
+def _where(error: Exception, text: str) -> tuple[int, str]:
+    """The line of what the parser stumbled over, from 1, and what it says, without an excerpt."""
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
+        return mark.line + 1, str(error.problem or error.context)
+    if isinstance(error, yaml.reader.ReaderError):
+        return text.count("\n", 0, error.position) + 1, f"{error.reason}: #x{error.character:04x}"
+    return 1, str(error)
 
 
 def _bound_depth(text: str, source: str) -> None:

@@ -51,6 +51,7 @@ def test_entries_are_read_with_who_answers_for_them(tmp_path: Path) -> None:
         ({"kind": "regex", "value": "("}, "missing"),
         ({"kind": "regex", "value": "x*"}, "every text"),
         ({"kind": "regex", "value": r"\pL{300}q"}, "more than 20000"),
+        ({"kind": "regex", "value": "x\\\\\\C"}, "half a letter"),
         ({"kind": "domain", "value": "localhost"}, "no site|not a site"),
         ({"kind": "domain", "value": "bad.example/x"}, "no path"),
         ({"kind": "url", "value": "bad.example"}, "has a path"),

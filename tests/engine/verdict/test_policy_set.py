@@ -148,6 +148,11 @@ def test_posts_that_no_policy_can_tell_apart_share_a_key() -> None:
         (["name: a\nversion: 1"], "0.yaml:1", "without `extends`"),
         (["a: &a [x, x]\nb: &b [*a, *a]\n" + "c: [" + "*b, " * 50_000 + "]"], "0.yaml:1", "more than 100000"),
         (["name: " + "[" * 2**19], "0.yaml:1", "nested too deeply"),
+        (["name: a\nversion: 1\n\tlabels: {}"], "0.yaml:3", "found a tab character"),
+        (["name: a\nversion: 1\nlabels: {hate: !!python/name:os.system x}"], "0.yaml:3", "could not determine"),
+        (["name: a\n---\nname: b"], "0.yaml:2", "another document"),
+        (["name: a\n\nb: \0"], "0.yaml:3", "#x0000"),
+        ([f"name: {'a' * 257}\nversion: 1\nlabels: {{}}"], "0.yaml:1", "<= 256"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_its_line(texts: list[str], place: str, mistake: str) -> None:
