@@ -29,6 +29,12 @@ def test_a_line_of_posts_that_is_wrong_is_named(tmp_path, line, said):
     assert "posts.jsonl:2" in str(caught.value)
 
 
+def test_what_people_decided_is_read_as_decisions_labels_texts_prints_it(tmp_path):
+    line = {"post_id": "p-1", "tenant": "shop", "labels": {"threat": 1}, "text": "what they overruled"}
+    (post,) = read_posts(write_lines(tmp_path / "hard.jsonl", [line]))
+    assert post.text == line["text"]
+
+
 def test_equal_posts_are_held_out_together(tmp_path):
     lines = [{"text": f"the train number {n // 2}", "labels": {"threat": 0}} for n in range(200)]
     posts = read_posts(write_lines(tmp_path / "posts.jsonl", lines))
