@@ -33,10 +33,6 @@ DELETABLE: Settings = {"cleanup.policy": "compact,delete", "retention.ms": "-1",
 """Kafka deletes records of no topic that it only compacts. With this it does, and none because of its age or size."""
 
 
-OF_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-"""Where a setting comes from that was made for a topic."""
-
-
 class Superseded:
     """Looks through compacted topics, and takes off what has been replaced.
 
@@ -122,7 +118,7 @@ class Superseded:
         except KafkaException as error:
             raise self._refused(topic, error) from error
         entries = [described[name] for name in DELETABLE]
-        return {entry.name: entry.value if entry.source == OF_TOPIC else None for entry in entries}
+        return {entry.name: entry.value if _is_own(entry) else None for entry in entries}
 
     def _set(self, topic: str, settings: Settings) -> None:
         entries = [_entry(name, value) for name, value in settings.items()]
@@ -139,6 +135,11 @@ class Superseded:
     def close(self) -> None:
         """Let go of the connections."""
         self._reading.close()
+
+
+def _is_own(entry: ConfigEntry) -> bool:
+    """Whether a setting was made for the topic; the library gives a number."""
+    return ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
 
 
 def _entry(name: str, value: str | None) -> ConfigEntry:
