@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sluice.audit.records import Line
 from sluice.client.reports import Report
 from sluice.config import Topics
 from sluice.errors import InvalidPost
@@ -24,7 +25,7 @@ JSON = "application/json"
 _RECEIVED = ("posts", "postsHigh", "reports", "erasures")
 """By the worker; what it writes into one of them is an answer."""
 _SCHEMAS = "#/components/schemas/{name}"
-_PLAIN = (HumanDecision, Report, ShadowRecord, Erasure, Forgotten)
+_PLAIN = (HumanDecision, Report, ShadowRecord, Erasure, Forgotten, Line)
 """Messages that are JSON and nothing else."""
 
 
@@ -49,6 +50,7 @@ def describe_topics(topics: Topics, version: str) -> dict[str, Any]:
         "decisions": _channel(topics.decisions, ["humanDecision"], "What people decided, under the post's id."),
         "reports": _channel(topics.reports, ["report"], "What users report, counted for the author."),
         "shadow": _channel(topics.shadow, ["shadowRecord"], "What other policies or models say of the same posts."),
+        "audit": _channel(topics.audit, ["line"], "The records of the audit log, chained, without private parts."),
         "erasures": _channel(topics.erasures, ["erasure", "forgotten"], "Whom histories forget, and who has done so."),
     }
     return {

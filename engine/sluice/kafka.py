@@ -13,6 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from sluice.config import KafkaConfig
 from sluice.errors import KafkaUnavailable, SettingsError
+from sluice.topics import FOREVER_MS
 
 REASON_HEADER = "sluice-reason"
 DETAIL_HEADER = "sluice-detail"
@@ -172,6 +173,9 @@ def _new_topic(name: str, kafka: KafkaConfig) -> NewTopic:
     if name in kafka.topics.compacted():
         compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}
         return NewTopic(name, 1, config={**config, **compacted})  # one partition: its records have one order
+    if name == kafka.topics.audit:  # one order too, and for ever if nobody says otherwise
+        keep_ms = dict(kafka.retention_ms).get(name, FOREVER_MS)
+        return NewTopic(name, 1, config={**config, **_retention(keep_ms)})
     if name == kafka.topics.reports:  # when somebody reported is what the broker says, not a clock that may be wrong
         config["message.timestamp.type"] = "LogAppendTime"
     return NewTopic(name, N_PARTITIONS, config={**config, **_retention(dict(kafka.retention_ms).get(name))})

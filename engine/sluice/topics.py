@@ -32,6 +32,7 @@ class Topics:
     reports: str = "moderation.reports"
     posts_high: str = "moderation.posts.high"
     erasures: str = "moderation.erasures"
+    audit: str = "moderation.audit"
 
     def of_posts(self) -> tuple[str, ...]:
         """Those of posts and outcomes, the input first."""
@@ -58,6 +59,7 @@ class Topics:
             "decisions": self.decisions,
             "reports": self.reports,
             "erasures": self.erasures,
+            "audit": self.audit,
         }
 
 
@@ -77,8 +79,11 @@ def read_topics(read: Reader) -> Topics:
         reports=read.text("SLUICE_TOPIC_REPORTS", Topics.reports),
         posts_high=read.text("SLUICE_TOPIC_POSTS_HIGH", Topics.posts_high),
         erasures=read.text("SLUICE_TOPIC_ERASURES", Topics.erasures),
+        audit=read.text("SLUICE_TOPIC_AUDIT", Topics.audit),
     )
-    names = (*topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports, topics.erasures)
+    names = (
+        *topics.all(), topics.feedback, topics.shadow, topics.decisions, topics.reports, topics.erasures, topics.audit,
+    )  # fmt: skip
     if len(set(names)) < len(names) or topics.posts_high in names[1:]:
         raise SettingsError("SLUICE_TOPIC_…: two topics have one name, and the worker would read what it writes")
     return topics

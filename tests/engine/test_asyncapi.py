@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from sluice.api.perspective import SuggestRequest, TextEntry
 from sluice.asyncapi import describe_topics
+from sluice.audit.records import Line
 from sluice.client.reports import Report
 from sluice.config import Topics
 from sluice.history.erasures import Erasure, Forgotten
@@ -23,7 +24,7 @@ from tests.engine.cli.verdicts import make_reason, make_verdict
 
 TOPICS = Topics(
     "in", "out", "look", "dead", "rules", "told", "beside", decisions="said", reports="complaints", posts_high="first",
-    erasures="gone",
+    erasures="gone", audit="kept",
 )  # fmt: skip
 DOCUMENT: Any = json.loads(json.dumps(describe_topics(TOPICS, "1.2.3")))
 
@@ -51,7 +52,7 @@ def validate(message: str, value: Any) -> None:
 def test_every_topic_is_there_with_who_writes_it() -> None:
     actions = {find(one["channel"]["$ref"])["address"]: one["action"] for one in DOCUMENT["operations"].values()}
     received = ("in", "first", "complaints", "gone")
-    sent = ("out", "look", "dead", "told", "said", "beside")
+    sent = ("out", "look", "dead", "told", "said", "beside", "kept")
     assert actions == dict.fromkeys(received, "receive") | dict.fromkeys(sent, "send")
 
 
@@ -89,6 +90,7 @@ def test_a_dead_letter_has_the_headers_that_it_says() -> None:
         ("report", Report(author_id="u-9", tenant="shop", reporter_id="u-4", post_id="p-1", reason="spam")),
         ("humanDecision", HumanDecision(post_id="p-1", decision="allow")),
         ("erasure", Erasure(id="e", until_ms=5, names=("0" * 16, "a" * 34))),
+        ("line", Line("0" * 64, msgspec.Raw(b"{}"))),
         ("forgotten", Forgotten(id="e", by="host/1", group="sluice", n_erased=3, n_left=0)),
     ],
 )

@@ -44,6 +44,7 @@ def test_topics_are_told_apart_with_the_input_first() -> None:
     topics = Topics()
     assert set(names) - set(topics.all()) == {
         topics.feedback, topics.shadow, topics.decisions, topics.reports, topics.posts_high, topics.erasures,
+        topics.audit,
     }  # fmt: skip
     assert KafkaConfig().for_high().topics.all()[0] == topics.posts_high
 

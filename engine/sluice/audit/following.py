@@ -16,6 +16,7 @@ from confluent_kafka import TopicPartition as Partition
 
 from sluice.audit.contents import Read, reader_of
 from sluice.audit.log import ERASURES, PRIVATE, AuditLog, Entry, Head
+from sluice.audit.mirror import Mirror
 from sluice.audit.records import Body, make_private
 from sluice.client.messages import Place, headers_of, place_of, take_ready, tells_end
 from sluice.client.outcomes import consumer_properties, find_ends, find_partitions
@@ -55,6 +56,8 @@ class AuditFollower:
         A file is written after so many seconds at most, or `N_MOST` records.
     timeout_s : float
         How long to wait for Kafka.
+    mirror : Mirror or None
+        Gets what the log has, whenever that is written.
 
     Raises
     ------
@@ -65,11 +68,13 @@ class AuditFollower:
     """
 
     def __init__(
-        self, kafka: KafkaConfig, log: AuditLog, topics: Sequence[str], every_s: float = 60.0, timeout_s: float = 15.0
-    ) -> None:
+        self, kafka: KafkaConfig, log: AuditLog, topics: Sequence[str], every_s: float = 60.0, timeout_s: float = 15.0,
+        mirror: Mirror | None = None,
+    ) -> None:  # fmt: skip
         if mistaken := sorted({ERASURES, PRIVATE.rstrip("/")} & set(topics)):
             raise AuditError(f"a topic called {mistaken[0]!r} cannot be followed: the log uses this name itself")
         self._kafka, self._log, self._every_s, self._timeout_s = kafka, log, every_s, timeout_s
+        self._mirror = mirror
         self.n_records = 0
         self._consumer = Consumer(consumer_properties(kafka, f"sluice-audit-{uuid.uuid4()}"))
         try:
@@ -144,6 +149,8 @@ class AuditFollower:
                 chain.head = self._log.write(place, chain.head, chain.waiting, today)
                 self.n_records += len(chain.waiting)
                 chain.waiting = []
+        if self._mirror is not None:
+            self._mirror.catch_up()
 
     def __enter__(self) -> Self:
         return self

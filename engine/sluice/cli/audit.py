@@ -49,6 +49,9 @@ def follow(
     form: Annotated[
         FileForm | None, typer.Option("--format", help="Of new files; default: of those that are there, else jsonl.")
     ] = None,
+    to_topic: Annotated[
+        bool, typer.Option("--to-topic", help="Put every record on the topic moderation.audit too.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when everything that is there is in the log.")] = False,
     kafka: KafkaOption = None,
 ) -> None:
@@ -60,9 +63,12 @@ def follow(
     In Parquet (extra `parquet`) what people ask a log for lies in columns beside each record: decision, tenant, policy,
     labels, scores and others. It is checked, explained and erased from like any other.
 
+    With --to-topic each record is on a topic as well, without its private part, for `sluice audit verify --topic`.
+
     Example: sluice audit follow --out s3://bucket/audit --format parquet
     """
     from sluice.audit.following import AuditFollower
+    from sluice.audit.mirror import Mirror
     from sluice.connection import find_connection
 
     log_to_standard_error(LogFormat.text)
@@ -70,7 +76,14 @@ def follow(
     with (
         writing(out, _FORMS[form]) as log,
         _until_told() as over,
-        AuditFollower(to.kafka, log, topic or _default_topics(to), every_s, to.timeout_s) as follower,
+        AuditFollower(
+            to.kafka,
+            log,
+            topic or _default_topics(to),
+            every_s,
+            to.timeout_s,
+            Mirror(to.kafka, log, to.timeout_s) if to_topic else None,
+        ) as follower,
     ):
         if once:
             follower.catch_up()
@@ -140,19 +153,26 @@ def verify_log(
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What an earlier check printed: that much must be there.")
     ] = None,
+    topic: Annotated[
+        bool, typer.Option("--topic", help="What the topic moderation.audit holds must be there.")
+    ] = False,
+    kafka: KafkaOption = None,
 ) -> None:
     """Check the log: names the first record of each chain that was changed, removed or moved. Exit code 1 then.
 
-    The ends of the chains go to standard output, as JSON. Keep them elsewhere, for --against: nothing else tells that
-    the newest records were taken off, or that the whole log was written anew.
+    The ends of the chains go to standard output, as JSON. Keep them elsewhere, for --against, or have the log on a
+    topic too: nothing else tells that the newest records were taken off, or that the whole log was written anew.
 
     Example: sluice audit verify /var/lib/sluice/audit --against heads.json > new-heads.json
+
+    Example: sluice audit verify /var/lib/sluice/audit --topic
     """
     import msgspec
 
     from sluice.audit.verifying import verify
 
-    findings = verify(open_log(where), _read_heads(against) if against else None)
+    known = [*(_read_heads(against) if against else ()), *(_read_topic(kafka) if topic else ())]
+    findings = verify(open_log(where), known)
     emit(msgspec.json.encode(findings.heads))
     n_chains = len(findings.heads) + len(findings.wrong)
     say(f"{findings.n_records} records in {n_chains} chains, {findings.n_erased} of them erased")
@@ -172,6 +192,14 @@ def _read_heads(file: Path) -> list[KnownHead]:
         return msgspec.json.decode(file.read_bytes(), type=list[KnownHead])
     except (OSError, msgspec.DecodeError) as error:
         raise AuditError(f"{file}: not what sluice audit verify prints: {error}") from error
+
+
+def _read_topic(kafka: str | None) -> list[KnownHead]:
+    from sluice.audit.mirror import read_heads
+    from sluice.connection import find_connection
+
+    to = find_connection(kafka).recognised()
+    return read_heads(to.kafka, to.timeout_s)
 
 
 def open_log(where: str) -> AuditLog:

@@ -8,14 +8,17 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
 from sluice.audit.archive import open_archive
 from sluice.audit.following import AuditFollower
 from sluice.audit.log import AuditLog, Head
+from sluice.audit.records import Line
 from sluice.cli import app
 from sluice.cli.audit import writing
+from sluice.client import open_topic
 from sluice.config import KafkaConfig
 from sluice.errors import AuditError
 from sluice.local.processes import python_path
@@ -92,6 +95,40 @@ def test_a_topic_that_was_made_anew_is_refused(kafka: KafkaConfig, tmp_path: Pat
     log.write((kafka.topics.verdicts, 0), Head(), [entry_of(5)], "2026-11-28")
     with pytest.raises(AuditError, match="made anew"):
         AuditFollower(kafka, log, [kafka.topics.verdicts])
+
+
+def test_a_log_on_a_topic_too_shows_what_was_taken_off_its_end(kafka: KafkaConfig, tmp_path: Path) -> None:
+    follow = ("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap)
+    publish(kafka, *(make_verdict(f"p-{n}") for n in range(3)))
+    assert audit(*follow).exit_code == 0, "what is there already goes to the topic later"
+    for n_more in (0, 2):
+        publish(kafka, *(make_verdict(f"q-{n}") for n in range(n_more)))
+        result = audit(*follow, "--to-topic")
+        assert result.exit_code == 0, result.output
+    lines = [line for name in AuditLog(open_archive(str(tmp_path))).files((kafka.topics.verdicts, 0)) for line in
+             AuditLog(open_archive(str(tmp_path))).read_file(name)]  # fmt: skip
+    assert len(lines) == 5
+    with open_topic(kafka, kafka.topics.audit, 0.0, 15.0) as outcomes:
+        told = list(outcomes.read_to_end())
+    assert [msgspec.json.decode(each.value or b"", type=Line) for each in told] == lines
+    assert not any(b"u-secret" in (each.value or b"") for each in told)
+    verify = ("verify", tmp_path, "--topic", "--kafka", kafka.bootstrap)
+    assert audit(*verify).exit_code == 0
+    *_, last = sorted((tmp_path / kafka.topics.verdicts).rglob("*.jsonl.gz"))
+    last.unlink()
+    result = audit(*verify)
+    assert (result.exit_code, "offset 4 is missing: the end of the chain was taken off" in result.stderr) == (1, True)
+    assert audit("verify", tmp_path).exit_code == 0, "else nobody sees it"
+
+
+def test_another_log_does_not_go_on_the_topic_of_the_first(kafka: KafkaConfig, tmp_path: Path) -> None:
+    publish(kafka, make_verdict("p-0"))
+    for name in ("one", "other"):
+        result = audit("follow", "--out", tmp_path / name, "--once", "--to-topic", "--kafka", kafka.bootstrap)
+        assert result.exit_code == 0, result.output  # it is as far as the topic: nothing to compare yet
+    publish(kafka, make_verdict("p-1"))
+    result = audit("follow", "--out", tmp_path / "other", "--once", "--to-topic", "--kafka", kafka.bootstrap)
+    assert (result.exit_code, "does not follow what the audit topic has" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["erasures", "private"])
