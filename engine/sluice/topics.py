@@ -15,6 +15,10 @@ FOREVER_MS = -1
 _AGE = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 
 
+WEBHOOK_DEAD_LETTERS = "moderation.webhook-dead-letters"
+"""Verdicts that a receiver of webhooks did not take."""
+
+
 @dataclass(frozen=True)
 class Topics:
     """The names of the topics."""
@@ -60,6 +64,7 @@ class Topics:
             "reports": self.reports,
             "erasures": self.erasures,
             "audit": self.audit,
+            "webhook-dead-letters": WEBHOOK_DEAD_LETTERS,
         }
 
 

@@ -197,9 +197,13 @@ def test_what_the_settings_page_lists_is_known() -> None:
 
 
 def test_how_long_topics_keep_messages() -> None:
-    told = {"SLUICE_RETENTION": "posts=3d, dead-letters=2w,decisions=forever", "SLUICE_TOPIC_POSTS": "mine"}
+    told = {
+        "SLUICE_RETENTION": "posts=3d, dead-letters=2w,decisions=forever,webhook-dead-letters=1h",
+        "SLUICE_TOPIC_POSTS": "mine",
+    }
     assert dict(load_settings(told).kafka.retention_ms) == {
-        "mine": 3 * 86_400_000, "moderation.dead-letters": 14 * 86_400_000, "moderation.decisions": -1
+        "mine": 3 * 86_400_000, "moderation.dead-letters": 14 * 86_400_000, "moderation.decisions": -1,
+        "moderation.webhook-dead-letters": 3_600_000,
     }  # fmt: skip
 
 

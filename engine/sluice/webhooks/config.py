@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sluice.schema import Decision, Verdict
+from sluice.topics import WEBHOOK_DEAD_LETTERS
 
 
 class Form(StrEnum):
@@ -54,7 +55,7 @@ class WebhookConfig:
     group: str = "sluice-webhooks"
     from_beginning: bool = False
     named: str | None = None
-    dead_letters: str = "moderation.webhook-dead-letters"
+    dead_letters: str = WEBHOOK_DEAD_LETTERS
     allow_private: bool = False
     n_in_flight: int = 64
     timeout_s: float = 15.0
