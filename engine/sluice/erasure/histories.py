@@ -143,8 +143,9 @@ def make_erasure(naming: Naming, subject: Subject, until_ms: int) -> Erasure:
         names = name_author(naming, subject.author, posted_in, {subject.tenant, *subject.reported_in})
     else:
         names = name_post(naming, subject.post_id or "", posted_in)
-    recounted = () if subject.author else (naming.subject("posts", *each) for each in subject.written_by)
-    return Erasure(id=uuid.uuid4().hex, until_ms=until_ms, names=_spell(names), recounted=_spell(recounted))
+    written_by = set() if subject.author else subject.written_by
+    recounted = _spell(naming.subject("posts", *each) for each in written_by)
+    return Erasure(id=uuid.uuid4().hex, until_ms=until_ms, names=_spell(names), recounted=recounted)
 
 
 def _spell(names: Iterable[bytes]) -> tuple[str, ...]:

@@ -112,9 +112,11 @@ def test_thresholds_are_calibrated_from_the_topics(broker: KafkaConfig) -> None:
 
 def test_posts_of_two_tenants_with_one_id_are_kept_apart(broker: KafkaConfig) -> None:
     publish(broker, *(make_verdict("twin", "block", tenant=tenant) for tenant in ("shop", "forum")))
-    lines = [{"post_id": "twin", "tenant": "shop", "decision": "allow"}, {"post_id": "twin", "tenant": "forum"}]
-    lines[1] |= {"decision": "block", "labels": {"spam": 1}}
-    Path("twins.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    twins = (
+        HumanDecision(post_id="twin", tenant="shop", decision="allow"),
+        HumanDecision(post_id="twin", tenant="forum", decision="block", labels={"spam": 1}),
+    )
+    Path("twins.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, twins)))
     assert run(broker, "decisions", "publish", "twins.jsonl").exit_code == 0
     printed = map(json.loads, run(broker, "decisions", "labels").stdout.splitlines())
     labels = {line["tenant"]: line["labels"].get("spam") for line in printed if line["post_id"] == "twin"}
