@@ -103,8 +103,8 @@ class Place:
         consumer.close()
 
     def cleanup_policy(self, topic: str) -> str | None:
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        described = AdminClient(self.kafka.librdkafka()).describe_configs([resource])[resource].result()
+        admin, resource = AdminClient(self.kafka.librdkafka()), ConfigResource(ResourceType.TOPIC, topic)
+        described = admin.describe_configs([resource])[resource].result()
         return described["cleanup.policy"].value
 
     def everything(self, topic: str) -> list[Message]:

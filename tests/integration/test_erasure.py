@@ -87,7 +87,7 @@ def test_a_policy_in_force_that_names_them_is_left_until_another_one_is(place: P
     assert "push a version that does not" in left["shop 3"]
     place.push_policy(4, "u-1")
     assert run("erase", "--author", GONE, "--yes", "--json").exit_code == 0
-    assert list(read_topic(place.kafka, 15).versions["shop"]) == [2, 4]
+    assert set(read_topic(place.kafka, 15).versions["shop"]) == {2, 4}
 
 
 def test_what_is_pushed_while_a_list_is_written_anew_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def _theirs(entries: Sequence[Entry], subject: Subject) -> list[Entry]:
 def lists_hold(subject: Subject, value: bytes | None) -> bool:
     """Whether a record of the lists' topic has an entry for the author."""
     try:
-        return bool(value) and bool(_theirs(LISTS.unpack([value]), subject))
+        return bool(_theirs(LISTS.unpack([value or b""]), subject))
     except ListError:  # a head, or none of ours
         return False
 
