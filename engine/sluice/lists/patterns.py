@@ -35,7 +35,7 @@ def compile_pattern(value: str) -> Any:
     Raises
     ------
     ListError
-        RE2 does not take it, it is found in every text, it takes too long, or it asks for bytes: half a letter has no place.
+        RE2 does not take it, it is found in every text, takes too long, or asks for bytes: half a letter has no place.
     """
     if any(escape[1] == "C" for escape in _ESCAPE.findall(value)):
         raise ListError("\\C finds bytes, which may be half a letter: write .")
