@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sluice.features import UND
+
 LANGUAGE_NAMES = {
     "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "as": "Assamese", "az": "Azerbaijani", "ba": "Bashkir",
     "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali", "bo": "Tibetan", "ca": "Catalan", "cs": "Czech",
@@ -27,6 +29,8 @@ LANGUAGE_NAMES = {
 }  # fmt: skip
 SCRIPT_NAMES = {"Latn": "Latin", "Cyrl": "Cyrillic", "Arab": "Arabic", "Deva": "Devanagari", "Beng": "Bengali"}
 """Of the scripts that several languages are told apart in."""
+LANGUAGE_CODES = frozenset({*LANGUAGE_NAMES, UND, *(f"{UND}-{script}" for script in SCRIPT_NAMES)})
+"""All that a verdict's language may be."""
 
 
 def name_language(code: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from sluice.errors import PolicyError
 from sluice.evidence import HashMatch, ListMatch
 from sluice.schema import LABELS, AuthorHistory, Decision, Post, Urgency
-from sluice.verdict.documents import Document
+from sluice.verdict.documents import Document, check_languages
 from sluice.verdict.facts import Facts
 from sluice.verdict.judgement import Judge, Judgement
 from sluice.verdict.known import Known
@@ -92,6 +92,7 @@ def _run(entry: Located, document: Document, policies: PolicySet) -> None:
 
 
 def _facts_of(entry: Located, case: Case, document: Document) -> Facts:
+    check_languages(entry, [case.language])
     for label in [*case.scores, *case.severity]:
         if label not in LABELS:
             raise entry.error(f"case {case.name!r}: unknown label {label!r}; known: {', '.join(LABELS)}")
@@ -119,6 +120,8 @@ def _known_of(case: Case) -> Known:
 
 def _post_of(entry: Located, case: Case, document: Document) -> Post:
     """The case's post; of the policy's own tenant, unless it says another."""
+    if unknown := sorted(case.post.keys() - set(Post.__struct_fields__)):
+        raise entry.error(f"case {case.name!r}: post: unknown field {unknown[0]!r}")
     try:
         return msgspec.convert({"id": "case", "tenant": document.tenant, **case.post}, Post)
     except msgspec.ValidationError as error:

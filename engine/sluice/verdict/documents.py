@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from sluice.errors import PolicyError
+from sluice.features.language_names import LANGUAGE_CODES
 from sluice.resources import default_policy
 from sluice.schema import LABELS, Decision
 from sluice.verdict.policy import Limits, Policy, Rule, Selectors, Threshold, Thresholds, hash_of
@@ -145,9 +147,17 @@ def _read_applies(root: Located) -> Any:
         raise applies.error(
             "applies is `never`, or a mapping of surface, market, language, author_standing and authors"
         )
-    return applies.convert(
+    selectors = applies.convert(
         Selectors, {key: value if key == "authors" else _as_list(value) for key, value in applies.value.items()}
     )
+    check_languages(applies, selectors.language)
+    return selectors
+
+
+def check_languages(where: Located, codes: Iterable[str]) -> None:
+    """Raise `PolicyError` for a language that no verdict has, such as ``DE`` or ``hr``: it would match nothing."""
+    if unknown := next((code for code in codes if code and code not in LANGUAGE_CODES), None):
+        raise where.error(f"no verdict has the language {unknown!r}; there are: {', '.join(sorted(LANGUAGE_CODES))}")
 
 
 def _as_list(value: Any) -> Any:

@@ -96,12 +96,18 @@ class Located:
         except msgspec.ValidationError as error:
             allowed = f"; allowed: {', '.join(DECISIONS)}" if _is_about_decisions(error, kind) else ""
             line = _line_of_mistake(self.node, str(error))
-            raise PolicyError(f"{self.source}:{line}: {error}{allowed}") from error
+            raise PolicyError(f"{self.source}:{line}: {error}{allowed or _hint(error)}") from error
 
 
 def _key_in(mapping: dict[Any, Any], name: str | None) -> Any:
     """The key as YAML means it: ``1`` and ``on`` are no strings."""
     return name if name in mapping else next(key for key in mapping if str(key).lower() == str(name).lower())
+
+
+def _hint(error: msgspec.ValidationError) -> str:
+    """For a text that YAML takes for something else: ``market: no``."""
+    is_word = re.match(r"Expected `(?:str|array)\b.*got `bool`", str(error))
+    return "; YAML reads no, off and their like as false: put it in quotes" if is_word else ""
 
 
 def _is_about_decisions(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> bool:
@@ -127,12 +133,23 @@ def read_yaml(text: str, source: str) -> Located:
         _bound(root, source)
         if repeated := find_repeated(root):
             raise PolicyError(f"{source}:{repeated.line}: {repeated}")
-        return Located(yaml.SafeLoader("").construct_document(root), root, source)
+        return Located(_Constructor("").construct_document(root), root, source)
     except RecursionError as error:
         raise PolicyError(f"{source}:1: nested too deeply") from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         line, said = _where(error, text)
         raise PolicyError(f"{source}:{line}: {said}") from error
+
+
+class _Constructor(yaml.SafeLoader):
+    """Makes values of nodes; whatever is no value of its type is an error with a place."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(None, None, f"no {kind} is written so", node.start_mark) from error
 
 
 def _where(error: Exception, text: str) -> tuple[int, str]:
@@ -141,6 +158,8 @@ def _where(error: Exception, text: str) -> tuple[int, str]:
         return mark.line + 1, str(error.problem or error.context)
     if isinstance(error, yaml.reader.ReaderError):
         return text.count("\n", 0, error.position) + 1, f"{error.reason}: #x{error.character:04x}"
+    if isinstance(error, UnicodeEncodeError):  # half of a surrogate pair
+        return text.count("\n", 0, error.start) + 1, error.reason
     return 1, str(error)
 
 
@@ -164,8 +183,8 @@ def _bound(root: yaml.Node, source: str) -> None:
 
 
 def _line_of_mistake(node: yaml.Node, message: str) -> int:
-    """The line of the field that msgspec names: ``... at `$.review` `` or ``unknown field `x` ``."""
-    named = re.search(r"at `\$\.(\w+)|unknown field `(.+?)`", message)
+    """The line of the field that msgspec names: ``... at `$.review` ``, ``in `$.labels` ``, ``unknown field `x` ``."""
+    named = re.search(r"(?:at|in) `\$\.(\w+)|unknown field `(.+?)`", message)
     entries = mapping_of(node)
     field = (named.group(1) or named.group(2)) if named else None
     return line_of(entries[field][0] if field in entries else node)

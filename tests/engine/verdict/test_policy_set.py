@@ -217,6 +217,8 @@ def test_cases_are_run() -> None:
         (("threat: 0.9", "threta: 0.9"), 15, "unknown label 'threta'"),
         (("queue: null", "queue: q"), 15, "queue is None, expected 'q'"),
         (("decision: block,", "desicion: block,"), 15, "desicion"),
+        (("post: {author_standing: new}", "post: {author_standng: new}"), 10, "post: unknown field 'author_standng'"),
+        (("post: {author_standing: new}", "language: DE"), 10, "no verdict has the language 'DE'"),
         (("post: {author_standing: new}", "post: {author_standing: 3}"), 10, "post: Expected `str | null`"),
     ],
 )
