@@ -96,7 +96,7 @@ class WeekFigure(msgspec.Struct, frozen=True):
     moved : tuple of DriftFigure
         What has moved most comes first.
     enough : bool
-        Whether it has as many posts as a conclusion needs.
+        Whether it, and all the time before, have as many posts as a conclusion needs.
     """
 
     begins: str
@@ -169,7 +169,7 @@ class Population:
             decisions=_shares(week.decisions, len(DECISIONS)),
             languages=_shares(week.languages, N_LANGUAGES),
             moved=compare(before, week).figures[:N_MOVED],
-            enough=week.n_posts >= MIN_POSTS,
+            enough=min(week.n_posts, before.n_posts) >= MIN_POSTS,
         )
 
 

@@ -74,6 +74,9 @@ def test_each_week_is_held_against_all_before_the_last() -> None:
     assert [(week.begins, week.posts, week.enough) for week in figures.weeks] == [
         ("2001-08-26T01:46:40Z", 600, True), ("2001-09-02T01:46:40Z", 500, True), ("2001-09-09T01:46:40Z", 41, False),
     ]  # fmt: skip
+    alone = Population(begins_s)
+    alone.add(make_verdict("alone"), None)
+    assert not any(week.enough for week in alone.compare().weeks)
     first, second, _ = figures.weeks
     assert (first.languages, second.languages) == ({"en": 1.0}, {"de": 1.0})
     assert (first.decisions, second.decisions) == ({"allow": 1.0}, {"review": 1.0})
