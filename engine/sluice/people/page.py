@@ -66,7 +66,7 @@ def write_drift(drift: DriftFigures) -> str:
         "Drift",
         make("p", f"{drift.posts_now:,} posts, held against {drift.posts_before:,} before.", class_="muted"),
         make_section("What has moved", _moved(drift), "Population stability index; the bar ends at 0.5."),
-        make_section("By week", _weeks(drift.weeks), "Each held against all before the last one. Decisions as bars."),
+        make_section("By week", _weeks(drift.weeks), "Each held against all before the last one."),
     )
 
 
@@ -82,10 +82,11 @@ def _moved(drift: DriftFigures) -> Element:
 def _weeks(weeks: Sequence[WeekFigure]) -> Element | None:
     rows = []
     for week in weeks:
-        row = make_row(*tell_week(week))
+        begins, n_posts, _, languages, moved = tell_week(week)
+        row = make_row(begins, n_posts, languages, moved)
         row.append(make_drawing(draw_decisions({name: round(1000 * n) for name, n in week.decisions.items()}, 1000)))
         rows.append(row)
-    return make_table(["from", "posts", "decisions", "languages", "moved most", ""], rows) if rows else None
+    return make_table(["from", "posts", "languages", "moved most", "decisions"], rows) if rows else None
 
 
 def tell_week(week: WeekFigure) -> tuple[str, str, str, str, str]:
