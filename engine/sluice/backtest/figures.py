@@ -112,21 +112,22 @@ def make_figures(changes: Changes, policies: tuple[str, ...], guards: tuple[Guar
         by_label=tuple(_groups(changes.by_label)),
         by_language=tuple(_groups(changes.by_language)),
         by_tenant=tuple(_groups(changes.by_tenant)),
-        by_rule=dict(changes.by_rule.most_common()),
+        by_rule=dict(sorted(changes.by_rule.items(), key=lambda entry: (-entry[1], entry[0]))),
         examples=tuple(map(_example, changes.examples())),
         guards=tuple(_guard(each, changes) for each in guards),
     )
 
 
 def _turns(changes: Changes) -> Iterator[TurnFigure]:
-    for (was, would_be), n_posts in sorted(changes.turns.items(), key=lambda entry: -entry[1]):
+    for (was, would_be), n_posts in sorted(changes.turns.items(), key=lambda entry: (-entry[1], entry[0])):
         low, high = wilson_interval(n_posts, changes.n_posts)
         yield TurnFigure(was, would_be, n_posts, n_posts / changes.n_posts, low, high)
 
 
 def _groups(counted: Mapping[str, Turns]) -> Iterator[GroupFigure]:
     for name, turns in sorted(counted.items(), key=lambda entry: (-entry[1].total(), entry[0])):
-        moved = {f"{was}>{would_be}": n for (was, would_be), n in turns.most_common() if was != would_be}
+        ranked = sorted(turns.items(), key=lambda entry: (-entry[1], entry[0]))
+        moved = {f"{was}>{would_be}": n for (was, would_be), n in ranked if was != would_be}
         n_posts, n_changed = turns.total(), sum(moved.values())
         low, high = wilson_interval(n_changed, n_posts)
         yield GroupFigure(name, n_posts, n_changed, n_changed / n_posts, low, high, moved)

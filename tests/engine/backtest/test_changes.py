@@ -119,6 +119,13 @@ def test_those_that_change_most_are_shown_first() -> None:
     assert make_figures(changes, ()).examples[0].would_be == "block"
 
 
+def test_the_figures_are_the_same_in_whatever_order_verdicts_come() -> None:
+    verdicts = [verdict_of("a", "allow", 0.5), verdict_of("b", "review", 0.1), verdict_of("c", "block", 0.9)]
+    figures = [make_figures(tried(*order), ()) for order in (verdicts, verdicts[::-1])]
+    assert figures[0].turns == figures[1].turns
+    assert [list(each.by_label[0].turns) for each in figures] == [["clear>flagged", "flagged>clear"]] * 2
+
+
 def test_verdicts_of_earlier_versions_are_counted_apart() -> None:
     unread = verdict_of("a", "review", 0.0, modalities={"text": "failed: late"})
     changes = tried(unread)
