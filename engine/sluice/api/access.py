@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,13 +22,13 @@ KEY_HEADERS = ("ocp-apim-subscription-key", "x-goog-api-key", "api-key")
 """Of Azure, Google and Azure OpenAI. ``Authorization: Bearer`` comes first, the query's ``key`` (Perspective) last."""
 
 
-def needs(scope: Scope) -> Guard:
-    """A guard that lets only clients with that scope pass; everybody where no keys are set."""
+def needs(*scopes: Scope) -> Guard:
+    """A guard that lets only clients with one of these scopes pass; everybody where no keys are set."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:  # others are called on a thread
         ring: KeyRing | None = connection.app.state.get(KEYRING_STATE)
         if ring is not None:
-            connection.state[CLIENT_STATE] = _authenticate(ring, connection, scope)
+            connection.state[CLIENT_STATE] = _authenticate(ring, connection, scopes)
 
     return guard
 
@@ -43,13 +44,13 @@ def admit(connection: Connection, n_posts: int) -> None:
         raise RequestProblem(429, "rate_limited", refusal.detail, refusal.retry_after_s)
 
 
-def _authenticate(ring: KeyRing, connection: Connection, scope: Scope) -> Client:
+def _authenticate(ring: KeyRing, connection: Connection, scopes: Sequence[Scope]) -> Client:
     key = read_key(connection)
     client = ring.find(key) if key else None
     if client is None:
         raise RequestProblem(401, "unauthenticated", "no valid API key in the request")
-    if scope not in client.scopes:
-        raise RequestProblem(403, "forbidden", f"the key has no scope {scope!r}")
+    if client.scopes.isdisjoint(scopes):
+        raise RequestProblem(403, "forbidden", f"the key has no scope {' or '.join(map(repr, scopes))}")
     return client
 
 

@@ -16,7 +16,20 @@ from litestar.types import Scope as AsgiScope
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from sluice import __version__
-from sluice.api import azure, decided, explanations, hashes, history, lists, openai, page, perspective, policies, posts
+from sluice.api import (
+    azure,
+    decided,
+    explanations,
+    hashes,
+    history,
+    jobs,
+    lists,
+    openai,
+    page,
+    perspective,
+    policies,
+    posts,
+)
 from sluice.api.access import KEYRING_STATE, needs
 from sluice.api.config import ApiConfig
 from sluice.api.discovery import show_discovery
@@ -31,6 +44,7 @@ from sluice.api.traces import tracing
 from sluice.client.reports import ReportPublisher
 from sluice.errors import InferenceUnavailable
 from sluice.history.remembered import RememberedAuthors
+from sluice.jobs.desk import JobDesk
 from sluice.policies.desk import PolicyDesk
 from sluice.tracing import UNTRACED, Tracer
 from sluice.watching.hashes import BankDesk
@@ -83,6 +97,7 @@ def make_app(
     authors: RememberedAuthors | None = None,
     banks_desk: BankDesk | None = None,
     explainer: Explainer | None = None,
+    job_desk: JobDesk | None = None,
 ) -> Litestar:
     """Put the application together.
 
@@ -98,6 +113,8 @@ def make_app(
         What is known of them, where anything is.
     explainer : Explainer or None
         Says what was decided about a post; None has no endpoint for it.
+    job_desk : JobDesk or None
+        Runs commands for who asks, and is closed with the application; None has no endpoints for it.
     tracer : Tracer
         Makes a span of each request.
     decisions : Feedback or None
@@ -120,6 +137,9 @@ def make_app(
     if explainer is not None:
         shared["explainer"] = explainer
         routers.append(explanations.ROUTER)
+    if job_desk is not None:
+        shared |= {"jobs": job_desk, "places": config.places}
+        routers.append(jobs.ROUTER)
     if reports is not None:
         shared |= {"reports": reports, "authors": authors}
         routers.append(history.ROUTER)
@@ -133,6 +153,7 @@ def make_app(
         request_max_body_size=config.max_body_bytes,
         openapi_config=_describe(),
         before_send=[_name_request],
+        on_shutdown=[job_desk.close] if job_desk else [],
         logging_config=None,
     )
 

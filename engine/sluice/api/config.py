@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.config import KafkaConfig
+from sluice.jobs.requests import NO_PLACES, Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ApiConfig:
         Origins whose pages may call from a browser; none by default.
     kafka : KafkaConfig or None
         Whose policies topic is followed, and written to by whoever has a key for it; None for no Kafka at all.
+    places : Places
+        Files of the server that jobs use.
     """
 
     keys_file: Path | None = None
@@ -43,3 +46,4 @@ class ApiConfig:
     body_timeout_s: float = 30.0
     cors_origins: tuple[str, ...] = ()
     kafka: KafkaConfig | None = None
+    places: Places = NO_PLACES

@@ -21,7 +21,22 @@ import yaml
 from sluice.errors import SettingsError
 from sluice.yaml_keys import find_repeated, line_of
 
-Scope = Literal["score", "feedback", "metrics", "policies", "lists", "hashes", "reports", "history", "explain"]
+Scope = Literal[
+    "score",
+    "feedback",
+    "metrics",
+    "policies",
+    "lists",
+    "hashes",
+    "reports",
+    "history",
+    "explain",
+    "backtest",
+    "statistics",
+    "audit",
+    "transparency",
+    "erase",
+]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEY_BYTES = 32
 KEY_PREFIX = "sk-sluice-"

@@ -30,7 +30,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".html": "text/html",
 }
-_SHARED_HEADERS = {
+SHARED_HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -117,13 +117,13 @@ async def sign_out(request: AnyRequest) -> Response[str]:
 
 def _respond(name: str, content: bytes) -> Response[bytes]:
     media_type = MEDIA_TYPES[name[name.rindex(".") :]]
-    headers = {**_SHARED_HEADERS, "Content-Security-Policy": _PAGE_POLICY}
+    headers = {**SHARED_HEADERS, "Content-Security-Policy": _PAGE_POLICY}
     return Response(content, media_type=media_type, headers=headers)
 
 
 def _go_back() -> Response[str]:
     """To the page, also where a proxy has put it below a path; the browser keeps the fragment."""
-    return Response("", status_code=303, headers={**_SHARED_HEADERS, "Location": "./"})
+    return Response("", status_code=303, headers={**SHARED_HEADERS, "Location": "./"})
 
 
 def _make_cookie(request: AnyRequest, value: str, max_age: int | None = None) -> Cookie:
@@ -139,7 +139,7 @@ def _ask_for_key(wrong: str) -> Response[str]:
 <form method="post">{said}<label for="key">API key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <button>Sign in</button></form></main></body></html>"""
-    headers = {**_SHARED_HEADERS, "Content-Security-Policy": _SIGN_IN_POLICY}
+    headers = {**SHARED_HEADERS, "Content-Security-Policy": _SIGN_IN_POLICY}
     return Response(body, status_code=401, media_type=MediaType.HTML, headers=headers)
 
 

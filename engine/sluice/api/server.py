@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +24,7 @@ from sluice.client.reports import ReportPublisher
 from sluice.config import KafkaConfig
 from sluice.history.follower import remembering
 from sluice.history.remembered import RememberedAuthors
+from sluice.jobs.commands import open_job_desk
 from sluice.kafka import ensure_topics
 from sluice.metrics import Metrics
 from sluice.opening import open_pipeline
@@ -171,7 +172,7 @@ async def _serve(
         service = ScoringService(pipeline, config.max_in_flight)
         registry, desk, reports, authors = metrics.registry, shared.desk, shared.reports, shared.authors
         app = make_app(
-            config,
+            replace(config, places=replace(config.places, triton=settings.inference.triton)),
             service,
             registry,
             ring,
@@ -184,6 +185,7 @@ async def _serve(
             authors,
             desks.banks,
             Explainer(config.kafka, ANSWER_S) if config.kafka else None,
+            open_job_desk(config.kafka) if config.kafka else None,
         )
         server = make_server(app, config)
         host, port = listening.getsockname()[:2]

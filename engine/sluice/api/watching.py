@@ -39,13 +39,13 @@ class Gone(msgspec.Struct, frozen=True):
 Note = Annotated[str, QueryParameter(description="Why; the history shows it.", max_length=1000)]
 
 
-def with_key_for(scope: Scope) -> Guard:
-    """Lets those pass whose key says that they may; others, and all without keys, get a `RequestProblem` of 403."""
-    check: Guard = needs(scope)
+def with_key_for(*scopes: Scope) -> Guard:
+    """Lets those pass whose key has one of these scopes; others, and all without keys, get 403 (`RequestProblem`)."""
+    check: Guard = needs(*scopes)
 
     async def may(connection: Connection, handler: BaseRouteHandler) -> None:
         if connection.app.state.get(KEYRING_STATE) is None:
-            detail = f"{scope} are seen and changed with a key only: start the server with --keys"
+            detail = "this is seen and changed with a key only: start the server with --keys"
             raise RequestProblem(403, "forbidden", detail)
         await check(connection, handler)  # type: ignore[misc]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.console import emit, say
-from sluice.cli.options import KafkaOption
+from sluice.cli.console import emit, say, wants_json
+from sluice.cli.options import JsonOption, KafkaOption
 from sluice.cli.worker_log import LogFormat, log_to_standard_error
 from sluice.errors import AuditError
 
@@ -147,6 +147,46 @@ def writing(where: str, form: Form | None = None) -> Iterator[AuditLog]:
         yield AuditLog(archive, form)
 
 
+@app.command("status")
+def show_status(where: Where, as_json: JsonOption = False, kafka: KafkaOption = None) -> None:
+    """How far the log is: each chain's last record, what Kafka has beyond it, and whether somebody writes to it.
+
+    Example: sluice audit status /var/lib/sluice/audit
+    """
+    import msgspec
+
+    from sluice.audit.status import read_status
+    from sluice.connection import find_connection
+
+    log, to = open_log(where), find_connection(kafka).recognised()
+    status = msgspec.structs.replace(
+        read_status(to.kafka, log, _default_topics(to), to.timeout_s), has_writer=_has_writer(where)
+    )
+    if wants_json(as_json):
+        emit(msgspec.json.encode(status))
+        return
+    for chain in status.chains:
+        say(f"{chain.topic}/{chain.partition}: up to offset {chain.offset}, {chain.behind} behind")
+    writer = {None: "not known", True: "yes", False: "no"}[status.has_writer]
+    say(f"{status.behind} messages are not in the log yet; somebody writes to it: {writer}")
+
+
+def _has_writer(where: str) -> bool | None:
+    from sluice.media.store import local_folder
+
+    folder = local_folder(where)
+    if folder is None:
+        return None
+    try:
+        with (folder / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @app.command("verify")
 def verify_log(
     where: Where,
@@ -157,6 +197,9 @@ def verify_log(
         bool, typer.Option("--topic", help="What the topic moderation.audit holds must be there.")
     ] = False,
     kafka: KafkaOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All findings as one JSON object, not the ends of the chains alone.")
+    ] = False,
 ) -> None:
     """Check the log: names the first record of each chain that was changed, removed or moved. Exit code 1 then.
 
@@ -173,7 +216,7 @@ def verify_log(
 
     known = [*(_read_heads(against) if against else ()), *(_read_topic(kafka) if topic else ())]
     findings = verify(open_log(where), known)
-    emit(msgspec.json.encode(findings.heads))
+    emit(msgspec.json.encode(findings if as_json else findings.heads))
     n_chains = len(findings.heads) + len(findings.wrong)
     say(f"{findings.n_records} records in {n_chains} chains, {findings.n_erased} of them erased")
     for line in findings.wrong:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.ages import parse_age
 from sluice.cli.console import cell, emit, make_console, make_progress, say
 from sluice.cli.lines import number_lines, open_lines
 from sluice.cli.options import KafkaOption, TritonOption
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sluice.backtest.guards import Guard
     from sluice.schema import Verdict
 
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(rf"(\d{{1,6}})([{''.join(UNITS_S)}])")
 MAX_ROWS = 12
 
 
@@ -118,10 +116,10 @@ def read_guard(text: str) -> Guard:
 
 def read_age(text: str, option: str = "--since") -> float:
     """Seconds, such as 604800 for ``7d``; anything else is a mistake in the use of an option."""
-    found = _AGE.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no age: write 30m, 12h, 7d or 4w", param_hint=option)
-    return float(int(found[1]) * UNITS_S[found[2]])
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def read_file(name: str) -> Iterator[Verdict]:

@@ -12,6 +12,7 @@ import typer
 from sluice.cli.console import emit, make_console, say
 from sluice.cli.lines import STDIN, open_lines
 from sluice.cli.options import KafkaOption
+from sluice.cli.report import save_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,9 @@ def calibrate(
     version: Annotated[int | None, typer.Option(min=1, help=VERSION_HELP)] = None,
     policy: Annotated[Path | None, typer.Option(help="The base policy; default: the shipped one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Policy and figures as JSON instead of YAML.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the policy's YAML to this file as well.")
+    ] = None,
 ) -> None:
     """Print a policy whose thresholds keep stated risks on your own labelled posts.
 
@@ -65,10 +69,13 @@ def calibrate(
     calibrated = calibrate_policy(base, joined.posts, risks, _name(name, base), version or base.version + 1)
     _show(calibrated, joined)
     provenance = _describe(names, contents, joined.models)
+    written = write_policy(calibrated, provenance)
+    if out is not None:
+        save_page(written, out)
     if as_json:
         emit(json.dumps({**figures_json(calibrated), "provenance": provenance}).encode())
     else:
-        emit(write_policy(calibrated, provenance).rstrip("\n").encode())
+        emit(written.rstrip("\n").encode())
 
 
 def _check_files(verdicts: str | None, labels: str | None) -> tuple[str, str]:

@@ -44,6 +44,13 @@ def serve(
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="An origin whose pages may call; may be repeated.")
     ] = None,
+    audit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR|URL", help="An audit log that jobs check and erase from; may be repeated."),
+    ] = None,
+    puid_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The secret that hides post ids in statements of reasons.")
+    ] = None,
     max_in_flight: Annotated[int, typer.Option(min=1, help="Posts scored at once; more are answered 429.")] = 256,
 ) -> None:
     """Score posts over HTTP: our own endpoint, and those of Perspective, OpenAI and Azure.
@@ -55,6 +62,7 @@ def serve(
     from sluice.api.config import ApiConfig
     from sluice.cli.stacks import open_triton
     from sluice.connection import find_connection
+    from sluice.jobs.requests import Places
     from sluice.settings import load_settings
     from sluice.verdict.policy_set import load_policies
 
@@ -62,7 +70,13 @@ def serve(
 
     settings = load_settings(os.environ)
     shared = _find_kafka(kafka) if kafka else None
-    config = ApiConfig(keys_file=keys, max_in_flight=max_in_flight, cors_origins=tuple(cors_origin or ()), kafka=shared)
+    config = ApiConfig(
+        keys_file=keys,
+        max_in_flight=max_in_flight,
+        cors_origins=tuple(cors_origin or ()),
+        kafka=shared,
+        places=Places(tuple(audit or ()), puid_key),
+    )
     if keys is None and host in EVERYWHERE:
         say("no --keys: everybody who can reach this machine may call")
     load_policies(policy or settings.policy_path)  # what is wrong is said before Triton is waited for
@@ -101,7 +115,7 @@ def new_key(
     name: Annotated[str, typer.Argument(help="Of whoever gets it.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="score (default), feedback, metrics, policies, reports, history, explain; may be repeated."),
+        typer.Option(help="What it may: score (default), or others of docs/http.md; may be repeated."),
     ] = None,
 ) -> None:
     """Make an API key: the key on standard error, and on standard output the entry for the file of keys.

@@ -119,7 +119,7 @@ class ChildProcess(RunningInside):
             self._process = self._launch(log)
         if self._niceness:
             make_way(self._process.pid, self._niceness)
-        self._guard = self._launch_guard(self._process.pid)
+        self._guard = start_guard(self._process.pid, self._grace_s, self._shared_memory)
 
     def _launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         try:
@@ -134,25 +134,6 @@ class ChildProcess(RunningInside):
             )
         except OSError as error:
             raise StackError(f"{self.name} cannot be started: {error}") from error
-
-    def _launch_guard(self, group: int) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            "-I",
-            "-S",
-            str(package_root() / "sluice" / "local" / "guard.py"),
-            str(group),
-            str(self._grace_s),
-        ]
-        if self._shared_memory:
-            command.append(self._shared_memory)
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
 
     def check(self) -> None:
         """Raise `StackError` if the child has ended by itself."""
@@ -233,6 +214,18 @@ class ChildProcess(RunningInside):
         errors = [line for line in lines[:-N_TAIL_LINES] if "error" in line.lower()]
         shown = errors[-N_TAIL_LINES:] + lines[-N_TAIL_LINES:]
         return "".join(f"\n  {line[:TAIL_LINE_LENGTH]}" for line in shown)
+
+
+def start_guard(group: int, grace_s: float, shared_memory: str | None = None) -> subprocess.Popen[bytes]:
+    """Start what ends a process group should we die first; a byte on its standard input dismisses it."""
+    command = [sys.executable, "-I", "-S", guard.__file__, str(group), str(grace_s)]
+    return subprocess.Popen(
+        [*command, *([shared_memory] if shared_memory else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def make_way(pid: int, niceness: int) -> None:

@@ -29,6 +29,7 @@ from sluice.api.scoring import ScoringService
 from sluice.client.reports import ReportPublisher
 from sluice.errors import SluiceError
 from sluice.history.remembered import RememberedAuthors
+from sluice.jobs.desk import JobDesk
 from sluice.policies.desk import PolicyDesk
 from sluice.schema import LABELS, DetectedLanguage, PolicyRef, Post, Reason, Verdict
 from sluice.tracing import UNTRACED, Tracer
@@ -118,6 +119,7 @@ def serving(
     authors: RememberedAuthors | None = None,
     banks_desk: BankDesk | None = None,
     explainer: Explainer | None = None,
+    job_desk: JobDesk | None = None,
 ) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
     config = config or ApiConfig()
@@ -138,6 +140,7 @@ def serving(
         authors,
         banks_desk,
         explainer,
+        job_desk,
     )
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, config)

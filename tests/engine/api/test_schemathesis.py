@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 
 from sluice.api.feedback import Feedback, FeedbackFile
-from tests.engine.api.conftest import FakeScorer, serving
+from sluice.api.keys import SCOPES
+from sluice.jobs.desk import JobDesk
+from tests.engine.api.conftest import KEY, FakeScorer, key_entry, serving
+from tests.engine.api.test_jobs import launch
 
 COMMAND = [
     sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
@@ -25,7 +28,17 @@ COMMAND = [
 def test_no_request_breaks_the_server_or_the_document(tmp_path: Path) -> None:
     decided = Feedback([FeedbackFile(tmp_path / "decided.jsonl")])
     with serving(FakeScorer(), feedback=tmp_path / "kept.jsonl", decisions=decided) as address:
-        command = [*COMMAND, f"{address}/openapi.json"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        run(tmp_path, address, 9)
+
+
+def test_no_request_for_a_job_does(tmp_path: Path) -> None:
+    keys, desk = key_entry(scopes=SCOPES), JobDesk(launch(tmp_path, "print:{}"))
+    with serving(FakeScorer(), keys=keys, job_desk=desk) as address:
+        run(tmp_path, address, 15, "--include-tag", "Jobs", "--header", f"Authorization: Bearer {KEY}")
+
+
+def run(folder: Path, address: str, n_operations: int, *options: str) -> None:
+    command = [*COMMAND, *options, f"{address}/openapi.json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "9 passed" in done.stdout, done.stdout
+    assert f"{n_operations} passed" in done.stdout, done.stdout

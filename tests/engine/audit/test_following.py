@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def test_follows_once_and_then_what_is_new(kafka: KafkaConfig, tmp_path: Path) -
     checked = audit("verify", tmp_path)
     assert checked.exit_code == 0, checked.output
     assert sum(head["offset"] + 1 for head in json.loads(checked.stdout)) == 4
+
+
+def test_status_says_how_far_it_is_and_whether_somebody_writes(kafka: KafkaConfig, tmp_path: Path) -> None:
+    publish(kafka, make_verdict("p-0"))
+    audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap)
+    publish(kafka, make_verdict("p-1"), make_verdict("p-2"))
+    for writer in (False, True):
+        with writing(str(tmp_path)) if writer else nullcontext():
+            status = json.loads(audit("status", tmp_path, "--json", "--kafka", kafka.bootstrap).stdout)
+        assert (status["behind"], status["has_writer"]) == (2, writer)
+    chain = next(each for each in status["chains"] if each["offset"] == 0)
+    assert (chain["topic"], chain["end"], chain["behind"]) == (kafka.topics.verdicts, 3, 2)
+
+
+def test_all_findings_are_printed_on_request(kafka: KafkaConfig, tmp_path: Path) -> None:
+    publish(kafka, make_verdict("p-0"))
+    audit("follow", "--out", tmp_path, "--once", "--kafka", kafka.bootstrap)
+    findings = json.loads(audit("verify", tmp_path, "--json").stdout)
+    assert findings["heads"] == json.loads(audit("verify", tmp_path).stdout)
+    assert (findings["n_records"], findings["n_private"], findings["n_erased"], findings["wrong"]) == (1, 1, 0, [])
 
 
 def test_a_log_that_was_changed_is_exit_code_one(kafka: KafkaConfig, tmp_path: Path) -> None:
