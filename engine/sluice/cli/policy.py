@@ -149,8 +149,10 @@ def _resolve(what: str, desk: PolicyDesk, state: TopicState) -> Policy:
 
 
 def _split(name: str) -> tuple[str, int | None]:
+    from sluice.policies.records import MAX_DIGITS
+
     before, _, version = name.rpartition("@")
-    return (before, int(version)) if before and version.isdecimal() else (name, None)
+    return (before, int(version)) if before and version.isdecimal() and len(version) <= MAX_DIGITS else (name, None)
 
 
 def _open_desk(kafka: str | None) -> PolicyDesk:

@@ -24,6 +24,8 @@ Form = Literal["csv", "threatexchange", "hma"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 _SETTINGS = "#bank "
+_LATE_SETTINGS = re.compile(r"^\s*#\s*bank\s*\{", re.MULTILINE)
+"""Behind a comment, or not quite as they are written: a negative bank would be one that finds."""
 _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _FIELDS = ("kind", "value", "id", "owner", "note")
 _TYPES: Mapping[str, Kind] = {"HASH_PDQ": "pdq", "HASH_SHA256": "sha256", "HASH_MD5": "md5"}
@@ -35,7 +37,9 @@ _NAMES: Mapping[str, str] = {
 
 def bank_files(path: Path) -> list[Path]:
     """The banks of a folder, by name; a file is one itself."""
-    return sorted(each for each in path.iterdir() if each.suffix in SUFFIXES) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and not each.name.startswith("."))
 
 
 def read_banks(paths: Iterable[Path], kind: Kind = "pdq") -> dict[str, Bank]:
@@ -80,6 +84,11 @@ def read_bank(content: bytes, where: str, kind: Kind = "pdq") -> Bank:
 
 def _split_settings(text: str, where: str) -> tuple[BankSettings, str]:
     if not text.startswith(_SETTINGS):
+        if found := _LATE_SETTINGS.search(text):
+            number = text.count("\n", 0, found.start()) + 1
+            raise HashError(
+                f'{where}:{number}: a bank\'s settings are its first line, such as {_SETTINGS}{{"distance": 20}}'
+            )
         return DEFAULTS, text
     line, _, rest = text.partition("\n")
     try:

@@ -59,7 +59,9 @@ def read_lists(paths: Iterable[Path]) -> dict[str, list[Entry]]:
 
 def list_files(path: Path) -> list[Path]:
     """The lists of a folder, by name; a file is one itself."""
-    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.glob("*.jsonl") if not each.name.startswith("."))
 
 
 def _read_entry(line: bytes, place: str) -> Entry:

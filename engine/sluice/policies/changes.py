@@ -96,7 +96,8 @@ def make_rollback(state: TopicState, name: str, to: int | None, by: str, note: s
     Parameters
     ----------
     to : int or None
-        Which; None for the one that was in force before.
+        Which; None for the one that was in force before the one that is, or before that one was pushed if a rollback
+        put it there: a second rollback goes one further back, and not forth again.
 
     Raises
     ------
@@ -106,13 +107,22 @@ def make_rollback(state: TopicState, name: str, to: int | None, by: str, note: s
     in_force = state.in_force.get(name)
     if in_force is None:
         raise PolicyError(f"{state.topic}: no policy {name!r} was pushed; there are: {_names(state)}")
-    earlier = [change.version for change in in_force.changes if change.version != in_force.version]
-    version = to if to is not None else next(iter(earlier), None)
+    version = to if to is not None else _before(in_force)
     if version is None:
-        raise PolicyError(f"{state.topic}: {name!r} has had no other version than {in_force.version}")
+        raise PolicyError(f"{state.topic}: {name!r} has had no version before {in_force.version}")
     if version not in state.versions.get(name, {}):
         raise PolicyError(f"{state.topic}: {name!r} has no version {version}; it has {_versions(state, name)}")
     return Push((), (_changed(state, name, version, "rollback", by, note, at or now()),))
+
+
+def _before(in_force: InForce) -> int | None:
+    """The version under the one in force, of those that no rollback has taken back."""
+    standing: list[int] = []
+    for change in reversed(in_force.changes):
+        if change.version in standing:
+            del standing[standing.index(change.version) :]
+        standing.append(change.version)
+    return standing[-2] if len(standing) > 1 else None
 
 
 def read_version(state: TopicState, name: str, version: int | None = None) -> Document:

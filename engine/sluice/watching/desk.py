@@ -114,13 +114,15 @@ class Desk(Generic[ContentT]):
         Raises
         ------
         WatchError
-            It cannot be in force, or somebody changed it meanwhile.
+            It cannot be in force, nothing is pushed in place of what is there, or somebody changed it meanwhile.
         """
         if not NAME.fullmatch(name):
             raise WatchError(f"{name!r} is no name: 1 to 64 letters of ASCII, digits, '.', '_' and '-'")
         state = self._read()
         before = self._content(state, name)
         after = edit(before)
+        if action == "push" and not self._codec.size(after):  # a file that is still being written, say
+            raise WatchError(f"{name}: there is no entry in it; `remove` takes a {self._codec.what} away")
         self._refuse(state, name, after)
         head, chunks = self._make(state.heads.get(name), action, before, after, by, note)
         self._write(state, name, head, chunks)

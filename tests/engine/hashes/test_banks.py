@@ -87,6 +87,14 @@ def test_lines_of_hashes_alone_are_of_the_kind_that_is_asked_for(tmp_path: Path)
     (tmp_path / "known.csv").write_text(SHA)
     assert list(read_banks(bank_files(tmp_path), "sha256")["known"].hashes) == ["sha256"]
     assert bank_files(tmp_path / "known.csv") == [tmp_path / "known.csv"]
+    (tmp_path / "._known.csv").write_text("what some systems keep beside a file")
+    assert bank_files(tmp_path) == [tmp_path / "known.csv"]
+
+
+@pytest.mark.parametrize("line", ['#bank {"is_negative": true}', '# bank {"is_negative": true}', '#bank{"quality": 1}'])
+def test_settings_that_are_not_the_first_line_are_no_comment(line: str) -> None:
+    with pytest.raises(HashError, match="f:2: a bank's settings are its first line"):
+        read_bank(f"# from the hotline\n{line}\n{PDQ}\n".encode(), "f")
 
 
 @pytest.mark.parametrize(

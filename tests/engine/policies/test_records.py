@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sluice.errors import PolicyError
 from sluice.policies.changes import make_push, make_rollback
 from sluice.policies.records import MAX_CHANGES, Change, InForce, TopicState, Version, key_of
 from sluice.verdict.documents import read_document
@@ -42,6 +43,18 @@ def test_what_is_wanted_is_followed_by_what_was_before() -> None:
     apply(state, make_rollback(state, "a", None, "bob", at="t9"))
     assert sources(state) == {"b@home": ["topic b@home@1"], "a": ["topic a@2", "topic a@3", "topic a@1"]}
     assert state.in_force["a"].changes[0] == Change(2, "rollback", "t9", "bob")
+
+
+def test_each_rollback_goes_one_further_back_and_none_forth_again() -> None:
+    state = state_of(policy(1), policy(2), policy(3))
+    for version in (2, 1):
+        apply(state, make_rollback(state, "a", None, "bob"))
+        assert state.in_force["a"].version == version
+    with pytest.raises(PolicyError, match="'a' has had no version before 1"):
+        make_rollback(state, "a", None, "bob")
+    apply(state, make_rollback(state, "a", 3, "bob"))
+    apply(state, make_rollback(state, "a", None, "bob"))
+    assert state.in_force["a"].version == 1
 
 
 def test_after_compaction_it_is_the_same() -> None:

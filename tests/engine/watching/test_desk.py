@@ -80,6 +80,8 @@ def test_what_cannot_be_looked_for_changes_nothing(desk: ListDesk) -> None:
         desk.show("other")
     with pytest.raises(WatchError, match="no list 'other'"):
         desk.history("other")
+    with pytest.raises(WatchError, match="insults: there is no entry in it; `remove` takes a list away"):
+        push(desk, "insults")
     assert list(desk.show("insults")) == [CLANKER]
 
 
@@ -88,7 +90,7 @@ def test_a_push_beside_another_one_is_refused(desk: ListDesk) -> None:
 
     def while_somebody_pushes(_: Sequence[Entry]) -> Sequence[Entry]:
         push(desk, "insults", TOASTER)
-        return ()
+        return (CLANKER,)
 
     with pytest.raises(WatchError, match="somebody changed 'insults' meanwhile"):
         desk.change("insults", "push", while_somebody_pushes, "bob")
@@ -175,6 +177,7 @@ async def test_files_are_read_again_and_wrong_ones_change_nothing(
     await asyncio.to_thread(process.watched._reread, asyncio.get_running_loop())
     assert process.found("kettle fork") == ["fork"]
     assert f"what is looked for stays as it is: {file}:1: " in caplog.text
+    (tmp_path / "._insults.jsonl").write_text("what some systems keep beside a file")
     assert list_files(tmp_path) == [file]
 
 
