@@ -41,16 +41,21 @@ def show(
     from sluice.history.showing import read_author
     from sluice.settings import load_settings
 
-    to = find_connection(kafka).recognised()
-    found = read_author(to.kafka, load_settings().history, tenant, author, _at_ms(at), to.timeout_s)
+    at_ms, to = _at_ms(at), find_connection(kafka).recognised()
+    found = read_author(to.kafka, load_settings().history, tenant, author, at_ms, to.timeout_s)
     _print(found, as_json)
 
 
 def _at_ms(at: str | None) -> int:
+    if at is None:
+        return round(time.time() * 1000)
     try:
-        return round((time.time() if at is None else datetime.fromisoformat(at).timestamp()) * 1000)
+        moment = datetime.fromisoformat(at)
     except ValueError as error:
         raise typer.BadParameter(f"{at!r} is no time in RFC 3339", param_hint="--at") from error
+    if moment.tzinfo is None:  # the zone of this machine says nothing about the posts
+        raise typer.BadParameter(f"{at!r} has no time zone: end it with Z", param_hint="--at")
+    return round(moment.timestamp() * 1000)
 
 
 def _print(found: AuthorHistory, as_json: bool) -> None:

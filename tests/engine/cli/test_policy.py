@@ -103,10 +103,11 @@ def test_a_base_is_not_pushed_that_breaks_the_cases_of_who_extends_it(desk: Desk
 def test_what_is_not_there_is_named(desk: Desk) -> None:
     desk.rows("push", desk.write())
     for arguments, mistake in (
-        (("rollback", "forum"), "'forum' has had no other version than 1"),
+        (("rollback", "forum"), "'forum' has had no version before 1"),
         (("rollback", "forum", "--to", "7"), "'forum' has no version 7; it has 1"),
         (("rollback", "other"), "no policy 'other' was pushed; there are: forum"),
         (("show", "forum@3"), "no version 3 of 'forum'"),
+        (("show", f"forum@{'9' * 5000}"), "no policy 'forum@9999"),
         (("history", "other"), "no policy 'other'"),
         (("diff", "forum", "nowhere"), "no policy 'nowhere'; there are: forum"),
     ):
