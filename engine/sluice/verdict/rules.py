@@ -24,6 +24,7 @@ from sluice.verdict.facts import INPUTS, MAX_CHARS, Facts, Kind, Question
 from sluice.verdict.known import Known
 from sluice.verdict.policy import Rule
 from sluice.verdict.rule_limits import bare, find_excess
+from sluice.verdict.rule_words import find_unknown
 from sluice.verdict.yaml_source import Located
 
 GROUP = 200
@@ -62,9 +63,8 @@ class Expression:
 @lru_cache(maxsize=8192)
 def compile_expression(source: str) -> Expression:
     """Compile an expression and try it; raises `RuleMistake`."""
-    excess = find_excess(source)
-    if excess:
-        raise RuleMistake(excess)
+    if mistake := find_excess(source) or find_unknown(source):
+        raise RuleMistake(mistake)
     try:
         program = _environment().compile(source)
     except RuntimeError as error:

@@ -101,6 +101,11 @@ LONG = "[" + ",".join(map(str, range(100))) + "]"
         ("scores.hate > 1", "no matching overload"),
         ("scores.hate", "it is of type DOUBLE"),
         ("scores.hate >", "Syntax error"),
+        ("n_images > 0 && 'ads' in labels", "labels is never 'ads'; there are: "),
+        ("language == 'DE'", "language is never 'DE'"),
+        ('surface == "DE" || "hr" != language', "language is never 'hr'"),
+        ("language in ['de', 'at'] || decision == 'review'", "language is never 'at'"),
+        ("decision == 'deny'", "decision is never 'deny'; there are: allow, block, review"),
         ("'" + "x" * MAX_CHARS + "' == surface", "at most 1000"),
         ("(" * 40 + "true" + ")" * 40, "recursion"),
         ("labels.all(a, labels.all(b, a == b))", "within another"),
@@ -122,7 +127,15 @@ def test_a_rule_that_is_wrong_or_may_grow_is_refused(when: str, mistake: str) ->
     assert mistake in str(caught.value)
 
 
-@pytest.mark.parametrize("when", ["surface == '.map(x, labels.all(y, true))'", "true // labels.map(a, a)"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        "surface == '.map(x, labels.all(y, true))'",
+        "true // labels.map(a, a)",
+        "surface == 'ads' && 'hate' in labels && language in ['', 'de', 'und-Cyrl'] // decision == 'deny'",
+        """surface == "language == 'DE'" && author_standing == 'DE'""",
+    ],
+)
 def test_what_a_string_or_a_comment_says_breaks_no_limit(when: str) -> None:
     compile_expression(when)
 
