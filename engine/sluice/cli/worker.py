@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.worker_log import LogFormat, log_to_standard_error
-from sluice.errors import SluiceError
+from sluice.errors import SettingsError, SluiceError
 
 if TYPE_CHECKING:
     from sluice.settings import Settings
@@ -51,7 +51,7 @@ def run(
         run_worker(settings)
     try:
         plain: list[dict[str, str]] = [{}] * processes
-        workers = plain + [_environment_of_high(settings)] * high
+        workers = plain + ([_environment_of_high(settings)] * high if high else [])
         status = asyncio.run(run_fleet(workers, settings.metrics_host, settings.metrics_port, _command(log_format)))
     except SluiceError as error:
         logger.critical("%s", error)
@@ -60,7 +60,17 @@ def run(
 
 
 def _environment_of_high(settings: Settings) -> dict[str, str]:
-    """Of a worker that reads the posts that come first: a group of its own, so that no rebalance of others stops it."""
+    """Of a worker that reads the posts that come first: a group of its own, so that no rebalance of others stops it.
+
+    Raises
+    ------
+    SettingsError
+        The others read these posts too: each would have two verdicts.
+    """
+    if settings.kafka.topics.posts_high == settings.kafka.topics.posts:
+        raise SettingsError(
+            "--high: SLUICE_TOPIC_POSTS and SLUICE_TOPIC_POSTS_HIGH name one topic; each post would be judged twice"
+        )
     return {
         "SLUICE_TOPIC_POSTS": settings.kafka.topics.posts_high,
         "SLUICE_GROUP": f"{settings.agent.group}-high",
