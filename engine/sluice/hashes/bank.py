@@ -92,7 +92,9 @@ class Bank:
         return sum(map(len, self.hashes.values()))
 
     def added_to(self, there: Bank) -> Bank:
-        """Another bank with these hashes too, matched as it was."""
+        """Another bank with these hashes too, matched as it was; where there is none, this one."""
+        if there == Bank():  # its settings count then: a negative one would find what it is to let through
+            return self
         both = join(self, there)
         return Bank(there.settings, both.hashes, {**there.details, **self.details})
 

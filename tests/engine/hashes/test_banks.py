@@ -91,6 +91,12 @@ def test_lines_of_hashes_alone_are_of_the_kind_that_is_asked_for(tmp_path: Path)
     assert bank_files(tmp_path) == [tmp_path / "known.csv"]
 
 
+def test_what_is_added_to_no_bank_is_matched_as_it_says_itself() -> None:
+    negative, other = (read_bank(f"{head}{PDQ}\n".encode(), "f") for head in ('#bank {"is_negative": true}\n', ""))
+    assert negative.added_to(Bank()).settings.is_negative
+    assert not negative.added_to(other).settings.is_negative
+
+
 @pytest.mark.parametrize("line", ['#bank {"is_negative": true}', '# bank {"is_negative": true}', '#bank{"quality": 1}'])
 def test_settings_that_are_not_the_first_line_are_no_comment(line: str) -> None:
     with pytest.raises(HashError, match="f:2: a bank's settings are its first line"):
