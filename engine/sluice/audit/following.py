@@ -57,7 +57,7 @@ class AuditFollower:
     timeout_s : float
         How long to wait for Kafka.
     mirror : Mirror or None
-        Gets what the log has, whenever that is written.
+        Gets every file of the log when it is written.
 
     Raises
     ------
@@ -149,8 +149,8 @@ class AuditFollower:
                 chain.head = self._log.write(place, chain.head, chain.waiting, today)
                 self.n_records += len(chain.waiting)
                 chain.waiting = []
-        if self._mirror is not None:
-            self._mirror.catch_up()
+                if self._mirror is not None:
+                    self._mirror.add(place, chain.head.file)
 
     def __enter__(self) -> Self:
         return self

@@ -44,13 +44,18 @@ class Head:
     ----------
     offset : int
         Of the last message in it, -1 without one.
-    day : str
-        Of the file that it lies in, such as ``2026-11-28``; empty without one.
+    file : str
+        The name of the one that it lies in; empty without one.
     """
 
     offset: int = -1
     hash: str = FIRST
-    day: str = ""
+    file: str = ""
+
+    @property
+    def day(self) -> str:
+        """Of the file, such as ``2026-11-28``; empty without one."""
+        return self.file.split("/")[-2] if self.file else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class AuditLog:
         if not files:
             return Head()
         last = self.read_file(files[-1])[-1]
-        return Head(read_body(last, files[-1]).offset, last.hash, files[-1].split("/")[-2])
+        return Head(read_body(last, files[-1]).offset, last.hash, files[-1])
 
     def read_file(self, name: str) -> list[Line]:
         """The lines of one file; raises `AuditError` if it cannot be read."""
@@ -150,7 +155,7 @@ class AuditLog:
         lines = list(_chain(head.hash, entries))
         self.write_private(name, [entry.private for entry in entries if entry.private])
         self.archive.write(name, write_table(lines) if form == "parquet" else _pack(lines))
-        return Head(entries[-1].body.offset, lines[-1].hash, day)
+        return Head(entries[-1].body.offset, lines[-1].hash, name)
 
     def write_private(self, name: str, privates: list[Private]) -> None:
         """Put private parts beside a file, in place of those that are there; without any there is no file."""

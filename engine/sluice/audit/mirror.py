@@ -7,7 +7,7 @@ leaves the topic behind, and the next one writes what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 import msgspec
@@ -24,7 +24,7 @@ from sluice.kafka import ensure_topics
 
 
 class Mirror:
-    """Keeps the topic as far as the log.
+    """Keeps the topic as far as the log: catches up with it once, and then takes each file as it is written.
 
     Parameters
     ----------
@@ -46,16 +46,23 @@ class Mirror:
         self._kafka, self._log, self._timeout_s = kafka, log, timeout_s
         ensure_topics(kafka, timeout_s, (kafka.topics.audit,))
         self._heads = {(head.topic, head.partition): head for head in read_heads(kafka, timeout_s)}
+        for place in log.places():
+            self._add(place, self._files_behind(place, self._head(place).offset))
 
-    def catch_up(self) -> None:
-        """Write what the log has and the topic lacks."""
-        for place in self._log.places():
-            write_records(self._kafka, self._kafka.topics.audit, self._missing(place), self._timeout_s)
+    def add(self, place: Place, name: str) -> None:
+        """Write the records of a file that was put at the end of a chain."""
+        self._add(place, [name])
 
-    def _missing(self, place: Place) -> Iterator[Record]:
-        """Records behind what the topic has of a chain, each of which follows the one before."""
-        head = self._heads.get(place, KnownHead(*place, -1, FIRST))
-        for name in self._files_behind(place, head.offset):
+    def _add(self, place: Place, names: Iterable[str]) -> None:
+        write_records(self._kafka, self._kafka.topics.audit, self._missing(place, names), self._timeout_s)
+
+    def _head(self, place: Place) -> KnownHead:
+        return self._heads.get(place, KnownHead(*place, -1, FIRST))
+
+    def _missing(self, place: Place, names: Iterable[str]) -> Iterator[Record]:
+        """Records of these files behind what the topic has of a chain, each of which follows the one before."""
+        head = self._head(place)
+        for name in names:
             for line in self._log.read_file(name):
                 body = read_body(line, name)
                 if body.offset <= head.offset:
