@@ -40,6 +40,9 @@ MAX_POST_BYTES = 2 * 2**20
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
+PostKey = tuple[str | None, str]
+"""A post's tenant and id: two tenants may use one id."""
+
 
 class Media(msgspec.Struct, frozen=True):
     """One image or audio clip of a post.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sluice.report.gathering import BestFew
-from sluice.schema import DECISIONS, Decision, Verdict
+from sluice.schema import DECISIONS, Decision, PostKey, Verdict
 from sluice.verdict.facts import recall
 from sluice.verdict.policy_set import PolicySet
 
@@ -162,7 +162,7 @@ class Retrial:
 
     policies: PolicySet
     changes: Changes = field(default_factory=Changes)
-    _seen: set[tuple[str | None, str]] = field(default_factory=set)
+    _seen: set[PostKey] = field(default_factory=set)
 
     def add(self, verdict: Verdict) -> None:
         """Decide a post anew."""

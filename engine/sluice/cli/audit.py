@@ -35,6 +35,9 @@ class FileForm(StrEnum):
 
 _FORMS: dict[FileForm | None, Form | None] = {None: None, FileForm.jsonl: "jsonl", FileForm.parquet: "parquet"}
 
+LOCK = ".lock"
+"""The file in a log's folder that whoever writes to it holds."""
+
 Where = Annotated[str, typer.Argument(metavar="DIR|URL", help="The log.")]
 
 
@@ -137,7 +140,7 @@ def writing(where: str, form: Form | None = None) -> Iterator[AuditLog]:
     if folder is None:
         yield AuditLog(archive, form)
         return
-    with (folder / ".lock").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -178,7 +181,7 @@ def _has_writer(where: str) -> bool | None:
     if folder is None:
         return None
     try:
-        with (folder / ".lock").open("rb") as lock:
+        with (folder / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

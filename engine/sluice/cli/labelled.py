@@ -11,11 +11,8 @@ import numpy as np
 
 from sluice.errors import CalibrationError
 from sluice.evidence import Share
-from sluice.schema import LABELS, Id
+from sluice.schema import LABELS, Id, PostKey
 from sluice.verdict.calibration import Labelled
-
-PostKey = tuple[str | None, str]
-"""Tenant and id."""
 
 
 class LabelLine(msgspec.Struct, frozen=True):

@@ -16,10 +16,7 @@ from sluice.cli.lines import STDIN, count_lines, number_lines, open_lines
 if TYPE_CHECKING:
     from sluice.backtest.changes import Retrial
     from sluice.cli.scoring import Scored
-    from sluice.schema import Verdict
-
-PostKey = tuple[str | None, str]
-"""Tenant and id."""
+    from sluice.schema import PostKey, Verdict
 
 
 def rescore(found: Iterable[Verdict], posts: str | None, retrial: Retrial, policy: Path, triton: str | None) -> None:

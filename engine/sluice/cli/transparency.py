@@ -19,7 +19,7 @@ from sluice.errors import SettingsError
 if TYPE_CHECKING:
     from sluice.connection import Connection
     from sluice.people.topic import Gathered
-    from sluice.schema import Verdict
+    from sluice.schema import PostKey, Verdict
     from sluice.transparency.statements import Platform, Statement
     from sluice.transparency.summary import Calibration, Counting
 
@@ -113,7 +113,7 @@ def _state(
     """The statements, one a post: of several verdicts the first counts."""
     from sluice.transparency.statements import make_statement
 
-    seen: set[tuple[str | None, str]] = set()
+    seen: set[PostKey] = set()
     for verdict in _verdicts(to, since_s):
         if (verdict.tenant, verdict.post_id) in seen:
             continue

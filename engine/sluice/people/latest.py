@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sluice.human_decision import HumanDecision
-
-PostKey = tuple[str | None, str]
-"""Tenant and id."""
+from sluice.schema import PostKey
 
 
 class LatestDecisions:

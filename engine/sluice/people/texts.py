@@ -9,8 +9,7 @@ from sluice.config import KafkaConfig
 from sluice.errors import InvalidPost, SettingsError
 from sluice.formats import decode_post
 from sluice.kafka import TopicNames
-from sluice.people.latest import PostKey
-from sluice.schema import Post
+from sluice.schema import Post, PostKey
 
 
 def read_texts(kafka: KafkaConfig, wanted: Collection[PostKey], timeout_s: float) -> dict[PostKey, str]:

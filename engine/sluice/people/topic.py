@@ -10,8 +10,8 @@ import msgspec
 from sluice.client import Outcomes, open_topic
 from sluice.config import KafkaConfig
 from sluice.human_decision import DecisionError, HumanDecision, read_decision
-from sluice.people.latest import LatestDecisions, PostKey
-from sluice.schema import Verdict
+from sluice.people.latest import LatestDecisions
+from sluice.schema import PostKey, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sluice.schema import Verdict
+from sluice.schema import PostKey, Verdict
 
 N_WAITING = 100_000
 """Verdicts of each side that may wait for the other's, a few hundred megabytes at most."""
 
 
-Waiting = dict[tuple[str | None, str], Verdict]
+Waiting = dict[PostKey, Verdict]
 """By tenant and id."""
 
 

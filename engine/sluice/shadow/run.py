@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from sluice.backtest.changes import Changes, Said
 from sluice.config import KafkaConfig
-from sluice.schema import Verdict
+from sluice.schema import PostKey, Verdict
 from sluice.shadow.record import make_record
 from sluice.shadow.sources import Compared
 
@@ -54,7 +54,7 @@ class Comparison:
 
     def __init__(self, kafka: KafkaConfig, metrics: ShadowMetrics) -> None:
         self.changes = Changes()
-        self._known: dict[tuple[str | None, str], None] = {}
+        self._known: dict[PostKey, None] = {}
         self._metrics = metrics
         self._topic = kafka.topics.shadow
         self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
@@ -83,7 +83,7 @@ class Comparison:
         self._metrics.posts.labels(verdict.decision, said.decision).inc()
         self._publish(verdict.post_id.encode(), msgspec.json.encode(make_record(verdict, said)))
 
-    def _is_known(self, post: tuple[str | None, str]) -> bool:
+    def _is_known(self, post: PostKey) -> bool:
         is_known = post in self._known
         self._known[post] = None
         if len(self._known) > N_KNOWN:
