@@ -13,7 +13,7 @@ import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import triton_to_np_dtype
 
-from sluice.contract import MODELS, SPECS, Axis, ModelSpec, TensorSpec
+from sluice.contract import FIRST_STAGE, MODELS, SPECS, Axis, ModelSpec, TensorSpec
 
 Fault = Literal["internal", "hang", "full", "unloaded"]
 
@@ -23,6 +23,9 @@ _ERRORS: Mapping[str, tuple[grpc.StatusCode, str]] = {
     "unloaded": (grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'x' is not found"),
 }
 """As Triton words them."""
+
+KNOWN: dict[str, ModelSpec] = dict(SPECS) | {FIRST_STAGE.name: FIRST_STAGE}
+"""Every model that can be served, by name; the first stage is not, unless `KServe.specs` holds it."""
 
 
 class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
@@ -34,6 +37,8 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         By model; a model that is missing works.
     specs : dict of str to ModelSpec
         What it serves, by name.
+    parameters : dict of str to dict
+        What models' configurations say besides, by model.
     version : str
         Of all models.
     n_probes, n_requests : Counter
@@ -43,6 +48,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     def __init__(self) -> None:
         self.faults: dict[str, Fault] = {}
         self.specs: dict[str, ModelSpec] = dict(SPECS)
+        self.parameters: dict[str, dict[str, str]] = {}
         self.version = "1"
         self.n_probes: Counter[str] = Counter()
         self.n_requests: Counter[str] = Counter()
@@ -77,7 +83,10 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             await self._working.wait()
         elif fault == "unloaded":
             await context.abort(*_ERRORS[fault])
-        return service_pb2.ModelConfigResponse(config=as_config(self.specs[request.name]))
+        config = as_config(self.specs[request.name])
+        for name, value in self.parameters.get(request.name, {}).items():
+            config.parameters[name].string_value = value
+        return service_pb2.ModelConfigResponse(config=config)
 
     async def RepositoryIndex(self, request: Any, context: Any) -> Any:
         """Answer which models there are; a server that fails cannot tell."""
@@ -99,14 +108,14 @@ def as_config(spec: ModelSpec) -> Any:
 
 def _is_smallest(request: Any) -> bool:
     shapes = {given.name: tuple(given.shape) for given in request.inputs}
-    return all(shapes[given.name] == (1, *given.sizes()) for given in SPECS[request.model_name].inputs)
+    return all(shapes[given.name] == (1, *given.sizes()) for given in KNOWN[request.model_name].inputs)
 
 
 def _add_output(response: Any, tensor: TensorSpec, request: Any) -> None:
     shapes = {given.name: list(given.shape) for given in request.inputs}
     lengths = {
         axis: size
-        for given in SPECS[request.model_name].inputs
+        for given in KNOWN[request.model_name].inputs
         for axis, size in zip(given.shape, shapes[given.name][1:], strict=True)
         if isinstance(axis, Axis)
     }

@@ -175,6 +175,8 @@ class InferenceConfig:
         ``host:port`` of Triton's gRPC endpoint.
     triton_high : str
         The same of a Triton for posts that come first; empty where they share the one above.
+    first_stage : bool
+        Whether plainly benign texts are cleared by a small model, if Triton has it, before the large ones read them.
     max_request_s : float
         A request is given up after this many seconds, whatever the posts' deadlines.
     tls : bool
@@ -192,6 +194,7 @@ class InferenceConfig:
     cert_file: str | None = None
     key_file: str | None = None
     triton_high: str = ""
+    first_stage: bool = True
 
     @property
     def uses_tls(self) -> bool:

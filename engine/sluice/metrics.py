@@ -81,6 +81,10 @@ class Metrics:
             "sluice_shedding_level", "0: every part is begun; one more for each kind of part that is not.",
             registry=registry,
         )  # fmt: skip
+        self.first_stage = Counter(
+            "sluice_first_stage_texts", "Texts that the first stage looked at: cleared, or passed on to all models.",
+            ["outcome"], registry=registry,
+        )  # fmt: skip
         self.triton_errors = Counter(
             "sluice_triton_errors", "Requests to Triton that failed.", ["model", "kind"], registry=registry
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import tenacity
 
 from sluice.config import SpeechConfig
-from sluice.contract import MODELS, OCR_MODELS, ModelSpec
+from sluice.contract import FIRST_STAGE, MODELS, OCR_MODELS, ModelSpec
 from sluice.decoding.pool import DecodingPool
 from sluice.errors import InferenceUnavailable
 from sluice.features import Languages
@@ -79,8 +79,8 @@ async def open_pipeline(
         stack.push_async_callback(decoders.close)
         await decoders.start()
         fetcher = MediaFetcher(settings.media)
-        ocr_models = await _find_ocr_models(settings)
-        classifier = TritonClassifier(settings.inference, metrics, (*MODELS, *ocr_models))
+        ocr_models, first_stage = await _find_ocr_models(settings), await _find_first_stage(settings)
+        classifier = TritonClassifier(settings.inference, metrics, (*MODELS, *ocr_models, *first_stage))
         stack.push_async_callback(fetcher.close)
         stack.push_async_callback(classifier.close)
         text, identifier = await asyncio.get_running_loop().run_in_executor(words, _load_readers, settings.tokenizer)
@@ -136,11 +136,25 @@ async def _find_ocr_models(settings: Settings) -> tuple[ModelSpec, ...]:
     """The models that read text in pictures; none where that is not wanted, or the repository lacks one."""
     if not settings.picture_text.enabled:
         return ()
-    missing: list[str] = await _until_available(settings.start_timeout_s)(find_missing, settings.inference, OCR_MODELS)
-    if missing:
+    if missing := await _find_missing(settings, OCR_MODELS):
         logger.warning("text in pictures is not read: Triton has no model %s", " and no model ".join(missing))
         return ()
     return OCR_MODELS
+
+
+async def _find_first_stage(settings: Settings) -> tuple[ModelSpec, ...]:
+    """The first stage; none where that is not wanted, or the repository lacks it: then every text is read in full."""
+    if not settings.inference.first_stage:
+        return ()
+    if await _find_missing(settings, (FIRST_STAGE,)):
+        logger.info("no text is cleared before it is read in full: Triton has no model %s", FIRST_STAGE.name)
+        return ()
+    return (FIRST_STAGE,)
+
+
+async def _find_missing(settings: Settings, models: Sequence[ModelSpec]) -> list[str]:
+    missing: list[str] = await _until_available(settings.start_timeout_s)(find_missing, settings.inference, models)
+    return missing
 
 
 async def _prepare(pipeline: Pipeline, timeout_s: float) -> None:

@@ -24,9 +24,10 @@ from sluice.inference import Arrays, Classifier
 from sluice.inference.identity import ModelIdentities
 from sluice.metrics import STAGES, Metrics
 from sluice.modalities.base import AnyModality, Part
+from sluice.modalities.first_stage import FirstStage
 from sluice.modalities.parts import PartScorer, describe_refusal
 from sluice.modalities.repeated import PATIENCE, PartRepeats
-from sluice.modalities.scored import ScoredPart, find_repeated
+from sluice.modalities.scored import ScoredPart, find_clear, find_repeated, longest_of
 from sluice.modalities.shedding import Shedding
 from sluice.repeats import Repeats
 from sluice.schema import AuthorHistory, Post, Verdict
@@ -34,8 +35,9 @@ from sluice.tracing import UNTRACED, Tracer
 from sluice.verdict.authors import Authors
 from sluice.verdict.counts import VerdictCounts
 from sluice.verdict.facts import basis_of, facts_of, language_of, rebase
-from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_scores, whole_row
+from sluice.verdict.fusion import Scores, fusion_rows, highest_of, read_first_look, read_scores, whole_row
 from sluice.verdict.known import Known
+from sluice.verdict.models_used import models_used
 from sluice.verdict.policy import Policy, find
 from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.prior import Prior
@@ -67,6 +69,7 @@ class _Admitted:
     start_s: float
     wait_s: float
     has_media: bool
+    may_clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,14 @@ class Pipeline:
         self._authors: Authors | None = None
         self._modalities, self._hashing = modalities, [modality.hashing for modality in modalities]
         self._identities = ModelIdentities(classifier)
-        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities)
+        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities, classifier)
         self._config = config or PipelineConfig()
         self._parts = PartScorer(
             classifier,
             None if repeats is None else PartRepeats(repeats, self._identities),
             Shedding(metrics) if self._config.sheds else None,
             tracer,
+            FirstStage(classifier, metrics),
         )
         self._tracer = tracer
         self._classifier = classifier
@@ -224,7 +228,7 @@ class Pipeline:
     def _admit(self, post: Post, published_at: float | None) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
         modalities = self._hashing if self._watchlist.takes_prints else self._modalities
-        now = _now()
+        now, has_media, clearance = _now(), bool(post.images or post.audio), self._classifier.clearance
         return _Admitted(
             post=post,
             policies=self._policies,
@@ -235,13 +239,17 @@ class Pipeline:
             verdict_due=now + total_s,
             start_s=time.perf_counter(),
             wait_s=max(0.0, self._clock() - published_at) if published_at is not None else 0.0,
-            has_media=bool(post.images or post.audio),
+            has_media=has_media,
+            may_clear=bool(clearance and not has_media and self._policies.need_only(post, clearance.thresholds)),
         )
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
-        may_repeat, takes_digests = admitted.has_media, admitted.watchlist.takes_digests
         score = partial(
-            self._parts.score, deadline=admitted.parts_due, may_repeat=may_repeat, takes_digests=takes_digests
+            self._parts.score,
+            deadline=admitted.parts_due,
+            may_repeat=admitted.has_media,
+            takes_digests=admitted.watchlist.takes_digests,
+            may_clear=admitted.may_clear,
         )
         if len(admitted.parts) == 1:  # most posts: no task for it
             return await score(admitted.parts[0])
@@ -255,6 +263,8 @@ class Pipeline:
     async def _fuse(self, scored: list[ScoredPart], due: float) -> _Fused:
         """Scores of the post; without an answer in time, the encoders' own, and the parts count as late."""
         start_s = time.perf_counter()
+        if look := find_clear(scored):
+            return _Fused(scored, read_first_look(look), 0.0)
         present = [part for part in scored if part.outputs]
         try:
             scores = read_scores(present, await self._infer_fusion(present, due))
@@ -279,7 +289,7 @@ class Pipeline:
     def _observe(self, admitted: _Admitted, fused: _Fused) -> dict[str, float]:
         """Record seconds per stage in the metrics; returns them, with the total."""
         stage_s = {"wait": admitted.wait_s}
-        stage_s |= {stage: _longest(fused.parts, stage) for stage in ("fetch", "extract", "read", "encode")}
+        stage_s |= {stage: longest_of(fused.parts, stage) for stage in ("fetch", "extract", "read", "encode")}
         stage_s["fuse"] = fused.fuse_s
         for stage, seconds in stage_s.items():
             self._stages[stage].observe(seconds)
@@ -303,7 +313,7 @@ class Pipeline:
             reasons=tuple(explain(finding, seen, fused.scores, judge.policy) for finding in said.findings),
             modalities=dict(facts.parts),
             policy=judge.ref,
-            models=self._models_of(fused.parts),
+            models=models_used(fused.parts, self._classifier.versions),
             latency_ms=_in_ms(stage_s),
             scored_at=_timestamp(self._clock()),
             language=language,
@@ -318,11 +328,6 @@ class Pipeline:
             **_carried(admitted.post),
         )
 
-    def _models_of(self, scored: Sequence[ScoredPart]) -> dict[str, str]:
-        modalities = {part.part.modality: None for part in scored}
-        used = [FUSION, *(model for each in modalities for model in (*each.read_by, each.model))]
-        return {model.name: self._classifier.versions.get(model.name, "unknown") for model in used}
-
 
 def _carried(post: Post) -> dict[str, Any]:
     """What a verdict says of its post besides the scores: who wrote it, where, in whose community."""
@@ -331,11 +336,6 @@ def _carried(post: Post) -> dict[str, Any]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _longest(scored: Sequence[ScoredPart], stage: str) -> float:
-    """Parts go through the stages side by side: the slowest one counts."""
-    return max((part.stage_s.get(stage, 0.0) for part in scored), default=0.0)
 
 
 def _total_s(admitted: _Admitted) -> float:

@@ -184,6 +184,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         One entry per label of `LABELS`, each in [0, 1].
     modalities : dict of str to str
         Per part: ``ok``, ``partial: …`` (only some of it was read, or not in its language) or ``failed: …``.
+    models : dict of str to str
+        Version of each model that was asked, by name; and where a first stage was asked, ``stage``: ``first`` if that
+        was enough, so that the scores are those that it expects, ``full`` if not.
     language : DetectedLanguage or None
         Of the text; None without one, or if it was not read.
     urgency : str

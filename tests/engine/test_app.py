@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from sluice import opening
 from sluice.config import KafkaConfig, PictureTextConfig, SpeechConfig
+from sluice.contract import FIRST_STAGE
 from sluice.errors import InferenceUnavailable, PolicyError
 from sluice.local.processes import python_path
 from sluice.local.stack import kafka_environment
@@ -73,6 +75,23 @@ async def test_a_repository_that_cannot_read_pictures_is_named_once(caplog: pyte
         async with open_pipeline(unwanted, Metrics(CollectorRegistry())):
             pass
         assert "text in pictures" not in caplog.text
+
+
+async def test_the_first_stage_is_asked_where_it_is_there_and_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sluice.opening")
+    server, names = KServe(), f"no text is cleared before it is read in full: Triton has no model {FIRST_STAGE.name}"
+    async with serving(server) as port:
+        settings = load_settings({"SLUICE_TRITON": f"127.0.0.1:{port}", "SLUICE_DECODERS": "1"})
+        async with open_pipeline(settings, Metrics(CollectorRegistry())):
+            assert names in caplog.messages
+        server.specs[FIRST_STAGE.name] = FIRST_STAGE
+        caplog.clear()
+        async with open_pipeline(settings, Metrics(CollectorRegistry())):
+            assert server.n_probes.pop(FIRST_STAGE.name) > 0
+        unwanted = replace(settings, inference=replace(settings.inference, first_stage=False))
+        async with open_pipeline(unwanted, Metrics(CollectorRegistry())):
+            assert server.n_probes[FIRST_STAGE.name] == 0
+        assert names not in caplog.messages
 
 
 async def test_a_triton_that_does_not_answer_is_named_and_nothing_is_left(settings: Settings, nobody: str) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from sluice.verdict.models_used import STAGE
+
 MAX_DIFFERENCE = 0.01
 """Between two scores of one label, above which they are not the same: sums in another order come to less."""
 
@@ -18,6 +20,12 @@ class _Answer(msgspec.Struct):
     decision: str
     scores: dict[str, float]
     modalities: dict[str, str] = {}
+    models: dict[str, str] = {}
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether the scores are only those that a first stage expects."""
+        return self.models.get(STAGE) == "first"
 
     @property
     def is_whole(self) -> bool:
@@ -32,9 +40,10 @@ class Agreement:
     Attributes
     ----------
     n_compared, n_same : int
-        Posts that both answered whole, and those of them with one decision and with scores within `MAX_DIFFERENCE`.
+        Posts that both answered whole, and those of them with one decision and with scores within `MAX_DIFFERENCE`. Of
+        posts that one of them cleared at first sight, the decision alone counts.
     max_difference : float
-        Of any score, in [0, 1].
+        Of any score of the others, in [0, 1].
     """
 
     n_compared: int
@@ -59,4 +68,6 @@ def _decode_pairs(reference: Mapping[str, bytes], other: Mapping[str, bytes]) ->
 
 
 def _difference(one: _Answer, two: _Answer) -> float:
+    if one.is_cleared or two.is_cleared:
+        return 0.0
     return max(abs(one.scores[label] - two.scores.get(label, 1.0)) for label in one.scores)

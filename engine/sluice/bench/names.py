@@ -25,7 +25,7 @@ class RowName(StrEnum):
 DESCRIPTIONS = {
     RowName.limit_triton: "the encoders alone through Triton, rows sorted by length, best batch size",
     RowName.limit_onnx: "the same in ONNX Runtime, without Triton, one thread a core",
-    RowName.sluice_bare: "one worker on Kafka that keeps no verdicts for repeats",
+    RowName.sluice_bare: "one worker on Kafka that keeps no verdicts for repeats, and clears nothing at first sight",
     RowName.sluice: "one worker on Kafka",
     RowName.sluice_2: "two workers on Kafka",
     RowName.sluice_embedded: "one worker on the embedded broker",

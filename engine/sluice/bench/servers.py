@@ -45,7 +45,7 @@ UNHURRIED = {"SLUICE_DEADLINE_MS": "20000"}
 """The peers have no deadlines: with a queue that is always full, a post waits for longer than the usual ones."""
 LIKE_PEERS = {**UNREAD, **UNHURRIED}
 SETTINGS: dict[RowName, dict[str, str]] = {
-    RowName.sluice_bare: {**LIKE_PEERS, "SLUICE_CACHE_MB": "0"},
+    RowName.sluice_bare: {**LIKE_PEERS, "SLUICE_CACHE_MB": "0", "SLUICE_FIRST_STAGE": "0"},
     RowName.sluice: LIKE_PEERS,
     RowName.sluice_2: LIKE_PEERS,
     RowName.sluice_embedded: LIKE_PEERS,

@@ -13,6 +13,7 @@ from sluice.errors import CalibrationError
 from sluice.evidence import Share
 from sluice.schema import LABELS, Id, PostKey
 from sluice.verdict.calibration import Labelled
+from sluice.verdict.models_used import versions_of
 
 
 class LabelLine(msgspec.Struct, frozen=True):
@@ -180,7 +181,9 @@ def join(scores: Scores, truths: Truths) -> Joined:
             scores=np.array([[verdict.scores[label] for label in LABELS] for verdict in used]),
             truths=np.array([[known.get(label, np.nan) for label in LABELS] for _, known in pairs]),
         ),
-        models=sorted({f"{model} {version}" for verdict in used for model, version in verdict.models.items()}),
+        models=sorted(
+            {f"{model} {version}" for verdict in used for model, version in versions_of(verdict.models).items()}
+        ),
         n_unlabelled=len(scores.verdicts) - len(pairs),
         n_unscored=len(truths.keys() - set(labelled.values())),
         n_dead_letters=scores.n_dead_letters,

@@ -6,6 +6,7 @@ Callers hand over rows, never batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -15,6 +16,23 @@ from sluice.contract import ModelSpec
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 """Tensors of one row by name, without the batch axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """Which texts the first stage may clear, as its configuration says.
+
+    Attributes
+    ----------
+    languages : frozenset of str
+        Of the texts, as `Language.code` has them.
+    thresholds : mapping of str to float
+        By label, the scores from which on a text counted as found when the stage was measured; one that is missing
+        counted for nothing.
+    """
+
+    languages: frozenset[str]
+    thresholds: Mapping[str, float]
 
 
 class Classifier(Protocol):
@@ -68,4 +86,9 @@ class Classifier(Protocol):
     @property
     def languages(self) -> tuple[str, ...] | None:
         """Codes of the languages that the text encoder was measured on; None if it does not say."""
+        ...
+
+    @property
+    def clearance(self) -> Clearance | None:
+        """Which texts the first stage may clear; None where there is none, or it has not said."""
         ...

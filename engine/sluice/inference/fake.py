@@ -9,6 +9,7 @@ import numpy as np
 
 from sluice.contract import (
     D_TOKEN,
+    FIRST_STAGE,
     FUSION,
     LABELS,
     MODELS,
@@ -20,7 +21,7 @@ from sluice.contract import (
     ModelSpec,
 )
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import Array, Arrays
+from sluice.inference import Array, Arrays, Clearance
 
 Script = Callable[[ModelSpec, Arrays], Array]
 """Model and row → probability per label, shape (n_labels,)."""
@@ -29,6 +30,10 @@ Script = Callable[[ModelSpec, Arrays], Array]
 def quiet(model: ModelSpec, row: Arrays) -> Array:
     """The script that finds nothing in any row."""
     return np.full(len(LABELS), 0.01, np.float32)
+
+
+CLEAR_BELOW = 0.1
+"""Of every label's probability, that the fake first stage clears."""
 
 
 class ScriptedClassifier:
@@ -50,6 +55,8 @@ class ScriptedClassifier:
         self.delay_s = delay_s or {}
         self.read: tuple[str, ...] | None = ("en", "zh")
         """What `languages` says."""
+        self.clearance: Clearance | None = None
+        """What the first stage may clear; it clears what the script gives less than `CLEAR_BELOW` of every label."""
         self.errors: dict[str, InferenceError] = {}
         """Raised by a model instead of an answer, by its name."""
         self.ready = asyncio.Event()
@@ -84,7 +91,7 @@ class ScriptedClassifier:
     @property
     def versions(self) -> dict[str, str]:
         """See `Classifier.versions`."""
-        return {spec.name: self.version for spec in (*MODELS, *OCR_MODELS)}
+        return {spec.name: self.version for spec in (*MODELS, *OCR_MODELS, FIRST_STAGE)}
 
     @property
     def languages(self) -> tuple[str, ...] | None:
@@ -96,7 +103,14 @@ class ScriptedClassifier:
             return self._detect()
         if model is OCR_RECOGNISER:
             return self._recognise(row)
+        if model is FIRST_STAGE:
+            return self._look(row)
         return self._fuse(row) if model is FUSION else self._encode(model, row)
+
+    def _look(self, row: Arrays) -> Arrays:
+        probabilities = np.clip(self.script(FIRST_STAGE, row), 1e-6, 1 - 1e-6).astype(np.float32)
+        suspicion = np.array([probabilities.max() - CLEAR_BELOW], np.float32)
+        return {"logits": _logit(probabilities), "suspicion": suspicion}
 
     def _detect(self) -> Arrays:
         corners, certainty = (np.zeros(tensor.sizes(), np.float32) for tensor in OCR_DETECTOR.outputs[:2])

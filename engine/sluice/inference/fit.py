@@ -7,9 +7,17 @@ from typing import Any
 
 from tritonclient.grpc import model_config_pb2
 
-from sluice.contract import LABELS, LABELS_PARAMETER, LANGUAGES_PARAMETER, Axis, ModelSpec, TensorSpec
+from sluice.contract import (
+    LABELS,
+    LABELS_PARAMETER,
+    LANGUAGES_PARAMETER,
+    THRESHOLDS_PARAMETER,
+    Axis,
+    ModelSpec,
+    TensorSpec,
+)
 from sluice.errors import ModelMismatch
-from sluice.inference import Array
+from sluice.inference import Array, Clearance
 from sluice.inference.requests import dtype_of
 
 
@@ -26,6 +34,24 @@ def read_languages(config: Any) -> tuple[str, ...] | None:
     return tuple(
         code.strip() for code in config.parameters[LANGUAGES_PARAMETER].string_value.split(",") if code.strip()
     )
+
+
+def read_clearance(config: Any) -> Clearance | None:
+    """What a first stage's configuration lets it clear; None if it does not say, or not in numbers.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of ``model_config.proto``.
+    """
+    if THRESHOLDS_PARAMETER not in config.parameters:
+        return None
+    pairs = [pair.partition(":") for pair in config.parameters[THRESHOLDS_PARAMETER].string_value.split(",")]
+    try:
+        thresholds = {label.strip(): float(score) for label, _, score in pairs}
+    except ValueError:
+        return None
+    return Clearance(frozenset(read_languages(config) or ()), thresholds)
 
 
 def check_config(spec: ModelSpec, config: Any) -> None:

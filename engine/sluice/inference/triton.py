@@ -11,13 +11,13 @@ import numpy as np
 import tenacity
 
 from sluice.config import InferenceConfig
-from sluice.contract import MODELS, TEXT_ENCODER, ModelSpec
+from sluice.contract import FIRST_STAGE, MODELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
-from sluice.inference import Array, Arrays
+from sluice.inference import Array, Arrays, Clearance
 from sluice.inference.batching import BatchQueue
 from sluice.inference.connection import Connection
 from sluice.inference.costs import read_costs, read_n_requests
-from sluice.inference.fit import check_config, check_outputs, read_languages
+from sluice.inference.fit import check_config, check_outputs, read_clearance, read_languages
 from sluice.inference.requests import dtype_of, make_request, read_outputs
 from sluice.metrics import Metrics
 from sluice.retrying import keep_trying
@@ -64,6 +64,12 @@ class TritonClassifier:
         """See `Classifier.languages`."""
         return self._models[TEXT_ENCODER.name].languages
 
+    @property
+    def clearance(self) -> Clearance | None:
+        """See `Classifier.clearance`."""
+        first_stage = self._models.get(FIRST_STAGE.name)
+        return first_stage.clearance if first_stage else None
+
     async def close(self) -> None:
         """Close the connections; requests on the way fail."""
         await asyncio.gather(*(model.close() for model in self._models.values()))
@@ -82,6 +88,7 @@ class _Model:
         self._is_known, self._is_stale = False, False
         self._versions = versions
         self.languages: tuple[str, ...] | None = None
+        self.clearance: Clearance | None = None
         self.queue = BatchQueue(spec, self._send, self._probe)
 
     async def close(self) -> None:
@@ -118,7 +125,7 @@ class _Model:
         if not self._is_known:
             config = await self._connection.describe(timeout_s)
             check_config(self._spec, config)
-            self.languages = read_languages(config)
+            self.languages, self.clearance = read_languages(config), read_clearance(config)
             self.queue.suit(read_costs(config), read_n_requests(self._spec, config))
         self._is_known = False
         await self._send_once(_smallest_batch(self._spec), asyncio.get_running_loop().time() + timeout_s)

@@ -20,6 +20,7 @@ from sluice.features import Features, Row, RowT
 from sluice.hashes.finder import digests_of
 from sluice.inference import Arrays, Classifier
 from sluice.modalities.base import Part, inputs_of
+from sluice.modalities.first_stage import FirstStage
 from sluice.modalities.repeated import PartRepeats, Scored
 from sluice.modalities.scored import ScoredPart
 from sluice.modalities.shedding import Shedding
@@ -44,6 +45,8 @@ class PartScorer:
         What is not begun; without it everything is.
     tracer : Tracer
         Makes a span of each stage.
+    first_stage : FirstStage or None
+        Looks at parts that may be cleared; without it no part is.
     """
 
     def __init__(
@@ -52,14 +55,22 @@ class PartScorer:
         repeats: PartRepeats | None = None,
         shedding: Shedding | None = None,
         tracer: Tracer = UNTRACED,
+        first_stage: FirstStage | None = None,
     ) -> None:
+        self._first_stage = first_stage
         self._classifier = classifier
         self._repeats = repeats
         self._shedding = shedding
         self._tracer = tracer
 
     async def score(
-        self, part: Part, deadline: float, *, may_repeat: bool = False, takes_digests: bool = False
+        self,
+        part: Part,
+        deadline: float,
+        *,
+        may_repeat: bool = False,
+        takes_digests: bool = False,
+        may_clear: bool = False,
     ) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
 
@@ -71,13 +82,15 @@ class PartScorer:
             Whether what came of the same source before will do.
         takes_digests : bool
             Whether the bytes of media are hashed as they come.
+        may_clear : bool
+            Whether the first stage may be all that reads it.
 
         Raises
         ------
         InferenceUnavailable
             Triton is down, which is not the part's fault.
         """
-        way = _Way(takes_digests)
+        way = _Way(takes_digests, may_clear)
         if self._repeats is None or not may_repeat:
             return await self._score_all(part, deadline, None, way)
         with self._repeats.flight() as flight:
@@ -135,8 +148,12 @@ class PartScorer:
         features, stage_s = await self._read(part, deadline, way, flight), way.stage_s
         if isinstance(features, list):
             return features, None
-        model = part.modality.model
+        model, look = part.modality.model, None
         with self._stage(stage_s, "encode", part):
+            if way.may_clear and self._first_stage is not None:
+                look = await self._first_stage.look(features, deadline)
+                if look is not None and look.is_clear:
+                    return [ScoredPart(part, languages=features.languages, stage_s=stage_s, first_look=look)], None
             rows: Sequence[Row] = features.rows
             outputs = await self._infer(model, rows, deadline)
             if again := find_outstanding(features, outputs):
@@ -152,6 +169,7 @@ class PartScorer:
             languages=features.languages,
             stage_s=stage_s,
             prints=features.prints,
+            first_look=look,
         )
         return [scored], part.modality.found_in(part, features)
 
@@ -214,9 +232,16 @@ def describe_refusal(error: InferenceError) -> PartFailed:
 
 @dataclass(slots=True)
 class _Way:
-    """What is noted on a part's way: how long each stage took, and what its bytes are known by, if that is wanted."""
+    """What is noted on a part's way: how long each stage took, and what its bytes are known by, if that is wanted.
+
+    Attributes
+    ----------
+    takes_digests, may_clear : bool
+        See `PartScorer.score`.
+    """
 
     takes_digests: bool = False
+    may_clear: bool = False
     stage_s: dict[str, float] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
 

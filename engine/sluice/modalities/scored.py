@@ -9,9 +9,25 @@ from typing import Any
 from sluice.errors import PartFailed
 from sluice.features import Languages, Print
 from sluice.features.language_names import describe_unread
-from sluice.inference import Arrays
+from sluice.inference import Array, Arrays
 from sluice.modalities.base import Part
 from sluice.schema import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """What the first stage said of a text.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape = (labels,)
+        What it expects the fusion to say.
+    is_clear : bool
+        Whether no other model need read the text.
+    """
+
+    logits: Array
+    is_clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,8 @@ class ScoredPart:
         Hashes of the file's bytes, by kind, where they were asked for; also of one that could not be read.
     prints : tuple of Print
         Hashes of what a picture shows.
+    first_look : FirstLook or None
+        What the first stage said, where it was asked. A part that it cleared has no outputs of its encoder.
     """
 
     part: Part
@@ -44,6 +62,12 @@ class ScoredPart:
     is_repeated: bool = False
     digests: Mapping[str, bytes] = field(default_factory=dict)
     prints: tuple[Print, ...] = ()
+    first_look: FirstLook | None = None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the first stage was all that read it."""
+        return self.first_look is not None and self.first_look.is_clear
 
     @property
     def missing(self) -> list[str]:
@@ -90,3 +114,13 @@ def find_repeated(parts: Sequence[ScoredPart]) -> tuple[str, ...]:
     for scored in parts:
         named[scored.part.name] = named.get(scored.part.name, True) and scored.is_repeated
     return tuple(name for name, is_repeated in named.items() if is_repeated)
+
+
+def find_clear(parts: Sequence[ScoredPart]) -> FirstLook | None:
+    """What the first stage said of a post that it cleared; None of any other."""
+    return next((scored.first_look for scored in parts if scored.is_clear), None)
+
+
+def longest_of(parts: Sequence[ScoredPart], stage: str) -> float:
+    """Seconds that a stage took; parts go through it side by side, and the slowest one counts."""
+    return max((scored.stage_s.get(stage, 0.0) for scored in parts), default=0.0)

@@ -16,7 +16,7 @@ from sluice.contract import D_TOKEN, FUSION, LABELS, MAX_FUSED_ROWS, N_TOKENS, M
 from sluice.errors import InferenceError
 from sluice.inference import Arrays
 from sluice.logits import sigmoid
-from sluice.modalities.scored import ScoredPart
+from sluice.modalities.scored import FirstLook, ScoredPart
 
 _IMAGE: ModalityName = "image"
 """How the names of images begin."""
@@ -136,6 +136,11 @@ def read_scores(parts: Sequence[ScoredPart], outputs: Sequence[Arrays]) -> Score
     probability, severity = _round_all(_probabilities(whole["logits"].tolist())), _round_all(whole["severity"].tolist())
     losses = Losses(whole, dict(zip(names_of(parts), outputs[1:], strict=True)))
     return Scores(probability, severity, losses, find_pictured(parts))
+
+
+def read_first_look(look: FirstLook) -> Scores:
+    """Scores of a post whose text the first stage cleared: those that it expects. It says nothing of severity."""
+    return Scores(_round_all(_probabilities(look.logits.tolist())), _round_all([0.0] * len(LABELS)), {})
 
 
 class Losses(Mapping[str, npt.NDArray[np.float64]]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -14,6 +14,8 @@ from sluice.verdict.urgency import find_urgency
 
 URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 """From mildest to strictest."""
+BY_SCORE = ("scores.", "severity.")
+"""How the names of `sluice.verdict.facts.INPUTS` begin that are numbers of the models."""
 NEVER = 2.0
 """A limit that no probability reaches."""
 
@@ -61,6 +63,18 @@ class Judge:
         self._rules = RuleSet(policy.rules)
         self._least = {label: _least_of(thresholds) for label, thresholds in policy.labels.items()}
         self.reads = frozenset(self._rules.names)
+
+    def needs_only(self, thresholds: Mapping[str, float]) -> bool:
+        """Whether all that it decides by scores is whether they reach these thresholds, or higher ones.
+
+        Parameters
+        ----------
+        thresholds : mapping of str to float
+            By label; nothing is known of one that is missing.
+        """
+        if any(name.startswith(BY_SCORE) for name in self.reads):
+            return False
+        return all(least >= thresholds.get(label, NEVER) for label, least in self._least.items())
 
     def judge(self, facts: Facts) -> Judgement:
         """Decide: the strictest of what scores, unread parts and rules ask for."""

@@ -93,8 +93,14 @@ class PolicySet:
         language : str
             As `DetectedLanguage.code` has it; empty for a post without.
         """
-        known = self._of_tenant.get(post.tenant) or self._of_tenant[None]
-        return next(judge for judge in known if _selectors(judge.policy).match(post, language))
+        return next(judge for judge in self._known_of(post) if _selectors(judge.policy).match(post, language))
+
+    def _known_of(self, post: Post) -> tuple[Judge, ...]:
+        return self._of_tenant.get(post.tenant) or self._of_tenant[None]
+
+    def need_only(self, post: Post, thresholds: Mapping[str, float]) -> bool:
+        """Whether whoever may decide a post needs no more of its scores; see `Judge.needs_only`."""
+        return all(judge.needs_only(thresholds) for judge in self._known_of(post))
 
     def key(self, post: Post, author: AuthorHistory | None = None) -> bytes:
         """Equal for two posts that the same words and media would have decided alike, as far as policies go."""

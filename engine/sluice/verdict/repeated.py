@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sluice.contract import FUSION, TEXT_ENCODER
+from sluice.contract import FIRST_STAGE, FUSION, TEXT_ENCODER
 from sluice.features.text import MAX_WHOLE_CHARS
+from sluice.inference import Classifier
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
@@ -24,11 +25,14 @@ class VerdictRepeats:
     ----------
     repeats : Repeats
     identities : ModelIdentities
+    classifier : Classifier
+        Says whether there is a first stage.
     """
 
-    def __init__(self, repeats: Repeats, identities: ModelIdentities) -> None:
+    def __init__(self, repeats: Repeats, identities: ModelIdentities, classifier: Classifier) -> None:
         self._repeats = repeats
         self._identities = identities
+        self._classifier = classifier
 
     def flight(self) -> Flight[bytes]:
         """See `Repeats.flight`."""
@@ -44,7 +48,7 @@ class VerdictRepeats:
         decided_by : bytes
             Equal for posts that policies and lists cannot tell apart but by their text.
         """
-        models = self._identities.find(MODELS)
+        models = self._identities.find(MODELS if self._classifier.clearance is None else (FIRST_STAGE, *MODELS))
         if models is None:
             return None
         key = digest(models, decided_by, (post.text or "").encode("utf-8", "surrogatepass"))

@@ -27,5 +27,14 @@ def test_posts_that_were_not_read_whole_are_left_out():
     assert compare(one, {"a": answer("a")}).n_compared == 0
 
 
+def test_of_a_text_that_was_cleared_the_decision_counts():
+    one = {"a": answer("a", score=0.3), "b": answer("b", "review", score=0.3)}
+    cleared = {post_id: answer(post_id, models={"stage": "first"}) for post_id in one}
+    found = compare(one, cleared)
+    assert (found.n_compared, found.n_same, found.max_difference) == (2, 1, 0.0)
+    read = {"a": answer("a", models={"stage": "full"})}
+    assert compare(one, read).n_same == 0
+
+
 def test_of_nothing_nothing_is_compared():
     assert compare({}, {}).max_difference == 0.0

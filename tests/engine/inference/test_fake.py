@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import triton_to_np_dtype
 
-from sluice.contract import FUSION, LABELS, MODELS, OCR_MODELS, Axis, ModelSpec
+from sluice.contract import FIRST_STAGE, FUSION, LABELS, MODELS, OCR_MODELS, Axis, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.inference import Array, Arrays
 from sluice.inference.fake import ScriptedClassifier, quiet
@@ -108,5 +108,5 @@ async def test_while_it_is_away_it_says_so_and_recovers_when_it_is_back() -> Non
 def test_versions_and_languages_are_what_it_is_told() -> None:
     fake = ScriptedClassifier()
     fake.version, fake.read = "7", None
-    assert fake.versions == dict.fromkeys([spec.name for spec in MODELS + OCR_MODELS], "7")
+    assert fake.versions == dict.fromkeys([spec.name for spec in (*MODELS, *OCR_MODELS, FIRST_STAGE)], "7")
     assert fake.languages is None

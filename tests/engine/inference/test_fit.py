@@ -7,10 +7,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sluice.contract import IMAGE_ENCODER, LABELS, MODELS, TEXT_ENCODER, ModelSpec, TensorSpec
+from sluice.contract import FIRST_STAGE, IMAGE_ENCODER, LABELS, MODELS, TEXT_ENCODER, ModelSpec, TensorSpec
 from sluice.errors import ModelMismatch
-from sluice.inference.fit import check_config, check_outputs
+from sluice.inference import Clearance
+from sluice.inference.fit import check_config, check_outputs, read_clearance
 from tests.kserve import as_config
+
+
+def test_a_first_stage_says_what_it_may_clear() -> None:
+    config = as_config(FIRST_STAGE)
+    assert read_clearance(config) is None
+    config.parameters["thresholds"].string_value = "threat:0.3, hate:0.9176016449928284"
+    assert read_clearance(config) == Clearance(frozenset(), {"threat": 0.3, "hate": 0.9176016449928284})
+    config.parameters["languages"].string_value = "en, zh"
+    assert read_clearance(config) == Clearance(frozenset({"en", "zh"}), {"threat": 0.3, "hate": 0.9176016449928284})
+
+
+@pytest.mark.parametrize("said", ["", "threat", "threat:high", "threat:0.3,,"])
+def test_what_is_no_threshold_clears_nothing(said: str) -> None:
+    config = as_config(FIRST_STAGE)
+    config.parameters["thresholds"].string_value = said
+    assert read_clearance(config) is None
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)

@@ -14,12 +14,12 @@ from prometheus_client import CollectorRegistry
 from tritonclient.utils import triton_to_np_dtype
 
 from sluice.config import InferenceConfig
-from sluice.contract import FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, ModelSpec
+from sluice.contract import FIRST_STAGE, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelMismatch
-from sluice.inference import Array
+from sluice.inference import Array, Clearance
 from sluice.inference.triton import TritonClassifier
 from sluice.metrics import Metrics
-from tests.kserve import KServe, serving
+from tests.kserve import KNOWN, KServe, serving
 
 
 class Scene:
@@ -28,7 +28,9 @@ class Scene:
     def __init__(self, server: KServe, port: int, max_request_s: float) -> None:
         self.server = server
         self.metrics = Metrics(CollectorRegistry())
-        self.classifier = TritonClassifier(InferenceConfig(f"127.0.0.1:{port}", max_request_s), self.metrics)
+        config = InferenceConfig(f"127.0.0.1:{port}", max_request_s)
+        models = tuple(KNOWN[name] for name in server.specs)
+        self.classifier = TritonClassifier(config, self.metrics, models)
 
     async def infer(self, model: ModelSpec, n_rows: int = 1, patience_s: float = 30.0) -> list:
         deadline = asyncio.get_running_loop().time() + patience_s
@@ -173,3 +175,21 @@ async def test_languages_are_unknown_until_the_text_encoder_says_them() -> None:
         assert scene.classifier.languages is None
         await scene.classifier.confirm()
         assert scene.classifier.languages is None  # this server names none
+
+
+async def test_what_the_first_stage_may_clear_is_known_once_it_has_said_so() -> None:
+    server = KServe()
+    server.specs[FIRST_STAGE.name] = FIRST_STAGE
+    server.parameters[FIRST_STAGE.name] = {"thresholds": "threat:0.3", "languages": "en"}
+    async with opened(server) as scene:
+        assert scene.classifier.clearance is None
+        await scene.classifier.confirm()
+        assert scene.classifier.clearance == Clearance(frozenset({"en"}), {"threat": 0.3})
+        (outputs,) = await scene.infer(FIRST_STAGE)
+        assert outputs["suspicion"].tolist() == [-4.0]
+
+
+async def test_without_a_first_stage_nothing_may_be_cleared() -> None:
+    async with opened() as scene:
+        await scene.classifier.confirm()
+        assert scene.classifier.clearance is None
