@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import yaml
 
 from sluice.contract import D_TOKEN as D_TOKEN
+from sluice.contract import FIRST_STAGE, SPECS, ModelSpec
 from sluice.contract import MODEL_NAMES as MODEL_NAMES
 from sluice.contract import N_TOKENS as N_TOKENS
 from sluice.contract import ModelName as ModelName
@@ -21,6 +23,12 @@ TRITON_REPO = triton_repository()
 TOKENIZER_FILE = text_file("tokenizer.json")
 LANGUAGES_FILE = Path("text_encoder") / "languages.json"
 """Beside the text encoder: which languages it was measured on belongs to its weights."""
+MEASURED_FILE = Path("first_stage") / "measured.json"
+"""Beside the first stage: what it was measured on belongs to its weights."""
+FirstStageName = Literal["first_stage"]
+TrainedName = ModelName | FirstStageName
+TRAINED_SPECS: dict[TrainedName, ModelSpec] = dict([*SPECS.items(), ("first_stage", FIRST_STAGE)])
+"""What is trained here: the models that every post may need, and the first stage, which a repository may lack."""
 
 
 class TextNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +70,19 @@ class FusionNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_heads: int = 4
     d_inner: int = 512
     dropout: float = 0.1
+
+
+class FirstStageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of the first stage: of a word's row, and of the convolutions over these.
+
+    In training `word_dropout` of the words are left out.
+    """
+
+    d_word: int = 64
+    d_hidden: int = 128
+    n_layers: int = 3
+    dropout: float = 0.1
+    word_dropout: float = 0.0
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,13 +230,79 @@ class FusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: Training
 
 
-ConfigT = TypeVar("ConfigT", TextConfig, ImageConfig, AudioConfig, FusionConfig)
+class Lessons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which texts the other models read to the first stage.
+
+    Attributes
+    ----------
+    per_source : int
+        Of a source in one language at most so many, and as many with rare harms.
+    n_drawn : int
+        Sentences of our own, harmful and harmless.
+    n_rough : int
+        Of both kinds, those that are seen once more as people write who hide from filters.
+    """
+
+    per_source: int
+    n_drawn: int
+    n_rough: int
 
 
-def load_config(name: ModelName, kind: type[ConfigT]) -> ConfigT:
+class FirstStageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`first_stage.yaml`."""
+
+    network: FirstStageNetwork
+    training: Training
+    lessons: Lessons
+
+
+ConfigT = TypeVar("ConfigT", TextConfig, ImageConfig, AudioConfig, FusionConfig, FirstStageConfig)
+
+
+def load_config(name: TrainedName, kind: type[ConfigT]) -> ConfigT:
     """Read ``models/<name>.yaml``; raises `SettingsError` naming the file and the mistake."""
     file = packaged_file("sluice_models", f"{name}.yaml")
     try:
         return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), kind)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise SettingsError(f"{file.name}: {error}") from error
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`MEASURED_FILE`: what a first stage was measured on.
+
+    Attributes
+    ----------
+    stands_for : str
+        `digest_models` of the repository that it learned from.
+    languages : tuple of str
+        Codes of those it may clear texts in.
+    thresholds : dict of str to float
+        Scores from which on a post counted as found, by label.
+    """
+
+    stands_for: str
+    languages: tuple[str, ...]
+    thresholds: dict[str, float]
+
+
+def read_measured(repository: Path) -> Measured | None:
+    """What the repository's first stage was measured on; None where it has no first stage."""
+    file = repository / MEASURED_FILE
+    return msgspec.json.decode(file.read_bytes(), type=Measured) if file.is_file() else None
+
+
+def digest_models(repository: Path) -> str:
+    """16 digits for the text encoder and the fusion that are in a repository; raises `OSError` if one is not."""
+    digest = hashlib.sha256()
+    for name in ("text_encoder", "fusion"):
+        digest.update((repository / name / "1" / "model.onnx").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_languages(repository: Path) -> tuple[str, ...]:
+    """Codes of the languages that the text encoder was measured on, from the file beside it; else from ours."""
+    own = repository / LANGUAGES_FILE
+    return msgspec.json.decode(
+        (own if own.is_file() else TRITON_REPO / LANGUAGES_FILE).read_bytes(), type=tuple[str, ...]
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from sluice.contract import (
     CELL_COST_PARAMETER,
+    FIRST_STAGE,
     FUSION,
     LABELS,
     LABELS_PARAMETER,
@@ -19,14 +19,14 @@ from sluice.contract import (
     MODELS,
     OCR_MODELS,
     REQUEST_COST_PARAMETER,
-    SPECS,
     TEXT_ENCODER,
+    THRESHOLDS_PARAMETER,
     Axis,
     ModelSpec,
     TensorSpec,
 )
 from sluice.errors import SluiceError
-from sluice_models.config import LANGUAGES_FILE, TRITON_REPO
+from sluice_models.config import TRITON_REPO, Measured, read_languages, read_measured
 from sluice_models.console import report_errors
 
 QUEUE_DELAY_US = 500
@@ -90,6 +90,7 @@ CPU_COSTS_US = {
     "image_encoder": (4095, 29447),
     "audio_encoder": (2985, 4799),
     "fusion": (1826, 31),
+    "first_stage": (700, 12),
 }
 """A request by itself and each of its cells, in microseconds; the ratio counts. ``python ops/bench/costs.py`` measured
 them on two cores of a busy server (AMD EPYC, AVX2 without VNNI) whose other work gave way; with VNNI all are smaller. A
@@ -107,25 +108,19 @@ pictures and sound, which take tens and hundreds."""
 NAMED_LABELS = _render_parameter(LABELS_PARAMETER, ",".join(LABELS))
 """A worker compares them with its own: as many labels in another order would be other verdicts."""
 
-ON_CPU = Variant(
-    "",
-    "Python backend: 1/model.py runs the detector and recogniser of the package rapidocr in ONNX Runtime on the CPU.",
-    'backend: "python"',
-    "model.py",
-    "KIND_CPU",
+ON_CPU = replace(
+    VARIANTS[1],
+    comment="Python backend: 1/model.py runs the detector and recogniser of the package rapidocr in ONNX Runtime on "
+    "the CPU.",
 )
 """How text in pictures is read, whatever serves the other models: the weights come with a Python package."""
+CHEAP = replace(VARIANTS[1], comment="Python backend: 1/model.py runs model.onnx in ONNX Runtime on the CPU.")
+"""How the first stage runs, whatever serves the other models: a text costs it less than the way to a GPU."""
+STANDS_FOR_PARAMETER = "stands_for"
+"""Of the first stage's configuration: the text encoder and the fusion that it learned from."""
 
 N_TEXT_INSTANCES = 2
 """On a CPU the text encoder takes the most time: two rows of batches run side by side."""
-
-
-def read_languages(repository: Path) -> tuple[str, ...]:
-    """Codes of the languages that the text encoder was measured on, from the file beside it; else from ours."""
-    own = repository / LANGUAGES_FILE
-    return msgspec.json.decode(
-        (own if own.is_file() else TRITON_REPO / LANGUAGES_FILE).read_bytes(), type=tuple[str, ...]
-    )
 
 
 def render(model: ModelSpec, variant: Variant, languages: Sequence[str]) -> str:
@@ -155,6 +150,21 @@ def _render_serving(model: ModelSpec, variant: Variant) -> list[str]:
 def render_ocr(model: ModelSpec) -> str:
     """The configuration of a model that reads text in pictures: one page at a time, on the CPU."""
     return "\n".join([*_render_model(model, ON_CPU), *_render_niceness(model), _render_instances(1, ON_CPU)]) + "\n"
+
+
+def render_first_stage(measured: Measured) -> str:
+    """The configuration of the first stage: what it was measured on goes along, for the worker to keep to."""
+    thresholds = ",".join(f"{label}:{score!r}" for label, score in measured.thresholds.items())
+    lines = [
+        *_render_model(FIRST_STAGE, CHEAP),
+        *_render_serving(FIRST_STAGE, CHEAP),
+        NAMED_LABELS,
+        _render_languages(measured.languages),
+        _render_parameter(THRESHOLDS_PARAMETER, thresholds),
+        _render_parameter(STANDS_FOR_PARAMETER, measured.stands_for),
+        _render_instances(1, CHEAP),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _render_niceness(model: ModelSpec) -> list[str]:
@@ -195,12 +205,14 @@ def render_tensor(tensor: TensorSpec) -> str:
 
 
 def render_all(repository: Path = TRITON_REPO) -> dict[Path, str]:
-    """Every configuration by its path in the repository."""
+    """Every configuration by its path in the repository; the first stage's where there is one."""
     languages = read_languages(repository)
     ours = {
         Path(model.name) / variant.file: render(model, variant, languages) for model in MODELS for variant in VARIANTS
     }
-    return ours | {Path(model.name) / VARIANTS[0].file: render_ocr(model) for model in OCR_MODELS}
+    measured = read_measured(repository)
+    first = {Path(FIRST_STAGE.name) / VARIANTS[0].file: render_first_stage(measured)} if measured else {}
+    return ours | first | {Path(model.name) / VARIANTS[0].file: render_ocr(model) for model in OCR_MODELS}
 
 
 def find_stale(repository: Path) -> list[Path]:
@@ -221,7 +233,8 @@ def main(
         for name, content in render_all(repository).items():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             (repository / name).write_text(content, "utf-8")
-        typer.echo(f"{len(SPECS) + len(OCR_MODELS)} models, {len(stale)} files changed")
+        n_models = len({name.parts[0] for name in render_all(repository)})
+        typer.echo(f"{n_models} models, {len(stale)} files changed")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The large weights are stored in half precision, each behind a cast to single: ha
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +20,10 @@ import typer
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from sluice.contract import SPECS, Axis, ModelSpec, Size, TensorSpec
+from sluice.contract import FIRST_STAGE, Axis, ModelSpec, Size, TensorSpec
 from sluice.errors import SettingsError, SluiceError
 from sluice.logits import sigmoid
-from sluice_models.config import MODEL_NAMES, RUNS, TRITON_REPO, ModelName
+from sluice_models.config import MEASURED_FILE, MODEL_NAMES, RUNS, TRAINED_SPECS, TRITON_REPO, TrainedName
 from sluice_models.console import report_errors
 from sluice_models.plans.profiles import sample_rows
 from sluice_models.training import checkpoint
@@ -43,14 +44,14 @@ class ParityError(SluiceError):
 class Parity:
     """How far an exported model is from torch: the largest absolute difference per output."""
 
-    model: ModelName
+    model: TrainedName
     n_bytes: int
     differences: dict[str, float]
 
 
-def sample_inputs(name: ModelName, n_rows: int, size: Size = Size.USUAL, seed: int = 0) -> dict[str, Tensor]:
+def sample_inputs(name: TrainedName, n_rows: int, size: Size = Size.USUAL, seed: int = 0) -> dict[str, Tensor]:
     """Random rows with the names, shapes and types of the model's inputs; some are padded."""
-    names = [tensor.name for tensor in SPECS[name].inputs]
+    names = [tensor.name for tensor in TRAINED_SPECS[name].inputs]
     return {tensor: torch.from_numpy(rows) for tensor, rows in sample_rows(name, names, n_rows, size, seed).items()}
 
 
@@ -63,7 +64,7 @@ def _row_axes(tensor: TensorSpec) -> dict[int, str]:
     return {place: axis.name for place, axis in enumerate(tensor.shape, 1) if isinstance(axis, Axis)}
 
 
-def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
+def export_model(name: TrainedName, model: nn.Module, file: Path) -> Parity:
     """Write one model and compare it with torch.
 
     Raises
@@ -79,8 +80,8 @@ def export_model(name: ModelName, model: nn.Module, file: Path) -> Parity:
             tuple(inputs.values()),
             str(file),
             input_names=list(inputs),
-            output_names=list(SPECS[name].output_names),
-            dynamic_axes=dynamic_axes(SPECS[name]),
+            output_names=list(TRAINED_SPECS[name].output_names),
+            dynamic_axes=dynamic_axes(TRAINED_SPECS[name]),
             opset_version=OPSET,
             dynamo=False,
         )
@@ -108,10 +109,10 @@ def _is_large(weight: Any) -> bool:
     return bool(weight.data_type == onnx.TensorProto.FLOAT and np.prod(weight.dims) >= HALF_FROM_ELEMENTS)
 
 
-def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
+def check_parity(name: TrainedName, model: nn.Module, file: Path) -> Parity:
     """Run both on inputs of several sizes; raises `ParityError` beyond `TOLERANCE`."""
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    names = SPECS[name].output_names
+    names = TRAINED_SPECS[name].output_names
     differences = dict.fromkeys(names, 0.0)
     for n_rows, size in CHECKED_BATCHES:
         inputs = sample_inputs(name, n_rows, size, seed=n_rows)
@@ -128,14 +129,14 @@ def check_parity(name: ModelName, model: nn.Module, file: Path) -> Parity:
 
 def _difference(output: str, ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
     """Tokens are normalised to unit variance and only reported; logits are compared as probabilities."""
-    if output == "logits":
+    if output in ("logits", "suspicion"):
         ours, theirs = sigmoid(ours), sigmoid(theirs)
     return float(np.abs(ours - theirs).max())
 
 
-def find_trained(runs: Path) -> list[ModelName]:
+def find_trained(runs: Path) -> list[TrainedName]:
     """The models with a checkpoint; raises `SettingsError` if there is none."""
-    trained = [name for name in MODEL_NAMES if checkpoint.checkpoint_file(runs, name).is_file()]
+    trained = [name for name in TRAINED_SPECS if checkpoint.checkpoint_file(runs, name).is_file()]
     if not trained:
         raise SettingsError(f"{runs} holds no trained model; run python -m sluice_models.train")
     return trained
@@ -153,6 +154,8 @@ def main(
         for name in MODEL_NAMES if untrained else find_trained(runs):
             model = checkpoint.build(name) if untrained else checkpoint.load(name, runs)
             parity = export_model(name, model, out / name / "1" / "model.onnx")
+            if name == FIRST_STAGE.name:
+                shutil.copyfile(runs / MEASURED_FILE, out / MEASURED_FILE)
             line = {"model": name, "bytes": parity.n_bytes, "largest_difference": parity.differences}
             typer.echo(json.dumps(line) if as_json else f"{name}: {parity.n_bytes / 1e6:.1f} MB, {parity.differences}")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sluice.contract import SPECS, Axis, TensorSpec
+from sluice.contract import FIRST_STAGE, SPECS, Axis, TensorSpec
 from sluice_models.adopting.encoders import AdoptError
 from sluice_models.config import MODEL_NAMES, ModelName
 from sluice_models.configs import QUANTISE, VARIANTS, render_tensor
@@ -38,13 +38,16 @@ def require_new(base: Path, out: Path) -> Path:
 def copy_repository(base: Path, out: Path, replaced: ModelName) -> None:
     """Copy all models; what an earlier adoption left there and belongs to other weights goes.
 
-    A tokenizer that the other repository has stays, unless the text encoder is what is `replaced`.
+    A tokenizer that the other repository has stays, unless the text encoder is what is `replaced`; then the first stage
+    goes as well, for it says what the old one would.
     """
     shutil.copytree(base, out, ignore=shutil.ignore_patterns("*.plan", "__pycache__"), dirs_exist_ok=True)
     for name in MODEL_NAMES:
         (out / name / "1" / "model.plan").unlink(missing_ok=True)
     if replaced == "text_encoder" or find_tokenizer(base) is None:
         _tokenizer_file(out).unlink(missing_ok=True)
+    if replaced == "text_encoder" or not (base / FIRST_STAGE.name).is_dir():
+        shutil.rmtree(out / FIRST_STAGE.name, ignore_errors=True)
 
 
 def _tokenizer_file(repository: Path) -> Path:

@@ -56,6 +56,11 @@ def thresholds_of(policy: Policy, modality: ModalityName = "text") -> DecisionTh
     return DecisionThresholds(review, block)
 
 
+def shipped_thresholds() -> DecisionThresholds:
+    """Those of the shipped policy, but for pictures; raises `PolicyError` if it cannot be read."""
+    return thresholds_of(load_policy(default_policy()))
+
+
 def load_models(runs: Path) -> Models:
     """All four, as they are shipped where `runs` has none; raises `EncoderFileError` if one is in neither place."""
     text, image, audio = load_encoders(runs)

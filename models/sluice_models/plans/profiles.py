@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sluice.contract import MODALITIES, SPECS, USUAL_BATCH, ModelSpec, Size, TensorSpec
+from sluice.contract import MODALITIES, USUAL_BATCH, ModelSpec, Size, TensorSpec
 from sluice.errors import SluiceError
-from sluice_models.config import ModelName
+from sluice_models.config import TRAINED_SPECS, TrainedName
 
 SAMPLE_IDS = (5, 250)
 """Token ids of random texts: any vocabulary has them."""
@@ -38,11 +38,11 @@ def _batches(max_rows: int) -> Iterable[tuple[int, Size]]:
     return zip((1, USUAL_BATCH, max_rows), Size, strict=True)
 
 
-PROFILES: dict[ModelName, Profile] = {name: _profile(model) for name, model in SPECS.items()}
+PROFILES: dict[TrainedName, Profile] = {name: _profile(model) for name, model in TRAINED_SPECS.items()}
 """Smallest, usual and largest shape of every input, batch first."""
 
 
-def describe_profile(name: ModelName, inputs: Iterable[str]) -> Profile:
+def describe_profile(name: TrainedName, inputs: Iterable[str]) -> Profile:
     """The shapes of those inputs that a model has; raises `PlanError` for one that is none of ours."""
     known, names = PROFILES[name], list(inputs)
     if strange := [tensor for tensor in names if tensor not in known]:
@@ -50,7 +50,9 @@ def describe_profile(name: ModelName, inputs: Iterable[str]) -> Profile:
     return {tensor: known[tensor] for tensor in names}
 
 
-def sample_rows(name: ModelName, inputs: Iterable[str], n_rows: int, size: Size = Size.USUAL, seed: int = 0) -> Arrays:
+def sample_rows(
+    name: TrainedName, inputs: Iterable[str], n_rows: int, size: Size = Size.USUAL, seed: int = 0
+) -> Arrays:
     """Random rows in a shape of a model's profile; some are padded."""
     rng = np.random.default_rng(seed)
     profile = describe_profile(name, inputs)

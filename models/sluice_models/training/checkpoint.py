@@ -13,13 +13,16 @@ from sluice.errors import SettingsError
 from sluice_models.config import (
     TOKENIZER_FILE,
     AudioConfig,
+    FirstStageConfig,
     FusionConfig,
     ImageConfig,
     ModelName,
     TextConfig,
+    TrainedName,
     load_config,
 )
 from sluice_models.networks.audio import AudioEncoder
+from sluice_models.networks.first_stage import CodedWords, FirstStage
 from sluice_models.networks.fusion import Fusion
 from sluice_models.networks.image import PictureNetwork
 from sluice_models.networks.residual import ResidualEncoder
@@ -37,8 +40,11 @@ Encoder = Network | OnnxEncoder
 
 def build_text_encoder() -> TextEncoder:
     """An untrained text encoder for the shipped vocabulary; `sluice_models.training.start` fills it."""
-    n_vocabulary = Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab_size()
-    return TextEncoder(load_config("text_encoder", TextConfig).network, n_vocabulary)
+    return TextEncoder(load_config("text_encoder", TextConfig).network, _count_words())
+
+
+def _count_words() -> int:
+    return Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab_size()
 
 
 def build_image_encoder() -> TwoTowers:
@@ -67,8 +73,16 @@ def build_fusion() -> Fusion:
     return Fusion(load_config("fusion", FusionConfig).network)
 
 
-def build(name: ModelName) -> Network | Fusion:
-    """Any of the four, untrained."""
+def build_first_stage() -> FirstStage:
+    """An untrained first stage, its words in eight bits as they are kept."""
+    network = load_config("first_stage", FirstStageConfig).network
+    return FirstStage(network, CodedWords(_count_words(), network.d_word))
+
+
+def build(name: TrainedName) -> Network | Fusion | FirstStage:
+    """Any of the models, untrained."""
+    if name == "first_stage":
+        return build_first_stage()
     return build_fusion() if name == "fusion" else build_encoder(name)
 
 
@@ -96,15 +110,26 @@ def load_state(model: nn.Module, name: str, runs: Path) -> None:
     """Fill a model with what was trained; raises `SettingsError` if it has not been trained yet."""
     file = checkpoint_file(runs, name)
     if not file.is_file():
-        raise SettingsError(
-            f"{file} does not exist; run python -m sluice_models.train --only {name.removesuffix('_encoder')}"
-        )
+        raise SettingsError(f"{file} does not exist; run python -m sluice_models.{_find_command(name)}")
     model.load_state_dict(torch.load(file, weights_only=True))
 
 
-def load(name: ModelName, runs: Path) -> Network | Fusion:
+def _find_command(name: str) -> str:
+    return name if name == "first_stage" else f"train --only {name.removesuffix('_encoder')}"
+
+
+def load(name: TrainedName, runs: Path) -> Network | Fusion | FirstStage:
     """A trained model in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+    if name == "first_stage":
+        return load_first_stage(runs)
     return load_fusion(runs) if name == "fusion" else load_encoder(name, runs)
+
+
+def load_first_stage(runs: Path) -> FirstStage:
+    """The trained first stage in evaluation mode; raises `SettingsError` if it has not been trained yet."""
+    stage = build_first_stage()
+    load_state(stage, "first_stage", runs)
+    return stage.eval()
 
 
 def load_encoder(name: ModelName, runs: Path) -> Network:

@@ -1,0 +1,97 @@
+"""Which texts a first stage may clear: from which suspicion on none, and in which languages.
+
+Of each label's validation positives that the other models find at most `MAX_LOST` may be cleared, and as many of all
+those in one language: none where there are fewer than a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sluice.intervals import Bools
+from sluice_models.recipes.text.taught import Float32, Taught
+
+MAX_LOST = 0.001
+"""Of the positives that the other models find."""
+MIN_FOUND = 50
+"""Positives that are found in a language before texts in it are cleared at all."""
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What may be cleared.
+
+    Attributes
+    ----------
+    threshold : float
+        Suspicion below which a text is cleared.
+    languages : tuple of str
+        Codes of the languages that it may be in, sorted.
+    """
+
+    threshold: float
+    languages: tuple[str, ...]
+
+    def clears(self, suspicion: Float32, taught: Taught) -> Bools:
+        """Which texts are cleared, shape = (n,): unsuspicious, read whole, and in one of the languages."""
+        return may_clear(taught, self.languages) & (suspicion < self.threshold)
+
+
+def may_clear(taught: Taught, languages: Sequence[str]) -> Bools:
+    """Texts that fit into one window and are in one of the languages."""
+    return taught.is_whole & np.isin(taught.languages, languages)
+
+
+def choose_clearing(suspicion: Float32, taught: Taught, thresholds: Float32, read: Sequence[str]) -> Clearing:
+    """The languages and the threshold with which most texts are cleared that the other models do not flag.
+
+    Languages are left out one after the other, that first without which most are cleared.
+
+    Parameters
+    ----------
+    suspicion : ndarray, shape = (n,)
+    thresholds : ndarray, shape = (labels,)
+        Logits from which on a policy asks for a review.
+    read : sequence of str
+        Languages that the text encoder reads, and what stands for texts whose language cannot be told.
+    """
+    found = taught.found(thresholds)
+    benign = (taught.logits < thresholds).all(axis=1)
+    best = _choose_threshold(suspicion, taught, found, _measured(found, taught, read))
+    while len(best.languages) > 1:
+        fewer = (tuple(code for code in best.languages if code != left_out) for left_out in best.languages)
+        candidates = [_choose_threshold(suspicion, taught, found, each) for each in fewer]
+        counts = [int((each.clears(suspicion, taught) & benign).sum()) for each in candidates]
+        if max(counts) <= int((best.clears(suspicion, taught) & benign).sum()):
+            break
+        best = candidates[int(np.argmax(counts))]
+    return best
+
+
+def _measured(found: Bools, taught: Taught, read: Sequence[str]) -> tuple[str, ...]:
+    """Languages with enough positives to say anything of them."""
+    counted = taught.languages[found.any(axis=1)]
+    return tuple(code for code in sorted(read) if int((counted == code).sum()) >= MIN_FOUND)
+
+
+def _choose_threshold(suspicion: Float32, taught: Taught, found: Bools, languages: tuple[str, ...]) -> Clearing:
+    """The highest threshold that every label and language allows."""
+    possible = may_clear(taught, languages)
+    limits = [_limit(suspicion, group, possible) for group in _groups(found, taught, languages)]
+    return Clearing(min(limits, default=-np.inf), languages)
+
+
+def _groups(found: Bools, taught: Taught, languages: Sequence[str]) -> Iterator[Bools]:
+    """Found positives of each label, and of each language."""
+    yield from found.T
+    yield from (found.any(axis=1) & (taught.languages == code) for code in languages)
+
+
+def _limit(suspicion: Float32, group: Bools, possible: Bools) -> float:
+    """The highest threshold below which lie no more than may be lost of the group."""
+    n_lost = int(MAX_LOST * group.sum())
+    lowest = np.sort(suspicion[group & possible])
+    return float(lowest[n_lost]) if len(lowest) > n_lost else np.inf
