@@ -81,13 +81,12 @@ class CompactedReader(Generic[StateT]):
         self._consumer = Consumer({**consumer_properties(kafka, f"sluice-follower-{uuid.uuid4()}"), **waits})
         try:
             self._partitions = find_partitions(self._consumer, kafka, (state.topic,), timeout_s)
-            self._consumer.assign([Partition(topic, number, OFFSET_BEGINNING) for topic, number in self._partitions])
         except BaseException:
             self._consumer.close()
             raise
 
     def read_to_end(self) -> list[str]:
-        """Take everything that is there now; returns what was wrong with records.
+        """Take everything that is there now, from the first record on; returns what was wrong with records.
 
         Raises
         ------
@@ -95,6 +94,8 @@ class CompactedReader(Generic[StateT]):
             Nothing more of it came within the time.
         """
         ends = find_ends(self._consumer, self._kafka, self._partitions, self._timeout_s)
+        # Not before: a broker answers in order, and a fetch only once there is something, or after a while.
+        self._consumer.assign([Partition(*place, OFFSET_BEGINNING) for place in self._partitions])
         left, wrong = {place for place, end in ends.items() if end > 0}, list[str]()
         deadline = time.monotonic() + self._timeout_s
         while left:
@@ -110,7 +111,10 @@ class CompactedReader(Generic[StateT]):
         return wrong
 
     def poll(self) -> tuple[bool, list[str]]:
-        """Take what has come; waits up to `POLL_S`. Returns whether something has, and what was wrong with records."""
+        """Take what has come after `read_to_end`; waits up to `POLL_S`.
+
+        Returns whether something has, and what was wrong with records.
+        """
         wrong, n_before = list[str](), 0
         for message in take_ready(self._consumer, POLL_S):
             n_before += message.error() is None

@@ -77,7 +77,7 @@ class HistoryReader:
         self._places: list[Place] = []
         self._listed_at = time.monotonic()
         try:
-            self._assign(find_partitions(self._consumer, kafka, self._topics, timeout_s))
+            self._places = find_partitions(self._consumer, kafka, self._topics, timeout_s)
         except BaseException:
             self._consumer.close()
             raise
@@ -96,6 +96,7 @@ class HistoryReader:
             Nothing came within the time although there is more.
         """
         ends = find_ends(self._consumer, self._kafka, self._places, self._timeout_s)
+        self._assign(self._places)  # not before: a broker answers in order, and a fetch only after a while
         known = self._authors.offsets
         left = {place for place, end in ends.items() if known.get(place, 0) < end}
         n_read, deadline = 0, time.monotonic() + self._timeout_s
