@@ -11,18 +11,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from confluent_kafka import Producer
 
 from sluice.config import KafkaConfig, Topics
 from sluice.kafka import ensure_topics
 from sluice.local.forwarding import forward
+from sluice.local.mock_cluster import MockCluster
 from sluice.local.processes import LOOPBACK, ChildProcess, RunningInside, python_path
-
-METADATA_TIMEOUT_S = 10.0
-POLL_S = 0.5
 
 
 class EmbeddedBroker(RunningInside):
@@ -85,19 +82,13 @@ def main(
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    producer = Producer({"test.mock.num.brokers": brokers})
-    bootstrap = _find_bootstrap(producer)
-    if port:
-        forward(port, bootstrap.split(",")[0])
-        bootstrap = f"{LOOPBACK}:{port}"
-    _write_report(report, bootstrap)
-    while not ended.wait(POLL_S):
-        producer.poll(0)
-
-
-def _find_bootstrap(producer: Any) -> str:
-    found = producer.list_topics(timeout=METADATA_TIMEOUT_S).brokers.values()
-    return ",".join(f"{broker.host}:{broker.port}" for broker in found)
+    with MockCluster(brokers) as cluster:
+        bootstrap = cluster.bootstrap
+        if port:
+            forward(port, bootstrap.split(",")[0])
+            bootstrap = f"{LOOPBACK}:{port}"
+        _write_report(report, bootstrap)
+        ended.wait()
 
 
 def _write_report(report: Path, bootstrap: str) -> None:

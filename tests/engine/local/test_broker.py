@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 
 from sluice.config import KafkaConfig, Topics
 from sluice.errors import StackError
 from sluice.kafka import recognise
 from sluice.local import broker
-from sluice.local.broker import EmbeddedBroker, _find_bootstrap, _write_report
+from sluice.local.broker import EmbeddedBroker, _write_report
+from sluice.local.mock_cluster import MockCluster
 from sluice.local.processes import find_free_ports
+from tests.components import wait_for
 
 
 def test_its_address_is_read_from_what_it_reports(tmp_path: Path) -> None:
@@ -37,10 +40,23 @@ def test_before_it_has_reported_there_is_no_address(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("n_brokers", [1, 3])
 def test_every_broker_of_the_cluster_is_named(n_brokers: int) -> None:
-    producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": n_brokers, "log_level": 0})
-    found = _find_bootstrap(producer).split(",")
-    assert len(set(found)) == n_brokers
-    assert all(address.startswith("127.0.0.1:") for address in found)
+    with MockCluster(n_brokers) as cluster:
+        found = cluster.bootstrap.split(",")
+        assert len(set(found)) == n_brokers
+        assert all(address.startswith("127.0.0.1:") for address in found)
+        assert recognise(KafkaConfig(cluster.bootstrap)).embedded
+
+
+def test_a_group_gets_its_partitions() -> None:
+    with MockCluster(1) as cluster:
+        settings = {"bootstrap.servers": cluster.bootstrap, "log_level": 0}
+        producer = Producer(settings)
+        producer.produce("t", b"first")
+        producer.flush()
+        with closing(Consumer({**settings, "group.id": "g", "auto.offset.reset": "earliest"})) as consumer:
+            consumer.subscribe(["t"])
+            message = wait_for(lambda: consumer.poll(1.0), "the message")
+    assert message.value() == b"first"
 
 
 def test_one_that_was_not_started_has_nothing_to_stop_or_check(tmp_path: Path) -> None:
