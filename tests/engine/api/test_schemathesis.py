@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sluice.api.feedback import Feedback, FeedbackFile
 from sluice.api.keys import SCOPES
 from sluice.jobs.desk import JobDesk
@@ -25,12 +27,14 @@ COMMAND = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 def test_no_request_breaks_the_server_or_the_document(tmp_path: Path) -> None:
     decided = Feedback([FeedbackFile(tmp_path / "decided.jsonl")])
     with serving(FakeScorer(), feedback=tmp_path / "kept.jsonl", decisions=decided) as address:
         run(tmp_path, address, 9)
 
 
+@pytest.mark.no_cover
 def test_no_request_for_a_job_does(tmp_path: Path) -> None:
     keys, desk = key_entry(scopes=SCOPES), JobDesk(launch(tmp_path, "print:{}"))
     with serving(FakeScorer(), keys=keys, job_desk=desk) as address:

@@ -56,6 +56,7 @@ def measure_memory() -> float:
     return psutil.Process().memory_info().rss / 2**20
 
 
+@pytest.mark.no_cover
 def test_every_message_has_its_one_outcome() -> None:
     outcomes: Counter[str] = Counter()
     held_mib = []
@@ -86,6 +87,7 @@ def unlogged() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.no_cover
 @pytest.mark.usefixtures("unlogged")
 async def test_the_moderator_keeps_nothing_of_what_it_has_handled() -> None:
     desk, held_mib, n_messages = Desk(), [], max(N_MESSAGES, N_FOR_MEMORY)
@@ -102,6 +104,7 @@ async def test_the_moderator_keeps_nothing_of_what_it_has_handled() -> None:
     assert held_mib[-1] < 1.05 * held_mib[0]
 
 
+@pytest.mark.no_cover
 def test_what_is_read_strictly_is_read_leniently_as_the_same() -> None:
     """The second try must never disagree with the first, which is not made where a byte order mark stands."""
 
