@@ -6,21 +6,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from sluice.chaos.run import name_topics
 from sluice.client import Outcomes, Publisher
+from sluice.config import KafkaConfig
 from sluice.kafka import N_PARTITIONS
 from sluice.local.kafka import NativeKafka
 from sluice.local.stack import Stack, StackConfig
 from sluice.local.triton import TritonServer
 from sluice.resources import triton_repository
 from sluice.schema import Media, Post
-from tests.components import require_kafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 
@@ -63,7 +64,7 @@ class Reader:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
-        self._outcomes = Outcomes(servers.kafka.kafka, start="beginning")
+        self._outcomes = Outcomes(servers.topics, start="beginning")
         self.seen: Counter[str] = Counter()
         self.n_dead_letters = 0
 
@@ -82,7 +83,7 @@ class Reader:
 
 
 def publish(servers: Servers, posts: list[Post]) -> None:
-    with Publisher(servers.kafka.kafka, store=None) as publisher:
+    with Publisher(servers.topics, store=None) as publisher:
         for post in posts:
             publisher.publish(post)
         publisher.flush()
@@ -93,10 +94,10 @@ def plain_posts(n_posts: int = N_POSTS) -> list[Post]:
 
 
 @contextmanager
-def asking_for_commits(servers: Servers, group: str = "sluice") -> Iterator[Callable[[], dict[int, int]]]:
+def asking_for_commits(servers: Servers) -> Iterator[Callable[[], dict[int, int]]]:
     """Asks for the offset per partition that the group has committed, -1001 for none."""
-    kafka = servers.kafka.kafka
-    consumer = Consumer({**kafka.librdkafka(), "group.id": group})
+    kafka = servers.topics
+    consumer = Consumer({**kafka.librdkafka(), "group.id": servers.group})
     partitions = [TopicPartition(kafka.topics.posts, number) for number in range(N_PARTITIONS)]
     try:
         yield lambda: {one.partition: one.offset for one in consumer.committed(partitions, timeout=10)}
@@ -106,35 +107,61 @@ def asking_for_commits(servers: Servers, group: str = "sluice") -> Iterator[Call
 
 @dataclass
 class Servers:
-    """Kafka and Triton, each on its own, and a worker between them."""
+    """Kafka and Triton, each on its own, and a worker between them, on topics that no other test has."""
 
     kafka: NativeKafka
     triton: TritonServer
-    worker: Stack
+    topics: KafkaConfig
     folder: Path
 
-    def another_worker(self) -> Stack:
+    def __post_init__(self) -> None:
+        self.worker = self.make_worker("worker")
+
+    @property
+    def group(self) -> str:
+        """Of the workers."""
+        return self.topics.topics.posts
+
+    def make_worker(self, name: str) -> Stack:
         """One more worker of the same group, not started."""
-        return make_worker(self.kafka, self.triton, self.folder / "another")
+        environment = {**QUICK_TO_NOTICE, "SLUICE_GROUP": self.group}
+        return Stack(
+            StackConfig(
+                self.folder / name, triton_repository(), kafka=self.topics, triton=self.triton.address,
+                worker_environment=environment,
+            )
+        )  # fmt: skip
 
 
 @pytest.fixture
-def servers(tmp_path: Path, triton_files: None, request: pytest.FixtureRequest) -> Iterator[Servers]:
-    require_kafka()
+def kafka(kafka_broker: NativeKafka, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeKafka]:
+    """One node for all tests, which runs again if one before failed after a kill; or a cluster of the test's own."""
     n_brokers = getattr(request, "param", 1)
-    with NativeKafka(tmp_path, n_brokers) as kafka, TritonServer(triton_repository(), tmp_path) as triton:
-        kafka.wait_until_ready(START_S)
-        triton.wait_until_ready(START_S)
-        with make_worker(kafka, triton, tmp_path) as worker:
-            yield Servers(kafka, triton, worker, tmp_path)
+    if n_brokers == 1:
+        if kafka_broker.pids == [None]:
+            kafka_broker.start_broker(0)
+        yield kafka_broker
+        return
+    with NativeKafka(tmp_path, n_brokers) as cluster:
+        cluster.wait_until_ready(START_S)
+        yield cluster
 
 
-def make_worker(kafka: NativeKafka, triton: TritonServer, folder: Path) -> Stack:
-    return Stack(
-        StackConfig(
-            folder, triton_repository(), kafka=kafka.kafka, triton=triton.address, worker_environment=QUICK_TO_NOTICE
-        )
-    )
+@pytest.fixture
+def triton(triton_server: TritonServer) -> TritonServer:
+    """The one for all tests, running again if a test before failed between a kill and a start."""
+    if triton_server.pid is None:
+        triton_server.start()
+    triton_server.wait_until_ready(START_S)
+    return triton_server
+
+
+@pytest.fixture
+def servers(kafka: NativeKafka, triton: TritonServer, tmp_path: Path) -> Iterator[Servers]:
+    topics = replace(kafka.kafka, topics=name_topics(tmp_path.name))
+    servers = Servers(kafka, triton, topics, tmp_path)
+    with servers.worker:
+        yield servers
 
 
 def test_without_a_fault_there_is_one_verdict_per_post(servers: Servers) -> None:
@@ -186,7 +213,7 @@ def test_an_outage_of_kafka_is_waited_out(servers: Servers) -> None:
     assert reader.n_dead_letters == 0
 
 
-@pytest.mark.parametrize("servers", [3], indirect=True)
+@pytest.mark.parametrize("kafka", [3], indirect=True)
 def test_a_killed_broker_of_three_loses_nothing(servers: Servers) -> None:
     posts = plain_posts()
     reader = Reader(servers)
@@ -216,7 +243,7 @@ def test_workers_that_come_and_go_lose_nothing(servers: Servers) -> None:
     reader = Reader(servers)
     publish(servers, posts)
     reader.read(N_POSTS // 10)
-    with servers.another_worker():
+    with servers.make_worker("another"):
         reader.read(N_POSTS // 2)
     reader.read_all(posts)
     assert reader.n_dead_letters == 0
