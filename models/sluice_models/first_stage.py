@@ -29,6 +29,7 @@ from sluice_models.console import report_errors
 from sluice_models.data.bundle import read_texts
 from sluice_models.export import HALF_FROM_ELEMENTS
 from sluice_models.measure.context import shipped_thresholds
+from sluice_models.measure.first_stage import FOLDER
 from sluice_models.measure.teacher import gather_lessons, review_logits, roughen_some, teach_all
 from sluice_models.networks.first_stage import FirstStage, reduce_weights
 from sluice_models.recipes.text.taught import Taught, join_taught
@@ -36,9 +37,6 @@ from sluice_models.training.checkpoint import checkpoint_file, save
 from sluice_models.training.clearing import choose_clearing
 from sluice_models.training.suspicion import read_suspicion
 from sluice_models.training.train_first_stage import NAME, find_words, train_first_stage
-
-FOLDER = "first_stage"
-"""In `runs`: what the other models said."""
 
 
 def train(bundle: Path, share: float, runs: Path, repository: Path, console: Console) -> FirstStage:

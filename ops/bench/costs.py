@@ -20,7 +20,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import triton_to_np_dtype
 
 from sluice.cli.stacks import open_triton
-from sluice.contract import MODELS, Axis, ModelSpec, Size
+from sluice.contract import FIRST_STAGE, MODELS, Axis, ModelSpec, Size
 
 N_ROWS = (1, 2, 4, 8)
 MAX_CELLS = 512
@@ -69,10 +69,16 @@ def fit(cells: npt.NDArray[np.float64], ms: npt.NDArray[np.float64]) -> tuple[fl
     return 1e3 * request_ms, 1e3 * cell_ms
 
 
+async def _find_served(client: InferenceServerClient) -> list[ModelSpec]:
+    """All models; the first stage where the repository has it."""
+    has_first_stage = await client.is_model_ready(FIRST_STAGE.name)
+    return [*MODELS, *([FIRST_STAGE] if has_first_stage else [])]
+
+
 async def measure(triton: str) -> None:
     """Print a table and two numbers for each model."""
     client = InferenceServerClient(triton)
-    for model in MODELS:
+    for model in await _find_served(client):
         lengths = lengths_of(model)
         print(f"{model.name}\n{'rows':>6}" + "".join(f"{length:>8}" for length in lengths))
         cells, found = [], []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from sluice_models.config import MODEL_NAMES, TRITON_REPO
+from sluice_models.config import TRAINED_SPECS, TRITON_REPO
 from sluice_models.measure.context import EvaluationContext
 from sluice_models.measure.report import Columns, Evaluation, Report, Table
 
@@ -36,7 +36,7 @@ class CostRow:
 def measure_costs(triton_repo: Path) -> list[CostRow]:
     """Every model that has been exported there."""
     reports = []
-    for name in MODEL_NAMES:
+    for name in TRAINED_SPECS:
         file = triton_repo / name / "1" / "model.onnx"
         if file.is_file():
             session = _open(file)

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from rich.console import Console
 
-from sluice.contract import TEXT_WINDOW_TOKENS
 from sluice.features import Languages
 from sluice.features.language import LanguageIdentifier
 from sluice.features.text import TextExtractor
@@ -27,7 +26,7 @@ from sluice_models.measure.score_texts import TextScorer
 from sluice_models.recipes.text.drawing import Drawer
 from sluice_models.recipes.text.multilingual import keep_sentences, load_languages
 from sluice_models.recipes.text.noise import roughen
-from sluice_models.recipes.text.taught import Float32, Int32, Taught, join_taught, load_taught
+from sluice_models.recipes.text.taught import Float32, Taught, join_taught, load_taught
 from sluice_models.recipes.text.templates import fill_templates
 from sluice_models.training.bundle_encoding import sample_sources
 from sluice_models.training.onnx_encoder import EncoderFileError, OnnxEncoder, read_head
@@ -55,19 +54,14 @@ class Teacher:
     def teach(self, examples: Sequence[Example]) -> Taught:
         """Score texts; at least one."""
         texts = [example.text or "" for example in examples]
-        windows = read_windows(self._extractor, texts)
+        features = self._extractor.extract_batch(texts)
         return Taught(
-            windows,
-            np.array([len(window) < TEXT_WINDOW_TOKENS for window in windows]),
+            [each.rows[0].input_ids.astype(np.int32) for each in features],
+            np.array([each.partial is None and len(each.rows) - len(each.wider) == 1 for each in features]),
             _to_logits(self._scorer.score(texts)),
             np.stack([example.targets for example in examples]),
             np.array([_main_language(each) for each in self._identifier.identify(texts, self._languages)]),
         )
-
-
-def read_windows(extractor: TextExtractor, texts: Sequence[str]) -> list[Int32]:
-    """The first window of each text."""
-    return [features.rows[0].input_ids.astype(np.int32) for features in extractor.extract_batch(texts)]
 
 
 def _to_logits(probabilities: Float32) -> Float32:
@@ -120,7 +114,8 @@ def roughen_some(taught: Taught, examples: Sequence[Example], n_rough: int) -> T
     places = np.array(sorted(rng.sample(range(len(examples)), min(n_rough, len(examples)))))
     rough = [roughen(rng, examples[place].text or "") for place in places]
     chosen = taught.choose(np.isin(np.arange(len(taught)), places))
-    return replace(chosen, ids=read_windows(TextExtractor(), rough))
+    windows = [features.rows[0].input_ids.astype(np.int32) for features in TextExtractor().extract_batch(rough)]
+    return replace(chosen, ids=windows)
 
 
 def teach_all(examples: Sequence[Example], folder: Path, console: Console, repository: Path = TRITON_REPO) -> Taught:

@@ -15,6 +15,7 @@ from sluice_models.measure import (
     buried,
     everyday_pictures,
     everyday_sounds,
+    first_stage,
     functional,
     mixtures,
     pair_figures,
@@ -60,7 +61,7 @@ def few():
 def context(bundle, scorer, few, tmp_path_factory):
     torch.manual_seed(0)
     runs = tmp_path_factory.mktemp("runs")
-    for module in (reduced_forms, serving_cost):
+    for module in (first_stage, reduced_forms, serving_cost):
         few.setattr(module, "TRITON_REPO", runs)
     context = EvaluationContext(bundle, runs, "val", n_obfuscated=8)
     image, audio = TwoTowers(IMAGE, OWN), AudioEncoder(AudioNetwork(channels=(4, 4, 8, 8)))

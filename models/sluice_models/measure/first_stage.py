@@ -1,0 +1,215 @@
+"""What the first stage clears: positives that all models would have found, by label and language, and benign texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from sluice.contract import FIRST_STAGE
+from sluice.features import UND
+from sluice.intervals import Bools
+from sluice.schema import LABELS
+from sluice_models.config import TRITON_REPO, read_languages, read_measured
+from sluice_models.data.bundle import read_texts
+from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.report import DASH, Columns, Evaluation, Report, Table, permille
+from sluice_models.measure.teacher import review_logits, teach_all
+from sluice_models.recipes.text.taught import Float32, Taught
+from sluice_models.training.clearing import Clearing, choose_clearing
+from sluice_models.training.onnx_encoder import open_session
+from sluice_models.training.suspicion import StageFunction, read_suspicion
+
+FOLDER = "first_stage"
+"""In `runs`: what the other models said of texts."""
+ALL = "all"
+N_HALVES = 5
+NO_STAGE = "The repository has no first stage."
+
+
+@dataclass(frozen=True)
+class ClearedRow:
+    """Texts of one label or language.
+
+    Attributes
+    ----------
+    label, language : str
+        `ALL` for all of them.
+    n_positives, n_found : int
+        Those with the label, or any; and those that the models find under it when they all read them.
+    n_positives_cleared, n_found_cleared : int
+        Of each, those that the first stage clears.
+    n_benign, n_benign_cleared : int
+        Texts of which nobody says that they are harmful; not counted by label.
+    """
+
+    label: str
+    language: str
+    n_positives: int
+    n_positives_cleared: int
+    n_found: int
+    n_found_cleared: int
+    n_benign: int
+    n_benign_cleared: int
+
+
+@dataclass(frozen=True)
+class HalfRow:
+    """Threshold and languages chosen on one half of the texts, and what they do on the other.
+
+    Attributes
+    ----------
+    n_found, n_found_cleared : int
+        Positives of the other half that the models find, and those of them that are cleared.
+    n_benign, n_benign_cleared : int
+    """
+
+    seed: int
+    languages: str
+    n_found: int
+    n_found_cleared: int
+    n_benign: int
+    n_benign_cleared: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """Texts that all models and the first stage have read.
+
+    Attributes
+    ----------
+    suspicion : ndarray of float32, shape = (n,)
+    thresholds : ndarray of float32, shape = (labels,)
+        Logits from which on the shipped policy asks for a review.
+    """
+
+    taught: Taught
+    suspicion: Float32
+    thresholds: Float32
+
+    @property
+    def benign(self) -> Bools:
+        """Texts with an annotation of which none is 1."""
+        return np.asarray((self.taught.targets == 0).any(axis=1) & ~(self.taught.targets == 1).any(axis=1))
+
+    def choose(self, chosen: Bools) -> Read:
+        """Some of the texts, in their order."""
+        return Read(self.taught.choose(chosen), self.suspicion[chosen], self.thresholds)
+
+
+def read_texts_twice(context: EvaluationContext) -> Read | None:
+    """The split's texts; None where the repository has no first stage."""
+    file = TRITON_REPO / FIRST_STAGE.name / "1" / "model.onnx"
+    if not file.is_file():
+        return None
+    taught = teach_all(read_texts(context.bundle, context.split), context.runs / FOLDER, Console(stderr=True))
+    return Read(taught, read_suspicion(open_stage(file), taught), review_logits(context.thresholds.review))
+
+
+def open_stage(file: Path) -> StageFunction:
+    """An exported first stage, called like ours in torch."""
+    session = open_session(file)
+
+    def look(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        rows = {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()}
+        logits, suspicion = session.run(list(FIRST_STAGE.output_names), rows)
+        return torch.from_numpy(logits), torch.from_numpy(suspicion)
+
+    return look
+
+
+def count_cleared(read: Read, languages: Sequence[str]) -> Iterator[ClearedRow]:
+    """By label over all languages, by language over all labels, and over both; what has no positives is left out."""
+    cleared = Clearing(0.0, tuple(languages)).clears(read.suspicion, read.taught)
+    positives, found = read.taught.targets == 1, read.taught.found(read.thresholds)
+    everywhere = np.ones(len(cleared), np.bool_)
+    for place, label in enumerate(LABELS):
+        if positives[:, place].any():
+            columns = positives[:, place], found[:, place]
+            yield _count(label, ALL, everywhere, *columns, np.zeros_like(everywhere), cleared)
+    texts = positives.any(axis=1), found.any(axis=1), read.benign, cleared
+    for code in (*sorted(languages), ALL):
+        here = everywhere if code == ALL else read.taught.languages == code
+        yield _count(ALL, code, here, *texts)
+
+
+def _count(
+    label: str, language: str, here: Bools, positives: Bools, found: Bools, benign: Bools, cleared: Bools
+) -> ClearedRow:
+    counts = [(int((each & here).sum()), int((each & here & cleared).sum())) for each in (positives, found, benign)]
+    (n_positives, lost), (n_found, found_lost), (n_benign, gained) = counts
+    return ClearedRow(label, language, n_positives, lost, n_found, found_lost, n_benign, gained)
+
+
+def measure_halves(read: Read, languages: Sequence[str], n_halves: int = N_HALVES) -> Iterator[HalfRow]:
+    """What the choice is worth on texts that it was not made on."""
+    for seed in range(n_halves):
+        first = np.random.default_rng(seed).random(len(read.suspicion)) < 0.5
+        one, other = read.choose(first), read.choose(~first)
+        chosen = choose_clearing(one.suspicion, one.taught, read.thresholds, languages)
+        cleared = chosen.clears(other.suspicion, other.taught)
+        found, benign = other.taught.found(read.thresholds).any(axis=1), other.benign
+        counts = (int(each.sum()) for each in (found, found & cleared, benign, benign & cleared))
+        yield HalfRow(seed, " ".join(chosen.languages), *counts)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({permille(part / whole)})" if whole else DASH
+
+
+class ClearedTexts(Report[ClearedRow]):
+    """By label and by language, what the first stage clears."""
+
+    name, title = "first_stage", "what the first stage clears"
+
+    def measure(self, context: EvaluationContext) -> Iterable[ClearedRow]:
+        """All texts of the split; the first time all models read them, which takes minutes."""
+        read, measured = read_texts_twice(context), read_measured(TRITON_REPO)
+        return count_cleared(read, measured.languages) if read and measured else ()
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[ClearedRow]]:
+        """Labels, and languages."""
+        rows = evaluation.of(ClearedTexts)
+        common: Columns[ClearedRow] = {
+            "positives": lambda row: row.n_positives,
+            "of these cleared": lambda row: _share(row.n_positives_cleared, row.n_positives),
+            "found by all models": lambda row: row.n_found,
+            "of these cleared ": lambda row: _share(row.n_found_cleared, row.n_found),
+        }
+        benign: Columns[ClearedRow] = {
+            "benign": lambda row: row.n_benign,
+            "cleared": lambda row: _share(row.n_benign_cleared, row.n_benign),
+        }
+        labels = [row for row in rows if row.label != ALL]
+        yield Table("first-stage-labels", {"label": lambda row: row.label, **common}, labels, NO_STAGE)
+        languages = [row for row in rows if row.label == ALL]
+        columns: Columns[ClearedRow] = {"language": lambda row: row.language, **common, **benign}
+        yield Table("first-stage-languages", columns, languages, NO_STAGE)
+
+
+class ClearedHalves(Report[HalfRow]):
+    """The choice of threshold and languages made on one half of the texts, measured on the other."""
+
+    name, title = "first_stage_halves", "what the first stage clears of texts that its threshold was not chosen on"
+
+    def measure(self, context: EvaluationContext) -> Iterable[HalfRow]:
+        """Several ways to halve the split."""
+        read = read_texts_twice(context)
+        return measure_halves(read, (*read_languages(TRITON_REPO), UND)) if read else ()
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[HalfRow]]:
+        """One."""
+        columns: Columns[HalfRow] = {
+            "halves": lambda row: row.seed + 1,
+            "languages chosen": lambda row: row.languages,
+            "found by all models": lambda row: row.n_found,
+            "of these cleared": lambda row: _share(row.n_found_cleared, row.n_found),
+            "benign": lambda row: row.n_benign,
+            "cleared": lambda row: _share(row.n_benign_cleared, row.n_benign),
+        }
+        yield Table("first-stage-halves", columns, evaluation.of(ClearedHalves), NO_STAGE)

@@ -1,0 +1,85 @@
+"""Which threshold and languages are chosen, on rows made by hand."""
+
+import numpy as np
+import pytest
+
+from sluice.schema import LABELS
+from sluice_models.recipes.text.taught import Taught
+from sluice_models.training.clearing import MIN_FOUND, Clearing, choose_clearing
+
+HATE, SPAM = LABELS.index("hate"), LABELS.index("spam")
+THRESHOLDS = np.zeros(len(LABELS), np.float32)
+
+
+def make(groups):
+    """Texts of (label or None, whether it is found, language, suspicions)."""
+    targets, logits, languages, suspicion = [], [], [], []
+    for label, is_found, language, values in groups:
+        for value in values:
+            targets.append(np.zeros(len(LABELS), np.float32))
+            logits.append(np.full(len(LABELS), -3.0, np.float32))
+            if label is not None:
+                targets[-1][label] = 1
+                logits[-1][label] = 2.0 if is_found else -1.0
+            languages.append(language)
+            suspicion.append(value)
+    ids = [np.array([0, 2], np.int32)] * len(suspicion)
+    is_whole = np.ones(len(suspicion), np.bool_)
+    taught = Taught(ids, is_whole, np.stack(logits), np.stack(targets), np.array(languages))
+    return np.array(suspicion, np.float32), taught
+
+
+def choose(groups, read=("de", "en")):
+    suspicion, taught = make(groups)
+    return choose_clearing(suspicion, taught, THRESHOLDS, read)
+
+
+def test_of_fewer_than_a_thousand_none_is_lost():
+    found = np.linspace(1, 3, 999)
+    assert choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 2, 50))]) == Clearing(1.0, ("en",))
+
+
+def test_of_a_thousand_one_may_be_lost():
+    found = np.linspace(1, 3, 1000)
+    chosen = choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 2, 50))])
+    assert chosen.threshold == pytest.approx(found[1])
+
+
+def test_every_label_has_a_limit_of_its_own():
+    common, rare = np.linspace(1, 3, 2000), [-2.0]
+    chosen = choose([(HATE, True, "en", common), (SPAM, True, "en", rare), (None, False, "en", [-4.0] * 9)])
+    assert chosen.threshold == -2.0
+
+
+def test_positives_that_nobody_finds_limit_nothing():
+    chosen = choose([(HATE, True, "en", [1.0] * 60), (HATE, False, "en", [-9.0]), (None, False, "en", [-4.0])])
+    assert chosen.threshold == 1.0
+
+
+def test_a_language_that_costs_more_than_it_gives_is_left_out():
+    english, benign = [1.0] * 60, np.linspace(-4, 0, 100)
+    german = [-3.9] + [1.0] * 59
+    chosen = choose([(HATE, True, "en", english), (HATE, True, "de", german), (None, False, "en", benign)])
+    assert chosen == Clearing(1.0, ("en",))
+
+
+def test_a_language_in_which_few_are_found_is_never_cleared():
+    few = [1.0] * (MIN_FOUND - 1)
+    chosen = choose([(HATE, True, "en", [1.0] * 60), (HATE, True, "de", few), (None, False, "de", [-4.0] * 99)])
+    assert chosen.languages == ("en",)
+
+
+def test_a_language_that_the_text_encoder_does_not_read_is_never_cleared():
+    groups = [(HATE, True, "en", [1.0] * 60), (HATE, True, "th", [1.0] * 60), (None, False, "th", [-4.0] * 99)]
+    assert choose(groups).languages == ("en",)
+
+
+def test_without_any_language_nothing_is_cleared():
+    suspicion, taught = make([(HATE, True, "en", [1.0]), (None, False, "en", [-4.0])])
+    assert not choose_clearing(suspicion, taught, THRESHOLDS, ("en",)).clears(suspicion, taught).any()
+
+
+def test_long_texts_and_other_languages_are_not_cleared():
+    suspicion, taught = make([(None, False, "en", [-1.0, -1.0, 1.0]), (None, False, "", [-1.0])])
+    taught.is_whole[1] = False
+    assert Clearing(0.0, ("en",)).clears(suspicion, taught).tolist() == [True, False, False, False]
