@@ -6,6 +6,7 @@ two cores, and what they said is kept. ``python -m sluice_models.export`` then w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +31,12 @@ from sluice_models.data.bundle import read_texts
 from sluice_models.export import HALF_FROM_ELEMENTS
 from sluice_models.measure.context import shipped_thresholds
 from sluice_models.measure.first_stage import FOLDER
+from sluice_models.measure.hard_texts import teach_hard_texts
 from sluice_models.measure.teacher import gather_lessons, review_logits, roughen_some, teach_all
 from sluice_models.networks.first_stage import FirstStage, reduce_weights
 from sluice_models.recipes.text.taught import Taught, join_taught
 from sluice_models.training.checkpoint import checkpoint_file, save
-from sluice_models.training.clearing import choose_clearing
+from sluice_models.training.clearing import Looked, choose_clearing
 from sluice_models.training.suspicion import read_suspicion
 from sluice_models.training.train_first_stage import NAME, find_words, train_first_stage
 
@@ -56,12 +58,12 @@ def _shorten(training: Training, share: float) -> Training:
     return msgspec.structs.replace(training, n_steps=max(1, round(training.n_steps * share)))
 
 
-def set_threshold(stage: FirstStage, held_out: Taught, repository: Path) -> Measured:
+def set_threshold(stage: FirstStage, held_out: Taught, harmful: Iterable[Taught], repository: Path) -> Measured:
     """Take off its suspicion what no positive that is found falls below; returns what that holds for."""
-    review = shipped_thresholds().review
+    review, read = shipped_thresholds().review, (*read_languages(repository), UND)
     stage.threshold.zero_()
-    suspicion = read_suspicion(stage, held_out)
-    clearing = choose_clearing(suspicion, held_out, review_logits(review), (*read_languages(repository), UND))
+    texts, *others = (Looked(taught, read_suspicion(stage, taught)) for taught in (held_out, *harmful))
+    clearing = choose_clearing(texts, review_logits(review), read, others)
     stage.threshold.fill_(clearing.threshold)
     return Measured(digest_models(repository), clearing.languages, dict(review))
 
@@ -76,8 +78,10 @@ def main(
     console = Console(stderr=True)
     with report_errors():
         stage = train(bundle, share, runs, repository, console)
-        held_out = teach_all(read_texts(bundle, "val"), runs / FOLDER, console, repository)
-        measured = set_threshold(stage, held_out, repository)
+        examples = read_texts(bundle, "val")
+        held_out = teach_all(examples, runs / FOLDER, console, repository)
+        harmful = teach_hard_texts(examples, runs / FOLDER, console, repository)
+        measured = set_threshold(stage, held_out, harmful.values(), repository)
         save(stage, checkpoint_file(runs, NAME))
         (runs / MEASURED_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
     typer.echo(f"texts in {', '.join(measured.languages)} are cleared below {float(stage.threshold):.2f}")

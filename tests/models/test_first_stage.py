@@ -72,6 +72,7 @@ def tiny(monkeypatch):
     words = np.random.default_rng(0).standard_normal((N_WORDS, 4)).astype(np.float32)
     monkeypatch.setattr(first_stage, "find_words", lambda *arguments: words)
     monkeypatch.setattr(checkpoint, "build_first_stage", build_tiny)
+    monkeypatch.setattr(first_stage, "teach_hard_texts", lambda *arguments: {})
     monkeypatch.setattr(clearing, "MIN_FOUND", 1)
 
 

@@ -16,12 +16,13 @@ from sluice.features import UND
 from sluice.intervals import Bools
 from sluice.schema import LABELS
 from sluice_models.config import TRITON_REPO, read_languages, read_measured
-from sluice_models.data.bundle import read_texts
+from sluice_models.data.bundle import Example, read_texts
 from sluice_models.measure.context import EvaluationContext
+from sluice_models.measure.hard_texts import teach_hard_texts
 from sluice_models.measure.report import DASH, Columns, Evaluation, Report, Table, permille
 from sluice_models.measure.teacher import review_logits, teach_all
 from sluice_models.recipes.text.taught import Float32, Taught
-from sluice_models.training.clearing import Clearing, choose_clearing
+from sluice_models.training.clearing import Clearing, Looked, choose_clearing
 from sluice_models.training.onnx_encoder import open_session
 from sluice_models.training.suspicion import StageFunction, read_suspicion
 
@@ -78,37 +79,62 @@ class HalfRow:
 
 
 @dataclass(frozen=True)
-class Read:
-    """Texts that all models and the first stage have read.
+class HardRow:
+    """Harmful texts of one kind: those that all models flag, and those of them that are cleared."""
+
+    kind: str
+    n_flagged: int
+    n_flagged_cleared: int
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads texts with all models and the first stage.
 
     Attributes
     ----------
-    suspicion : ndarray of float32, shape = (n,)
+    stage : callable
     thresholds : ndarray of float32, shape = (labels,)
         Logits from which on the shipped policy asks for a review.
     """
 
-    taught: Taught
-    suspicion: Float32
+    context: EvaluationContext
+    stage: StageFunction
     thresholds: Float32
 
+    def read_split(self) -> Looked:
+        """All texts of the split."""
+        return self._look(teach_all(self._examples(), self._folder, _console()))
+
+    def read_hard(self) -> dict[str, Looked]:
+        """Harmful texts of other kinds."""
+        taught = teach_hard_texts(self._examples(), self._folder, _console())
+        return {kind: self._look(each) for kind, each in taught.items()}
+
     @property
-    def benign(self) -> Bools:
-        """Texts with an annotation of which none is 1."""
-        return np.asarray((self.taught.targets == 0).any(axis=1) & ~(self.taught.targets == 1).any(axis=1))
+    def _folder(self) -> Path:
+        return self.context.runs / FOLDER
 
-    def choose(self, chosen: Bools) -> Read:
-        """Some of the texts, in their order."""
-        return Read(self.taught.choose(chosen), self.suspicion[chosen], self.thresholds)
+    def _examples(self) -> list[Example]:
+        return read_texts(self.context.bundle, self.context.split)
+
+    def _look(self, taught: Taught) -> Looked:
+        return Looked(taught, read_suspicion(self.stage, taught))
 
 
-def read_texts_twice(context: EvaluationContext) -> Read | None:
-    """The split's texts; None where the repository has no first stage."""
+def _console() -> Console:
+    return Console(stderr=True)
+
+
+def open_reader(context: EvaluationContext) -> Reader | None:
+    """None where the repository has no first stage."""
     file = TRITON_REPO / FIRST_STAGE.name / "1" / "model.onnx"
-    if not file.is_file():
-        return None
-    taught = teach_all(read_texts(context.bundle, context.split), context.runs / FOLDER, Console(stderr=True))
-    return Read(taught, read_suspicion(open_stage(file), taught), review_logits(context.thresholds.review))
+    return Reader(context, open_stage(file), review_logits(context.thresholds.review)) if file.is_file() else None
+
+
+def find_benign(taught: Taught) -> Bools:
+    """Texts with an annotation of which none is 1, shape = (n,)."""
+    return np.asarray((taught.targets == 0).any(axis=1) & ~(taught.targets == 1).any(axis=1))
 
 
 def open_stage(file: Path) -> StageFunction:
@@ -123,19 +149,26 @@ def open_stage(file: Path) -> StageFunction:
     return look
 
 
-def count_cleared(read: Read, languages: Sequence[str]) -> Iterator[ClearedRow]:
+def count_cleared(texts: Looked, thresholds: Float32, languages: Sequence[str]) -> Iterator[ClearedRow]:
     """By label over all languages, by language over all labels, and over both; what has no positives is left out."""
-    cleared = Clearing(0.0, tuple(languages)).clears(read.suspicion, read.taught)
-    positives, found = read.taught.targets == 1, read.taught.found(read.thresholds)
+    cleared = Clearing(0.0, tuple(languages)).clears(texts)
+    positives, found = texts.taught.targets == 1, texts.taught.found(thresholds)
     everywhere = np.ones(len(cleared), np.bool_)
     for place, label in enumerate(LABELS):
         if positives[:, place].any():
             columns = positives[:, place], found[:, place]
             yield _count(label, ALL, everywhere, *columns, np.zeros_like(everywhere), cleared)
-    texts = positives.any(axis=1), found.any(axis=1), read.benign, cleared
+    counted = positives.any(axis=1), found.any(axis=1), find_benign(texts.taught), cleared
     for code in (*sorted(languages), ALL):
-        here = everywhere if code == ALL else read.taught.languages == code
-        yield _count(ALL, code, here, *texts)
+        here = everywhere if code == ALL else texts.taught.languages == code
+        yield _count(ALL, code, here, *counted)
+
+
+def count_hard(kind: str, texts: Looked, thresholds: Float32, languages: Sequence[str]) -> HardRow:
+    """Of texts that are all harmful."""
+    flagged = texts.choose(texts.taught.flagged(thresholds))
+    cleared = Clearing(0.0, tuple(languages)).clears(flagged)
+    return HardRow(kind, len(cleared), int(cleared.sum()))
 
 
 def _count(
@@ -146,14 +179,15 @@ def _count(
     return ClearedRow(label, language, n_positives, lost, n_found, found_lost, n_benign, gained)
 
 
-def measure_halves(read: Read, languages: Sequence[str], n_halves: int = N_HALVES) -> Iterator[HalfRow]:
+def measure_halves(
+    texts: Looked, thresholds: Float32, languages: Sequence[str], harmful: Sequence[Looked], n_halves: int = N_HALVES
+) -> Iterator[HalfRow]:
     """What the choice is worth on texts that it was not made on."""
     for seed in range(n_halves):
-        first = np.random.default_rng(seed).random(len(read.suspicion)) < 0.5
-        one, other = read.choose(first), read.choose(~first)
-        chosen = choose_clearing(one.suspicion, one.taught, read.thresholds, languages)
-        cleared = chosen.clears(other.suspicion, other.taught)
-        found, benign = other.taught.found(read.thresholds).any(axis=1), other.benign
+        first = np.random.default_rng(seed).random(len(texts.suspicion)) < 0.5
+        chosen, other = choose_clearing(texts.choose(first), thresholds, languages, harmful), texts.choose(~first)
+        cleared, benign = chosen.clears(other), find_benign(other.taught)
+        found = other.taught.found(thresholds).any(axis=1)
         counts = (int(each.sum()) for each in (found, found & cleared, benign, benign & cleared))
         yield HalfRow(seed, " ".join(chosen.languages), *counts)
 
@@ -169,8 +203,8 @@ class ClearedTexts(Report[ClearedRow]):
 
     def measure(self, context: EvaluationContext) -> Iterable[ClearedRow]:
         """All texts of the split; the first time all models read them, which takes minutes."""
-        read, measured = read_texts_twice(context), read_measured(TRITON_REPO)
-        return count_cleared(read, measured.languages) if read and measured else ()
+        reader, measured = open_reader(context), read_measured(TRITON_REPO)
+        return count_cleared(reader.read_split(), reader.thresholds, measured.languages) if reader and measured else ()
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[ClearedRow]]:
         """Labels, and languages."""
@@ -192,6 +226,28 @@ class ClearedTexts(Report[ClearedRow]):
         yield Table("first-stage-languages", columns, languages, NO_STAGE)
 
 
+class ClearedHard(Report[HardRow]):
+    """Harmful texts of kinds that validation has few of."""
+
+    name, title = "first_stage_hard", "what the first stage clears of other harmful texts"
+
+    def measure(self, context: EvaluationContext) -> Iterator[HardRow]:
+        """Each kind."""
+        reader, measured = open_reader(context), read_measured(TRITON_REPO)
+        if reader and measured:
+            for kind, texts in reader.read_hard().items():
+                yield count_hard(kind, texts, reader.thresholds, measured.languages)
+
+    def tables(self, evaluation: Evaluation) -> Iterator[Table[HardRow]]:
+        """One."""
+        columns: Columns[HardRow] = {
+            "texts": lambda row: row.kind,
+            "flagged by all models": lambda row: row.n_flagged,
+            "of these cleared": lambda row: _share(row.n_flagged_cleared, row.n_flagged),
+        }
+        yield Table("first-stage-hard", columns, evaluation.of(ClearedHard), NO_STAGE)
+
+
 class ClearedHalves(Report[HalfRow]):
     """The choice of threshold and languages made on one half of the texts, measured on the other."""
 
@@ -199,8 +255,11 @@ class ClearedHalves(Report[HalfRow]):
 
     def measure(self, context: EvaluationContext) -> Iterable[HalfRow]:
         """Several ways to halve the split."""
-        read = read_texts_twice(context)
-        return measure_halves(read, (*read_languages(TRITON_REPO), UND)) if read else ()
+        reader = open_reader(context)
+        if reader is None:
+            return ()
+        languages, harmful = (*read_languages(TRITON_REPO), UND), list(reader.read_hard().values())
+        return measure_halves(reader.read_split(), reader.thresholds, languages, harmful)
 
     def tables(self, evaluation: Evaluation) -> Iterator[Table[HalfRow]]:
         """One."""

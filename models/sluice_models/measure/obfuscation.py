@@ -143,7 +143,7 @@ def _measure_language(scorer: TextScorer, sample: Sequence[Example], language: s
     texts = [example.text or "" for example in sample]
     plain = scorer.score(texts)
     tricked = {}
-    for trick in _tricks_of(language):
+    for trick in tricks_of(language):
         rng = random.Random(seed)
         tricked[trick] = _score_again(scorer, texts, [obfuscate(text, trick, rng) for text in texts], plain)
     targets = np.stack([example.targets for example in sample])
@@ -169,7 +169,8 @@ def _score_again(scorer: TextScorer, texts: Sequence[str], changed: Sequence[str
     return scores
 
 
-def _tricks_of(language: str) -> list[str]:
+def tricks_of(language: str) -> list[str]:
+    """Those that change anything in texts of a language."""
     return [name for name, trick in TRICKS.items() if trick.in_chinese or language != "zh"]
 
 

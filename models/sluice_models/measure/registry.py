@@ -9,7 +9,7 @@ from sluice_models.measure.buried import Buried
 from sluice_models.measure.counterfactuals import Swaps
 from sluice_models.measure.everyday_pictures import EverydayPictures
 from sluice_models.measure.everyday_sounds import EverydaySounds
-from sluice_models.measure.first_stage import ClearedHalves, ClearedTexts
+from sluice_models.measure.first_stage import ClearedHalves, ClearedHard, ClearedTexts
 from sluice_models.measure.folds import LeftOut, LeftOutRuns
 from sluice_models.measure.functional import Functional
 from sluice_models.measure.label_figures import LabelFigures
@@ -46,6 +46,7 @@ REPORTS: tuple[Report[Any], ...] = (
     Functional(),
     ReducedForms(),
     ClearedTexts(),
+    ClearedHard(),
     ClearedHalves(),
     ServingCost(),
 )

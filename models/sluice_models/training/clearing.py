@@ -1,7 +1,7 @@
 """Which texts a first stage may clear: from which suspicion on none, and in which languages.
 
 Of each label's validation positives that the other models find at most `MAX_LOST` may be cleared, and as many of all
-those in one language: none where there are fewer than a thousand.
+those in one language: none where there are fewer than a thousand. So it is with other harmful texts that they flag.
 """
 
 from __future__ import annotations
@@ -21,6 +21,18 @@ MIN_FOUND = 50
 
 
 @dataclass(frozen=True)
+class Looked:
+    """Texts that all models have read, and how suspicious the first stage finds them, shape = (n,)."""
+
+    taught: Taught
+    suspicion: Float32
+
+    def choose(self, chosen: Bools) -> Looked:
+        """Some of the texts, in their order."""
+        return Looked(self.taught.choose(chosen), self.suspicion[chosen])
+
+
+@dataclass(frozen=True)
 class Clearing:
     """What may be cleared.
 
@@ -35,9 +47,9 @@ class Clearing:
     threshold: float
     languages: tuple[str, ...]
 
-    def clears(self, suspicion: Float32, taught: Taught) -> Bools:
+    def clears(self, texts: Looked) -> Bools:
         """Which texts are cleared, shape = (n,): unsuspicious, read whole, and in one of the languages."""
-        return may_clear(taught, self.languages) & (suspicion < self.threshold)
+        return may_clear(texts.taught, self.languages) & (texts.suspicion < self.threshold)
 
 
 def may_clear(taught: Taught, languages: Sequence[str]) -> Bools:
@@ -45,42 +57,50 @@ def may_clear(taught: Taught, languages: Sequence[str]) -> Bools:
     return taught.is_whole & np.isin(taught.languages, languages)
 
 
-def choose_clearing(suspicion: Float32, taught: Taught, thresholds: Float32, read: Sequence[str]) -> Clearing:
+def choose_clearing(
+    texts: Looked, thresholds: Float32, read: Sequence[str], harmful: Sequence[Looked] = ()
+) -> Clearing:
     """The languages and the threshold with which most texts are cleared that the other models do not flag.
 
     Languages are left out one after the other, that first without which most are cleared.
 
     Parameters
     ----------
-    suspicion : ndarray, shape = (n,)
+    texts : Looked
+        Of the validation split.
     thresholds : ndarray, shape = (labels,)
         Logits from which on a policy asks for a review.
     read : sequence of str
         Languages that the text encoder reads, and what stands for texts whose language cannot be told.
+    harmful : sequence of Looked
+        Kinds of other texts, all of them harmful.
     """
-    found = taught.found(thresholds)
-    benign = (taught.logits < thresholds).all(axis=1)
-    best = _choose_threshold(suspicion, taught, found, _measured(found, taught, read))
+    groups = [each.choose(each.taught.flagged(thresholds)) for each in harmful]
+    benign = ~texts.taught.flagged(thresholds)
+    best = _choose_threshold(texts, thresholds, groups, _measured(texts.taught, thresholds, read))
     while len(best.languages) > 1:
         fewer = (tuple(code for code in best.languages if code != left_out) for left_out in best.languages)
-        candidates = [_choose_threshold(suspicion, taught, found, each) for each in fewer]
-        counts = [int((each.clears(suspicion, taught) & benign).sum()) for each in candidates]
-        if max(counts) <= int((best.clears(suspicion, taught) & benign).sum()):
+        candidates = [_choose_threshold(texts, thresholds, groups, each) for each in fewer]
+        counts = [int((each.clears(texts) & benign).sum()) for each in candidates]
+        if max(counts) <= int((best.clears(texts) & benign).sum()):
             break
         best = candidates[int(np.argmax(counts))]
     return best
 
 
-def _measured(found: Bools, taught: Taught, read: Sequence[str]) -> tuple[str, ...]:
+def _measured(taught: Taught, thresholds: Float32, read: Sequence[str]) -> tuple[str, ...]:
     """Languages with enough positives to say anything of them."""
-    counted = taught.languages[found.any(axis=1)]
+    counted = taught.languages[taught.found(thresholds).any(axis=1)]
     return tuple(code for code in sorted(read) if int((counted == code).sum()) >= MIN_FOUND)
 
 
-def _choose_threshold(suspicion: Float32, taught: Taught, found: Bools, languages: tuple[str, ...]) -> Clearing:
-    """The highest threshold that every label and language allows."""
-    possible = may_clear(taught, languages)
-    limits = [_limit(suspicion, group, possible) for group in _groups(found, taught, languages)]
+def _choose_threshold(
+    texts: Looked, thresholds: Float32, harmful: Sequence[Looked], languages: tuple[str, ...]
+) -> Clearing:
+    """The highest threshold that every label, language and kind of harmful text allows."""
+    found = texts.taught.found(thresholds)
+    groups = [texts.choose(group) for group in _groups(found, texts.taught, languages)]
+    limits = [_limit(group, languages) for group in (*groups, *harmful)]
     return Clearing(min(limits, default=-np.inf), languages)
 
 
@@ -90,8 +110,8 @@ def _groups(found: Bools, taught: Taught, languages: Sequence[str]) -> Iterator[
     yield from (found.any(axis=1) & (taught.languages == code) for code in languages)
 
 
-def _limit(suspicion: Float32, group: Bools, possible: Bools) -> float:
+def _limit(group: Looked, languages: Sequence[str]) -> float:
     """The highest threshold below which lie no more than may be lost of the group."""
-    n_lost = int(MAX_LOST * group.sum())
-    lowest = np.sort(suspicion[group & possible])
+    n_lost = int(MAX_LOST * len(group.taught))
+    lowest = np.sort(group.suspicion[may_clear(group.taught, languages)])
     return float(lowest[n_lost]) if len(lowest) > n_lost else np.inf

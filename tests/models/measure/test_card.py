@@ -15,7 +15,7 @@ from sluice_models.measure.buried import BuriedRow
 from sluice_models.measure.card import CARD_FILE, fill_card, make_tables
 from sluice_models.measure.counterfactuals import SwapRow
 from sluice_models.measure.everyday_alarms import AlarmRow
-from sluice_models.measure.first_stage import ClearedRow, HalfRow
+from sluice_models.measure.first_stage import ClearedRow, HalfRow, HardRow
 from sluice_models.measure.folds import NOT_RUN, FoldRun
 from sluice_models.measure.functional import OVER_FAMILIES, TEMPLATES, FunctionalRow
 from sluice_models.measure.headlines import Headline
@@ -82,6 +82,7 @@ def make_evaluation(**changes):
             ClearedRow("hate", "all", 900, 9, 800, 0, 0, 0),
             ClearedRow("all", "en", 900, 9, 800, 0, 500, 200),
         ),
+        "first_stage_hard": (HardRow("sentences of ours", 700, 1),),
         "first_stage_halves": (HalfRow(0, "de en", 400, 1, 250, 100),),
         "costs": (CostRow("fusion", 1_200_000, 8, 1.0, 2.0),),
         "origins": (

@@ -5,7 +5,7 @@ import pytest
 
 from sluice.schema import LABELS
 from sluice_models.recipes.text.taught import Taught
-from sluice_models.training.clearing import MIN_FOUND, Clearing, choose_clearing
+from sluice_models.training.clearing import MIN_FOUND, Clearing, Looked, choose_clearing
 
 HATE, SPAM = LABELS.index("hate"), LABELS.index("spam")
 THRESHOLDS = np.zeros(len(LABELS), np.float32)
@@ -26,12 +26,11 @@ def make(groups):
     ids = [np.array([0, 2], np.int32)] * len(suspicion)
     is_whole = np.ones(len(suspicion), np.bool_)
     taught = Taught(ids, is_whole, np.stack(logits), np.stack(targets), np.array(languages))
-    return np.array(suspicion, np.float32), taught
+    return Looked(taught, np.array(suspicion, np.float32))
 
 
-def choose(groups, read=("de", "en")):
-    suspicion, taught = make(groups)
-    return choose_clearing(suspicion, taught, THRESHOLDS, read)
+def choose(groups, read=("de", "en"), harmful=()):
+    return choose_clearing(make(groups), THRESHOLDS, read, [make(each) for each in harmful])
 
 
 def test_of_fewer_than_a_thousand_none_is_lost():
@@ -75,11 +74,17 @@ def test_a_language_that_the_text_encoder_does_not_read_is_never_cleared():
 
 
 def test_without_any_language_nothing_is_cleared():
-    suspicion, taught = make([(HATE, True, "en", [1.0]), (None, False, "en", [-4.0])])
-    assert not choose_clearing(suspicion, taught, THRESHOLDS, ("en",)).clears(suspicion, taught).any()
+    texts = make([(HATE, True, "en", [1.0]), (None, False, "en", [-4.0])])
+    assert not choose_clearing(texts, THRESHOLDS, ("en",)).clears(texts).any()
+
+
+def test_other_harmful_texts_lower_the_threshold_where_the_models_flag_them():
+    groups = [(HATE, True, "en", [1.0] * 60), (None, False, "en", [-4.0] * 9)]
+    kinds = [[(SPAM, True, "en", [0.5, 2.0]), (SPAM, False, "en", [-3.0])], [(SPAM, True, "th", [-3.0])]]
+    assert choose(groups, harmful=kinds).threshold == 0.5
 
 
 def test_long_texts_and_other_languages_are_not_cleared():
-    suspicion, taught = make([(None, False, "en", [-1.0, -1.0, 1.0]), (None, False, "", [-1.0])])
-    taught.is_whole[1] = False
-    assert Clearing(0.0, ("en",)).clears(suspicion, taught).tolist() == [True, False, False, False]
+    texts = make([(None, False, "en", [-1.0, -1.0, 1.0]), (None, False, "", [-1.0])])
+    texts.taught.is_whole[1] = False
+    assert Clearing(0.0, ("en",)).clears(texts).tolist() == [True, False, False, False]

@@ -53,6 +53,10 @@ class Taught:
         """
         return np.asarray((self.targets == 1) & (self.logits >= thresholds))
 
+    def flagged(self, thresholds: Float32) -> Bools:
+        """Texts that the served models flag under any label, shape = (n,)."""
+        return np.asarray((self.logits >= thresholds).any(axis=1))
+
     def choose(self, chosen: Bools) -> Taught:
         """Some of the texts, in their order."""
         return Taught(
