@@ -117,9 +117,19 @@ def install(wheel: Path, candidate: Candidate) -> None:
     """Install the wheel with its extra into a fresh environment."""
     candidate.empty.mkdir(parents=True)
     run(candidate.python, "-m", "venv", str(candidate.home / "venv"), cwd=candidate.empty)
-    pip = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile")
-    pins = str(ROOT / "ops" / "constraints.txt")
-    run(candidate.bin("python"), *pip, "--constraint", pins, f"{wheel}[local]", cwd=candidate.empty)
+    what = ("--quiet", "--constraint", str(ROOT / "ops" / "constraints.txt"), f"{wheel}[local]")
+    if not install_by_uv(candidate, what):
+        pip = (candidate.bin("python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile")
+        run(*pip, *what, cwd=candidate.empty)
+
+
+def install_by_uv(candidate: Candidate, what: tuple[str, ...]) -> bool:
+    """Whether uv is there and could install it: it links what `make` has fetched, but reads no pip.conf."""
+    uv = Path(sys.executable).with_name("uv")
+    command = (str(uv), "pip", "install", "--python", candidate.bin("python"), *what)
+    return (
+        uv.exists() and subprocess.run(command, env=clean(os.environ), cwd=candidate.empty, check=False).returncode == 0
+    )
 
 
 def use(candidate: Candidate) -> None:
