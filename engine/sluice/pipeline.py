@@ -20,7 +20,7 @@ import msgspec
 from sluice.config import PipelineConfig
 from sluice.contract import FUSION
 from sluice.errors import InferenceError, InferenceUnavailable
-from sluice.inference import Arrays, Classifier
+from sluice.inference import Arrays, Classifier, Clearance
 from sluice.inference.identity import ModelIdentities
 from sluice.metrics import STAGES, Metrics
 from sluice.modalities.base import AnyModality, Part
@@ -43,6 +43,7 @@ from sluice.verdict.policy_set import PolicySet
 from sluice.verdict.prior import Prior
 from sluice.verdict.reasons import explain
 from sluice.verdict.repeated import VerdictRepeats, is_kept
+from sluice.verdict.times import in_ms, timestamp
 from sluice.verdict.watchlist import NOTHING_WATCHED, Watchlist
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class _Admitted:
     start_s: float
     wait_s: float
     has_media: bool
-    may_clear: bool
+    clearance: Clearance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Pipeline:
         self._authors: Authors | None = None
         self._modalities, self._hashing = modalities, [modality.hashing for modality in modalities]
         self._identities = ModelIdentities(classifier)
-        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities, classifier)
+        self._repeats = None if repeats is None else VerdictRepeats(repeats, self._identities)
         self._config = config or PipelineConfig()
         self._parts = PartScorer(
             classifier,
@@ -161,13 +162,15 @@ class Pipeline:
         """See `Classifier.recovered`."""
         await self._classifier.recovered(model)
 
-    async def score(self, post: Post, published_at: float | None = None) -> Verdict:
+    async def score(self, post: Post, published_at: float | None = None, *, in_full: bool = False) -> Verdict:
         """Score one post.
 
         Parameters
         ----------
         published_at : float or None
             When the post went into Kafka, in seconds since the epoch; None for a post that did not.
+        in_full : bool
+            Whether all models read its text: for who needs its scores, not only whether they reach a threshold.
 
         Raises
         ------
@@ -175,7 +178,7 @@ class Pipeline:
             A model is away: score the post again when it has recovered.
         """
         with self._tracer.span("score", sluice__post_id=post.id):
-            verdict = await self._score(self._admit(post, published_at))
+            verdict = await self._score(self._admit(post, published_at, in_full))
             self._tracer.note(sluice__decision=verdict.decision)
             return verdict
 
@@ -185,7 +188,8 @@ class Pipeline:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
             key = admitted.policies.key(post, admitted.author) + admitted.watchlist.key(post, self._today())
-            found = await self._repeats.board(flight, post, key, PATIENCE * (admitted.parts_due - _now()))
+            patience_s, may_clear = PATIENCE * (admitted.parts_due - _now()), admitted.clearance is not None
+            found = await self._repeats.board(flight, post, key, patience_s, may_clear=may_clear)
             if found is not None:
                 return self._repeat(admitted, found)
             verdict = await self._score_anew(admitted)
@@ -209,8 +213,8 @@ class Pipeline:
         return msgspec.structs.replace(
             found,
             post_id=admitted.post.id,
-            latency_ms=_in_ms(stage_s),
-            scored_at=_timestamp(self._clock()),
+            latency_ms=in_ms(stage_s),
+            scored_at=timestamp(self._clock()),
             basis=rebase(found.basis, admitted.post, admitted.author),
             **_carried(admitted.post),
         )
@@ -225,10 +229,10 @@ class Pipeline:
             known = Known(await looking, await admitted.watchlist.match(fused.parts))
             return self._judge(admitted, fused, known, stage_s)
 
-    def _admit(self, post: Post, published_at: float | None) -> _Admitted:
+    def _admit(self, post: Post, published_at: float | None, in_full: bool) -> _Admitted:
         total_s = min(post.deadline_ms or self._config.deadline_ms, self._config.max_deadline_ms) / 1000
         modalities = self._hashing if self._watchlist.takes_prints else self._modalities
-        now, has_media, clearance = _now(), bool(post.images or post.audio), self._classifier.clearance
+        now, has_media = _now(), bool(post.images or post.audio)
         return _Admitted(
             post=post,
             policies=self._policies,
@@ -240,8 +244,12 @@ class Pipeline:
             start_s=time.perf_counter(),
             wait_s=max(0.0, self._clock() - published_at) if published_at is not None else 0.0,
             has_media=has_media,
-            may_clear=bool(clearance and not has_media and self._policies.need_only(post, clearance.thresholds)),
+            clearance=None if in_full or has_media else self._find_clearance(post),
         )
+
+    def _find_clearance(self, post: Post) -> Clearance | None:
+        clearance = self._classifier.clearance
+        return clearance if clearance and self._policies.need_only(post, clearance.thresholds) else None
 
     async def _score_parts(self, admitted: _Admitted) -> list[ScoredPart]:
         score = partial(
@@ -249,7 +257,7 @@ class Pipeline:
             deadline=admitted.parts_due,
             may_repeat=admitted.has_media,
             takes_digests=admitted.watchlist.takes_digests,
-            may_clear=admitted.may_clear,
+            clearance=admitted.clearance,
         )
         if len(admitted.parts) == 1:  # most posts: no task for it
             return await score(admitted.parts[0])
@@ -314,8 +322,8 @@ class Pipeline:
             modalities=dict(facts.parts),
             policy=judge.ref,
             models=models_used(fused.parts, self._classifier.versions),
-            latency_ms=_in_ms(stage_s),
-            scored_at=_timestamp(self._clock()),
+            latency_ms=in_ms(stage_s),
+            scored_at=timestamp(self._clock()),
             language=language,
             urgency=said.urgency,
             cached=find_repeated(fused.parts),
@@ -340,11 +348,3 @@ def _now() -> float:
 
 def _total_s(admitted: _Admitted) -> float:
     return admitted.wait_s + time.perf_counter() - admitted.start_s
-
-
-def _in_ms(stage_s: dict[str, float]) -> dict[str, float]:
-    return {stage: round(seconds * 1000, 3) for stage, seconds in stage_s.items()}
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

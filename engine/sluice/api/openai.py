@@ -134,7 +134,7 @@ async def moderate(
     if not 1 <= len(posts) <= MAX_POSTS:
         raise RequestProblem(400, "invalid", f"'input' takes 1 to {MAX_POSTS} entries, not {len(posts)}")
     admit(request, len(posts))
-    verdicts = await service.score_all(posts)
+    verdicts = await service.score_all(posts, in_full=True)
     model = f"sluice-{verdicts[0].policy.name}-{verdicts[0].policy.version}"
     return Moderation(f"modr-{uuid.uuid4().hex}", model, [read_result(verdict) for verdict in verdicts])
 

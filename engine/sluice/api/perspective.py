@@ -148,7 +148,8 @@ async def analyze(
     spans = find_spans(text) if data.span_annotations else [(0, len(text))]
     texts = [text, *(text[begin:end] for begin, end in spans if len(spans) > 1)]
     admit(request, 1)
-    verdicts = await service.score_all([Post(id=str(uuid.uuid4()), text=each) for each in texts])
+    posts = [Post(id=str(uuid.uuid4()), text=each) for each in texts]
+    verdicts = await service.score_all(posts, in_full=True)
     whole, parts = verdicts[0], list(verdicts[1:]) or [verdicts[0]]
     detected = [] if whole.language is None else [whole.language.code]
     if _is_unread(whole) and not data.languages:

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Router, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, MultipartBody
+from litestar.params import JSONBody, MultipartBody, QueryParameter
 
 from sluice.api.access import admit, needs
 from sluice.api.errors import DECLARED_PROBLEMS, PROBLEMS, AnyRequest
@@ -20,6 +20,8 @@ from sluice.schema import LABELS, Id, Media, Post, Verdict
 from sluice.verdict.policy import Policy, Thresholds
 
 MAX_LISTED = 256
+
+InFull = Annotated[bool, QueryParameter(description="All models read the text: for who needs its scores.")]
 
 
 class PostRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,7 @@ async def score_posts(
     request: AnyRequest,
     data: JSONBody[PostRequest | list[PostRequest]],
     service: NamedDependency[ScoringService],
+    in_full: InFull = False,
 ) -> Verdict | Verdicts:
     """One verdict for one post; for a list of posts a list of verdicts, in their order.
 
@@ -80,7 +83,7 @@ async def score_posts(
         raise RequestProblem(400, "invalid", f"a request takes 1 to {MAX_POSTS} posts, not {len(wanted)}")
     posts = [make_post(each, f"posts[{index}]") for index, each in enumerate(wanted)]
     admit(request, len(posts))
-    verdicts = await service.score_all(posts)
+    verdicts = await service.score_all(posts, in_full=in_full)
     return Verdicts(verdicts) if isinstance(data, list) else verdicts[0]
 
 
@@ -95,6 +98,7 @@ async def score_upload(
     request: AnyRequest,
     data: MultipartBody[UploadedPost],
     service: NamedDependency[ScoringService],
+    in_full: InFull = False,
 ) -> Verdict:
     """The form's fields: ``text``, and any number of files ``images`` and ``audio``."""
     wanted = Post(
@@ -105,7 +109,7 @@ async def score_upload(
     )
     _require_part(wanted, "the form")
     admit(request, 1)
-    return await service.score(wanted)
+    return (await service.score_all([wanted], in_full=in_full))[0]
 
 
 @get("/v1/policy", guards=[needs("score")], responses=DECLARED_PROBLEMS, summary="The policy in force")

@@ -44,8 +44,8 @@ class Scorer(Protocol):
         """What decides."""
         ...
 
-    async def score(self, post: Post, published_at: float | None = None) -> Verdict:
-        """Score one post."""
+    async def score(self, post: Post, published_at: float | None = None, *, in_full: bool = False) -> Verdict:
+        """Score one post, with `in_full` by all models."""
         ...
 
     async def confirm(self, max_age_s: float = 0.0) -> None:
@@ -78,8 +78,13 @@ class ScoringService:
         """Score one post; raises as `score_all` does."""
         return (await self.score_all([post]))[0]
 
-    async def score_all(self, posts: Sequence[Post]) -> list[Verdict]:
+    async def score_all(self, posts: Sequence[Post], *, in_full: bool = False) -> list[Verdict]:
         """Score the posts of one request: all of them are taken, or none.
+
+        Parameters
+        ----------
+        in_full : bool
+            Whether all models read every text: for who asks for scores.
 
         Raises
         ------
@@ -88,7 +93,7 @@ class ScoringService:
             A model is away.
         """
         with self._admitted(len(posts)):
-            verdicts = await self._gather(posts)
+            verdicts = await self._gather(posts, in_full)
         if any(status.startswith(LATE) for verdict in verdicts for status in verdict.modalities.values()):
             raise DeadlinePassed(verdicts)
         return verdicts
@@ -103,9 +108,10 @@ class ScoringService:
         finally:
             self._n_in_flight -= n_posts
 
-    async def _gather(self, posts: Sequence[Post]) -> list[Verdict]:
+    async def _gather(self, posts: Sequence[Post], in_full: bool) -> list[Verdict]:
         """Verdicts in the posts' order. All have ended when the first error is raised: they count until then."""
-        outcomes = await asyncio.gather(*map(self._scorer.score, posts), return_exceptions=True)
+        scorings = (self._scorer.score(post, in_full=in_full) for post in posts)
+        outcomes = await asyncio.gather(*scorings, return_exceptions=True)
         verdicts = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):

@@ -11,6 +11,7 @@ import msgspec
 from sluice.report.gathering import BestFew
 from sluice.schema import DECISIONS, Decision, PostKey, Verdict
 from sluice.verdict.facts import recall
+from sluice.verdict.models_used import is_cleared
 from sluice.verdict.policy_set import PolicySet
 
 N_SHOWN = 20
@@ -102,6 +103,8 @@ class Changes:
         Verdicts of a post that had one already, which are left out.
     n_without_basis : int
         Verdicts of an earlier version, which do not say all that a policy may look at.
+    n_cleared : int
+        Verdicts whose scores are those that a first stage expects.
     n_failed_rules : int
         Posts on which a rule could not be evaluated.
     """
@@ -113,6 +116,7 @@ class Changes:
     by_tenant: defaultdict[str, Turns] = field(default_factory=_make_turns)
     n_repeated: int = 0
     n_without_basis: int = 0
+    n_cleared: int = 0
     n_failed_rules: int = 0
     _examples: BestFew[Example] = field(default_factory=lambda: BestFew(N_SHOWN))
 
@@ -138,6 +142,7 @@ class Changes:
     def note(self, verdict: Verdict, said: Said) -> None:
         """Count a post."""
         self.n_without_basis += verdict.basis is None
+        self.n_cleared += is_cleared(verdict.models)
         self.by_rule.update(said.rules)
         self.n_failed_rules += said.a_rule_failed
         turn = (verdict.decision, said.decision)

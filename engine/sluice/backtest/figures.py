@@ -75,6 +75,8 @@ class BacktestFigures(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     policies : tuple of str
         Name, version and the start of the hash of those that were tried.
+    cleared : int
+        Posts whose scores are those that a first stage expects: too few of them reach lower thresholds.
     """
 
     policies: tuple[str, ...]
@@ -82,6 +84,7 @@ class BacktestFigures(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     repeated: int
     without_basis: int
+    cleared: int
     failed_rules: int
     decisions: dict[str, tuple[int, int]]
     turns: tuple[TurnFigure, ...]
@@ -106,6 +109,7 @@ def make_figures(changes: Changes, policies: tuple[str, ...], guards: tuple[Guar
         changed=changes.n_changed,
         repeated=changes.n_repeated,
         without_basis=changes.n_without_basis,
+        cleared=changes.n_cleared,
         failed_rules=changes.n_failed_rules,
         decisions={decision: changes.count(decision) for decision in DECISIONS},
         turns=tuple(_turns(changes)),

@@ -64,6 +64,7 @@ def _show(example: Example, posts: Mapping[str, Post]) -> Element:
 def _describe(figures: BacktestFigures) -> str:
     said = f"{figures.posts:,} posts decided anew by {', '.join(figures.policies)}."
     said += f" {figures.repeated:,} repeated verdicts are left out." if figures.repeated else ""
+    said += f" {figures.cleared:,} were cleared by the first stage." if figures.cleared else ""
     said += f" {figures.without_basis:,} verdicts are older than this way of testing." if figures.without_basis else ""
     return said + (f" A rule failed on {figures.failed_rules:,} posts." if figures.failed_rules else "")
 

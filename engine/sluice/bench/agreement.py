@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sluice.verdict.models_used import STAGE
+from sluice.verdict.models_used import is_cleared
 
 MAX_DIFFERENCE = 0.01
 """Between two scores of one label, above which they are not the same: sums in another order come to less."""
@@ -25,7 +25,7 @@ class _Answer(msgspec.Struct):
     @property
     def is_cleared(self) -> bool:
         """Whether the scores are only those that a first stage expects."""
-        return self.models.get(STAGE) == "first"
+        return is_cleared(self.models)
 
     @property
     def is_whole(self) -> bool:

@@ -201,6 +201,8 @@ def _notes(figures: BacktestFigures) -> Iterator[str]:
         yield f"{figures.repeated} repeated verdicts are left out"
     if figures.without_basis:
         yield f"{figures.without_basis} verdicts are of an earlier version: rules and image limits may decide otherwise"
+    if figures.cleared:
+        yield f"{figures.cleared} posts were cleared by the first stage: too few of them reach lower thresholds"
     if figures.failed_rules:
         yield f"a rule failed on {figures.failed_rules} posts"
     for each in figures.guards:

@@ -130,7 +130,7 @@ def _show(calibrated: Calibrated, joined: Joined) -> None:
     for cells in tabulate(calibrated):
         table.add_row(*cells)
     make_console().print(table)
-    for line in _describe_left_out(joined):
+    for line in _describe_doubts(joined):
         say(line)
     for describe in (describe_missing_positives, describe_missing_benign):
         for line in describe(calibrated):
@@ -138,7 +138,7 @@ def _show(calibrated: Calibrated, joined: Joined) -> None:
     say(describe_reached(calibrated))
 
 
-def _describe_left_out(joined: Joined) -> Iterator[str]:
+def _describe_doubts(joined: Joined) -> Iterator[str]:
     for n_lines, what in (
         (joined.n_unlabelled, "verdicts without labels"),
         (joined.n_unscored, "labelled posts without a verdict"),
@@ -146,6 +146,8 @@ def _describe_left_out(joined: Joined) -> Iterator[str]:
     ):
         if n_lines:
             yield f"left out: {n_lines} {what}"
+    if joined.n_cleared:
+        yield f"{joined.n_cleared} posts have scores that the first stage expects: lower thresholds may be off"
 
 
 def _describe(names: tuple[str, str], contents: tuple[bytes, bytes], models: list[str]) -> list[str]:

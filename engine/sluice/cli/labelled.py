@@ -13,7 +13,7 @@ from sluice.errors import CalibrationError
 from sluice.evidence import Share
 from sluice.schema import LABELS, Id, PostKey
 from sluice.verdict.calibration import Labelled
-from sluice.verdict.models_used import versions_of
+from sluice.verdict.models_used import is_cleared, versions_of
 
 
 class LabelLine(msgspec.Struct, frozen=True):
@@ -70,12 +70,15 @@ class Joined:
     ----------
     models : list of str
         Names and versions of the models that scored them.
+    n_cleared : int
+        Of those posts, the ones whose scores are those that a first stage expects.
     n_unlabelled, n_unscored, n_dead_letters
         What was left out: verdicts without labels, labels without a verdict, lines that were no posts.
     """
 
     posts: Labelled
     models: list[str]
+    n_cleared: int
     n_unlabelled: int
     n_unscored: int
     n_dead_letters: int
@@ -184,6 +187,7 @@ def join(scores: Scores, truths: Truths) -> Joined:
         models=sorted(
             {f"{model} {version}" for verdict in used for model, version in versions_of(verdict.models).items()}
         ),
+        n_cleared=sum(is_cleared(verdict.models) for verdict in used),
         n_unlabelled=len(scores.verdicts) - len(pairs),
         n_unscored=len(truths.keys() - set(labelled.values())),
         n_dead_letters=scores.n_dead_letters,

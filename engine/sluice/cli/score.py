@@ -52,8 +52,9 @@ def score(
 ) -> None:
     """Score posts without Kafka, in order: one verdict per line, or {"dead_letter": …} for what is no post.
 
-    Starts Triton unless --triton names one, and waits while it is away. Deadlines of posts are ignored. A run that was
-    ended goes on with --resume OUT: lines whose outcome is in OUT are not scored again.
+    Starts Triton unless --triton names one, and waits while it is away. Deadlines of posts are ignored, and the first
+    stage clears nothing: all models read every text. A run that was ended goes on with --resume OUT: lines whose
+    outcome is in OUT are not scored again.
 
     Example: sluice score posts.jsonl --json > verdicts.jsonl
 
@@ -103,7 +104,7 @@ def _say_previous(previous: PreviousOutcomes) -> None:
 
 
 def offline_settings(policy: Path | None) -> Settings:
-    """The environment's settings, with another policy if one is given, and patience.
+    """The environment's settings, with another policy if one is given, and patience; all models read every text.
 
     Raises
     ------
@@ -118,7 +119,8 @@ def offline_settings(policy: Path | None) -> Settings:
     load_policies(path)
     pipeline = dataclasses.replace(settings.pipeline, deadline_ms=PATIENCE_MS, max_deadline_ms=PATIENCE_MS)
     pages = dataclasses.replace(settings.picture_text, max_waiting_bytes=MAX_WAITING_BYTES)
-    return dataclasses.replace(settings, pipeline=pipeline, picture_text=pages, policy_path=path)
+    inference = dataclasses.replace(settings.inference, first_stage=False)  # scores are what is asked for
+    return dataclasses.replace(settings, pipeline=pipeline, picture_text=pages, inference=inference, policy_path=path)
 
 
 def with_triton(settings: Settings, triton: str) -> Settings:

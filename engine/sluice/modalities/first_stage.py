@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 NEVER = 2.0
 """A threshold that no probability reaches."""
+N_DIGITS = 4
+"""Of scores, behind the point."""
 
 
 class FirstStage:
@@ -34,8 +36,13 @@ class FirstStage:
         self._classifier = classifier
         self._outcomes = {is_clear: metrics.first_stage.labels(_name(is_clear)) for is_clear in (True, False)}
 
-    async def look(self, features: Features[Row], deadline: float) -> FirstLook | None:
+    async def look(self, features: Features[Row], clearance: Clearance, deadline: float) -> FirstLook | None:
         """What it says of a text; None if it is not asked, or refuses it: then all models read the text.
+
+        Parameters
+        ----------
+        clearance : Clearance
+            What it said when the post's policies were asked. Where it says something else by now, it is another one.
 
         Raises
         ------
@@ -44,8 +51,7 @@ class FirstStage:
         InferenceUnavailable
             It is away. To go on without it would give the same post another verdict than before.
         """
-        clearance = self._classifier.clearance
-        if clearance is None or not may_be_asked(features, clearance):
+        if not may_be_asked(features, clearance):
             return None
         try:
             rows = [inputs_of(FIRST_STAGE, features.rows[0])]
@@ -54,6 +60,8 @@ class FirstStage:
             raise
         except InferenceError as error:
             logger.error("the first stage refused a text: %s", type(error).__name__)
+            return None
+        if self._classifier.clearance != clearance:
             return None
         look = FirstLook(outputs["logits"], is_plainly_benign(outputs, clearance))
         self._outcomes[look.is_clear].inc()
@@ -72,9 +80,10 @@ def may_be_asked(features: Features[Row], clearance: Clearance) -> bool:
 def is_plainly_benign(outputs: Arrays, clearance: Clearance) -> bool:
     """Whether the first stage clears a text: its suspicion is negative, and it expects no label to be found.
 
-    Whatever is not a number clears nothing.
+    Whatever is not a number clears nothing. Scores count as verdicts have them, rounded: what is shown as a threshold
+    would have reached it.
     """
-    expected = sigmoid(outputs["logits"].astype(np.float64))
+    expected = np.round(sigmoid(outputs["logits"].astype(np.float64)), N_DIGITS)
     limits = np.array([clearance.thresholds.get(label, NEVER) for label in LABELS])
     return bool(outputs["suspicion"][0] < 0) and bool((expected < limits).all())
 

@@ -18,7 +18,7 @@ from sluice.contract import ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable, ModelCrashed, PartFailed, PartLate
 from sluice.features import Features, Row, RowT
 from sluice.hashes.finder import digests_of
-from sluice.inference import Arrays, Classifier
+from sluice.inference import Arrays, Classifier, Clearance
 from sluice.modalities.base import Part, inputs_of
 from sluice.modalities.first_stage import FirstStage
 from sluice.modalities.repeated import PartRepeats, Scored
@@ -70,7 +70,7 @@ class PartScorer:
         *,
         may_repeat: bool = False,
         takes_digests: bool = False,
-        may_clear: bool = False,
+        clearance: Clearance | None = None,
     ) -> list[ScoredPart]:
         """Outputs of the part's encoder, or the failure of this part; behind it, what was found in it.
 
@@ -82,15 +82,15 @@ class PartScorer:
             Whether what came of the same source before will do.
         takes_digests : bool
             Whether the bytes of media are hashed as they come.
-        may_clear : bool
-            Whether the first stage may be all that reads it.
+        clearance : Clearance or None
+            Under what the first stage may be all that reads it; without it all models do.
 
         Raises
         ------
         InferenceUnavailable
             Triton is down, which is not the part's fault.
         """
-        way = _Way(takes_digests, may_clear)
+        way = _Way(takes_digests, clearance)
         if self._repeats is None or not may_repeat:
             return await self._score_all(part, deadline, None, way)
         with self._repeats.flight() as flight:
@@ -150,8 +150,8 @@ class PartScorer:
             return features, None
         model, look = part.modality.model, None
         with self._stage(stage_s, "encode", part):
-            if way.may_clear and self._first_stage is not None:
-                look = await self._first_stage.look(features, deadline)
+            if way.clearance is not None and self._first_stage is not None:
+                look = await self._first_stage.look(features, way.clearance, deadline)
                 if look is not None and look.is_clear:
                     return [ScoredPart(part, languages=features.languages, stage_s=stage_s, first_look=look)], None
             rows: Sequence[Row] = features.rows
@@ -236,12 +236,12 @@ class _Way:
 
     Attributes
     ----------
-    takes_digests, may_clear : bool
+    takes_digests, clearance
         See `PartScorer.score`.
     """
 
     takes_digests: bool = False
-    may_clear: bool = False
+    clearance: Clearance | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
 

@@ -8,7 +8,8 @@ from sluice.contract import FIRST_STAGE, FUSION
 from sluice.modalities.scored import ScoredPart, find_clear
 
 STAGE = "stage"
-"""Beside the models' versions, where the first stage was asked: ``first`` if it was enough, ``full`` if it was not."""
+"""Beside the models' versions, where the first stage was asked: `FIRST` if it was enough, `FULL` if it was not."""
+FIRST, FULL = "first", "full"
 UNKNOWN = "unknown"
 """The version of a model that has not answered."""
 
@@ -27,10 +28,15 @@ def models_used(scored: Sequence[ScoredPart], versions: Mapping[str, str]) -> di
     named = {model.name: versions.get(model.name, UNKNOWN) for model in used}
     if all(part.first_look is None for part in scored):
         return named
-    stage = {STAGE: "first" if is_cleared else "full", FIRST_STAGE.name: versions.get(FIRST_STAGE.name, UNKNOWN)}
+    stage = {STAGE: FIRST if is_cleared else FULL, FIRST_STAGE.name: versions.get(FIRST_STAGE.name, UNKNOWN)}
     return {**named, **stage}
 
 
 def versions_of(models: Mapping[str, str]) -> dict[str, str]:
     """The versions alone, by model, of what a verdict's `models` say."""
     return {model: version for model, version in models.items() if model != STAGE}
+
+
+def is_cleared(models: Mapping[str, str]) -> bool:
+    """Whether a verdict's scores are only those that a first stage expects."""
+    return models.get(STAGE) == FIRST

@@ -8,7 +8,6 @@ import msgspec
 
 from sluice.contract import FIRST_STAGE, FUSION, TEXT_ENCODER
 from sluice.features.text import MAX_WHOLE_CHARS
-from sluice.inference import Classifier
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
@@ -25,20 +24,19 @@ class VerdictRepeats:
     ----------
     repeats : Repeats
     identities : ModelIdentities
-    classifier : Classifier
-        Says whether there is a first stage.
     """
 
-    def __init__(self, repeats: Repeats, identities: ModelIdentities, classifier: Classifier) -> None:
+    def __init__(self, repeats: Repeats, identities: ModelIdentities) -> None:
         self._repeats = repeats
         self._identities = identities
-        self._classifier = classifier
 
     def flight(self) -> Flight[bytes]:
         """See `Repeats.flight`."""
         return self._repeats.flight("post")
 
-    async def board(self, flight: Flight[bytes], post: Post, decided_by: bytes, patience_s: float) -> Verdict | None:
+    async def board(
+        self, flight: Flight[bytes], post: Post, decided_by: bytes, patience_s: float, *, may_clear: bool
+    ) -> Verdict | None:
         """The verdict on the same text, still with the other post's id and times; None if it has to be scored.
 
         Parameters
@@ -47,8 +45,10 @@ class VerdictRepeats:
             One that `is_kept`.
         decided_by : bytes
             Equal for posts that policies and lists cannot tell apart but by their text.
+        may_clear : bool
+            Whether the first stage may be all that reads it: then what it says counts too.
         """
-        models = self._identities.find(MODELS if self._classifier.clearance is None else (FIRST_STAGE, *MODELS))
+        models = self._identities.find((FIRST_STAGE, *MODELS) if may_clear else MODELS)
         if models is None:
             return None
         key = digest(models, decided_by, (post.text or "").encode("utf-8", "surrogatepass"))

@@ -57,6 +57,7 @@ class FakeScorer:
     failures: list[SluiceError] = field(default_factory=list)
     away: SluiceError | None = None
     posts: list[Post] = field(default_factory=list)
+    in_full: list[bool] = field(default_factory=list)
     late: bool = False
     late_texts: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -65,8 +66,9 @@ class FakeScorer:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def score(self, post: Post, published_at: float | None = None) -> Verdict:
+    async def score(self, post: Post, published_at: float | None = None, *, in_full: bool = False) -> Verdict:
         self.posts.append(post)
+        self.in_full.append(in_full)
         if self.error:
             raise self.error
         if self.failures:

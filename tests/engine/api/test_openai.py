@@ -33,6 +33,11 @@ def test_a_text(ai: openai.OpenAI) -> None:
     assert result.category_applied_input_types.harassment == ["text"]
 
 
+def test_scores_are_those_of_all_models(ai: openai.OpenAI, scorer: FakeScorer) -> None:
+    ai.moderations.create(input=["hello", "rude menace"])
+    assert scorer.in_full == [True, True]
+
+
 def test_several_texts_have_a_result_each(ai: openai.OpenAI) -> None:
     results = ai.moderations.create(input=["hello", "rude menace"]).results
     assert [result.flagged for result in results] == [False, True]

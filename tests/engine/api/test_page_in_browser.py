@@ -68,7 +68,7 @@ async def test_scores_move_as_one_types_and_evidence_is_marked(page: Page) -> No
 async def test_a_request_under_way_is_cancelled_for_a_newer_text(page: Page, seeing: SeeingScorer) -> None:
     seeing.gate.clear()
     async with page.expect_event("requestfailed") as failed:
-        async with page.expect_request("**/v1/posts"):
+        async with page.expect_request("**/v1/posts?in_full=true"):
             await type_text(page, "menace")
         await type_text(page, "hello there")
     assert "menace" in ((await failed.value).post_data or "")

@@ -32,6 +32,11 @@ def test_a_comment_gets_the_attributes_it_asked_for(client: httpx.Client) -> Non
     assert (said["languages"], said["detectedLanguages"], said["clientToken"]) == (["en"], ["en"], "mine")
 
 
+def test_scores_are_those_of_all_models(client: httpx.Client, scorer: FakeScorer) -> None:
+    client.post(ANALYZE, json=body("Hello there."))
+    assert scorer.in_full == [True]
+
+
 def test_the_whole_comment_is_one_span_by_default(client: httpx.Client, scorer: FakeScorer) -> None:
     said = client.post(ANALYZE, json=body("Hello there. You are nasty!")).json()
     (span,) = said["attributeScores"]["TOXICITY"]["spanScores"]

@@ -22,6 +22,13 @@ def test_one_post_gives_one_verdict(client: httpx.Client) -> None:
     assert (verdict.post_id, verdict.decision, verdict.reasons[0].label) == ("p-1", "review", "threat")
 
 
+def test_who_needs_scores_has_all_models_read(client: httpx.Client, scorer: FakeScorer) -> None:
+    for query in ("", "?in_full=true", "?in_full=false"):
+        assert client.post(f"/v1/posts{query}", json={"text": "hello"}).status_code == 200
+    assert client.post("/v1/posts:upload?in_full=true", files={"text": (None, "hello")}).status_code == 200
+    assert scorer.in_full == [False, True, False, True]
+
+
 def test_several_posts_give_verdicts_in_their_order_and_ids_may_be_left_out(client: httpx.Client) -> None:
     verdicts = client.post("/v1/posts", json=[{"text": "hello"}, {"id": "b", "text": "rude"}]).json()["verdicts"]
     assert [verdict["decision"] for verdict in verdicts] == ["allow", "review"]

@@ -133,6 +133,12 @@ def test_verdicts_of_earlier_versions_are_counted_apart() -> None:
     assert changes.turns == {("review", "review"): 1}
 
 
+def test_posts_that_a_first_stage_cleared_are_counted_apart() -> None:
+    cleared = verdict_of("a", "allow", 0.0, models={"stage": "first", "first_stage": "1"})
+    full = verdict_of("b", "allow", 0.0, models={"stage": "full", "first_stage": "1", "fusion": "1"})
+    assert make_figures(tried(cleared, full), ()).cleared == 1
+
+
 def test_guards_are_held_against_what_was_measured() -> None:
     guards = (parse_guard("review=+1%"), parse_guard("block=+0%"), parse_guard("changed=60%"))
     figures = make_figures(tried(verdict_of("a", "allow", 0.9), verdict_of("b", "review", 0.5)), (), guards)

@@ -89,6 +89,14 @@ def test_what_is_left_out_is_counted() -> None:
     assert joined.posts.scores.shape == (2, len(LABELS))
 
 
+def test_scores_that_a_first_stage_expects_are_counted() -> None:
+    lines = [encode(make_verdict(each, models={"stage": each, "first_stage": "1"})) for each in ("first", "full")]
+    joined = join(scores_of(*lines, verdict_line("a")), {(None, each): {} for each in ("first", "full", "a")})
+    assert joined.n_cleared == 1
+    assert "first_stage 1" in joined.models
+    assert not any(model.startswith("stage") for model in joined.models)
+
+
 def test_a_label_that_was_not_annotated_is_open() -> None:
     joined = join(scores_of(verdict_line("a", threat=0.25)), {(None, "a"): {"threat": 1}})
     assert joined.posts.scores[0, THREAT] == 0.25

@@ -46,6 +46,7 @@ def test_offline_only_triton_policy_and_patience_are_others(tmp_path: Path, monk
     assert settings.policy_path == policy
     assert settings.media.max_bytes == 777
     assert settings.picture_text.max_waiting_bytes == MAX_WAITING_BYTES
+    assert not settings.inference.first_stage, "who scores a file asks for scores"
     assert offline_settings(None).policy_path == default_policy()
 
 

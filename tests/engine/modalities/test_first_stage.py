@@ -15,6 +15,7 @@ from sluice.features import Features, Language, Languages, Row
 from sluice.inference import Array, Arrays, Clearance
 from sluice.inference.fake import quiet
 from sluice.modalities.first_stage import is_plainly_benign, may_be_asked
+from sluice.schema import Post
 from sluice.verdict.policy import Limits, Policy, Rule, Thresholds
 from sluice.verdict.policy_set import PolicySet
 from tests.engine.pipelines import POLICY, Bench, extract_text, finds
@@ -148,6 +149,8 @@ def answer(suspicion: float, **probabilities: float) -> Arrays:
         (answer(0.0), False),
         (answer(float("nan")), False),
         (answer(-0.1, threat=0.41), False),
+        (answer(-0.1, threat=0.39996), False),
+        (answer(-0.1, threat=0.39994), True),
         (answer(-0.1, spam=0.9), True),
         ({**answer(-0.1), "logits": np.full(len(LABELS), np.nan, np.float32)}, False),
     ],
@@ -181,6 +184,29 @@ async def test_it_is_asked_about_the_whole_text_alone(bench: Bench) -> None:
     await bench.score(text="see you at lunch")
     (row,) = asked
     assert row["input_ids"].tolist() == extract_text("see you at lunch").rows[0].input_ids.tolist()
+
+
+async def test_a_policy_asked_about_another_first_stage_counts_for_nothing(bench: Bench) -> None:
+    def replaced(model: ModelSpec, row: Arrays) -> Array:
+        bench.classifier.clearance = Clearance(frozenset({"en"}), {"threat": 0.7})
+        return quiet(model, row)
+
+    bench.classifier.script = replaced
+    assert (await bench.score(text="see you at lunch")).models == {"text_encoder": "0", "fusion": "0"}
+
+
+async def test_who_needs_scores_has_all_models_read_also_what_was_cleared_before() -> None:
+    bench = RepeatBench()
+    bench.classifier.clearance = CLEARANCE
+    await bench.know()
+    while bench.pipeline._identities.find((FIRST_STAGE, TEXT_ENCODER, FUSION)) is None:
+        await asyncio.sleep(0)
+    await bench.scored(text="one two")
+    verdict = await bench.pipeline.score(Post(id="p", text="one two"), in_full=True)
+    assert (verdict.models, verdict.cached) == ({"text_encoder": "0", "fusion": "0"}, ())
+    again = await bench.pipeline.score(Post(id="q", text="one two"), in_full=True)
+    assert (again.models, again.cached) == (verdict.models, ("text",))
+    await bench.pipeline.close()
 
 
 async def test_a_cleared_post_still_meets_its_policys_rules(bench: Bench) -> None:

@@ -70,12 +70,12 @@ async function requestVerdict(post, signal) {
 function describeRequest(post) {
   if (post.files.length === 0) {
     const headers = { "Content-Type": "application/json" };
-    return ["v1/posts", { method: "POST", headers, body: JSON.stringify({ text: post.text.toWellFormed() }) }];
+    return ["v1/posts?in_full=true", { method: "POST", headers, body: JSON.stringify({ text: post.text.toWellFormed() }) }];
   }
   const form = new FormData();
   if (post.text) form.append("text", post.text);
   for (const { kind, file } of post.files) form.append(kind === "image" ? "images" : "audio", file, file.name);
-  return ["v1/posts:upload", { method: "POST", body: form }];
+  return ["v1/posts:upload?in_full=true", { method: "POST", body: form }];
 }
 
 async function reach(path, options, signal) {
