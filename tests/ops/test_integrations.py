@@ -56,7 +56,7 @@ def test_osprey_gets_scores_and_decisions_and_asks_once_for_a_text(sluice: type[
 
     assert scores.read_score("hi", "threat") == 0.97
     assert scores.read_decision("hi") == "block"
-    assert sluice.asked == [("/v1/posts", "Bearer sk-made-up", {"text": "hi"})]
+    assert sluice.asked == [("/v1/posts?in_full=true", "Bearer sk-made-up", {"text": "hi"})]
     with pytest.raises(KeyError):
         scores.read_score("hi", "boredom")
 

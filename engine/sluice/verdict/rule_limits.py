@@ -40,6 +40,8 @@ def find_excess(expression: str) -> str | None:
     if len(expression) > MAX_CHARS:
         return f"{len(expression)} characters; an expression has at most {MAX_CHARS}"
     code = bare(expression)
+    if "`" in code:
+        return "names are written without backticks: what is in them would not be seen"
     walks = [(found.start(), _end_of_call(code, found.end())) for found in _WALK.finditer(code)]
     if any(found.group(1) == "map" for found in _WALK.finditer(code)):
         return "map() is not allowed: what it makes can grow without bound"

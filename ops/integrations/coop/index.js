@@ -36,7 +36,7 @@ const typeOf = (harm) => `SLUICE_${harm.toUpperCase()}_TEXT`;
 async function readVerdict(credential, text) {
   const headers = { 'content-type': 'application/json' };
   if (credential.apiKey) headers.authorization = `Bearer ${credential.apiKey}`;
-  const answer = await fetch(new URL('/v1/posts', credential.url), {
+  const answer = await fetch(new URL('/v1/posts?in_full=true', credential.url), {
     method: 'POST',
     headers,
     body: JSON.stringify({ text }),

@@ -113,6 +113,7 @@ LONG = "[" + ",".join(map(str, range(100))) + "]"
         ("labels.map(a, a + a).map(a, a + a).map(a, a + a) == labels", "map() is not allowed"),
         ("labels. // here\n map(a, a) == labels", "map() is not allowed"),
         (" && ".join(["labels.all(a, true)"] * 5), "5 walks"),
+        ("scores.`hate` > 0.5", "without backticks"),
         ("'a'.matches(surface)", "the pattern written out"),
         ("matches('a', surface)", "the pattern written out"),
         ("'a'.matches('a' + surface)", "the pattern written out"),
@@ -132,6 +133,7 @@ def test_a_rule_that_is_wrong_or_may_grow_is_refused(when: str, mistake: str) ->
     [
         "surface == '.map(x, labels.all(y, true))'",
         "true // labels.map(a, a)",
+        "surface == '`' // `",
         "surface == 'ads' && 'hate' in labels && language in ['', 'de', 'und-Cyrl'] // decision == 'deny'",
         """surface == "language == 'DE'" && author_standing == 'DE'""",
     ],

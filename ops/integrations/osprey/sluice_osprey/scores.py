@@ -35,7 +35,8 @@ def read_verdict(text: str) -> dict[str, Any]:
     if key := os.environ.get(KEY_VARIABLE):
         headers["Authorization"] = f"Bearer {key}"
     address = os.environ.get(URL_VARIABLE, "http://127.0.0.1:8080")
-    request = urllib.request.Request(f"{address}/v1/posts", json.dumps({"text": text}).encode(), headers)
+    body = json.dumps({"text": text}).encode()
+    request = urllib.request.Request(f"{address}/v1/posts?in_full=true", body, headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         verdict: dict[str, Any] = json.load(answer)
         return verdict
