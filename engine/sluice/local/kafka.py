@@ -29,8 +29,8 @@ STOP_GRACE_S = 5.0
 HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
 """Per node, by the number of nodes."""
 LEAN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Of a node's Java: it shares few processors with all else and runs for minutes. To compile for speed, and to collect
-beside its work, takes more of them than it gives back."""
+"""Of Java, for a node and for its disk: it shares few processors with all else and runs for minutes. To compile for
+speed, and to collect beside its work, takes more of them than it gives back."""
 
 N_IO_THREADS = 2
 """Of a node, which has one for the network: Kafka's own eight and three are for machines with as many processors."""
@@ -216,7 +216,7 @@ class NativeKafka(RunningInside):
         self._node_dir(index).mkdir(parents=True, exist_ok=True)
         self._properties(index).write_text(self._write_properties(index))
         if not (self._node_dir(index) / "data" / "meta.properties").exists():
-            tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id]
+            tool = [java, *LEAN, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id]
             run_program([*tool, "-c", str(self._properties(index))], FORMAT_TIMEOUT_S)
 
     def _node_dir(self, index: int) -> Path:
