@@ -188,8 +188,8 @@ class Pipeline:
             return await self._score_anew(admitted)
         with self._repeats.flight() as flight:
             key = admitted.policies.key(post, admitted.author) + admitted.watchlist.key(post, self._today())
-            patience_s, may_clear = PATIENCE * (admitted.parts_due - _now()), admitted.clearance is not None
-            found = await self._repeats.board(flight, post, key, patience_s, may_clear=may_clear)
+            patience_s = PATIENCE * (admitted.parts_due - _now())
+            found = await self._repeats.board(flight, post, key, patience_s, admitted.clearance)
             if found is not None:
                 return self._repeat(admitted, found)
             verdict = await self._score_anew(admitted)

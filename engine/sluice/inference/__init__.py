@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Arrays = Mapping[str, Array]
 """Tensors of one row by name, without the batch axis."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clearance:
     """Which texts the first stage may clear, as its configuration says.
 
@@ -33,6 +34,11 @@ class Clearance:
 
     languages: frozenset[str]
     thresholds: Mapping[str, float]
+
+    @cached_property
+    def key(self) -> bytes:
+        """Equal for two that allow the same."""
+        return repr((sorted(self.languages), sorted(self.thresholds.items()))).encode()
 
 
 class Classifier(Protocol):

@@ -8,6 +8,7 @@ import msgspec
 
 from sluice.contract import FIRST_STAGE, FUSION, TEXT_ENCODER
 from sluice.features.text import MAX_WHOLE_CHARS
+from sluice.inference import Clearance
 from sluice.inference.identity import ModelIdentities
 from sluice.repeats import Flight, Repeats, digest
 from sluice.schema import Post, Verdict, decode_verdict, encode
@@ -35,7 +36,7 @@ class VerdictRepeats:
         return self._repeats.flight("post")
 
     async def board(
-        self, flight: Flight[bytes], post: Post, decided_by: bytes, patience_s: float, *, may_clear: bool
+        self, flight: Flight[bytes], post: Post, decided_by: bytes, patience_s: float, clearance: Clearance | None
     ) -> Verdict | None:
         """The verdict on the same text, still with the other post's id and times; None if it has to be scored.
 
@@ -45,13 +46,15 @@ class VerdictRepeats:
             One that `is_kept`.
         decided_by : bytes
             Equal for posts that policies and lists cannot tell apart but by their text.
-        may_clear : bool
-            Whether the first stage may be all that reads it: then what it says counts too.
+        clearance : Clearance or None
+            Under what the first stage may be all that reads it: then what it says counts too.
         """
-        models = self._identities.find((FIRST_STAGE, *MODELS) if may_clear else MODELS)
+        models = self._identities.find((FIRST_STAGE, *MODELS) if clearance else MODELS)
         if models is None:
             return None
-        key = digest(models, decided_by, (post.text or "").encode("utf-8", "surrogatepass"))
+        key = digest(
+            models, clearance.key if clearance else b"", decided_by, (post.text or "").encode("utf-8", "surrogatepass")
+        )
         found = await flight.board(key, patience_s)
         return None if found is None else msgspec.structs.replace(decode_verdict(found), cached=PARTS)
 

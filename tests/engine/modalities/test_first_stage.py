@@ -226,6 +226,9 @@ async def test_a_text_that_was_cleared_is_not_looked_at_again_until_the_first_st
     assert (asked, first.models["stage"]) == (["first_stage"], "first")
     again, asked = await bench.scored(text="one two")
     assert (asked, again.cached, again.models) == ([], ("text",), first.models)
+    bench.classifier.clearance = Clearance(CLEARANCE.languages, {"threat": 0.4, "spam": 0.5})
+    _, asked = await bench.scored(text="one two")
+    assert asked == ["first_stage"], "what it may clear is another thing now"
     bench.classifier.version = "1"
     _, asked = await bench.scored(text="one two")
     assert "first_stage" in asked
