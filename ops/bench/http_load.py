@@ -49,6 +49,7 @@ def main() -> None:
     """Measure and print."""
     options = read_options()
     os.environ["SLUICE_CACHE_MB"] = "0"  # of every process below: the rounds send the same posts again
+    os.environ["SLUICE_FIRST_STAGE"] = "0"  # `sluice score` has all models read every text, and so must the others
     texts = make_texts(options.posts)
     with (
         tempfile.TemporaryDirectory() as folder,
