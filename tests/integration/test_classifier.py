@@ -14,7 +14,7 @@ import tenacity
 from prometheus_client import CollectorRegistry
 
 from sluice.config import InferenceConfig
-from sluice.contract import AUDIO_ENCODER, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, ModelSpec
+from sluice.contract import AUDIO_ENCODER, FIRST_STAGE, FUSION, IMAGE_ENCODER, MODELS, TEXT_ENCODER, ModelSpec
 from sluice.errors import InferenceError, InferenceLate, InferenceUnavailable
 from sluice.features import N_FRAMES, N_MELS
 from sluice.features.text import TextExtractor
@@ -30,6 +30,7 @@ from sluice.schema import LABELS
 pytestmark = pytest.mark.integration
 
 N_LABELS = len(LABELS)
+ALL = (*MODELS, FIRST_STAGE)
 TEXTS = (
     "see you at lunch",
     "thanks, that helped a lot with the garden, I will try it again next week",
@@ -44,7 +45,7 @@ def text_rows(*texts: str) -> list[Arrays]:
 
 def random_row(model: ModelSpec) -> Arrays:
     noise = np.random.default_rng(7)
-    if model is TEXT_ENCODER:
+    if model in (TEXT_ENCODER, FIRST_STAGE):
         return text_rows(TEXTS[0])[0]
     if model is IMAGE_ENCODER:
         return {"pixels": noise.integers(0, 256, (3, 160, 160), np.uint8)}
@@ -56,7 +57,7 @@ def random_row(model: ModelSpec) -> Arrays:
 
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[TritonClassifier]:
-    classifier = TritonClassifier(InferenceConfig(address), Metrics(CollectorRegistry()))
+    classifier = TritonClassifier(InferenceConfig(address), Metrics(CollectorRegistry()), ALL)
     try:
         yield classifier
     finally:
@@ -72,7 +73,7 @@ def soon(seconds: float = 60.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.name)
 async def test_every_model_gives_what_the_contract_says(triton_server: TritonServer, model: ModelSpec) -> None:
     row = random_row(model)
     async with connect(triton_server.address) as classifier:
@@ -85,21 +86,22 @@ async def test_every_model_gives_what_the_contract_says(triton_server: TritonSer
         assert (outputs[name] <= 1).all()
     if model is TEXT_ENCODER:
         assert outputs["token_scores"].shape == (N_LABELS, *row["input_ids"].shape)
-    if model is not FUSION:
+    if model not in (FUSION, FIRST_STAGE):
         assert outputs["tokens"].shape[1] == 256
 
 
 async def test_all_models_are_there_with_their_versions(triton_server: TritonServer) -> None:
     async with connect(triton_server.address) as classifier:
         await classifier.confirm()
-        assert classifier.versions == {model.name: "1" for model in MODELS}
+        assert classifier.versions == {model.name: "1" for model in ALL}
 
 
-async def test_a_score_does_not_depend_on_its_neighbours(triton_server: TritonServer) -> None:
+@pytest.mark.parametrize("model", [TEXT_ENCODER, FIRST_STAGE], ids=lambda model: model.name)
+async def test_a_score_does_not_depend_on_its_neighbours(triton_server: TritonServer, model: ModelSpec) -> None:
     rows = text_rows(*TEXTS, "a" + " very" * 90 + " long one")
     async with connect(triton_server.address) as classifier:
-        alone = [(await classifier.infer(TEXT_ENCODER, [row], soon()))[0]["logits"] for row in rows]
-        together = [row["logits"] for row in await classifier.infer(TEXT_ENCODER, rows, soon())]
+        alone = [(await classifier.infer(model, [row], soon()))[0]["logits"] for row in rows]
+        together = [row["logits"] for row in await classifier.infer(model, rows, soon())]
     np.testing.assert_allclose(alone, together, atol=1e-3)
 
 
