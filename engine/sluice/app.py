@@ -31,6 +31,7 @@ from sluice.settings import Settings
 from sluice.stream.agents import Intake, declare_agent, leaving
 from sluice.stream.backlog import first_come, newest_deadline_first
 from sluice.stream.faust_app import build_faust
+from sluice.stream.gathering import Gathering
 from sluice.stream.health import HealthServer
 from sluice.stream.lifetime import guarding, leave, run_app, share_interpreter, spare_collections
 from sluice.stream.moderation import Moderator
@@ -40,7 +41,7 @@ from sluice.stream.partitions import has_joined, log_rebalances, read_waiting, r
 from sluice.stream.pulse import Pulse
 from sluice.stream.readiness import Check, TopicsExist, all_of, models_answer, when
 from sluice.stream.topics import TopicWatch
-from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, WorkerTransport
+from sluice.stream.transport import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, MANY_POSTS, WorkerTransport
 from sluice.stream.watchdog import Watchdog
 from sluice.tracing import Tracer, open_tracer
 from sluice.verdict.policy_file import PolicyFile
@@ -140,7 +141,9 @@ async def _moderate(
     tracer: Tracer,
 ) -> None:
     topics, pulse = settings.kafka.topics, Pulse()
-    outbox, n_at_once = FaustOutbox(app), settings.agent.max_in_flight
+    transport = cast(WorkerTransport, app.transport)
+    gathering = Gathering(lambda: transport.count_posts() >= MANY_POSTS)
+    outbox, n_at_once = FaustOutbox(app, gathering), settings.agent.max_in_flight
     rank = newest_deadline_first(settings.pipeline.deadline_ms) if settings.agent.newest_first else first_come
     moderator = Moderator(
         pipeline,
@@ -154,7 +157,6 @@ async def _moderate(
         tracer=tracer,
         verdict_format=settings.verdict_format,
     )
-    transport = cast(WorkerTransport, app.transport)
     intake = intake_type(app, settings.agent, moderator, metrics, transport.crashes)
     transport.count_posts = intake.count
     declare_agent(app, topics.posts, intake)

@@ -40,7 +40,7 @@ def build_faust(kafka: KafkaConfig, agent: AgentConfig, scratch: Path) -> faust.
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         producer_acks=-1,
-        producer_linger=0.005,
+        producer_linger=0.0,  # `Gathering` waits, where that is worth it
         producer_request_timeout=agent.session_timeout_s,  # by default a send waits 20 minutes for a broker
         producer_max_request_size=MAX_MESSAGE_BYTES,
         stream_buffer_maxsize=16384,

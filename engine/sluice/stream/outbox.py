@@ -10,20 +10,30 @@ from sluice.errors import MessageRefused
 from sluice.sharedlock import SharedExclusiveLock
 from sluice.stream.dead_letters import Headers
 from sluice.stream.fast_path import send
+from sluice.stream.gathering import Gathering
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """By the broker's word as they are; by the producer's own limit inside Faust's error."""
 
 
 class FaustOutbox:
-    """The `Outbox` over Faust's producer."""
+    """The `Outbox` over Faust's producer.
 
-    def __init__(self, app: faust.App) -> None:
+    Parameters
+    ----------
+    gathering : Gathering or None
+        Where messages wait for one another; without it each leaves at once.
+    """
+
+    def __init__(self, app: faust.App, gathering: Gathering | None = None) -> None:
         self._app = app
+        self._gathering = gathering
         self._lock = SharedExclusiveLock()
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """See `Outbox.send`."""
+        if self._gathering is not None:
+            await self._gathering.join()
         try:
             async with self._lock.shared():
                 await self._deliver(topic, key, value, headers)
