@@ -107,8 +107,8 @@ REQUEST_COST_PARAMETER, CELL_COST_PARAMETER = "request_us", "cell_us"
 """Of a model's configuration in Triton: microseconds that a request takes by itself, and for each cell of its rows."""
 
 LANGUAGES_PARAMETER = "languages"
-"""Of the text encoder's and the first stage's configuration in Triton: codes of the languages that each was measured
-on, separated by commas."""
+"""Of the text encoder's configuration in Triton: codes of the languages it was measured on, separated by commas. Of the
+first stage's: as ``code:suspicion``, the suspicion below which a text in that language is plainly benign."""
 THRESHOLDS_PARAMETER = "thresholds"
 """Of the first stage's configuration: the scores from which on a post counted as found when it was measured, as
 ``label:score`` separated by commas. It says nothing about what a policy with lower ones would have found."""
@@ -234,8 +234,8 @@ FIRST_STAGE = ModelSpec(
     n_requests=1,
 )
 """Reads a text before the text encoder does, in a small part of its time: what it expects the fusion to say, and the
-log odds that anything reaches a threshold, less those from which on a text goes on to the other models. A text with a
-negative ``suspicion`` is plainly benign. A repository may lack it: then every text goes through all models."""
+log odds that anything reaches a threshold, its ``suspicion``. A repository may lack it: then every text goes through
+all models."""
 OCR_DETECTOR = ModelSpec(
     "ocr_detector",
     (_PAGE,),

@@ -25,20 +25,20 @@ class Clearance:
 
     Attributes
     ----------
-    languages : frozenset of str
-        Of the texts, as `Language.code` has them.
+    languages : mapping of str to float
+        By the language of a text, as `Language.code` has it, the suspicion below which it is plainly benign.
     thresholds : mapping of str to float
         By label, the scores from which on a text counted as found when the stage was measured; one that is missing
         counted for nothing.
     """
 
-    languages: frozenset[str]
+    languages: Mapping[str, float]
     thresholds: Mapping[str, float]
 
     @cached_property
     def key(self) -> bytes:
         """Equal for two that allow the same."""
-        return repr((sorted(self.languages), sorted(self.thresholds.items()))).encode()
+        return repr((sorted(self.languages.items()), sorted(self.thresholds.items()))).encode()
 
 
 class Classifier(Protocol):

@@ -46,12 +46,18 @@ def read_clearance(config: Any) -> Clearance | None:
     """
     if THRESHOLDS_PARAMETER not in config.parameters:
         return None
-    pairs = [pair.partition(":") for pair in config.parameters[THRESHOLDS_PARAMETER].string_value.split(",")]
     try:
-        thresholds = {label.strip(): float(score) for label, _, score in pairs}
+        thresholds = _read_numbers(config, THRESHOLDS_PARAMETER)
+        languages = _read_numbers(config, LANGUAGES_PARAMETER) if LANGUAGES_PARAMETER in config.parameters else {}
     except ValueError:
         return None
-    return Clearance(frozenset(read_languages(config) or ()), thresholds)
+    return Clearance(languages, thresholds)
+
+
+def _read_numbers(config: Any, parameter: str) -> dict[str, float]:
+    """A parameter that says ``name:number,…``; raises `ValueError` if it does not."""
+    pairs = [pair.partition(":") for pair in config.parameters[parameter].string_value.split(",")]
+    return {name.strip(): float(number) for name, _, number in pairs}
 
 
 def check_config(spec: ModelSpec, config: Any) -> None:

@@ -63,29 +63,33 @@ class FirstStage:
             return None
         if self._classifier.clearance != clearance:
             return None
-        look = FirstLook(outputs["logits"], is_plainly_benign(outputs, clearance))
+        look = FirstLook(outputs["logits"], is_plainly_benign(outputs, _language_of(features), clearance))
         self._outcomes[look.is_clear].inc()
         return look
 
 
 def may_be_asked(features: Features[Row], clearance: Clearance) -> bool:
     """Whether a text is read as a whole in its first row, in a language that the first stage was measured on."""
-    languages = features.languages
     is_one_window = features.partial is None and len(features.rows) - len(features.wider) == 1
-    return (
-        is_one_window and languages is not None and not languages.unread and languages.main.code in clearance.languages
-    )
+    return is_one_window and _language_of(features) in clearance.languages
 
 
-def is_plainly_benign(outputs: Arrays, clearance: Clearance) -> bool:
-    """Whether the first stage clears a text: its suspicion is negative, and it expects no label to be found.
+def _language_of(features: Features[Row]) -> str | None:
+    """The language of a text; None where part of it is in one that is not read."""
+    languages = features.languages
+    return None if languages is None or languages.unread else languages.main.code
+
+
+def is_plainly_benign(outputs: Arrays, language: str | None, clearance: Clearance) -> bool:
+    """Whether the first stage clears a text: its suspicion is low for its language, and it expects no label to be found.
 
     Whatever is not a number clears nothing. Scores count as verdicts have them, rounded: what is shown as a threshold
     would have reached it.
     """
     expected = np.round(sigmoid(outputs["logits"].astype(np.float64)), N_DIGITS)
     limits = np.array([clearance.thresholds.get(label, NEVER) for label in LABELS])
-    return bool(outputs["suspicion"][0] < 0) and bool((expected < limits).all())
+    least = clearance.languages.get(language or "", -np.inf)
+    return bool(outputs["suspicion"][0] < least) and bool((expected < limits).all())
 
 
 def _name(is_clear: bool) -> str:

@@ -18,15 +18,22 @@ def test_a_first_stage_says_what_it_may_clear() -> None:
     config = as_config(FIRST_STAGE)
     assert read_clearance(config) is None
     config.parameters["thresholds"].string_value = "threat:0.3, hate:0.9176016449928284"
-    assert read_clearance(config) == Clearance(frozenset(), {"threat": 0.3, "hate": 0.9176016449928284})
-    config.parameters["languages"].string_value = "en, zh"
-    assert read_clearance(config) == Clearance(frozenset({"en", "zh"}), {"threat": 0.3, "hate": 0.9176016449928284})
+    assert read_clearance(config) == Clearance({}, {"threat": 0.3, "hate": 0.9176016449928284})
+    config.parameters["languages"].string_value = "en:0.25, zh:-1"
+    assert read_clearance(config) == Clearance({"en": 0.25, "zh": -1.0}, {"threat": 0.3, "hate": 0.9176016449928284})
 
 
 @pytest.mark.parametrize("said", ["", "threat", "threat:high", "threat:0.3,,"])
 def test_what_is_no_threshold_clears_nothing(said: str) -> None:
     config = as_config(FIRST_STAGE)
     config.parameters["thresholds"].string_value = said
+    assert read_clearance(config) is None
+
+
+def test_languages_without_a_limit_clear_nothing() -> None:
+    config = as_config(FIRST_STAGE)
+    config.parameters["thresholds"].string_value = "threat:0.3"
+    config.parameters["languages"].string_value = "en,zh"
     assert read_clearance(config) is None
 
 

@@ -180,11 +180,11 @@ async def test_languages_are_unknown_until_the_text_encoder_says_them() -> None:
 async def test_what_the_first_stage_may_clear_is_known_once_it_has_said_so() -> None:
     server = KServe()
     server.specs[FIRST_STAGE.name] = FIRST_STAGE
-    server.parameters[FIRST_STAGE.name] = {"thresholds": "threat:0.3", "languages": "en"}
+    server.parameters[FIRST_STAGE.name] = {"thresholds": "threat:0.3", "languages": "en:-0.5"}
     async with opened(server) as scene:
         assert scene.classifier.clearance is None
         await scene.classifier.confirm()
-        assert scene.classifier.clearance == Clearance(frozenset({"en"}), {"threat": 0.3})
+        assert scene.classifier.clearance == Clearance({"en": -0.5}, {"threat": 0.3})
         (outputs,) = await scene.infer(FIRST_STAGE)
         assert outputs["suspicion"].tolist() == [-4.0]
 

@@ -21,7 +21,7 @@ from sluice.verdict.policy_set import PolicySet
 from tests.engine.pipelines import POLICY, Bench, extract_text, finds
 from tests.engine.test_repeated_posts import RepeatBench
 
-CLEARANCE = Clearance(frozenset({"en"}), {"threat": 0.4})
+CLEARANCE = Clearance({"en": 0.0}, {"threat": 0.4})
 FULL = {"stage": "full", "first_stage": "0", "text_encoder": "0", "fusion": "0"}
 FIRST = {"stage": "first", "first_stage": "0"}
 
@@ -156,7 +156,13 @@ def answer(suspicion: float, **probabilities: float) -> Arrays:
     ],
 )
 def test_a_text_is_benign_if_nothing_speaks_against_it(outputs: Arrays, expected: bool) -> None:
-    assert is_plainly_benign(outputs, CLEARANCE) is expected
+    assert is_plainly_benign(outputs, "en", CLEARANCE) is expected
+
+
+def test_a_language_has_a_limit_of_its_own() -> None:
+    clearance = Clearance({"en": 0.0, "zh": 1.5, "de": float("nan")}, {"threat": 0.4})
+    cleared = [is_plainly_benign(answer(1.0), language, clearance) for language in ("en", "zh", "de", "fr", None)]
+    assert cleared == [False, True, False, False, False]
 
 
 def read(text: str = "see you at lunch", **changes: object) -> Features[Row]:
@@ -188,7 +194,7 @@ async def test_it_is_asked_about_the_whole_text_alone(bench: Bench) -> None:
 
 async def test_a_policy_asked_about_another_first_stage_counts_for_nothing(bench: Bench) -> None:
     def replaced(model: ModelSpec, row: Arrays) -> Array:
-        bench.classifier.clearance = Clearance(frozenset({"en"}), {"threat": 0.7})
+        bench.classifier.clearance = Clearance({"en": 0.0}, {"threat": 0.7})
         return quiet(model, row)
 
     bench.classifier.script = replaced
