@@ -81,7 +81,7 @@ def _language_of(features: Features[Row]) -> str | None:
 
 
 def is_plainly_benign(outputs: Arrays, language: str | None, clearance: Clearance) -> bool:
-    """Whether the first stage clears a text: its suspicion is low for its language, and it expects no label to be found.
+    """Whether the first stage clears a text: its suspicion is low for its language, and it expects to find no label.
 
     Whatever is not a number clears nothing. Scores count as verdicts have them, rounded: what is shown as a threshold
     would have reached it.
