@@ -29,12 +29,20 @@ class Client:
     timeout_s : float
         Seconds until a request without an answer counts as failed.
     retries : Retries
+    in_full : bool
+        Whether all models read every text: for who cuts scores at thresholds of their own.
     """
 
     def __init__(
-        self, address: str, key: str | None = None, timeout_s: float = TIMEOUT_S, retries: Retries | None = None
+        self,
+        address: str,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+        *,
+        in_full: bool = False,
     ) -> None:
-        self._http = httpx.Client(**make_options(address, key, timeout_s))
+        self._http = httpx.Client(**make_options(address, key, timeout_s, in_full))
         self._retrying = tenacity.Retrying(**(retries or Retries()).as_options())
 
     def __enter__(self) -> Self:
@@ -82,14 +90,20 @@ class AsyncClient:
 
     Parameters
     ----------
-    address, key, timeout_s, retries
+    address, key, timeout_s, retries, in_full
         See `Client`.
     """
 
     def __init__(
-        self, address: str, key: str | None = None, timeout_s: float = TIMEOUT_S, retries: Retries | None = None
+        self,
+        address: str,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+        *,
+        in_full: bool = False,
     ) -> None:
-        self._http = httpx.AsyncClient(**make_options(address, key, timeout_s))
+        self._http = httpx.AsyncClient(**make_options(address, key, timeout_s, in_full))
         self._retrying = tenacity.AsyncRetrying(**(retries or Retries()).as_options())
 
     async def __aenter__(self) -> Self:

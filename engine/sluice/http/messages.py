@@ -29,10 +29,11 @@ class _Problem(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
 
 
-def make_options(address: str, key: str | None, timeout_s: float) -> dict[str, Any]:
+def make_options(address: str, key: str | None, timeout_s: float, in_full: bool) -> dict[str, Any]:
     """How httpx's client is set up."""
+    asked = {"in_full": "true"} if in_full else {}
     headers = {"Content-Type": "application/json"} | ({} if key is None else {"Authorization": f"Bearer {key}"})
-    return {"base_url": address.rstrip("/"), "headers": headers, "timeout": timeout_s}
+    return {"base_url": address.rstrip("/"), "headers": headers, "params": asked, "timeout": timeout_s}
 
 
 def split(posts: Sequence[Post]) -> Iterator[bytes]:

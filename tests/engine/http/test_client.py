@@ -49,6 +49,7 @@ def scorer() -> FakeScorer:
 @pytest.fixture(autouse=True)
 def fresh(scorer: FakeScorer) -> None:
     scorer.posts.clear()
+    scorer.in_full.clear()
     scorer.error, scorer.late = None, False
 
 
@@ -71,6 +72,13 @@ def test_more_posts_than_a_request_takes_go_in_several(address: str, scorer: Fak
     assert [verdict.post_id for verdict in score_all(address, posts, key=KEY)] == [post.id for post in posts]
     assert score_all(address, [], key=KEY) == []
     assert len(scorer.posts) == 205
+
+
+def test_who_needs_scores_has_all_models_read(address: str, scorer: FakeScorer, score_all: ScoreAll) -> None:
+    posts = [Post(id="p-1", text="hello")]
+    for options in ({}, {"in_full": True}, {"in_full": False}):
+        score_all(address, posts, key=KEY, **options)
+    assert scorer.in_full == [False, True, False]
 
 
 def test_one_post_has_one_verdict(address: str) -> None:
