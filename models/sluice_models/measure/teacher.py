@@ -100,7 +100,7 @@ def gather_lessons(examples: Sequence[Example], lessons: Lessons) -> list[Exampl
     """Training texts: a sample of every source and language, and sentences of our own."""
     rng = random.Random(5)
     drawer = Drawer(keep_sentences(load_languages(), held_out=False))
-    n_templates = lessons.n_drawn // 2
+    n_templates = lessons.n_drawn // 4
     drawn = [drawer.draw(rng, f"drawn-{n}") for n in range(lessons.n_drawn - n_templates)]
     return [*sample_sources(examples, lessons.per_source), *drawn, *fill_templates(n_templates, seed=5)]
 

@@ -52,6 +52,10 @@ class Clearing:
         return may_clear(texts.taught, self.languages) & (texts.suspicion < self.threshold)
 
 
+NOTHING = Clearing(-np.inf, ())
+"""What is cleared where too little was measured."""
+
+
 def may_clear(taught: Taught, languages: Sequence[str]) -> Bools:
     """Texts that fit into one window and are in one of the languages."""
     return taught.is_whole & np.isin(taught.languages, languages)
@@ -62,7 +66,7 @@ def choose_clearing(
 ) -> Clearing:
     """The languages and the threshold with which most texts are cleared that the other models do not flag.
 
-    Languages are left out one after the other, that first without which most are cleared.
+    Languages are taken in one after the other, that first which alone would allow the highest threshold.
 
     Parameters
     ----------
@@ -77,15 +81,14 @@ def choose_clearing(
     """
     groups = [each.choose(each.taught.flagged(thresholds)) for each in harmful]
     benign = ~texts.taught.flagged(thresholds)
-    best = _choose_threshold(texts, thresholds, groups, _measured(texts.taught, thresholds, read))
-    while len(best.languages) > 1:
-        fewer = (tuple(code for code in best.languages if code != left_out) for left_out in best.languages)
-        candidates = [_choose_threshold(texts, thresholds, groups, each) for each in fewer]
-        counts = [int((each.clears(texts) & benign).sum()) for each in candidates]
-        if max(counts) <= int((best.clears(texts) & benign).sum()):
-            break
-        best = candidates[int(np.argmax(counts))]
-    return best
+    alone = {
+        code: _choose_threshold(texts, thresholds, groups, (code,)).threshold
+        for code in _measured(texts.taught, thresholds, read)
+    }
+    ordered = sorted(alone, key=lambda code: -alone[code])
+    nested = (tuple(sorted(ordered[:n])) for n in range(1, len(ordered) + 1))
+    candidates = [_choose_threshold(texts, thresholds, groups, each) for each in nested]
+    return max(candidates, key=lambda each: int((each.clears(texts) & benign).sum()), default=NOTHING)
 
 
 def _measured(taught: Taught, thresholds: Float32, read: Sequence[str]) -> tuple[str, ...]:
