@@ -275,14 +275,14 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     stands_for : str
         `digest_models` of the repository that it learned from.
-    languages : tuple of str
-        Codes of those it may clear texts in.
+    languages : dict of str to float
+        By code of the languages that it may clear texts in, the suspicion below which it does.
     thresholds : dict of str to float
         Scores from which on a post counted as found, by label.
     """
 
     stands_for: str
-    languages: tuple[str, ...]
+    languages: dict[str, float]
     thresholds: dict[str, float]
 
 

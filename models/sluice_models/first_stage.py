@@ -6,6 +6,7 @@ two cores, and what they said is kept. ``python -m sluice_models.export`` then w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,9 @@ from sluice_models.training.clearing import Looked, choose_clearing
 from sluice_models.training.suspicion import read_suspicion
 from sluice_models.training.train_first_stage import NAME, find_words, train_first_stage
 
+SLACK = 1e-3
+"""Taken off each limit: no two processors compute suspicion to the last digit alike."""
+
 
 def train(bundle: Path, share: float, runs: Path, repository: Path, console: Console) -> FirstStage:
     """Train for a share of the steps, and store the weights as they are exported."""
@@ -59,13 +63,15 @@ def _shorten(training: Training, share: float) -> Training:
 
 
 def set_threshold(stage: FirstStage, held_out: Taught, harmful: Iterable[Taught], repository: Path) -> Measured:
-    """Take off its suspicion what no positive that is found falls below; returns what that holds for."""
+    """Take off its suspicion the lowest language's limit; returns all of them, and what they hold for."""
     review, read = shipped_thresholds().review, (*read_languages(repository), UND)
     stage.threshold.zero_()
     texts, *others = (Looked(taught, read_suspicion(stage, taught)) for taught in (held_out, *harmful))
-    clearing = choose_clearing(texts, review_logits(review), read, others)
-    stage.threshold.fill_(clearing.threshold)
-    return Measured(digest_models(repository), clearing.languages, dict(review))
+    limits = choose_clearing(texts, review_logits(review), read, others).limits
+    lowest = min(limits.values(), default=0.0)
+    stage.threshold.fill_(lowest - SLACK)
+    above = {code: math.floor((limit - lowest) * 1000) / 1000 for code, limit in limits.items()}
+    return Measured(digest_models(repository), above, dict(review))
 
 
 def main(
@@ -84,7 +90,7 @@ def main(
         measured = set_threshold(stage, held_out, harmful.values(), repository)
         save(stage, checkpoint_file(runs, NAME))
         (runs / MEASURED_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
-    typer.echo(f"texts in {', '.join(measured.languages)} are cleared below {float(stage.threshold):.2f}")
+    typer.echo(f"suspicion below which texts are cleared: {measured.languages}")
 
 
 if __name__ == "__main__":

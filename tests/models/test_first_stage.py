@@ -12,7 +12,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from typer.testing import CliRunner
 
 from sluice.contract import FIRST_STAGE, LABELS, THRESHOLDS_PARAMETER
-from sluice.inference.fit import check_config, read_languages
+from sluice.inference.fit import check_config
 from sluice_models import configs, export, first_stage
 from sluice_models.adopting.repository import copy_repository
 from sluice_models.config import FirstStageConfig, FirstStageNetwork, Lessons, Measured, Training, digest_models
@@ -29,7 +29,7 @@ CONFIG = FirstStageConfig(
     Training(n_steps=2, n_batch=16, learning_rate=1e-2, fresh_learning_rate=1e-2),
     Lessons(per_source=40, n_drawn=4, n_rough=4),
 )
-MEASURED = Measured("0123456789abcdef", ("en", "zh"), {"hate": 0.677149, "threat": 0.1 + 0.2})
+MEASURED = Measured("0123456789abcdef", {"en": 0.25, "zh": 0.0}, {"hate": 0.677149, "threat": 0.1 + 0.2})
 
 
 def build_tiny():
@@ -74,20 +74,21 @@ def tiny(monkeypatch):
     monkeypatch.setattr(checkpoint, "build_first_stage", build_tiny)
     monkeypatch.setattr(first_stage, "teach_hard_texts", lambda *arguments: {})
     monkeypatch.setattr(clearing, "MIN_FOUND", 1)
+    monkeypatch.setattr(clearing, "MIN_CLEARED", 0)
 
 
 def test_the_commands_leave_a_first_stage_with_what_it_was_measured_on(tiny, bundle, repository, tmp_path):
     runs = tmp_path / "runs"
     trained = invoke(first_stage.main, "--bundle", bundle, "--runs", runs, "--repository", repository)
     assert trained.exit_code == 0, trained.output
-    assert "texts in en are cleared below" in trained.output
+    assert "cleared: {'en': 0.0}" in trained.output
     exported = invoke(export.main, "--runs", runs, "--out", repository)
     assert exported.exit_code == 0, exported.output
     described = invoke(configs.main, "--repository", repository)
     assert described.exit_code == 0, described.output
     config = text_format.Parse((repository / "first_stage" / "config.pbtxt").read_text("utf-8"), ModelConfig())
     check_config(FIRST_STAGE, config)
-    assert read_languages(config) == ("en",)
+    assert config.parameters["languages"].string_value == "en:0.0"
     assert config.parameters["stands_for"].string_value == digest_models(repository)
     found = config.parameters[THRESHOLDS_PARAMETER].string_value.split(",")
     assert dict(pair.split(":") for pair in found) == {
@@ -104,7 +105,7 @@ def test_no_positive_that_is_found_is_suspected_less_than_the_threshold(tiny, bu
     )
     suspicion = first_stage.read_suspicion(stage, held_out)
     found = held_out.found(teacher.review_logits(shipped_thresholds().review)).any(axis=1)
-    assert suspicion[found].min() == pytest.approx(0, abs=1e-5)
+    assert suspicion[found].min() == pytest.approx(first_stage.SLACK, abs=1e-5)
 
 
 def test_the_exported_stage_computes_what_torch_computes(tmp_path):
@@ -123,7 +124,7 @@ def test_its_configuration_says_what_it_was_measured_on():
     config = text_format.Parse(configs.render_first_stage(MEASURED), ModelConfig())
     check_config(FIRST_STAGE, config)
     parameters = {name: value.string_value for name, value in config.parameters.items()}
-    assert parameters["languages"] == "en,zh"
+    assert parameters["languages"] == "en:0.25,zh:0.0"
     assert parameters["thresholds"] == "hate:0.677149,threat:0.30000000000000004"
     assert parameters["stands_for"] == "0123456789abcdef"
     assert float(parameters["request_us"]) > float(parameters["cell_us"]) > 0

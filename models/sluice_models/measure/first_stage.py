@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,8 @@ class HalfRow:
     n_found, n_found_cleared : int
         Positives of the other half that the models find, and those of them that are cleared.
     n_benign, n_benign_cleared : int
+    n_flagged, n_flagged_cleared : int
+        Other harmful texts of the other half that the models flag.
     """
 
     seed: int
@@ -76,6 +78,8 @@ class HalfRow:
     n_found_cleared: int
     n_benign: int
     n_benign_cleared: int
+    n_flagged: int
+    n_flagged_cleared: int
 
 
 @dataclass(frozen=True)
@@ -149,9 +153,9 @@ def open_stage(file: Path) -> StageFunction:
     return look
 
 
-def count_cleared(texts: Looked, thresholds: Float32, languages: Sequence[str]) -> Iterator[ClearedRow]:
+def count_cleared(texts: Looked, thresholds: Float32, limits: Mapping[str, float]) -> Iterator[ClearedRow]:
     """By label over all languages, by language over all labels, and over both; what has no positives is left out."""
-    cleared = Clearing(0.0, tuple(languages)).clears(texts)
+    cleared = Clearing(limits).clears(texts)
     positives, found = texts.taught.targets == 1, texts.taught.found(thresholds)
     everywhere = np.ones(len(cleared), np.bool_)
     for place, label in enumerate(LABELS):
@@ -159,15 +163,15 @@ def count_cleared(texts: Looked, thresholds: Float32, languages: Sequence[str]) 
             columns = positives[:, place], found[:, place]
             yield _count(label, ALL, everywhere, *columns, np.zeros_like(everywhere), cleared)
     counted = positives.any(axis=1), found.any(axis=1), find_benign(texts.taught), cleared
-    for code in (*sorted(languages), ALL):
+    for code in (*sorted(limits), ALL):
         here = everywhere if code == ALL else texts.taught.languages == code
         yield _count(ALL, code, here, *counted)
 
 
-def count_hard(kind: str, texts: Looked, thresholds: Float32, languages: Sequence[str]) -> HardRow:
+def count_hard(kind: str, texts: Looked, thresholds: Float32, limits: Mapping[str, float]) -> HardRow:
     """Of texts that are all harmful."""
     flagged = texts.choose(texts.taught.flagged(thresholds))
-    cleared = Clearing(0.0, tuple(languages)).clears(flagged)
+    cleared = Clearing(limits).clears(flagged)
     return HardRow(kind, len(cleared), int(cleared.sum()))
 
 
@@ -184,12 +188,23 @@ def measure_halves(
 ) -> Iterator[HalfRow]:
     """What the choice is worth on texts that it was not made on."""
     for seed in range(n_halves):
-        first = np.random.default_rng(seed).random(len(texts.suspicion)) < 0.5
-        chosen, other = choose_clearing(texts.choose(first), thresholds, languages, harmful), texts.choose(~first)
+        (one, other), *halves = (_halve(each, seed) for each in (texts, *harmful))
+        chosen = choose_clearing(one, thresholds, languages, [each for each, _ in halves])
         cleared, benign = chosen.clears(other), find_benign(other.taught)
         found = other.taught.found(thresholds).any(axis=1)
-        counts = (int(each.sum()) for each in (found, found & cleared, benign, benign & cleared))
-        yield HalfRow(seed, " ".join(chosen.languages), *counts)
+        hard = [count_hard("", each, thresholds, chosen.limits) for _, each in halves]
+        yield HalfRow(
+            seed,
+            " ".join(chosen.limits),
+            *(int(each.sum()) for each in (found, found & cleared, benign, benign & cleared)),
+            sum(row.n_flagged for row in hard),
+            sum(row.n_flagged_cleared for row in hard),
+        )
+
+
+def _halve(texts: Looked, seed: int) -> tuple[Looked, Looked]:
+    first = np.random.default_rng(seed).random(len(texts.suspicion)) < 0.5
+    return texts.choose(first), texts.choose(~first)
 
 
 def _share(part: int, whole: int) -> str:
@@ -270,5 +285,7 @@ class ClearedHalves(Report[HalfRow]):
             "of these cleared": lambda row: _share(row.n_found_cleared, row.n_found),
             "benign": lambda row: row.n_benign,
             "cleared": lambda row: _share(row.n_benign_cleared, row.n_benign),
+            "other harmful texts flagged": lambda row: row.n_flagged,
+            "of these cleared ": lambda row: _share(row.n_flagged_cleared, row.n_flagged),
         }
         yield Table("first-stage-halves", columns, evaluation.of(ClearedHalves), NO_STAGE)

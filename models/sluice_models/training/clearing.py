@@ -1,12 +1,13 @@
-"""Which texts a first stage may clear: from which suspicion on none, and in which languages.
+"""Which texts a first stage may clear: in which languages, and below which suspicion in each.
 
-Of each label's validation positives that the other models find at most `MAX_LOST` may be cleared, and as many of all
-those in one language: none where there are fewer than a thousand. So it is with other harmful texts that they flag.
+In each language, at most `MAX_LOST` of the validation positives of each label that the other models find may be
+cleared, and as many of all of them: none where there are fewer than a thousand. So it is with other harmful texts that
+they flag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ MAX_LOST = 0.001
 """Of the positives that the other models find."""
 MIN_FOUND = 50
 """Positives that are found in a language before texts in it are cleared at all."""
+MIN_CLEARED = 0.02
+"""Of the texts in a language that the other models do not flag; where fewer would be cleared none is."""
 
 
 @dataclass(frozen=True)
@@ -38,35 +41,22 @@ class Clearing:
 
     Attributes
     ----------
-    threshold : float
-        Suspicion below which a text is cleared.
-    languages : tuple of str
-        Codes of the languages that it may be in, sorted.
+    limits : mapping of str to float
+        By language, the suspicion below which a text in it is cleared.
     """
 
-    threshold: float
-    languages: tuple[str, ...]
+    limits: Mapping[str, float]
 
     def clears(self, texts: Looked) -> Bools:
-        """Which texts are cleared, shape = (n,): unsuspicious, read whole, and in one of the languages."""
-        return may_clear(texts.taught, self.languages) & (texts.suspicion < self.threshold)
-
-
-NOTHING = Clearing(-np.inf, ())
-"""What is cleared where too little was measured."""
-
-
-def may_clear(taught: Taught, languages: Sequence[str]) -> Bools:
-    """Texts that fit into one window and are in one of the languages."""
-    return taught.is_whole & np.isin(taught.languages, languages)
+        """Which texts are cleared, shape = (n,): read whole, in one of the languages, and unsuspicious for it."""
+        limits = np.array([self.limits.get(str(code), -np.inf) for code in texts.taught.languages], np.float32)
+        return np.asarray(texts.taught.is_whole & (texts.suspicion < limits))
 
 
 def choose_clearing(
     texts: Looked, thresholds: Float32, read: Sequence[str], harmful: Sequence[Looked] = ()
 ) -> Clearing:
-    """The languages and the threshold with which most texts are cleared that the other models do not flag.
-
-    Languages are taken in one after the other, that first which alone would allow the highest threshold.
+    """The highest limit that each language allows.
 
     Parameters
     ----------
@@ -79,42 +69,34 @@ def choose_clearing(
     harmful : sequence of Looked
         Kinds of other texts, all of them harmful.
     """
-    groups = [each.choose(each.taught.flagged(thresholds)) for each in harmful]
-    benign = ~texts.taught.flagged(thresholds)
-    alone = {
-        code: _choose_threshold(texts, thresholds, groups, (code,)).threshold
-        for code in _measured(texts.taught, thresholds, read)
-    }
-    ordered = sorted(alone, key=lambda code: -alone[code])
-    nested = (tuple(sorted(ordered[:n])) for n in range(1, len(ordered) + 1))
-    candidates = [_choose_threshold(texts, thresholds, groups, each) for each in nested]
-    return max(candidates, key=lambda each: int((each.clears(texts) & benign).sum()), default=NOTHING)
+    flagged = [each.choose(each.taught.flagged(thresholds)) for each in harmful]
+    limits = {}
+    for code in sorted(read):
+        here, others = _in_language(texts, code), [_in_language(each, code) for each in flagged]
+        if int(here.taught.found(thresholds).any(axis=1).sum()) >= MIN_FOUND:
+            limits[code] = min(_limit(group) for group in (*_groups(here, thresholds), *others))
+    return Clearing({code: limit for code, limit in limits.items() if _is_worthwhile(texts, thresholds, code, limit)})
 
 
-def _measured(taught: Taught, thresholds: Float32, read: Sequence[str]) -> tuple[str, ...]:
-    """Languages with enough positives to say anything of them."""
-    counted = taught.languages[taught.found(thresholds).any(axis=1)]
-    return tuple(code for code in sorted(read) if int((counted == code).sum()) >= MIN_FOUND)
+def _in_language(texts: Looked, code: str) -> Looked:
+    return texts.choose(np.asarray(texts.taught.languages == code))
 
 
-def _choose_threshold(
-    texts: Looked, thresholds: Float32, harmful: Sequence[Looked], languages: tuple[str, ...]
-) -> Clearing:
-    """The highest threshold that every label, language and kind of harmful text allows."""
-    found = texts.taught.found(thresholds)
-    groups = [texts.choose(group) for group in _groups(found, texts.taught, languages)]
-    limits = [_limit(group, languages) for group in (*groups, *harmful)]
-    return Clearing(min(limits, default=-np.inf), languages)
+def _groups(here: Looked, thresholds: Float32) -> Iterator[Looked]:
+    """Found positives of each label, and of all."""
+    found = here.taught.found(thresholds)
+    yield from (here.choose(column) for column in found.T)
+    yield here.choose(found.any(axis=1))
 
 
-def _groups(found: Bools, taught: Taught, languages: Sequence[str]) -> Iterator[Bools]:
-    """Found positives of each label, and of each language."""
-    yield from found.T
-    yield from (found.any(axis=1) & (taught.languages == code) for code in languages)
-
-
-def _limit(group: Looked, languages: Sequence[str]) -> float:
-    """The highest threshold below which lie no more than may be lost of the group."""
+def _limit(group: Looked) -> float:
+    """The highest limit below which lie no more than may be lost of the group."""
     n_lost = int(MAX_LOST * len(group.taught))
-    lowest = np.sort(group.suspicion[may_clear(group.taught, languages)])
+    lowest = np.sort(group.suspicion[group.taught.is_whole])
     return float(lowest[n_lost]) if len(lowest) > n_lost else np.inf
+
+
+def _is_worthwhile(texts: Looked, thresholds: Float32, code: str, limit: float) -> bool:
+    benign = ~texts.taught.flagged(thresholds) & (texts.taught.languages == code)
+    cleared = benign & Clearing({code: limit}).clears(texts)
+    return int(cleared.sum()) >= MIN_CLEARED * int(benign.sum())

@@ -37,8 +37,6 @@ FOUND_WEIGHT, FLAGGED_WEIGHT = 12.0, 4.0
 """Of positives that the other models find, and of other texts that they flag; 1 for the rest."""
 MARGIN_WEIGHT = 0.5
 """Of the distance from the margin, beside that of the logits and that of being suspicious."""
-SAFE = -1.0
-"""Where the margin of a text that the others flag should be at least: it costs the square of what is missing."""
 LENGTH_NOISE = 6.0
 """Word pieces by which texts of one batch differ, besides where batches end."""
 WORD_SPREAD = 0.5
@@ -89,14 +87,13 @@ def lesson_batches(taught: Taught, thresholds: Float32, n_batch: int) -> Iterato
 
 
 def first_stage_loss(stage: FirstStage, batch: LessonBatch) -> Tensor:
-    """Loss, a scalar: of the logits, of the margin, of whether the text is suspicious, and of what is passed over."""
+    """Loss, a scalar: of the logits, of the margin, and of whether the text is suspicious."""
     logits, suspicion = stage(batch.input_ids, batch.attention_mask)
     margin = suspicion[:, 0].float()
     distance = F.smooth_l1_loss(margin, batch.margins, reduction="none")
     suspicious = torch.sigmoid(SHARPNESS * batch.margins)
     wrong = F.binary_cross_entropy_with_logits(margin + NEAR, suspicious, reduction="none")
-    passed_over = F.relu(SAFE - margin) ** 2 * (batch.margins > 0)
-    weighed = (batch.weights * (MARGIN_WEIGHT * distance + wrong + passed_over)).mean()
+    weighed = (batch.weights * (MARGIN_WEIGHT * distance + wrong)).mean()
     return F.smooth_l1_loss(logits.float(), batch.logits) + weighed
 
 

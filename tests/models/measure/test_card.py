@@ -83,7 +83,7 @@ def make_evaluation(**changes):
             ClearedRow("all", "en", 900, 9, 800, 0, 500, 200),
         ),
         "first_stage_hard": (HardRow("sentences of ours", 700, 1),),
-        "first_stage_halves": (HalfRow(0, "de en", 400, 1, 250, 100),),
+        "first_stage_halves": (HalfRow(0, "de en", 400, 1, 250, 100, 90, 1),),
         "costs": (CostRow("fusion", 1_200_000, 8, 1.0, 2.0),),
         "origins": (
             Origin("text", "one", "CC0", "open", 10, 2),

@@ -30,7 +30,7 @@ def test_labels_and_languages_are_counted_apart():
         (1, True, "en", 1.0), (1, True, "en", -1.0), (1, False, "de", -1.0), (0, False, "de", -2.0),
         (0, False, "en", 2.0), (None, False, "en", -2.0), (0, False, "fr", -2.0),
     ])  # fmt: skip
-    assert list(count_cleared(texts, THRESHOLDS, ("de", "en"))) == [
+    assert list(count_cleared(texts, THRESHOLDS, {"de": 0.0, "en": 0.0})) == [
         ClearedRow("hate", ALL, 3, 2, 2, 1, 0, 0),
         ClearedRow(ALL, "de", 1, 1, 0, 0, 1, 1),
         ClearedRow(ALL, "en", 2, 1, 2, 1, 1, 0),
@@ -40,15 +40,18 @@ def test_labels_and_languages_are_counted_apart():
 
 def test_of_other_harmful_texts_those_are_counted_that_the_models_flag():
     texts = make_texts([(1, True, "en", -1.0), (1, True, "en", 1.0), (1, True, "fr", -1.0), (1, False, "en", -1.0)])
-    assert count_hard("ours", texts, THRESHOLDS, ("en",)) == HardRow("ours", 3, 1)
+    assert count_hard("ours", texts, THRESHOLDS, {"en": 0.0}) == HardRow("ours", 3, 1)
 
 
 def test_the_choice_of_one_half_is_measured_on_the_other():
     found = [(1, True, "en", 1.0 + n / 1000) for n in range(400)]
     benign = [(0, False, "en", -2.0 + n / 100) for n in range(400)]
-    rows = list(measure_halves(make_texts(found + benign), THRESHOLDS, ("en",), (), n_halves=2))
+    texts, hard = make_texts(found + benign), make_texts([(1, True, "en", 1.0 + n / 1000) for n in range(100)])
+    rows = list(measure_halves(texts, THRESHOLDS, ("en",), [hard], n_halves=2))
     assert [row.languages for row in rows] == ["en", "en"]
     for row in rows:
         assert 150 < row.n_found < 250
         assert row.n_found_cleared <= 20
+        assert 30 < row.n_flagged < 70
+        assert row.n_flagged_cleared <= 20
         assert 0.7 < row.n_benign_cleared / row.n_benign < 0.8

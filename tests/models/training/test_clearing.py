@@ -35,56 +35,56 @@ def choose(groups, read=("de", "en"), harmful=()):
 
 def test_of_fewer_than_a_thousand_none_is_lost():
     found = np.linspace(1, 3, 999)
-    assert choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 2, 50))]) == Clearing(1.0, ("en",))
+    assert choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 2, 50))]).limits == {"en": 1.0}
 
 
 def test_of_a_thousand_one_may_be_lost():
     found = np.linspace(1, 3, 1000)
     chosen = choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 2, 50))])
-    assert chosen.threshold == pytest.approx(found[1])
+    assert chosen.limits["en"] == pytest.approx(found[1])
 
 
 def test_every_label_has_a_limit_of_its_own():
     common, rare = np.linspace(1, 3, 2000), [-2.0]
     chosen = choose([(HATE, True, "en", common), (SPAM, True, "en", rare), (None, False, "en", [-4.0] * 9)])
-    assert chosen.threshold == -2.0
+    assert chosen.limits == {"en": -2.0}
 
 
 def test_positives_that_nobody_finds_limit_nothing():
     chosen = choose([(HATE, True, "en", [1.0] * 60), (HATE, False, "en", [-9.0]), (None, False, "en", [-4.0])])
-    assert chosen.threshold == 1.0
+    assert chosen.limits == {"en": 1.0}
 
 
-def test_a_language_that_costs_more_than_it_gives_is_left_out():
-    english, benign = [1.0] * 60, np.linspace(-4, 0, 100)
-    german = [-3.9] + [1.0] * 59
-    chosen = choose([(HATE, True, "en", english), (HATE, True, "de", german), (None, False, "en", benign)])
-    assert chosen == Clearing(1.0, ("en",))
+def test_every_language_has_a_limit_of_its_own():
+    english, german = [1.0] * 60, [-3.0] + [1.0] * 59
+    groups = [(HATE, True, "en", english), (HATE, True, "de", german)]
+    groups += [(None, False, code, np.linspace(-4, 0, 100)) for code in ("en", "de")]
+    assert choose(groups).limits == {"de": -3.0, "en": 1.0}
+
+
+def test_a_language_in_which_hardly_anything_would_be_cleared_is_left_out():
+    found = [-3.98] + [1.0] * 59
+    assert choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 0, 100))]).limits == {}
 
 
 def test_a_language_in_which_few_are_found_is_never_cleared():
     few = [1.0] * (MIN_FOUND - 1)
-    chosen = choose([(HATE, True, "en", [1.0] * 60), (HATE, True, "de", few), (None, False, "de", [-4.0] * 99)])
-    assert chosen.languages == ("en",)
+    groups = [(HATE, True, "en", [1.0] * 60), (HATE, True, "de", few)]
+    assert list(choose([*groups, *((None, False, code, [-4.0] * 99) for code in ("de", "en"))]).limits) == ["en"]
 
 
 def test_a_language_that_the_text_encoder_does_not_read_is_never_cleared():
-    groups = [(HATE, True, "en", [1.0] * 60), (HATE, True, "th", [1.0] * 60), (None, False, "th", [-4.0] * 99)]
-    assert choose(groups).languages == ("en",)
+    groups = [(HATE, True, code, [1.0] * 60) for code in ("en", "th")]
+    assert list(choose([*groups, *((None, False, code, [-4.0] * 99) for code in ("en", "th"))]).limits) == ["en"]
 
 
-def test_without_any_language_nothing_is_cleared():
-    texts = make([(HATE, True, "en", [1.0]), (None, False, "en", [-4.0])])
-    assert not choose_clearing(texts, THRESHOLDS, ("en",)).clears(texts).any()
-
-
-def test_other_harmful_texts_lower_the_threshold_where_the_models_flag_them():
+def test_other_harmful_texts_lower_the_limit_where_the_models_flag_them():
     groups = [(HATE, True, "en", [1.0] * 60), (None, False, "en", [-4.0] * 9)]
     kinds = [[(SPAM, True, "en", [0.5, 2.0]), (SPAM, False, "en", [-3.0])], [(SPAM, True, "th", [-3.0])]]
-    assert choose(groups, harmful=kinds).threshold == 0.5
+    assert choose(groups, harmful=kinds).limits == {"en": 0.5}
 
 
 def test_long_texts_and_other_languages_are_not_cleared():
-    texts = make([(None, False, "en", [-1.0, -1.0, 1.0]), (None, False, "", [-1.0])])
+    texts = make([(None, False, "en", [-1.0, -1.0, 1.0]), (None, False, "de", [-1.0]), (None, False, "", [-9.0])])
     texts.taught.is_whole[1] = False
-    assert Clearing(0.0, ("en",)).clears(texts).tolist() == [True, False, False, False]
+    assert Clearing({"en": 0.0, "de": -2.0}).clears(texts).tolist() == [True, False, False, False, False]
