@@ -193,13 +193,9 @@ def measure_halves(
         cleared, benign = chosen.clears(other), find_benign(other.taught)
         found = other.taught.found(thresholds).any(axis=1)
         hard = [count_hard("", each, thresholds, chosen.limits) for _, each in halves]
-        yield HalfRow(
-            seed,
-            " ".join(chosen.limits),
-            *(int(each.sum()) for each in (found, found & cleared, benign, benign & cleared)),
-            sum(row.n_flagged for row in hard),
-            sum(row.n_flagged_cleared for row in hard),
-        )
+        counts = [int(each.sum()) for each in (found, found & cleared, benign, benign & cleared)]
+        counts += [sum(row.n_flagged for row in hard), sum(row.n_flagged_cleared for row in hard)]
+        yield HalfRow(seed, " ".join(chosen.limits), *counts)
 
 
 def _halve(texts: Looked, seed: int) -> tuple[Looked, Looked]:
