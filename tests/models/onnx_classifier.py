@@ -28,8 +28,7 @@ from sluice.resources import default_policy
 from sluice.verdict.documents import load_policy
 from sluice.verdict.policy import Policy
 from sluice.verdict.policy_set import PolicySet
-from sluice_models.config import TRITON_REPO
-from sluice_models.configs import read_languages
+from sluice_models.config import TRITON_REPO, read_languages
 
 PATIENCE_MS = 60_000
 """Deadline of a post: these tests are about scores, on however slow a machine."""

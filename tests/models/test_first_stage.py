@@ -8,6 +8,7 @@ import pytest
 import torch
 import typer
 from google.protobuf import text_format
+from rich.console import Console
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from typer.testing import CliRunner
 
@@ -16,11 +17,14 @@ from sluice.inference.fit import check_config
 from sluice_models import configs, export, first_stage
 from sluice_models.adopting.repository import copy_repository
 from sluice_models.config import FirstStageConfig, FirstStageNetwork, Lessons, Measured, Training, digest_models
+from sluice_models.data.bundle import read_texts
 from sluice_models.measure import teacher
 from sluice_models.measure.context import shipped_thresholds
-from sluice_models.networks.first_stage import CodedWords, FirstStage
+from sluice_models.measure.first_stage import FOLDER
+from sluice_models.networks.first_stage import CodedWords, FirstStage, reduce_weights
 from sluice_models.recipes.text.taught import Taught
 from sluice_models.training import checkpoint, clearing
+from sluice_models.training.suspicion import read_suspicion
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 N_WORDS = 80_000
@@ -73,7 +77,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(first_stage, "find_words", lambda *arguments: words)
     monkeypatch.setattr(checkpoint, "build_first_stage", build_tiny)
     monkeypatch.setattr(first_stage, "teach_hard_texts", lambda *arguments: {})
-    monkeypatch.setattr(clearing, "MIN_FOUND", 1)
+    monkeypatch.setattr(clearing.choose_clearing, "__defaults__", ((), 1))
     monkeypatch.setattr(clearing, "MIN_CLEARED", 0)
 
 
@@ -100,10 +104,8 @@ def test_no_positive_that_is_found_is_suspected_less_than_the_threshold(tiny, bu
     runs = tmp_path / "runs"
     invoke(first_stage.main, "--bundle", bundle, "--runs", runs, "--repository", repository)
     stage = checkpoint.load_first_stage(runs)
-    held_out = teacher.teach_all(
-        first_stage.read_texts(bundle, "val"), runs / first_stage.FOLDER, first_stage.Console(quiet=True), repository
-    )
-    suspicion = first_stage.read_suspicion(stage, held_out)
+    held_out = teacher.teach_all(read_texts(bundle, "val"), runs / FOLDER, Console(quiet=True), repository)
+    suspicion = read_suspicion(stage, held_out)
     found = held_out.found(teacher.review_logits(shipped_thresholds().review)).any(axis=1)
     assert suspicion[found].min() == pytest.approx(first_stage.SLACK, abs=1e-5)
 
@@ -111,7 +113,7 @@ def test_no_positive_that_is_found_is_suspected_less_than_the_threshold(tiny, bu
 def test_the_exported_stage_computes_what_torch_computes(tmp_path):
     torch.manual_seed(0)
     stage = FirstStage(CONFIG.network, torch.nn.Embedding(N_WORDS, 4)).eval()
-    first_stage.reduce_weights(stage, export.HALF_FROM_ELEMENTS)
+    reduce_weights(stage, export.HALF_FROM_ELEMENTS)
     parity = export.export_model("first_stage", stage, tmp_path / "model.onnx")
     assert max(parity.differences.values()) < 1e-5
     assert parity.n_bytes < N_WORDS * (4 + 2) * 1.1
@@ -130,16 +132,10 @@ def test_its_configuration_says_what_it_was_measured_on():
     assert float(parameters["request_us"]) > float(parameters["cell_us"]) > 0
 
 
-@pytest.mark.parametrize(("replaced", "stays"), [("text_encoder", False), ("image_encoder", True)])
-def test_an_adopted_text_encoder_has_no_first_stage(repository, tmp_path, replaced, stays):
-    (repository / "first_stage").mkdir()
-    (repository / "first_stage" / "config.pbtxt").touch()
-    for _ in range(2):
-        copy_repository(repository, tmp_path / "out", replaced)
-        assert (tmp_path / "out" / "first_stage").is_dir() is stays
-
-
-def test_what_is_adopted_beside_an_adopted_text_encoder_has_none_either(repository, tmp_path):
-    (tmp_path / "out" / "first_stage").mkdir(parents=True)
-    copy_repository(repository, tmp_path / "out", "image_encoder")
-    assert not (tmp_path / "out" / "first_stage").exists()
+@pytest.mark.parametrize("replaced", ["text_encoder", "image_encoder"])
+def test_a_repository_with_an_adopted_encoder_has_no_first_stage(repository, tmp_path, replaced):
+    for folder in (repository, tmp_path / "out"):
+        (folder / "first_stage" / "1").mkdir(parents=True)
+        (folder / "first_stage" / "config.pbtxt").touch()
+    copy_repository(repository, tmp_path / "out", replaced)
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["fusion", "text_encoder"]

@@ -38,16 +38,15 @@ def require_new(base: Path, out: Path) -> Path:
 def copy_repository(base: Path, out: Path, replaced: ModelName) -> None:
     """Copy all models; what an earlier adoption left there and belongs to other weights goes.
 
-    A tokenizer that the other repository has stays, unless the text encoder is what is `replaced`; then the first stage
-    goes as well, for it says what the old one would.
+    A tokenizer that the other repository has stays, unless the text encoder is what is `replaced`. The first stage is
+    left out: it says what another text encoder and another fusion would.
     """
     shutil.copytree(base, out, ignore=shutil.ignore_patterns("*.plan", "__pycache__"), dirs_exist_ok=True)
     for name in MODEL_NAMES:
         (out / name / "1" / "model.plan").unlink(missing_ok=True)
     if replaced == "text_encoder" or find_tokenizer(base) is None:
         _tokenizer_file(out).unlink(missing_ok=True)
-    if replaced == "text_encoder" or not (base / FIRST_STAGE.name).is_dir():
-        shutil.rmtree(out / FIRST_STAGE.name, ignore_errors=True)
+    shutil.rmtree(out / FIRST_STAGE.name, ignore_errors=True)
 
 
 def _tokenizer_file(repository: Path) -> Path:

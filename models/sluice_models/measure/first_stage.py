@@ -22,7 +22,7 @@ from sluice_models.measure.hard_texts import teach_hard_texts
 from sluice_models.measure.report import DASH, Columns, Evaluation, Report, Table, permille
 from sluice_models.measure.teacher import review_logits, teach_all
 from sluice_models.recipes.text.taught import Float32, Taught
-from sluice_models.training.clearing import Clearing, Looked, choose_clearing
+from sluice_models.training.clearing import MIN_FOUND, Clearing, Looked, choose_clearing
 from sluice_models.training.onnx_encoder import open_session
 from sluice_models.training.suspicion import StageFunction, read_suspicion
 
@@ -154,7 +154,10 @@ def open_stage(file: Path) -> StageFunction:
 
 
 def count_cleared(texts: Looked, thresholds: Float32, limits: Mapping[str, float]) -> Iterator[ClearedRow]:
-    """By label over all languages, by language over all labels, and over both; what has no positives is left out."""
+    """By label over all languages, by language over all labels, and over both; suspicion of shape = (n,).
+
+    Labels without a positive are left out; thresholds have shape = (labels,).
+    """
     cleared = Clearing(limits).clears(texts)
     positives, found = texts.taught.targets == 1, texts.taught.found(thresholds)
     everywhere = np.ones(len(cleared), np.bool_)
@@ -169,7 +172,7 @@ def count_cleared(texts: Looked, thresholds: Float32, limits: Mapping[str, float
 
 
 def count_hard(kind: str, texts: Looked, thresholds: Float32, limits: Mapping[str, float]) -> HardRow:
-    """Of texts that are all harmful."""
+    """Of texts that are all harmful; thresholds of shape = (labels,)."""
     flagged = texts.choose(texts.taught.flagged(thresholds))
     cleared = Clearing(limits).clears(flagged)
     return HardRow(kind, len(cleared), int(cleared.sum()))
@@ -186,10 +189,10 @@ def _count(
 def measure_halves(
     texts: Looked, thresholds: Float32, languages: Sequence[str], harmful: Sequence[Looked], n_halves: int = N_HALVES
 ) -> Iterator[HalfRow]:
-    """What the choice is worth on texts that it was not made on."""
+    """What the choice is worth on texts that it was not made on; thresholds of shape = (labels,)."""
     for seed in range(n_halves):
         (one, other), *halves = (_halve(each, seed) for each in (texts, *harmful))
-        chosen = choose_clearing(one, thresholds, languages, [each for each, _ in halves])
+        chosen = choose_clearing(one, thresholds, languages, [each for each, _ in halves], MIN_FOUND // 2)
         cleared, benign = chosen.clears(other), find_benign(other.taught)
         found = other.taught.found(thresholds).any(axis=1)
         hard = [count_hard("", each, thresholds, chosen.limits) for _, each in halves]

@@ -39,7 +39,7 @@ class CodedWords(nn.Module):
 
 
 def code_words(words: Tensor) -> CodedWords:
-    """The nearest words in eight bits; scales are numbers of half precision, as which they are stored."""
+    """The nearest to words of shape = (n, d_word) in eight bits; scales are of half precision, as they are stored."""
     coded = CodedWords(*words.shape)
     largest = words.abs().amax(dim=1, keepdim=True)
     coded.scales.copy_((largest / LARGEST_CODE).clamp(min=SMALLEST_SCALE).half().float())

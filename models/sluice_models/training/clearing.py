@@ -17,8 +17,8 @@ from sluice_models.recipes.text.taught import Float32, Taught
 
 MAX_LOST = 0.001
 """Of the positives that the other models find."""
-MIN_FOUND = 50
-"""Positives that are found in a language before texts in it are cleared at all."""
+MIN_FOUND = 500
+"""By default. That none of 60 to 170 is lost says too little: with so few, a plain threat in Russian was cleared."""
 MIN_CLEARED = 0.02
 """Of the texts in a language that the other models do not flag; where fewer would be cleared none is."""
 
@@ -31,7 +31,7 @@ class Looked:
     suspicion: Float32
 
     def choose(self, chosen: Bools) -> Looked:
-        """Some of the texts, in their order."""
+        """Some of the texts, shape = (n,), in their order."""
         return Looked(self.taught.choose(chosen), self.suspicion[chosen])
 
 
@@ -54,7 +54,11 @@ class Clearing:
 
 
 def choose_clearing(
-    texts: Looked, thresholds: Float32, read: Sequence[str], harmful: Sequence[Looked] = ()
+    texts: Looked,
+    thresholds: Float32,
+    read: Sequence[str],
+    harmful: Sequence[Looked] = (),
+    min_found: int = MIN_FOUND,
 ) -> Clearing:
     """The highest limit that each language allows.
 
@@ -68,12 +72,14 @@ def choose_clearing(
         Languages that the text encoder reads, and what stands for texts whose language cannot be told.
     harmful : sequence of Looked
         Kinds of other texts, all of them harmful.
+    min_found : int
+        Positives that are found in a language before texts in it are cleared at all.
     """
     flagged = [each.choose(each.taught.flagged(thresholds)) for each in harmful]
     limits = {}
     for code in sorted(read):
         here, others = _in_language(texts, code), [_in_language(each, code) for each in flagged]
-        if int(here.taught.found(thresholds).any(axis=1).sum()) >= MIN_FOUND:
+        if int(here.taught.found(thresholds).any(axis=1).sum()) >= min_found:
             limits[code] = min(_limit(group) for group in (*_groups(here, thresholds), *others))
     return Clearing({code: limit for code, limit in limits.items() if _is_worthwhile(texts, thresholds, code, limit)})
 

@@ -66,7 +66,7 @@ def weigh_lessons(taught: Taught, thresholds: Float32) -> Float32:
 
 
 def lesson_batches(taught: Taught, thresholds: Float32, n_batch: int) -> Iterator[LessonBatch]:
-    """Endless: pass after pass, each in another order."""
+    """Endless: pass after pass, each in another order; thresholds of shape = (labels,)."""
     lengths = np.array([len(row) for row in taught.ids])
     columns = [
         torch.from_numpy(column)
@@ -118,7 +118,7 @@ def find_words(encoder_file: Path, taught: Taught, d_word: int) -> Float32:
 
 
 def embed(words: Float32) -> nn.Embedding:
-    """An embedding that starts from these rows."""
+    """An embedding that starts from these rows, shape = (words, d_word)."""
     n_words, d_word = words.shape
     embedding = nn.Embedding(n_words, d_word)
     with torch.no_grad():

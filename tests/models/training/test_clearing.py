@@ -51,35 +51,35 @@ def test_every_label_has_a_limit_of_its_own():
 
 
 def test_positives_that_nobody_finds_limit_nothing():
-    chosen = choose([(HATE, True, "en", [1.0] * 60), (HATE, False, "en", [-9.0]), (None, False, "en", [-4.0])])
+    chosen = choose([(HATE, True, "en", [1.0] * 600), (HATE, False, "en", [-9.0]), (None, False, "en", [-4.0])])
     assert chosen.limits == {"en": 1.0}
 
 
 def test_every_language_has_a_limit_of_its_own():
-    english, german = [1.0] * 60, [-3.0] + [1.0] * 59
+    english, german = [1.0] * 600, [-3.0] + [1.0] * 599
     groups = [(HATE, True, "en", english), (HATE, True, "de", german)]
-    groups += [(None, False, code, np.linspace(-4, 0, 100)) for code in ("en", "de")]
-    assert choose(groups).limits == {"de": -3.0, "en": 1.0}
+    benign = [(None, False, code, np.linspace(-4, 0, 100)) for code in ("en", "de")]
+    assert choose([*groups, *benign]).limits == {"de": -3.0, "en": 1.0}
 
 
 def test_a_language_in_which_hardly_anything_would_be_cleared_is_left_out():
-    found = [-3.98] + [1.0] * 59
+    found = [-3.98] + [1.0] * 599
     assert choose([(HATE, True, "en", found), (None, False, "en", np.linspace(-4, 0, 100))]).limits == {}
 
 
 def test_a_language_in_which_few_are_found_is_never_cleared():
     few = [1.0] * (MIN_FOUND - 1)
-    groups = [(HATE, True, "en", [1.0] * 60), (HATE, True, "de", few)]
+    groups = [(HATE, True, "en", [1.0] * 600), (HATE, True, "de", few)]
     assert list(choose([*groups, *((None, False, code, [-4.0] * 99) for code in ("de", "en"))]).limits) == ["en"]
 
 
 def test_a_language_that_the_text_encoder_does_not_read_is_never_cleared():
-    groups = [(HATE, True, code, [1.0] * 60) for code in ("en", "th")]
+    groups = [(HATE, True, code, [1.0] * 600) for code in ("en", "th")]
     assert list(choose([*groups, *((None, False, code, [-4.0] * 99) for code in ("en", "th"))]).limits) == ["en"]
 
 
 def test_other_harmful_texts_lower_the_limit_where_the_models_flag_them():
-    groups = [(HATE, True, "en", [1.0] * 60), (None, False, "en", [-4.0] * 9)]
+    groups = [(HATE, True, "en", [1.0] * 600), (None, False, "en", [-4.0] * 9)]
     kinds = [[(SPAM, True, "en", [0.5, 2.0]), (SPAM, False, "en", [-3.0])], [(SPAM, True, "th", [-3.0])]]
     assert choose(groups, harmful=kinds).limits == {"en": 0.5}
 

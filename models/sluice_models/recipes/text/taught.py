@@ -58,7 +58,7 @@ class Taught:
         return np.asarray((self.logits >= thresholds).any(axis=1))
 
     def choose(self, chosen: Bools) -> Taught:
-        """Some of the texts, in their order."""
+        """Some of the texts, shape = (n,), in their order."""
         return Taught(
             [self.ids[place] for place in np.flatnonzero(chosen)],
             self.is_whole[chosen],
