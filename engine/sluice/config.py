@@ -194,7 +194,7 @@ class InferenceConfig:
     cert_file: str | None = None
     key_file: str | None = None
     triton_high: str = ""
-    first_stage: bool = True
+    first_stage: bool = False
 
     @property
     def uses_tls(self) -> bool:

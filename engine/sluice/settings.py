@@ -302,7 +302,7 @@ def _read_inference(read: Reader) -> InferenceConfig:
         cert_file=read.file("SLUICE_TRITON_CERT_FILE"),
         key_file=read.file("SLUICE_TRITON_KEY_FILE"),
         triton_high=read.text("SLUICE_TRITON_HIGH", ""),
-        first_stage=read.flag("SLUICE_FIRST_STAGE", "1"),
+        first_stage=read.flag("SLUICE_FIRST_STAGE"),
     )
     if (inference.cert_file is None) != (inference.key_file is None):
         raise SettingsError("SLUICE_TRITON_CERT_FILE and SLUICE_TRITON_KEY_FILE: one needs the other")

@@ -81,7 +81,9 @@ async def test_the_first_stage_is_asked_where_it_is_there_and_wanted(caplog: pyt
     caplog.set_level(logging.INFO, "sluice.opening")
     server, names = KServe(), f"no text is cleared before it is read in full: Triton has no model {FIRST_STAGE.name}"
     async with serving(server) as port:
-        settings = load_settings({"SLUICE_TRITON": f"127.0.0.1:{port}", "SLUICE_DECODERS": "1"})
+        settings = load_settings(
+            {"SLUICE_TRITON": f"127.0.0.1:{port}", "SLUICE_DECODERS": "1", "SLUICE_FIRST_STAGE": "1"}
+        )
         async with open_pipeline(settings, Metrics(CollectorRegistry())):
             assert names in caplog.messages
         server.specs[FIRST_STAGE.name] = FIRST_STAGE

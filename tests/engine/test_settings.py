@@ -88,7 +88,7 @@ def test_every_variable_is_read() -> None:
             "SLUICE_GROUP": "g",
             "SLUICE_TRITON": "t:8001",
             "SLUICE_TRITON_HIGH": "h:8001",
-            "SLUICE_FIRST_STAGE": "no",
+            "SLUICE_FIRST_STAGE": "yes",
             "SLUICE_METRICS_PORT": "0",
             "SLUICE_MEDIA_STORE": "s3://bucket/media",
             "SLUICE_MEDIA_ROOTS": "/a:/b",
@@ -111,7 +111,7 @@ def test_every_variable_is_read() -> None:
         "ssl.ca.location": PEM,
     }
     assert (settings.kafka.topics.posts, settings.agent.group, settings.inference.triton) == ("in", "g", "t:8001")
-    assert (settings.inference.triton_high, settings.inference.first_stage) == ("h:8001", False)
+    assert (settings.inference.triton_high, settings.inference.first_stage) == ("h:8001", True)
     assert settings.media.roots == (Path("/a"), Path("/b"))
     assert settings.media.store_urls == ("s3://bucket/media",)
     assert settings.media.allow_private

@@ -41,14 +41,19 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def pipeline(triton_server: TritonServer, metrics: Metrics) -> AsyncIterator[Pipeline]:
-    settings = {"SLUICE_TRITON": triton_server.address, "SLUICE_DECODERS": "1", "SLUICE_CACHE_MB": "0"}
+    settings = {
+        "SLUICE_TRITON": triton_server.address,
+        "SLUICE_DECODERS": "1",
+        "SLUICE_CACHE_MB": "0",
+        "SLUICE_FIRST_STAGE": "1",
+    }
     async with open_pipeline(load_settings(settings), metrics) as pipeline:
         yield pipeline
 
 
 @pytest.fixture
 async def in_full(triton_server: TritonServer) -> AsyncIterator[Pipeline]:
-    settings = {"SLUICE_TRITON": triton_server.address, "SLUICE_DECODERS": "1", "SLUICE_FIRST_STAGE": "0"}
+    settings = {"SLUICE_TRITON": triton_server.address, "SLUICE_DECODERS": "1"}
     async with open_pipeline(load_settings(settings), Metrics(CollectorRegistry())) as pipeline:
         yield pipeline
 

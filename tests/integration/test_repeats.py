@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from sluice.client.inline_media import encode_inline
-from sluice.contract import FIRST_STAGE, FUSION
+from sluice.contract import FUSION
 from sluice.local.triton import TritonServer
 from sluice.metrics import Metrics
 from sluice.opening import open_pipeline
@@ -36,7 +36,7 @@ async def pipeline(triton_server: TritonServer, metrics: Metrics) -> AsyncIterat
         await pipeline.score(Post(id="first", text="hello", images=(Media(encode_inline(draw("hello"), "image/png")),)))
         async with asyncio.timeout(60.0):
             for modality in pipeline._modalities:
-                while pipeline._identities.find((*modality.models, FUSION, FIRST_STAGE)) is None:
+                while pipeline._identities.find((*modality.models, FUSION)) is None:
                     await asyncio.gather(*pipeline._identities._asking.values())
         yield pipeline
 

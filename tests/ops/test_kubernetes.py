@@ -179,12 +179,6 @@ def test_settings_are_ones_that_the_worker_reads(overlay: str, tmp_path: Path) -
 
 
 @each_overlay
-def test_no_gpu_waits_for_a_first_stage_on_one_core(overlay: str, tmp_path: Path) -> None:
-    settings = load_settings({**_settings(overlay), "SLUICE_POLICY": "", "XDG_DATA_HOME": str(tmp_path)})
-    assert settings.inference.first_stage is (overlay == "cpu")
-
-
-@each_overlay
 def test_the_policy_is_the_one_that_ships(overlay: str, tmp_path: Path) -> None:
     (config,) = (each for name, each in of_kind(overlay, "ConfigMap").items() if name.startswith("sluice-policy"))
     path = tmp_path / "policy.yaml"
