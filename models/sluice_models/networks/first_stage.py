@@ -63,7 +63,8 @@ class Convolution(nn.Module):
 class FirstStage(nn.Module):
     """Word pieces to the logits that the fusion is expected to give, and to how suspicious the text is.
 
-    `threshold`, a scalar, is where suspicion starts from: it is chosen on the validation split after training.
+    `threshold`, a scalar, is taken off the suspicion, so that the lowest limit of a language is 0: it is chosen on the
+    validation split after training.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class FirstStage(nn.Module):
         -------
         logits : Tensor, shape = (B, labels)
         suspicion : Tensor, shape = (B, 1)
-            Negative where the text is plainly benign.
+            Below its language's limit where the text is plainly benign.
         """
         mask = attention_mask.to(self.enter.weight.dtype)
         hidden = self._convolve(input_ids, mask.unsqueeze(-1))
